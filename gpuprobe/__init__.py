@@ -1,0 +1,29 @@
+"""gpuprobe: which GPUs inference can really use, and what became of the others.
+
+The public names are looked up when they are used: this file runs in every child too, which must not pay for them.
+"""
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.discovery import discover, gather
+    from gpuprobe.model import Device, Drop, Evidence, Inventory, Outcome, Probe, Wanted
+    from gpuprobe.rules import judge
+
+_HOMES = {
+    "discover": "gpuprobe.discovery",
+    "gather": "gpuprobe.discovery",
+    "judge": "gpuprobe.rules",
+    **dict.fromkeys(("Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Wanted"), "gpuprobe.model"),
+}
+
+__all__ = ["Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Wanted", "discover", "gather", "judge"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,229 @@
+"""What a child said, line by line, made into an Outcome.
+
+The child's answers are not trusted to have the right shape: a library in the same process can write anywhere. A line that is
+not the protocol makes the outcome `unreadable`; what was announced before it stays.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gpuprobe.model import Device, DeviceType, Json, Outcome, Partition, Probe, Purpose, Status, Step
+
+_TEXTS = (
+    *("name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),
+    *("api_version", "kernel_version", "runtime_version", "driver_name", "library_path"),
+)
+_NUMBERS = ("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory")
+
+_FAILURES = {
+    "not_loadable": Status.NOT_LOADABLE,
+    "no_devices": Status.NO_DEVICES,
+    "init_failed": Status.INIT_FAILED,
+    "call_failed": Status.CALL_FAILED,
+    "unsupported": Status.CALL_FAILED,
+    "device_missing": Status.CALL_FAILED,
+    "busy": Status.CALL_FAILED,
+}
+
+
+class NotTheProtocol(ValueError):
+    """A line that no runner writes."""
+
+
+class Answers:
+    """Collects the lines of one child."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.devices: list[Device] = []
+        self.starts: list[tuple[str, float]] = []
+        self.facts: Json = {}
+        self.loaded: str | None = None
+        self.failed: Json | None = None
+        self.depth: str | None = None
+        self.done_at: float | None = None
+        self.rubbish: str | None = None
+
+    def take(self, line: bytes) -> None:
+        try:
+            self._take(json.loads(line))
+        except (NotTheProtocol, ValueError, RecursionError) as problem:
+            self.reject(f"{problem}: {line[:80]!r}")
+
+    def reject(self, why: str) -> None:
+        """What came is not the protocol; the first reason is kept."""
+        self.rubbish = self.rubbish or why
+
+    @property
+    def last_step(self) -> str | None:
+        return self.starts[-1][0] if self.starts else None
+
+    def _take(self, said: object) -> None:
+        if not isinstance(said, dict) or not said:
+            raise NotTheProtocol("not an object")
+        kind = next(iter(said))
+        handler = _HANDLERS.get(kind)
+        if handler is None:
+            raise NotTheProtocol("unknown kind of line")
+        handler(self, said)
+
+    def outcome(self, **ended: Any) -> Outcome:
+        """The outcome, given how the process ended (`status` as far as that alone tells, exit code, stderr…)."""
+        failed = self.failed or {}
+        message = failed.get("message")
+        status = self._status(ended.pop("status"))
+        if status is Status.UNREADABLE and self.rubbish:
+            message = f"its answer is not the protocol ({self.rubbish})"
+        devices = tuple(device._replace(library_path=device.library_path or self.loaded) for device in self.devices)
+        return Outcome(
+            self.probe,
+            status=status,
+            devices=devices,
+            steps=self._steps(),
+            library_path=self.loaded,
+            code=failed.get("code"),
+            code_name=failed.get("name"),
+            message=ended.pop("message", None) or message,
+            failure=failed.get("status"),
+            depth=self.depth,
+            facts=self.facts,
+            **ended,
+        )
+
+    def _status(self, ended: Status) -> Status:
+        """`done` is the only proof of success, and rubbish beside it spoils the proof.
+
+        With the proof it does not matter how the process then ended: some drivers crash or hang while they are unloaded.
+        """
+        if self.done_at is not None and self.rubbish is None:
+            return self._listed()
+        if ended is not Status.OK:
+            return ended
+        if self.rubbish is not None:
+            return Status.UNREADABLE
+        if self.failed is not None:
+            return _FAILURES[self.failed["status"]]
+        return Status.EXITED
+
+    def _listed(self) -> Status:
+        listed_nothing = self.probe.purpose is not Purpose.VALIDATE and not self.devices
+        return Status.NO_DEVICES if listed_nothing else Status.OK
+
+    def _steps(self) -> tuple[Step, ...]:
+        """A step lasts until the next one begins, the last one until `done`; without it nobody knows."""
+        ends = [*(at for _, at in self.starts), self.done_at][1:]
+        return tuple(
+            Step(name, None if end is None else round(max(0.0, end - at), 6))
+            for (name, at), end in zip(self.starts, ends, strict=True)
+        )
+
+    def _step(self, said: Json) -> None:
+        self.starts.append((_text(said["step"]), _seconds(said.get("at"))))
+
+    def _done(self, said: Json) -> None:
+        self.done_at = _seconds(said.get("at"))
+
+    def _failed(self, said: Json) -> None:
+        failed = said["failed"]
+        if not isinstance(failed, dict) or failed.get("status") not in _FAILURES:
+            raise NotTheProtocol("unknown failure")
+        code = failed.get("code")
+        if code is not None and type(code) is not int:
+            raise NotTheProtocol("the code is not a number")
+        self.failed = {
+            "status": failed["status"],
+            "code": code,
+            "name": _text_or_none(failed.get("name")),
+            "message": _text_or_none(failed.get("message")),
+        }
+
+    def _passed(self, said: Json) -> None:
+        self.depth = _text(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
+
+    def _loaded(self, said: Json) -> None:
+        self.loaded = _text_or_none(said["loaded"])
+
+    def _facts(self, said: Json) -> None:
+        if not isinstance(said["facts"], dict):
+            raise NotTheProtocol("facts are not an object")
+        self.facts = {**self.facts, **said["facts"]}
+
+    def _device(self, said: Json) -> None:
+        device = device_from(said["device"], self.probe)
+        copies = sum(other._replace(copy=0).key == device.key for other in self.devices)
+        self.devices.append(device._replace(copy=copies))
+
+
+_HANDLERS = {
+    "step": Answers._step,
+    "done": Answers._done,
+    "failed": Answers._failed,
+    "passed": Answers._passed,
+    "loaded": Answers._loaded,
+    "facts": Answers._facts,
+    "device": Answers._device,
+}
+
+
+def device_from(said: object, probe: Probe) -> Device:
+    """One device line as a record; NotTheProtocol if a field has the wrong type."""
+    if not isinstance(said, dict) or type(said.get("number")) is not int:
+        raise NotTheProtocol("a device without a number")
+    capabilities = said.get("capabilities") or {}
+    if not isinstance(capabilities, dict):
+        raise NotTheProtocol("capabilities are not an object")
+    problems = said.get("problems")
+    if isinstance(problems, dict) and problems:
+        capabilities = {**capabilities, "problems": problems}
+    return Device(
+        library=probe.library,
+        number=said["number"],
+        build=probe.build,
+        manifest=probe.manifest,
+        type=_type(said.get("type")),
+        partition=_partition(said.get("partition")),
+        capabilities=capabilities,
+        **{field: _text_or_none(said.get(field)) for field in _TEXTS},  # type: ignore[arg-type]
+        **{field: _number_or_none(said.get(field)) for field in _NUMBERS},  # type: ignore[arg-type]
+    )
+
+
+def _type(said: object) -> DeviceType:
+    try:
+        return DeviceType(said or "unknown")
+    except ValueError as problem:
+        raise NotTheProtocol("unknown device type") from problem
+
+
+def _partition(said: object) -> Partition | None:
+    if said is None:
+        return None
+    if not isinstance(said, dict):
+        raise NotTheProtocol("the partition is not an object")
+    return Partition(kind=_text(said.get("kind")), parent=_text_or_none(said.get("parent")))
+
+
+def _text(said: object) -> str:
+    if not isinstance(said, str):
+        raise NotTheProtocol("a text is missing")
+    return said
+
+
+def _text_or_none(said: object) -> str | None:
+    return None if said is None else _text(said)
+
+
+def _number_or_none(said: object) -> int | None:
+    if said is None:
+        return None
+    if type(said) is not int or said < 0:
+        raise NotTheProtocol("a number is missing")
+    return said
+
+
+def _seconds(said: object) -> float:
+    if not isinstance(said, int | float) or isinstance(said, bool) or not 0 <= said < 1e9:
+        raise NotTheProtocol("a time is missing")
+    return float(said)

@@ -1,0 +1,99 @@
+"""How each runtime reads the list of devices that its variable holds.
+
+Nothing here knows which variable or library a list belongs to; `visibility.py` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_UUID_PREFIXES = ("GPU-", "MIG-")
+
+
+def parse_list(value: str) -> tuple[str, ...]:
+    """The devices a list like `CUDA_VISIBLE_DEVICES` names, in order: numbers as "0", UUIDs and beginnings as given.
+
+    Reading stops at the first entry that is neither, such as "-1" or an empty one. Whether a device exists cannot be
+    said here. Numbers are read as C does, blanks before and anything behind the digits ignored.
+    Sources: CUDA Programming Guide, `CUDA_VISIBLE_DEVICES`; ROCm documentation, GPU isolation techniques.
+    """
+    tokens = []
+    for entry in value.split(","):
+        token = _token(entry.strip())
+        if token is None:
+            break
+        tokens.append(token)
+    return tuple(tokens)
+
+
+def _token(entry: str) -> str | None:
+    if entry.startswith(_UUID_PREFIXES):
+        return entry
+    digits = re.match(r"\+?([0-9]{1,9})", entry)
+    return str(int(digits[1])) if digits else None
+
+
+def cuda_selects(value: str | None, uuids: Sequence[str | None]) -> tuple[int, ...]:
+    """Which of the machine's NVIDIA GPUs a process under `CUDA_VISIBLE_DEVICES=value` sees, as positions in `uuids`.
+
+    `uuids` are those of all GPUs in CUDA's order; `value` None: the variable is not set. Slices cannot be counted here.
+    Source: CUDA Programming Guide, `CUDA_VISIBLE_DEVICES`. It does not say what a repeated entry does, nor numbers
+    beside UUIDs: drivers show nothing for the first and stop where the kind changes, as PyTorch's own parser records.
+    """
+    if value is None:
+        return tuple(range(len(uuids)))
+    tokens = parse_list(value)
+    seen: list[int] = []
+    for token in tokens:
+        position = _position(token, uuids)
+        if position is None or token[:4].isdigit() != tokens[0][:4].isdigit():
+            break
+        if position in seen:
+            return ()
+        seen.append(position)
+    return tuple(seen)
+
+
+def _position(token: str, uuids: Sequence[str | None]) -> int | None:
+    """None: there is no such GPU, or the beginning of a UUID fits several."""
+    if token.isdigit():
+        return int(token) if int(token) < len(uuids) else None
+    fitting = [position for position, uuid in enumerate(uuids) if uuid is not None and uuid.startswith(token)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def resolve(value: str | None, number: int, keeps_order: bool = True) -> str | None:
+    """What a device has to be called outside, that a process under the user's list `value` numbers `number`.
+
+    A child counts within the list it inherited, so its numbers mean other devices once the list is replaced.
+    `value` None: no list is set, and the number stands. None: the list does not reach that far.
+    """
+    if value is None:
+        return str(number)
+    tokens = parse_list(value)
+    if not keeps_order:
+        numbers = {int(token) for token in tokens if token.isdigit()}
+        tokens = tuple(str(each) for each in sorted(numbers))
+    return tokens[number] if number < len(tokens) else None
+
+
+def ggml_positions(value: str, count: int | None = None) -> tuple[int, ...]:
+    """The raw positions that `GGML_VK_VISIBLE_DEVICES=value` makes visible; empty where ggml shows no device at all.
+
+    ggml takes commas for blanks and reads unsigned numbers until something is not one. One number that is out of range
+    makes it give up Vulkan altogether; "-1" relies on that. `count` is the length of the raw list, where it is known.
+    Source: ggml-vulkan; seen with a llama.cpp build of 2025: `1` with one device gives "Invalid device index" and none.
+    """
+    positions: list[int] = []
+    for word in value.replace(",", " ").split():
+        number = re.match(r"[+-]?[0-9]{1,9}", word)
+        if number is None:
+            break
+        position = int(number[0])
+        if position < 0 or (count is not None and position >= count):
+            return ()
+        positions.append(position)
+        if number[0] != word:
+            break
+    return tuple(dict.fromkeys(positions))

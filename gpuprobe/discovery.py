@@ -1,0 +1,101 @@
+"""The road from the machine to the answer: read the host, ask until nothing is worth asking, judge."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from gpuprobe import asking, questions
+from gpuprobe.children import Children
+from gpuprobe.libraries import library_named, rank_of
+from gpuprobe.model import Evidence, Host, Inventory, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.rules import judge
+
+# Two cores and sixty-four cards must not mean sixty-four interpreters at once.
+MOST_CHILDREN = 16
+
+Watch = Callable[[str], None]
+
+_PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE)
+
+
+def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen record
+    """Which GPUs of this machine are usable, and why not the others.
+
+    Asks every library in a child of its own and waits for the slowest. Raises nothing for a broken driver: that is an
+    outcome in `Inventory.evidence`.
+    """
+    from gpuprobe.host import read_host
+
+    return judge(gather(read_host(), wanted), wanted)
+
+
+def gather(host: Host, wanted: Wanted, watch: Watch | None = None) -> Evidence:
+    """Asks this machine. `watch` is told what is being asked, whenever a child says so."""
+    children = Children(os.environ, watch)
+    deadline = None if wanted.deadline is None else time.monotonic() + wanted.deadline
+    evidence = _begin(host, wanted)
+    try:
+        while True:
+            probes = questions.next_probes(evidence, wanted, children.running)
+            for probe in probes:
+                if deadline is not None and time.monotonic() >= deadline:
+                    evidence = _with(evidence, _too_late(probe, wanted))
+                elif len(children.running) < MOST_CHILDREN:
+                    children.start(probe, asking.request(probe, host, evidence.outcomes), _limit(probe, wanted))
+            outcome = children.next(deadline)
+            if outcome is not None:
+                evidence = _with(evidence, outcome)
+            elif not probes:
+                return _in_order(evidence)
+    finally:
+        children.close()
+
+
+def replay(captured: Evidence, wanted: Wanted) -> Evidence:
+    """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
+    evidence = Evidence(captured.host, questions.not_asked(captured.host, wanted), captured.gathered_at)
+    while probes := questions.next_probes(evidence, wanted):
+        for probe in probes:
+            evidence = _with(evidence, captured.outcome_of(probe) or _unrecorded(probe))
+    return _in_order(evidence)
+
+
+def _begin(host: Host, wanted: Wanted) -> Evidence:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return Evidence(host, questions.not_asked(host, wanted), now)
+
+
+def _with(evidence: Evidence, outcome: Outcome) -> Evidence:
+    return evidence._replace(outcomes=(*evidence.outcomes, outcome))
+
+
+def _limit(probe: Probe, wanted: Wanted) -> float:
+    if wanted.seconds is not None:
+        return wanted.seconds
+    library = library_named(probe.library)
+    if probe.purpose is Purpose.VALIDATE:
+        return library.validate_seconds
+    # The first load of a library is scanned by Defender, one file at a time; 30 s is not enough there.
+    return 90.0 if sys.platform == "win32" else library.list_seconds
+
+
+def _too_late(probe: Probe, wanted: Wanted) -> Outcome:
+    return Outcome(probe, status=Status.SKIPPED, message=f"not asked: the deadline of {wanted.deadline:g} s had passed")
+
+
+def _unrecorded(probe: Probe) -> Outcome:
+    return Outcome(probe, status=Status.SKIPPED, message="not asked: the capture does not hold this question")
+
+
+def _in_order(evidence: Evidence) -> Evidence:
+    """In the order of a fixed key, whichever child answered first."""
+    return evidence._replace(outcomes=tuple(sorted(evidence.outcomes, key=_order)))
+
+
+def _order(outcome: Outcome) -> tuple[int, int, str, str, str]:
+    probe = outcome.probe
+    place = _PURPOSES.index(probe.purpose)
+    return (place, rank_of(probe.library), probe.build, probe.manifest or "", probe.device or "")

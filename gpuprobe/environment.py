@@ -1,0 +1,219 @@
+"""Every environment variable that gpuprobe reads, sets or explains: one row each, in the order of the manual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+
+VISIBILITY = "visibility"  # hides devices from a library
+OVERRIDE = "override"  # changes what a device is taken for, or the order of devices
+SEARCH = "search"  # says where libraries and drivers are looked for
+CONSUMER = "consumer"  # read by Ollama or llama.cpp; gpuprobe explains what it makes of it
+PLACE = "place"  # tells which kind of container or subsystem this is
+OWN = "own"  # obeyed or set by gpuprobe itself; says nothing about the machine
+
+
+class Variable(NamedTuple):
+    name: str
+    kind: str
+    owner: str  # who reads it
+    takes: str
+    effect: str  # one sentence: what it does
+    hides: tuple[str, ...] = ()  # libraries it can hide devices from, named as in libraries.py
+    per_device: bool = False  # also read with `_<number>` behind its name
+
+
+_CONTAINER_RUNTIME = "the NVIDIA container runtime"
+_VULKAN_LOADER = "the Vulkan loader"
+_OLLAMA = "Ollama"
+_NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
+_PATTERNS = "list of file name patterns"
+
+VARIABLES = (
+    Variable(
+        "CUDA_VISIBLE_DEVICES", VISIBILITY, "CUDA, and HIP on AMD cards", "list of UUIDs or numbers",
+        "only these devices are seen, in this order; -1 or an unknown one hides itself and all that follow",
+        hides=("CUDA", "ROCm"),
+    ),
+    Variable(
+        "HIP_VISIBLE_DEVICES", VISIBILITY, "HIP", _NUMBERS,
+        "only these of the devices that ROCR_VISIBLE_DEVICES leaves are seen; -1 hides all", hides=("ROCm",),
+    ),
+    Variable(
+        "ROCR_VISIBLE_DEVICES", VISIBILITY, "the ROCm runtime on Linux", "list of UUIDs or numbers",
+        "only these devices are seen; HIP numbers what is left from 0", hides=("ROCm",),
+    ),
+    Variable(
+        "GGML_VK_VISIBLE_DEVICES", VISIBILITY, "the Vulkan backend of Ollama and llama.cpp", _NUMBERS,
+        "only these positions of Vulkan's raw device list are used, software renderers counted; -1 hides all",
+        hides=("Vulkan",),
+    ),
+    Variable(
+        "GPU_DEVICE_ORDINAL", VISIBILITY, "HIP and OpenCL on AMD cards", _NUMBERS,
+        "only these devices are seen", hides=("ROCm",),
+    ),
+    Variable(
+        "ZE_AFFINITY_MASK", VISIBILITY, "Level Zero", "list of numbers, with `.n` for a tile",
+        "only these devices or tiles are seen", hides=("Level Zero",),
+    ),
+    Variable(
+        "NVIDIA_VISIBLE_DEVICES", VISIBILITY, _CONTAINER_RUNTIME, "list of UUIDs or numbers, `all`, `none` or `void`",
+        "says at the start of a container which cards get into it; changing it inside has no effect",
+        hides=("CUDA", "NVML"),
+    ),
+    Variable(
+        "NVIDIA_DRIVER_CAPABILITIES", VISIBILITY, _CONTAINER_RUNTIME, "list such as `compute,utility`, or `all`",
+        "says at the start of a container which of the driver's libraries get into it",
+        hides=("CUDA", "Vulkan", "NVML"),
+    ),
+    Variable(
+        "VK_DRIVER_FILES", VISIBILITY, _VULKAN_LOADER, _DRIVERS,
+        "only these drivers are loaded; set to nothing, it leaves no driver at all", hides=("Vulkan",),
+    ),
+    Variable(
+        "VK_ICD_FILENAMES", VISIBILITY, _VULKAN_LOADER, _DRIVERS,
+        "the older name of VK_DRIVER_FILES, ignored where that one is set", hides=("Vulkan",),
+    ),
+    Variable(
+        "VK_ADD_DRIVER_FILES", SEARCH, _VULKAN_LOADER, _DRIVERS,
+        "these drivers are loaded before those found; ignored where VK_DRIVER_FILES is set",
+    ),
+    Variable(
+        "VK_LOADER_DRIVERS_SELECT", VISIBILITY, _VULKAN_LOADER, _PATTERNS,
+        "only drivers whose manifest is named so are loaded", hides=("Vulkan",),
+    ),
+    Variable(
+        "VK_LOADER_DRIVERS_DISABLE", VISIBILITY, _VULKAN_LOADER, _PATTERNS,
+        "drivers whose manifest is named so are not loaded", hides=("Vulkan",),
+    ),
+    Variable(
+        "VK_LOADER_LAYERS_DISABLE", OVERRIDE, _VULKAN_LOADER, "list of layer name patterns",
+        "layers named so are not loaded; a layer may reorder, change or hide devices",
+    ),
+    Variable(
+        "VK_INSTANCE_LAYERS", OVERRIDE, _VULKAN_LOADER, "list of layer names",
+        "these layers are loaded into every program; a layer may reorder, change or hide devices",
+    ),
+    Variable(
+        "MESA_VK_DEVICE_SELECT", OVERRIDE, "Mesa's device selection layer", "`vendor:device` in hexadecimal",
+        "this device comes first in Vulkan's list; with a `!` behind it, it is the only one",
+    ),
+    Variable(
+        "HSA_OVERRIDE_GFX_VERSION", OVERRIDE, "the ROCm runtime", "version such as 10.3.0",
+        "AMD cards are taken for this architecture; kernels of a wrong one crash or compute rubbish", per_device=True,
+    ),
+    Variable(
+        "CUDA_DEVICE_ORDER", OVERRIDE, "CUDA", "`FASTEST_FIRST` or `PCI_BUS_ID`",
+        "decides what a device number means; unset, the fastest card is 0, unlike in nvidia-smi",
+    ),
+    Variable(
+        "JETSON_JETPACK", OVERRIDE, "Ollama on a Jetson", "number such as 6 or 6.2",
+        "the JetPack release, where it cannot be read: in containers",
+    ),
+    Variable(
+        "OLLAMA_LLM_LIBRARY", CONSUMER, _OLLAMA, "name of a build directory",
+        "only this build is used",
+    ),
+    Variable(
+        "OLLAMA_LIBRARY_PATH", CONSUMER, _OLLAMA, _DIRECTORIES,
+        "directories that builds are loaded from",
+    ),
+    Variable(
+        "OLLAMA_VULKAN", CONSUMER, _OLLAMA, "boolean",
+        "false: Vulkan is not used, nor asked by gpuprobe", hides=("Vulkan",),
+    ),
+    Variable(
+        "OLLAMA_IGPU_ENABLE", CONSUMER, _OLLAMA, "boolean",
+        "whether integrated GPUs are used; gpuprobe lists them either way",
+    ),
+    Variable(
+        "OLLAMA_GPU_OVERHEAD", CONSUMER, _OLLAMA, "number of bytes",
+        "memory left free on each GPU",
+    ),
+    Variable(
+        "OLLAMA_FLASH_ATTENTION", CONSUMER, _OLLAMA, "boolean",
+        "forces flash attention on or off",
+    ),
+    Variable(
+        "OLLAMA_KV_CACHE_TYPE", CONSUMER, _OLLAMA, "`f16`, `q8_0` or `q4_0`",
+        "type of the K/V cache; a quantised one needs flash attention",
+    ),
+    Variable(
+        "OLLAMA_SCHED_SPREAD", CONSUMER, _OLLAMA, "boolean",
+        "models are spread over all GPUs even where one would do",
+    ),
+    Variable("LD_LIBRARY_PATH", SEARCH, "the dynamic loader", _DIRECTORIES, "searched before the system's directories"),
+    Variable("LD_PRELOAD", SEARCH, "the dynamic loader", "list of libraries", "loaded into every program first"),
+    Variable("DYLD_LIBRARY_PATH", SEARCH, "the macOS loader", _DIRECTORIES, "searched before the system's directories"),
+    Variable("HOME", SEARCH, _VULKAN_LOADER, "path", "holds `.config` and `.local/share`, which may name drivers"),
+    Variable("XDG_CONFIG_HOME", SEARCH, _VULKAN_LOADER, "path", "searched for driver manifests before XDG_CONFIG_DIRS"),
+    Variable("XDG_CONFIG_DIRS", SEARCH, _VULKAN_LOADER, _DIRECTORIES, "searched for driver manifests"),
+    Variable("XDG_DATA_HOME", SEARCH, _VULKAN_LOADER, "path", "searched for driver manifests before XDG_DATA_DIRS"),
+    Variable("XDG_DATA_DIRS", SEARCH, _VULKAN_LOADER, _DIRECTORIES, "searched for driver manifests"),
+    Variable("HIP_PATH", SEARCH, "HIP on Windows", "path", "where the HIP SDK is installed"),
+    Variable("SYSTEMROOT", SEARCH, "Windows", "path", "where Windows is installed"),
+    Variable("PROGRAMFILES", SEARCH, "Windows", "path", "where older NVIDIA drivers keep NVML"),
+    Variable("container", PLACE, "systemd", "name", "set by LXC, systemd-nspawn and podman to their own name"),
+    Variable("KUBERNETES_SERVICE_HOST", PLACE, "Kubernetes", "address", "set in every pod"),
+    Variable("APPTAINER_CONTAINER", PLACE, "Apptainer", "path", "set inside; GPUs need --nv or --rocm"),
+    Variable("SINGULARITY_CONTAINER", PLACE, "Singularity", "path", "set inside; GPUs need --nv or --rocm"),
+    Variable("SNAP_NAME", PLACE, "snapd", "name", "set inside a snap"),
+    Variable("WSL_DISTRO_NAME", PLACE, "WSL", "name", "set inside the Windows Subsystem for Linux"),
+    Variable("GPUPROBE_CHILD", OWN, "gpuprobe", "random mark", "set in every child, so that its descendants are found"),
+    Variable("GGML_NO_BACKTRACE", OWN, "ggml", "boolean", "set in every child, so that a crash starts no debugger"),
+    Variable("XDG_CACHE_HOME", OWN, "gpuprobe", "path", "holds the saved discovery"),
+    Variable("NO_COLOR", OWN, "gpuprobe", "anything", "output without colours"),
+    Variable("FORCE_COLOR", OWN, "gpuprobe", "anything", "colours also where the output is no terminal"),
+    Variable("COLUMNS", OWN, "gpuprobe", "number", "width of the output"),
+    Variable("SHELL", OWN, "gpuprobe", "path", "the form that `env` prints by default"),
+)
+
+_BY_NAME = {row.name: row for row in VARIABLES}
+_ASKED = tuple(row.name for row in VARIABLES if row.kind != OWN)
+_PER_DEVICE = tuple(row.name + "_" for row in VARIABLES if row.per_device)
+
+
+def variable(name: str) -> Variable | None:
+    """The row of a variable, also by its form for one device (`HSA_OVERRIDE_GFX_VERSION_1`); None: not ours."""
+    return _BY_NAME.get(name) or _BY_NAME.get(_without_number(name))
+
+
+def known(environ: Mapping[str, str]) -> dict[str, str]:
+    """What is set of the variables that bear on GPUs, gpuprobe's own left out, under the names of the table.
+
+    Values are as they are set, escape codes included, but bytes that are not UTF-8 become `\\xff`.
+    """
+    return {name: printable(environ[name]) for name in (*_ASKED, *_numbered(environ)) if name in environ}
+
+
+def cleaned(value: str) -> str:
+    """A value as Ollama takes it: trimmed, then without quotes around it."""
+    return value.strip().strip("\"'")
+
+
+def truth(value: str | None) -> bool | None:
+    """What Ollama makes of a boolean: any text that it does not know, even `no` and `off`, is true. None: not set."""
+    text = cleaned(value or "")
+    return text in _TRUE or text not in _FALSE if text else None
+
+
+def printable(value: str) -> str:
+    """A text from the system without the stand-ins that Python keeps for bytes that are not UTF-8."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # Windows allows half of a surrogate pair in a value
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _numbered(environ: Mapping[str, str]) -> Iterator[str]:
+    return (name for name in environ if name.startswith(_PER_DEVICE) and _without_number(name) != name)
+
+
+def _without_number(name: str) -> str:
+    stem, _, number = name.rpartition("_")
+    return stem if stem + "_" in _PER_DEVICE and number.isascii() and number.isdigit() else name

@@ -1,0 +1,162 @@
+"""When two views are the same card: the one place that answers it, with the evidence it used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gpuprobe.libraries import library_named
+from gpuprobe.model import Device, MiB
+
+_PCI = re.compile(r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])(?:\.([0-7]))?")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UNIQUE_ID = re.compile(r"[0-9a-f]{16}")  # ROCr: "GPU-" and the 64 bits of the card's unique_id
+_OLD_SLICE = re.compile(r"gpu-[0-9a-f-]{36}/[0-9]+/[0-9]+")  # before driver 470: MIG-GPU-<card>/<instance>/<instance>
+
+
+class Sameness(NamedTuple):
+    """Whether two views are one card. `answer` is "same", "different" or "unknown"; `evidence` is a clause."""
+
+    answer: str
+    evidence: str
+
+
+def normal_pci(text: str | None) -> str | None:
+    """A PCI address as "0000:01:00.0": lower case, domain of four digits or more, function 0 where none is given.
+
+    None: no address, or all zeros, which drivers report for "unknown" (0000:00:00.0 is a bridge on every machine).
+    """
+    found = _PCI.fullmatch((text or "").strip().lower())
+    if found is None:
+        return None
+    domain, bus, slot, function = (int(part or "0", 16) for part in found.groups())
+    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}" if domain or bus or slot or function else None
+
+
+def normal_uuid(text: str | None) -> str | None:
+    """A UUID in lower case, without NVIDIA's and AMD's "GPU-"; a slice keeps its "mig-". None: none, or all zeros."""
+    body = (text or "").strip().lower().removeprefix("gpu-")
+    plain = body.removeprefix("mig-")
+    known = (_UUID.fullmatch(plain) or _UNIQUE_ID.fullmatch(plain)) and plain.strip("0-")
+    return body if known or (body != plain and _OLD_SLICE.fullmatch(plain)) else None
+
+
+def is_slice(device: Device) -> bool:
+    """Whether it is a part of a card (MIG, AMD's compute partitions): a device of its own."""
+    return device.partition is not None or (normal_uuid(device.uuid) or "").startswith("mig-")
+
+
+def same_card(a: Device, b: Device) -> Sameness:
+    """Whether two views are the same card, or the same slice of one; the answer does not depend on their order.
+
+    PCI addresses decide where both know theirs, except between slices. UUIDs count within one namespace only. A slice
+    is never its whole card, and two slices at one address are one only by their UUID.
+    """
+    by_address = _by_address(a, b)
+    if by_address.answer == "different":
+        return by_address
+    if _list_of(a) == _list_of(b) and a.key == b.key:
+        return Sameness("same", "the same entry of the same list")
+    if is_slice(a) != is_slice(b):
+        return Sameness("different", "one is a slice and the other is a whole card")
+    if is_slice(a):
+        return _between_slices(a, b, by_address)
+    return by_address if by_address.answer == "same" else _by_uuid(a, b)
+
+
+def _list_of(device: Device) -> tuple[str, str, str | None]:
+    return device.library, device.build, device.manifest
+
+
+def _by_address(a: Device, b: Device) -> Sameness:
+    one, other = normal_pci(a.pci_id), normal_pci(b.pci_id)
+    if one is None or other is None:
+        return Sameness("unknown", "no PCI address to compare")
+    if one == other:
+        return Sameness("same", f"both are at {one}")
+    return Sameness("different", "their PCI addresses differ")
+
+
+def _by_uuid(a: Device, b: Device) -> Sameness:
+    one, other = normal_uuid(a.uuid), normal_uuid(b.uuid)
+    if one is None or other is None or a.uuid_space is None or a.uuid_space != b.uuid_space:
+        return Sameness("unknown", "neither PCI addresses nor UUIDs to compare")
+    if one != other:
+        return Sameness("different", "their UUIDs differ")
+    # Two installs of lavapipe report one UUID, and so do the partitions of an MI300.
+    if a.copy != b.copy or _listed_side_by_side(a, b):
+        return Sameness("unknown", "their UUIDs are equal, but one driver repeats them in its list")
+    return Sameness("same", f"both have the UUID {one}")
+
+
+def _listed_side_by_side(a: Device, b: Device) -> bool:
+    """Whether one library in one build gave both as two. Of a list by all driver manifests together and a list by one
+    alone, that is not said: a card is rightly in both."""
+    return (a.library, a.build) == (b.library, b.build) and (a.manifest is None) == (b.manifest is None)
+
+
+def _between_slices(a: Device, b: Device, by_address: Sameness) -> Sameness:
+    by_uuid = _by_uuid(a, b)
+    if by_uuid.answer == "unknown" and by_address.answer == "same" and _list_of(a) == _list_of(b):
+        return Sameness("different", "they are two slices in one list")
+    return by_uuid
+
+
+def pair_by_name(devices: Sequence[Device]) -> tuple[tuple[Device, Device], ...]:
+    """Pairs of a compute library's view and a Vulkan view that are one card, told by name and memory alone.
+
+    Only for views that `same_card` cannot tell apart and that have no sure twin on the other side. Names are compared
+    in lower case without what stands in parentheses, total memory within 5 % or 512 MiB, whichever is more. Each view
+    is in one pair at most; the closest memory goes first, then the order of `devices`.
+    """
+    computing = [device for device in devices if _computes(device)]
+    drawing = [device for device in devices if _takes_raw_numbers(device)]
+    pairs: dict[int, int] = {}
+    for _, left, right in sorted(_fits(computing, drawing)):
+        if left not in pairs and right not in pairs.values():
+            pairs[left] = right
+    return tuple((computing[left], drawing[right]) for left, right in sorted(pairs.items()))
+
+
+def _fits(computing: Sequence[Device], drawing: Sequence[Device]) -> Iterator[tuple[int, int, int]]:
+    """(difference of memory in bytes, position on the left, position on the right) for each pair that fits."""
+    answers = {
+        (left, right): same_card(one, other).answer
+        for left, one in enumerate(computing)
+        for right, other in enumerate(drawing)
+    }
+    sure = [pair for pair, answer in answers.items() if answer == "same"]
+    sure_left, sure_right = {left for left, _ in sure}, {right for _, right in sure}
+    for (left, right), answer in answers.items():
+        difference = _memory_difference(computing[left], drawing[right])
+        open_question = answer == "unknown" and left not in sure_left and right not in sure_right
+        if open_question and difference is not None and _equally_named(computing[left], drawing[right]):
+            yield difference, left, right
+
+
+def _takes_raw_numbers(device: Device) -> bool:
+    return any(selection.takes == "raw" for selection in library_named(device.library).selections.values())
+
+
+def _computes(device: Device) -> bool:
+    return not library_named(device.library).witness and not _takes_raw_numbers(device)
+
+
+def _memory_difference(a: Device, b: Device) -> int | None:
+    """Bytes; None: unknown, or more than two libraries differ by for one card."""
+    if a.total_memory is None or b.total_memory is None:
+        return None
+    difference = abs(a.total_memory - b.total_memory)
+    return difference if difference <= max(max(a.total_memory, b.total_memory) * 0.05, 512 * MiB) else None
+
+
+def _equally_named(a: Device, b: Device) -> bool:
+    name = normal_name(a.name)
+    return name != "" and name == normal_name(b.name)
+
+
+def normal_name(name: str | None) -> str:
+    """A product name for comparison: "Radeon RX 7900 XTX (RADV NAVI31)" is "radeon rx 7900 xtx". Empty: unknown."""
+    without_remarks = re.sub(r"\([^()]*\)", " ", (name or "").lower())
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in without_remarks).split())

@@ -1,0 +1,185 @@
+"""Every library gpuprobe knows, most preferred first, with what is ours to decide about it.
+
+A library's place in `LIBRARIES` is its rank: the earlier one keeps a card that several report. No other module compares
+a library's name with a text; what differs between libraries is a field here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gpuprobe.model import MiB
+
+NVIDIA, AMD, INTEL, APPLE = 0x10DE, 0x1002, 0x8086, 0x106B
+
+
+class Selection(NamedTuple):
+    """How one variable of a library chooses devices."""
+
+    variable: str
+    takes: str  # "uuid": the UUID where there is one, else the number; "number"; "raw": position in the raw list
+    hide_all: str  # the value that hides every device
+    source: str
+    numbered_under: tuple[str, ...] = ()  # variables that decide what a number means
+    keeps_order: bool = True  # False: the value is a set, and devices keep the library's own order
+
+
+class Library(NamedTuple):
+    name: str
+    backend: str | None  # module in gpuprobe/backends; None: this version can judge its devices but not ask it
+    sonames: dict[str, tuple[str, ...]]  # platform → names, most preferred first
+    vendors: tuple[int, ...] = ()  # PCI vendors whose cards it lists; empty: any vendor's
+    witness: bool = False  # knows that a card is there, computes nothing: no device of its own
+    binding: str | None = None  # Python module that the backend needs
+    minimum_memory: int = 457 * MiB
+    selections: dict[str, Selection] = {}  # platform → how devices are chosen there
+    filters: tuple[str, ...] = ()  # variables that hide devices from it when the user has set them
+    stacked: tuple[str, ...] = ()  # of these, the ones that would filter again behind its own selection
+    flash_attention: str = "unknown"  # rule in flash_attention.py
+    compute: str = "major.minor"  # or "gfx"
+    uses_manifests: bool = False
+    refreshes: bool = True  # False: its free memory never changes after the first reading
+    list_seconds: float = 30.0
+    validate_seconds: float = 30.0
+    advice: str = ""  # what to do where its vendor's card is there and the library is not
+
+
+CUDA_SELECTION = Selection(
+    variable="CUDA_VISIBLE_DEVICES",
+    takes="uuid",
+    hide_all="-1",
+    source="CUDA C++ Programming Guide, CUDA environment variables: an invalid index hides it and all that follow",
+    numbered_under=("CUDA_DEVICE_ORDER",),
+)
+_ROCR = Selection(
+    variable="ROCR_VISIBLE_DEVICES",
+    takes="uuid",
+    hide_all="-1",
+    source="ROCm documentation, GPU isolation techniques: indices or UUIDs, processing stops at the first unknown one",
+)
+_HIP = Selection(
+    variable="HIP_VISIBLE_DEVICES",
+    takes="number",
+    hide_all="-1",
+    source="ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath",
+)
+_VULKAN = Selection(
+    variable="GGML_VK_VISIBLE_DEVICES",
+    takes="raw",
+    hide_all="-1",
+    source="ggml-vulkan reads raw positions of vkEnumeratePhysicalDevices; Ollama documents -1 to disable Vulkan",
+    numbered_under=(
+        "VK_DRIVER_FILES",
+        "VK_ICD_FILENAMES",
+        "VK_ADD_DRIVER_FILES",
+        "VK_LOADER_DRIVERS_SELECT",
+        "VK_LOADER_DRIVERS_DISABLE",
+        "MESA_VK_DEVICE_SELECT",
+    ),
+)
+_LEVEL_ZERO = Selection(
+    variable="ZE_AFFINITY_MASK",
+    takes="number",
+    hide_all="-1",
+    source="Level Zero specification, Affinity Mask: device numbers, comma separated; unknown numbers select nothing",
+    numbered_under=("ZE_FLAT_DEVICE_HIERARCHY", "ZE_ENABLE_PCI_ID_DEVICE_ORDER"),
+    keeps_order=False,
+)
+
+CUDA = Library(
+    name="CUDA",
+    backend="cuda",
+    sonames={"linux": ("libcuda.so.1",), "win32": ("nvcuda.dll",)},
+    vendors=(NVIDIA,),
+    selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
+    filters=("CUDA_VISIBLE_DEVICES",),
+    flash_attention="compute_capability",
+    advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
+)
+ROCM = Library(
+    name="ROCm",
+    backend=None,
+    sonames={
+        "linux": ("libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"),
+        "win32": ("amdhip64_7.dll", "amdhip64_6.dll", "amdhip64.dll"),
+    },
+    vendors=(AMD,),
+    selections={"linux": _ROCR, "win32": _HIP},
+    filters=("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "CUDA_VISIBLE_DEVICES"),
+    stacked=("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
+    flash_attention="yes",
+    compute="gfx",
+    advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
+)
+METAL = Library(
+    name="Metal",
+    backend=None,
+    sonames={"darwin": ("/System/Library/Frameworks/Metal.framework/Metal",)},
+    vendors=(APPLE, AMD, INTEL),
+    minimum_memory=512 * MiB,
+    flash_attention="yes",
+    refreshes=False,
+)
+LEVEL_ZERO = Library(
+    name="Level Zero",
+    backend=None,
+    sonames={"linux": ("libze_loader.so.1",), "win32": ("ze_loader.dll",)},
+    vendors=(INTEL,),
+    selections={"linux": _LEVEL_ZERO, "win32": _LEVEL_ZERO},
+    filters=("ZE_AFFINITY_MASK",),
+    advice="install Intel's compute runtime (Ubuntu 24.04: `sudo apt install libze1 libze-intel-gpu1`)",
+)
+VULKAN = Library(
+    name="Vulkan",
+    backend="vulkan",
+    sonames={
+        "linux": ("libvulkan.so.1",),
+        "win32": ("vulkan-1.dll",),
+        "darwin": ("libvulkan.1.dylib", "libMoltenVK.dylib"),
+    },
+    selections={"linux": _VULKAN, "win32": _VULKAN, "darwin": _VULKAN},
+    filters=(
+        "VK_DRIVER_FILES",
+        "VK_ICD_FILENAMES",
+        "VK_LOADER_DRIVERS_SELECT",
+        "VK_LOADER_DRIVERS_DISABLE",
+    ),
+    flash_attention="yes",
+    uses_manifests=True,
+    advice="install a Vulkan driver (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)",
+)
+NVML = Library(
+    name="NVML",
+    backend="nvml",
+    sonames={"linux": ("libnvidia-ml.so.1",), "win32": ("nvml.dll",)},
+    vendors=(NVIDIA,),
+    witness=True,
+    binding="pynvml",
+)
+
+LIBRARIES = (CUDA, ROCM, METAL, LEVEL_ZERO, VULKAN, NVML)
+
+_BY_NAME = {library.name: library for library in LIBRARIES}
+
+
+def library_named(name: str) -> Library:
+    """The record of a library by its exact name; KeyError for a name that is not in the registry."""
+    return _BY_NAME[name]
+
+
+def rank_of(name: str) -> int:
+    """0 for the most preferred library; an unknown name ranks behind all."""
+    return next((rank for rank, library in enumerate(LIBRARIES) if library.name == name), len(LIBRARIES))
+
+
+def spelled(text: str) -> Library | None:
+    """The library a user means: any case, with `-`, `_` or nothing for the blank; ROCm also answers to HIP."""
+    wanted = _folded(text)
+    return next((library for library in LIBRARIES if wanted in (_folded(library.name), *_ALIASES.get(library.name, ()))), None)
+
+
+_ALIASES = {"ROCm": ("hip", "amd"), "CUDA": ("nvidia",), "Level Zero": ("ze", "oneapi")}
+
+
+def _folded(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

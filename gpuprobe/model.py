@@ -1,0 +1,296 @@
+"""The records that travel through gpuprobe: what was asked, what came back, what was decided.
+
+They are named tuples and not dataclasses because every command pays for them at start: ten records of twenty fields
+cost 4 ms as named tuples and 11 ms as dataclasses (CPython 3.11, two slow cores). Fields are given by keyword all the same.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+MiB = 1024 * 1024
+GiB = 1024 * MiB
+
+Json = dict[str, Any]
+
+
+class Status(str, Enum):
+    """How one probe ended. Devices announced before a crash stay in its outcome."""
+
+    OK = "ok"
+    NO_DEVICES = "no_devices"
+    ABSENT = "absent"  # the library is nowhere on this machine; no child was started
+    NOT_LOADABLE = "not_loadable"
+    INIT_FAILED = "init_failed"
+    CALL_FAILED = "call_failed"
+    CRASHED = "crashed"  # ended by a signal that was not ours
+    EXITED = "exited"  # ended by itself without saying that it was done
+    TIMED_OUT = "timed_out"
+    ABANDONED = "abandoned"  # could not be killed: stuck in the kernel
+    UNREADABLE = "unreadable"  # answered something that is not the protocol
+    NOT_STARTED = "not_started"
+    REFUSED = "refused"  # a security rule forbids asking
+    SKIPPED = "skipped"  # not asked on purpose; the message says why
+
+
+class Verdict(str, Enum):
+    """What a validation proved. A timeout, a lost child and an unreadable answer prove nothing."""
+
+    SUPPORTED = "supported"
+    UNSUPPORTED = "unsupported"
+    INCONCLUSIVE = "inconclusive"
+
+
+class DeviceType(str, Enum):
+    DISCRETE = "discrete"
+    INTEGRATED = "integrated"
+    SOFTWARE = "software"
+    VIRTUAL = "virtual"
+    UNKNOWN = "unknown"
+
+
+class Purpose(str, Enum):
+    """Why a probe is asked."""
+
+    LIST = "list"
+    VALIDATE = "validate"
+    ALONE = "alone"  # one driver manifest without the others
+    UNFILTERED = "unfiltered"  # once more without the variables that may hide something
+
+
+class Reason(str, Enum):
+    """Why a device, as one library reports it, is not kept. One slug, one place in the code that gives it."""
+
+    HIDDEN_BY_VARIABLE = "hidden_by_variable"
+    SOFTWARE_RENDERER = "software_renderer"
+    TOO_LITTLE_MEMORY = "too_little_memory"
+    LISTED_TWICE = "listed_twice"
+    FAILED_VALIDATION = "failed_validation"
+    NOT_DECIDED = "not_decided"
+    OTHER_BUILD = "other_build"
+    SAME_CARD = "same_card"
+
+
+class Reading(NamedTuple):
+    """A small file as it was found: its text, or why there is none ("absent", "denied", "error")."""
+
+    text: str | None
+    problem: str | None = None
+
+
+class PciFunction(NamedTuple):
+    """One PCI function as sysfs shows it, uninterpreted. Its `config` is never read: that would wake a sleeping card."""
+
+    address: str  # "0000:01:00.0", lower case
+    vendor: int | None = None
+    device: int | None = None
+    class_code: int | None = None  # 24 bits: class, subclass, interface
+    driver: str | None = None  # the bound kernel driver; None: none is bound
+    driver_override: str | None = None
+    runtime_status: str | None = None  # "active", "suspended"…
+    numa_node: int | None = None  # None: unknown or not applicable (sysfs says -1)
+    current_link_speed: str | None = None
+    current_link_width: int | None = None
+    max_link_speed: str | None = None
+    max_link_width: int | None = None
+    drm: tuple[str, ...] = ()  # "card0", "renderD128"
+    product: str | None = None  # from the machine's pci.ids, where it has one
+
+
+class DeviceNode(NamedTuple):
+    """One file under /dev. It is never opened: opening can wake a card."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    major: int | None
+    minor: int | None
+    accessible: bool  # may this process read and write it, by the permission bits
+
+
+class FoundLibrary(NamedTuple):
+    """A shared library as the loader would find it, looked for without loading anything."""
+
+    name: str  # the name it was looked for by: "libcuda.so.1"
+    path: str
+    real_path: str  # symbolic links resolved: often ends in the driver's version
+    where: str  # "LD_LIBRARY_PATH", "linker cache", "default directory", "known place"
+
+
+class Manifest(NamedTuple):
+    """A Vulkan driver manifest: the path and the text, or why it could not be read."""
+
+    path: str
+    reading: Reading
+
+
+class Host(NamedTuple):
+    """What the machine says of itself without any GPU library being loaded. Nothing in it is interpreted."""
+
+    platform: str  # sys.platform: "linux", "darwin", "win32"
+    machine: str  # "x86_64", "aarch64", "arm64", "AMD64"
+    kernel: str
+    uid: int | None
+    gids: tuple[int, ...]
+    cpus_allowed: int | None  # how many this process may run on
+    environ: dict[str, str]  # only variables that gpuprobe knows; see environment.py
+    texts: dict[str, Reading]  # path → small text file
+    links: dict[str, str]  # path → target, where the target is the fact
+    pci: tuple[PciFunction, ...]
+    nodes: tuple[DeviceNode, ...]
+    libraries: tuple[FoundLibrary, ...]
+    manifests: tuple[Manifest, ...]
+    facts: dict[str, int | str | None]  # what only a system call knows, by name
+
+
+class Step(NamedTuple):
+    """Something a child announced that it was about to do, and how long it took; None: it never came back."""
+
+    name: str
+    seconds: float | None
+
+
+class Probe(NamedTuple):
+    """One question for one child. Equal probes are the same question, which is never asked twice."""
+
+    library: str
+    purpose: Purpose
+    build: str = "system"
+    device: str | None = None  # key of the device to validate
+    manifest: str | None = None
+    variables: tuple[tuple[str, str | None], ...] = ()  # changed for the child; None: unset
+
+
+class Partition(NamedTuple):
+    kind: str  # "mig", "cpx"
+    parent: str | None  # the whole card, as the library spells it
+
+
+class Validation(NamedTuple):
+    verdict: Verdict
+    depth: str | None  # "context": the deepest step that was taken
+    because: str  # a sentence
+    status: Status | None = None  # of the probe; None: not asked
+    steps: tuple[Step, ...] = ()
+    seconds: float | None = None
+
+
+class Device(NamedTuple):
+    """One GPU as one library in one build reports it. Unknown is None, never 0 or an empty text.
+
+    Memory is in bytes. `number` counts in the library's own numbering inside the child that listed it (for Vulkan the raw
+    list, software renderers included). `ordinal`, `filter_id` and `validation` are filled in by `judge`.
+    """
+
+    library: str
+    number: int
+    build: str = "system"
+    name: str | None = None
+    description: str | None = None
+    type: DeviceType = DeviceType.UNKNOWN
+    pci_id: str | None = None
+    uuid: str | None = None  # as the library spells it
+    uuid_space: str | None = None  # UUIDs are comparable within one namespace only
+    vendor_id: int | None = None
+    device_id: int | None = None
+    partition: Partition | None = None
+    compute_major: int | None = None
+    compute_minor: int | None = None
+    gfx_target: str | None = None
+    total_memory: int | None = None
+    free_memory: int | None = None
+    used_memory: int | None = None
+    api_version: str | None = None
+    kernel_version: str | None = None
+    runtime_version: str | None = None
+    driver_name: str | None = None
+    library_path: str | None = None
+    manifest: str | None = None  # the one driver manifest that gives it, where all together do not
+    copy: int = 0  # counts devices that the library cannot tell apart: two installs of lavapipe share one UUID
+    capabilities: Json = {}
+    sources: tuple[tuple[str, str], ...] = ()  # field → library that completed it
+    ordinal: int | None = None
+    filter_id: str | None = None
+    validation: Validation | None = None
+
+    @property
+    def key(self) -> str:
+        """What distinguishes this device inside its library and build: stable across children, unlike its number."""
+        return (self.uuid or self.pci_id or str(self.number)) + (f"#{self.copy}" if self.copy else "")
+
+    @property
+    def id(self) -> str:
+        """The device's identifier for people and scripts: UUID, else PCI address, else `library:number`."""
+        known = self.uuid or self.pci_id
+        return self.key if known else f"{self.library}:{self.number}"
+
+
+class Outcome(NamedTuple):
+    """What became of one probe."""
+
+    probe: Probe
+    status: Status
+    devices: tuple[Device, ...] = ()
+    steps: tuple[Step, ...] = ()
+    library_path: str | None = None
+    seconds: float | None = None  # None: no child was started
+    exit_code: int | None = None
+    signal: int | None = None
+    code: int | None = None  # the library's own error number
+    code_name: str | None = None
+    message: str | None = None
+    failure: str | None = None  # the child's own word for it: "unsupported", "busy", "device_missing"…
+    depth: str | None = None  # of a validation that passed: "context"
+    stderr: str = ""
+    stderr_dropped: int = 0  # bytes beyond the tail that was kept
+    survivors: tuple[int, ...] = ()  # process ids that could not be ended
+    facts: Json = {}  # what the library says of itself rather than of a device
+
+    @property
+    def last_step(self) -> str | None:
+        return self.steps[-1].name if self.steps else None
+
+
+class Evidence(NamedTuple):
+    """Everything that was gathered; judging it needs nothing else."""
+
+    host: Host
+    outcomes: tuple[Outcome, ...]
+    gathered_at: str  # ISO 8601, UTC
+    appeared: tuple[str, ...] = ()  # device nodes that were not there before the libraries were asked
+
+    def outcome_of(self, probe: Probe) -> Outcome | None:
+        return next((outcome for outcome in self.outcomes if outcome.probe == probe), None)
+
+
+class Drop(NamedTuple):
+    """A device that is not kept: the first rule that fired, its sentence, and what is kept in its place."""
+
+    device: Device
+    reason: Reason
+    because: str
+    instead: Device | None = None
+
+
+class Wanted(NamedTuple):
+    """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
+
+    libraries: tuple[str, ...] = ()  # none named: all
+    library_dirs: tuple[str, ...] = ()
+    validate: str = "needed"  # "none", "needed", "all"
+    chosen: tuple[str, ...] = ()  # with "all": only devices with these keys; none named: every one
+    seconds: float | None = None  # per child; None: the library's own limit
+    deadline: float | None = None
+    allow_software: bool = False
+    wake: bool = True
+
+
+class Inventory(NamedTuple):
+    """The answer: what is usable, and for everything else the reason."""
+
+    kept: tuple[Device, ...]
+    drops: tuple[Drop, ...]
+    evidence: Evidence
+    wanted: Wanted

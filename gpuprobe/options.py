@@ -1,0 +1,85 @@
+"""The options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from gpuprobe import __version__
+from gpuprobe.render.screen import Screen
+
+
+class Asked(NamedTuple):
+    """What every command is given beside its own options."""
+
+    screen: Screen
+    json: bool = False
+    source: str | None = None
+    library: tuple[str, ...] = ()
+    timeout: str | None = None
+    deadline: str | None = None
+    allow_software: bool = False
+    no_wake: bool = False
+    no_color: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gpuprobe {__version__}")
+        raise typer.Exit
+
+
+def _shared(
+    ctx: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="CAPTURE", help="Judge a machine that `gpuprobe capture` wrote, not this one."),
+    ] = None,
+    library: Annotated[
+        list[str] | None,
+        typer.Option("--library", metavar="NAME", help="Ask only these libraries, as in `--library cuda,vulkan`."),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30 where nothing is said)."),
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option("--deadline", metavar="SECONDS", help="How long everything together may take.")
+    ] = None,
+    allow_software: Annotated[
+        bool, typer.Option("--allow-software", help="Count renderers that compute on the CPU (llvmpipe) as devices.")
+    ] = False,
+    no_wake: Annotated[
+        bool, typer.Option("--no-wake", help="Ask nothing that would wake a sleeping card; says what was not asked.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; `NO_COLOR` does the same.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Each child's steps, times and last words.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress line and no notes.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", hidden=True, is_eager=True, callback=show_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Only its parameters are used: they stand behind every command's own."""
+
+
+_SHARED = tuple(signature(_shared, eval_str=True).parameters.values())
+
+
+def with_shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function(asked, …)` as Typer shall see it: its own parameters, then the shared ones instead of `asked`."""
+
+    def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
+        asked = Asked(ctx.obj, **{name: given.pop(name) for name in Asked._fields if name in given})
+        return asked, function(asked._replace(library=tuple(asked.library or ())), **given)
+
+    own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "asked"]
+    parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *_SHARED)]
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__doc__ = function.__doc__
+    return run

@@ -1,0 +1,169 @@
+"""One device as the documents show it: its identity, its views, and everything that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gpuprobe import flash_attention, visibility
+from gpuprobe.identity import same_card
+from gpuprobe.libraries import LIBRARIES, library_named
+from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
+from gpuprobe.strings import compute_string
+
+
+def identity(device: Device) -> Json:
+    """What tells a device from all others; every document that names a device has these keys."""
+    return {
+        "id": device.id,
+        "filter_id": device.filter_id,
+        "library": device.library,
+        "index": device.ordinal,
+        "build": device.build,
+        "name": device.name,
+        "type": device.type.value,
+        "pci_id": device.pci_id,
+        "uuid": device.uuid,
+    }
+
+
+def view(device: Device) -> Json:
+    """A device as one library reports it, kept or not."""
+    shown = {key: value for key, value in identity(device).items() if key not in ("filter_id", "index")}
+    return {
+        **shown,
+        "number": device.number,
+        "description": device.description,
+        "partition": _partition(device.partition),
+        **_compute(device),
+        "driver": _driver(device),
+        **_memory(device),
+        "library_path": device.library_path,
+        "manifest": device.manifest,
+        **validation_of(device.validation),
+    }
+
+
+def record(device: Device, inventory: Inventory) -> Json:
+    """Everything about a kept device."""
+    return {
+        **identity(device),
+        "description": device.description,
+        "partition": _partition(device.partition),
+        "numbers": numbers(device, inventory),
+        **_compute(device),
+        "driver": _driver(device),
+        **_memory(device),
+        "memory_source": dict(device.sources).get("free_memory", device.library if device.free_memory is not None else None),
+        "measured_at": inventory.evidence.gathered_at,
+        "stale": False,
+        "minimum_memory_bytes": library_named(device.library).minimum_memory,
+        "library_path": device.library_path,
+        "manifest": device.manifest,
+        **validation_of(device.validation),
+        "flash_attention": flash_attention_of(device),
+        "visible": dict(variables_for([device], inventory)),
+        "capabilities": device.capabilities,
+        "sources": dict(device.sources),
+    }
+
+
+def _partition(partition: Partition | None) -> Json | None:
+    return None if partition is None else {"kind": partition.kind, "parent": partition.parent}
+
+
+def _compute(device: Device) -> Json:
+    return {
+        "compute": compute_string(device),
+        "compute_major": device.compute_major,
+        "compute_minor": device.compute_minor,
+        "gfx_target": device.gfx_target,
+    }
+
+
+def _driver(device: Device) -> Json:
+    return {
+        "name": device.driver_name,
+        "api_version": device.api_version,
+        "kernel_version": device.kernel_version,
+        "runtime_version": device.runtime_version,
+    }
+
+
+def _memory(device: Device) -> Json:
+    return {
+        "total_memory_bytes": device.total_memory,
+        "free_memory_bytes": device.free_memory,
+        "used_memory_bytes": device.used_memory,
+    }
+
+
+def validation_of(validation: Validation | None) -> Json:
+    """The key `validation`, or nothing at all where nobody asked."""
+    if validation is None:
+        return {}
+    return {
+        "validation": {
+            "verdict": validation.verdict.value,
+            "depth": validation.depth,
+            "because": validation.because,
+            "steps": steps_of(validation.steps),
+            "seconds": rounded(validation.seconds),
+        }
+    }
+
+
+def steps_of(steps: Iterable[Step]) -> list[Json]:
+    return [{"name": step.name, "seconds": rounded(step.seconds)} for step in steps]
+
+
+def rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
+
+
+def flash_attention_of(device: Device) -> Json:
+    answer = flash_attention.of_device(device)
+    return {"supported": answer.supported, "rule": answer.rule, "because": answer.because}
+
+
+def variables_for(devices: Iterable[Device], inventory: Inventory) -> visibility.Variables:
+    """The variables that select exactly these devices on the machine that the inventory speaks of."""
+    host = inventory.evidence.host
+    return visibility.visible_variables(list(devices), listed(inventory), host.platform, host.environ)
+
+
+def listed(inventory: Inventory) -> list[Device]:
+    """Every device that a library offered, kept or dropped."""
+    return [*inventory.kept, *(drop.device for drop in inventory.drops)]
+
+
+def numbers(device: Device, inventory: Inventory) -> Json:
+    """What each library that was asked calls this card; a library that does not list it is left out."""
+    return {
+        key: number
+        for outcome in inventory.evidence.outcomes
+        if outcome.probe.purpose is Purpose.LIST
+        for other in outcome.devices
+        if same_card(device, other).answer == "same"
+        for key, number in _numbers_in(other, inventory)
+    }
+
+
+_NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library in LIBRARIES} | {"NVML": "nvidia_smi"}
+
+
+def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
+    if not library_named(device.library).uses_manifests:
+        return [(_NUMBERED_AS[device.library], device.number)]
+    return [("vulkan_raw", device.number), ("vulkan_listed", _place_behind_filters(device, inventory))]
+
+
+def _place_behind_filters(device: Device, inventory: Inventory) -> int | None:
+    """How programs count Vulkan's devices: software renderers and second views of a card left out."""
+    twice = {drop.device.number for drop in inventory.drops if drop.reason is Reason.LISTED_TWICE}
+    raw = [
+        other.number
+        for other in listed(inventory)
+        if other.library == device.library and other.manifest == device.manifest
+        if other.type is not DeviceType.SOFTWARE and other.number not in twice
+    ]
+    return sorted(set(raw)).index(device.number) if device.number in raw else None

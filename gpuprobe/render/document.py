@@ -1,0 +1,93 @@
+"""The JSON documents: what every one begins with, errors, and the whole answer of `list`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gpuprobe import __version__, remarks, standing
+from gpuprobe.exits import Exit
+from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
+from gpuprobe.render import machine_document
+from gpuprobe.render.device import record, rounded, steps_of, view
+from gpuprobe.strings import printable
+
+SCHEMA_VERSION = 1
+LAST_WORDS = 2000  # characters of a child's stderr that a document carries
+
+
+def error_document(code: str, message: str, hint: str, leave_with: Exit) -> Json:
+    error = {"code": code, "message": message, "hint": hint, "exit_code": int(leave_with)}
+    return {"schema_version": SCHEMA_VERSION, "error": error}
+
+
+def envelope(inventory: Inventory, text: str, leave_with: Exit) -> Json:
+    """What every answer begins with; `text` is the first line of the command's text."""
+    found = standing.summary(inventory)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "gpuprobe": __version__,
+        "timestamp": inventory.evidence.gathered_at,
+        "summary": {"cards": found.cards, "usable": found.usable, "text": text, "exit_code": int(leave_with)},
+    }
+
+
+def list_document(
+    inventory: Inventory,
+    text: str,
+    leave_with: Exit,
+    *,
+    kept: Sequence[Device],
+    drops: Sequence[Drop],
+    standings: Sequence[standing.Standing],
+    notes: Iterable[str] = (),
+) -> Json:
+    """The answer of `list`. `kept`, `drops` and `standings` are all, or those of one DEVICE; `kept` in the order to show."""
+    host = inventory.evidence.host
+    return {
+        **envelope(inventory, text, leave_with),
+        "host": machine_document.host_record(host),
+        "system": machine_document.system_record(host),
+        "cards": [machine_document.card_record(each) for each in standings],
+        "bystanders": machine_document.bystander_records(host),
+        "devices": [record(device, inventory) for device in kept],
+        "dropped": [_drop(drop) for drop in drops],
+        "probes": [_probe(outcome) for outcome in inventory.evidence.outcomes],
+        "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
+        "variables": machine_document.variable_records(host),
+        "warnings": [*notes, *remarks.warnings(inventory)],
+    }
+
+
+def _drop(drop: Drop) -> Json:
+    instead = None if drop.instead is None else {"library": drop.instead.library, "id": drop.instead.id}
+    return {"view": view(drop.device), "reason": drop.reason.value, "because": drop.because, "instead": instead}
+
+
+def _probe(outcome: Outcome) -> Json:
+    probe = outcome.probe
+    return {
+        "library": probe.library,
+        "build": probe.build,
+        "purpose": probe.purpose.value,
+        "device": probe.device,
+        "manifest": probe.manifest,
+        "status": outcome.status.value,
+        "library_path": outcome.library_path,
+        "seconds": rounded(outcome.seconds),
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "last_step": outcome.last_step,
+        "steps": steps_of(outcome.steps),
+        "code": outcome.code,
+        "code_name": outcome.code_name,
+        "message": outcome.message,
+        **last_words(outcome),
+    }
+
+
+def last_words(outcome: Outcome) -> Json:
+    """What the library printed before it failed; a library that answered is not quoted."""
+    if outcome.status in (Status.OK, Status.ABSENT, Status.SKIPPED) or outcome.seconds is None:
+        return {}
+    lines = (printable(line) for line in outcome.stderr[-LAST_WORDS:].splitlines())
+    return {"stderr": "\n".join(lines)[-LAST_WORDS:]}

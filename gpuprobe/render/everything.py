@@ -1,0 +1,124 @@
+"""The text of `list --all` and of `list DEVICE`: every library with how far it got, every view with what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
+from gpuprobe.render import wording
+from gpuprobe.render.tables import indented
+from gpuprobe.strings import printable, size_text
+
+
+def heading(text: str) -> Iterator[RenderableType]:
+    yield Text("")
+    yield Text(text, style="bold")
+
+
+def libraries(outcomes: Sequence[Outcome], verbose: bool) -> Iterator[RenderableType]:
+    yield from heading("What was asked, and how far each got")
+    for outcome in outcomes:
+        yield from _outcome(outcome, verbose)
+
+
+def _outcome(outcome: Outcome, verbose: bool) -> Iterator[RenderableType]:
+    yield indented(f"{wording.asked_of(outcome)}: {wording.outcome_of(outcome)}")
+    if outcome.message:
+        yield indented(printable(outcome.message), by=6)
+    if not verbose:
+        return
+    for step in outcome.steps:
+        yield indented(f"{wording.seconds_of(step.seconds):>10}  {printable(step.name)}", by=6)
+    for line in outcome.stderr.splitlines()[-20:]:
+        yield indented(f"stderr: {printable(line)}", by=6)
+
+
+def verbose_outcomes(outcomes: Iterable[Outcome]) -> Iterator[RenderableType]:
+    """With -v and without --all: the children that were really started."""
+    started = [outcome for outcome in outcomes if outcome.status not in (Status.ABSENT, Status.SKIPPED)]
+    if started:
+        yield from heading("Children")
+    for outcome in started:
+        yield from _outcome(outcome, verbose=True)
+
+
+def all_views(inventory: Inventory) -> Iterator[RenderableType]:
+    yield from heading("Every view")
+    if not inventory.kept and not inventory.drops:
+        yield indented("no library lists a device")
+    for device in inventory.kept:
+        yield indented(f"{_raw(device)}: kept as {wording.numbered(device)}, {_proved(device)}")
+    for drop in inventory.drops:
+        yield from dropped(drop, inventory)
+
+
+def dropped(drop: Drop, inventory: Inventory) -> Iterator[RenderableType]:
+    instead = f"; kept instead: {wording.numbered(_as_kept(drop.instead, inventory))}" if drop.instead else ""
+    yield indented(f"{_raw(drop.device)}: dropped, {drop.reason.value}")
+    yield indented(f"{printable(drop.because)}{instead}", by=6)
+
+
+def _as_kept(device: Device, inventory: Inventory) -> Device:
+    """The same view with the number that it has in the table; the one that won may itself have lost to another."""
+    source = (device.library, device.build, device.manifest, device.key)
+    same = (kept for kept in inventory.kept if (kept.library, kept.build, kept.manifest, kept.key) == source)
+    return next(same, device)
+
+
+def _raw(device: Device) -> str:
+    """As its library numbers it, with the exact figures: `Vulkan number 1 …, 25769803776 bytes`."""
+    build = f" ({printable(device.build)})" if device.build != "system" else ""
+    known = [
+        device.pci_id,
+        device.uuid and printable(device.uuid),
+        None if device.total_memory is None else f"{device.total_memory} bytes, {device.free_memory} free",
+    ]
+    parts = [f"{device.library}{build} number {device.number}", wording.name_of(device), *(part for part in known if part)]
+    return ", ".join(parts)
+
+
+def _proved(device: Device) -> str:
+    if device.validation is None:
+        return "not asked whether it works"
+    depth = f", {device.validation.depth}" if device.validation.depth else ""
+    return f"{device.validation.verdict.value}{depth} in {wording.seconds_of(device.validation.seconds)}"
+
+
+def one_device(record: Mapping[str, object]) -> Iterator[RenderableType]:
+    """Everything about one device, key by key as in the document."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in _flat(record):
+        table.add_row(Text(key, style="bold"), Text(_shown(key, value)))
+    yield table
+
+
+def _flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in record.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(key: str, value: object) -> str:
+    if value is None:
+        return "unset" if key.startswith("visible.") else wording.UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key.endswith("_bytes") and isinstance(value, int):
+        return f"{size_text(value)} ({value} bytes)"
+    if isinstance(value, list):
+        return ", ".join(_item(item) for item in value) or "none"
+    return printable(str(value)) if value != {} else "none"
+
+
+def _item(item: Json | object) -> str:
+    if isinstance(item, dict) and item.keys() == {"name", "seconds"}:
+        return f"{printable(str(item['name']))} {wording.seconds_of(item['seconds'])}"
+    return printable(str(item))

@@ -1,0 +1,86 @@
+"""The machine as the documents show it: host, processor and memory, cards, and what only looks like a card."""
+
+from __future__ import annotations
+
+from gpuprobe import machine
+from gpuprobe.effects import effects
+from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
+from gpuprobe.model import Host, Json
+from gpuprobe.standing import Standing
+
+_VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", APPLE: "Apple"}
+
+
+def host_record(host: Host) -> Json:
+    jetpack = machine.jetpack(host)
+    return {
+        "os": machine.operating_system(host),
+        "kernel": host.kernel,
+        "machine": host.machine,
+        "virtualization": machine.virtualization(host),
+        "container": machine.container(host),
+        "wsl": machine.wsl(host),
+        "jetpack": None
+        if jetpack is None
+        else {"version": jetpack.version, "l4t": jetpack.l4t, "source": jetpack.source, "problem": jetpack.problem},
+    }
+
+
+def system_record(host: Host) -> Json:
+    processor, memory = machine.processor(host), machine.memory(host)
+    return {
+        "cpu": {
+            "model": processor.model,
+            "cores": processor.cores,
+            "threads": processor.threads,
+            "allowed_threads": host.cpus_allowed,
+            "features": list(processor.features),
+            "caches": [{"level": one.level, "type": one.type, "size_bytes": one.size} for one in processor.caches],
+        },
+        "memory": {
+            "total_bytes": memory.total,
+            "available_bytes": memory.available,
+            "limit_bytes": memory.limit,
+            "limit_source": memory.limit_source,
+        },
+        "swap": {"total_bytes": memory.swap_total, "free_bytes": memory.swap_free},
+    }
+
+
+def card_record(standing: Standing) -> Json:
+    card, why = standing.card, standing.why
+    return {
+        "pci_id": card.pci_id,
+        "vendor": _VENDORS.get(card.vendor_id or 0),
+        "vendor_id": _hexadecimal(card.vendor_id),
+        "device_id": _hexadecimal(card.device_id),
+        "name": card.name,
+        "kernel_driver": card.driver,
+        "render_node": card.render_node,
+        "numa_node": card.numa_node,
+        "link": {
+            "current_speed": card.current_link_speed,
+            "current_width": card.current_link_width,
+            "max_speed": card.max_link_speed,
+            "max_width": card.max_link_width,
+        },
+        "was_asleep": card.was_asleep,
+        "device_ids": [device.id for device in standing.devices],
+        "why": None if why is None else {"reason": why.slug, "because": why.because, "advice": why.advice},
+    }
+
+
+def bystander_records(host: Host) -> list[Json]:
+    return [{"pci_id": one.pci_id, "what": one.what} for one in machine.bystanders(host)]
+
+
+def variable_records(host: Host) -> list[Json]:
+    """Each variable that is set and matters, with what it does on this machine."""
+    vendors = {card.vendor_id for card in machine.cards(host) if card.vendor_id is not None}
+    found = effects(host.environ, vendors, host.platform)
+    return [{"name": one.name, "value": one.value, "effect": one.effect} for one in found]
+
+
+def _hexadecimal(number: int | None) -> str | None:
+    """As lspci writes it: "10de"."""
+    return None if number is None else f"{number:04x}"

@@ -1,0 +1,159 @@
+"""Where the answer goes: the two streams, how wide they are, and whether colours and a progress line are welcome."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PLAIN_WIDTH = 80
+PROGRESS_AFTER_SECONDS = 1.0
+
+# What the tables draw with, for a terminal whose encoding has none of it. One character for one: the columns stay.
+_ASCII = str.maketrans({"█": "#", "░": ".", "…": "~", "—": "-"})
+
+
+class Screen:
+    """Standard output and standard error as a command sees them; a test replaces the whole object."""
+
+    def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
+        self.out, self.err, self._environ = out, err, environ
+        self.colour_allowed = True
+        for stream in (out, err):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def width(self) -> int:
+        """Columns: `COLUMNS` where it is a number above 0, else the terminal's, else 80."""
+        told = self._environ.get("COLUMNS", "")
+        if told.isascii() and told.isdigit() and int(told) > 0:
+            return int(told)
+        try:
+            return os.get_terminal_size(self.out.fileno()).columns or PLAIN_WIDTH
+        except (OSError, ValueError):
+            return PLAIN_WIDTH
+
+    @property
+    def colour(self) -> bool:
+        if not self.colour_allowed or self._environ.get("NO_COLOR"):
+            return False
+        if self._environ.get("FORCE_COLOR"):
+            return True
+        return self.out.isatty() and self._environ.get("TERM") != "dumb"
+
+    def show(self, parts: Iterable[RenderableType]) -> None:
+        """Writes Rich renderables, as plain text where colours are not welcome."""
+        from io import StringIO
+
+        from rich.console import Console
+
+        drawn = StringIO()
+        console = Console(
+            file=drawn,
+            width=self.width,
+            force_terminal=self.colour,
+            color_system="standard" if self.colour else None,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            _environ={},
+        )
+        for part in parts:
+            console.print(part)
+        self.write("".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
+
+    def write(self, text: str) -> None:
+        self.out.write(self._drawable(text))
+        self.out.flush()
+
+    def write_document(self, document: dict[str, Any]) -> None:
+        """One JSON document: indented for a reader at a terminal, one line for a program."""
+        import json
+
+        indent = 2 if self.out.isatty() else None
+        text = json.dumps(document, indent=indent)  # ASCII: no control character of a driver's name reaches a terminal
+        if "\\ud" in text:
+            # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the whole document.
+            clean = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+            text = json.dumps(json.loads(clean), indent=indent)
+        self.out.write(text + "\n")
+        self.out.flush()
+
+    def write_exactly(self, text: str) -> None:
+        """Text whose bytes matter: a path in it that is not UTF-8 must come out as it came in."""
+        self.out.flush()
+        self.out.buffer.write(os.fsencode(text))
+        self.out.buffer.flush()
+
+    def complain(self, line: str) -> None:
+        self.err.write(self._drawable(line) + "\n")
+        self.err.flush()
+
+    def _unicode(self) -> bool:
+        return (getattr(self.out, "encoding", None) or "ascii").lower().replace("-", "").startswith("utf")
+
+    def _drawable(self, text: str) -> str:
+        return text if self._unicode() else text.translate(_ASCII)
+
+    @contextmanager
+    def progress(self, quiet: bool) -> Iterator[Callable[[str], None] | None]:
+        """Gives a function that takes what is being asked; shown after a second, on a terminal only, and erased at the end."""
+        if quiet or not self.err.isatty() or self._environ.get("TERM") == "dumb":
+            yield None
+            return
+        line = _ProgressLine(self.err, self.width)
+        try:
+            yield line.tell
+        finally:
+            line.erase()
+
+    @classmethod
+    def of_process(cls) -> Screen:
+        return cls(sys.stdout, sys.stderr, os.environ)
+
+
+class _ProgressLine:
+    """A thread's timer draws the first line: the library that hangs is the one that tells nothing more."""
+
+    def __init__(self, stream: TextIO, width: int) -> None:
+        from threading import Lock, Timer
+
+        self._stream, self._width = stream, width
+        self._text, self._drawn, self._due, self._over = "", False, False, False
+        self._lock = Lock()
+        self._timer = Timer(PROGRESS_AFTER_SECONDS, self._begin)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def tell(self, text: str) -> None:
+        with self._lock:
+            self._text = text
+            self._draw()
+
+    def erase(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+            if self._drawn:
+                self._put("")
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._due = True
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._due and not self._over and self._text:
+            self._drawn = True
+            self._put(self._text[: self._width - 1])
+
+    def _put(self, text: str) -> None:
+        self._stream.write(f"\r\x1b[K{text}")
+        self._stream.flush()

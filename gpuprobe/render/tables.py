@@ -1,0 +1,134 @@
+"""The text of `list`: what fits the width is a table, what does not is a block per device. Draws, and prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gpuprobe.model import Device
+from gpuprobe.render import wording
+from gpuprobe.standing import Standing
+from gpuprobe.strings import printable
+
+BLOCKS_BELOW = 60  # columns
+GAP = 2
+SHORTEST_NAME = 20
+SHORTEST_FOLDED_NAME = 26  # "integrated, 0000:01:00.0" stands under it
+LONGEST_DRIVER = 24
+
+
+class Row(NamedTuple):
+    """The cells of one device, as texts."""
+
+    device: str
+    name: str
+    compute: str
+    driver: str
+    memory: str
+    bar: str
+    type: str
+    pci: str
+
+
+HEADER = Row("DEVICE", "NAME", "COMPUTE", "DRIVER", "MEMORY", "", "TYPE", "PCI")
+
+
+def rows_of(devices: Iterable[Device]) -> list[Row]:
+    return [
+        Row(
+            device=wording.numbered(device),
+            name=wording.name_of(device),
+            compute=wording.compute_of(device),
+            driver=shortened(wording.driver_of(device), LONGEST_DRIVER),
+            memory=wording.memory_of(device),
+            bar=wording.bar_of(device),
+            type=wording.type_of(device),
+            pci=wording.place_of(device),
+        )
+        for device in devices
+    ]
+
+
+def shortened(text: str, cells: int) -> str:
+    if cell_len(text) <= cells:
+        return text
+    while cell_len(text) > cells - 1:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
+
+
+def device_table(devices: Sequence[Device], width: int) -> Iterator[RenderableType]:
+    """One line per device where that fits, two where it does not, a block below 60 columns or where nothing else fits."""
+    rows = rows_of(devices)
+    if not rows:
+        return
+    line = ("device", "name", "compute", "driver", "memory", "bar", "type", "pci")
+    folded = ("device", "name", "compute", "driver", "memory")
+    if width >= BLOCKS_BELOW and (room := _room_for_name(rows, line, width)) >= SHORTEST_NAME:
+        yield _table(rows, line, room)
+    elif width >= BLOCKS_BELOW and (room := _room_for_name(rows, folded, width)) >= SHORTEST_FOLDED_NAME:
+        yield _table(rows, folded, room, second_line=True)
+    else:
+        for row in rows:
+            yield from _block(row)
+
+
+def _room_for_name(rows: Sequence[Row], columns: Sequence[str], width: int) -> int:
+    others = [column for column in columns if column != "name"]
+    taken = sum(max(cell_len(getattr(row, column)) for row in (HEADER, *rows)) for column in others)
+    return width - taken - GAP * (len(columns) - 1)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str], room: int, second_line: bool = False) -> Table:
+    table = Table(box=None, show_header=True, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), expand=False)
+    for column in columns:
+        table.add_column(Text(getattr(HEADER, column)), no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        shown = row._replace(name=shortened(row.name, room))
+        table.add_row(*(_cell(column, getattr(shown, column)) for column in columns))
+        if second_line:
+            below = {"name": f"{row.type}, {row.pci}", "memory": row.bar}
+            table.add_row(*(_cell("", below.get(column, "")) for column in columns))
+    return table
+
+
+def _cell(column: str, text: str) -> Text:
+    return Text(text, style="bold green" if column == "device" else "")
+
+
+def _block(row: Row) -> Iterator[RenderableType]:
+    yield Text.assemble((row.device, "bold green"), "  ", row.name)
+    yield indented(f"{row.type}, {row.pci}")
+    yield indented(f"compute {row.compute}, driver {row.driver}")
+    yield indented(f"memory {row.memory} {row.bar}".rstrip())
+
+
+def indented(text: str, style: str = "", by: int = 2) -> RenderableType:
+    return Padding(Text(text, style=style), (0, 0, 0, by))
+
+
+def unusable_cards(standings: Iterable[Standing]) -> Iterator[RenderableType]:
+    """One line per card that is not usable, with the reason, and what to do under it."""
+    for standing in standings:
+        if standing.why is not None:
+            yield Text.assemble((card_text(standing), "bold"), " is not usable: ", printable(standing.why.because))
+            if standing.why.advice:
+                yield indented(printable(standing.why.advice), by=4)
+
+
+def card_text(standing: Standing) -> str:
+    """`0000:03:00.0 Radeon RX 580`: address and name, or what is known of them."""
+    card = standing.card
+    known = [printable(text) for text in (card.pci_id, card.name) if text]
+    return " ".join(known) or "a GPU without name and address"
+
+
+def notes(sentences: Iterable[str]) -> Iterator[RenderableType]:
+    for sentence in sentences:
+        yield Text.assemble(("note:", "bold yellow"), f" {printable(sentence)}")

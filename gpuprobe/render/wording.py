@@ -1,0 +1,85 @@
+"""Short texts about devices and outcomes that tables and lines share; names in them are safe for a terminal."""
+
+from __future__ import annotations
+
+from gpuprobe.libraries import library_named
+from gpuprobe.model import Device, Outcome
+from gpuprobe.strings import compute_string, printable, size_text
+
+UNKNOWN = "?"
+BAR_CELLS = 10
+
+
+def numbered(device: Device) -> str:
+    """`CUDA:0`; the library's own number where gpuprobe gave none."""
+    return f"{device.library}:{device.ordinal}" if device.ordinal is not None else f"{device.library} number {device.number}"
+
+
+def name_of(device: Device) -> str:
+    return printable(device.name or "unnamed device")
+
+
+def compute_of(device: Device) -> str:
+    """`-` where the library speaks of no such thing: Vulkan has features instead of a generation."""
+    return compute_string(device) or (UNKNOWN if library_named(device.library).vendors else "-")
+
+
+def driver_of(device: Device) -> str:
+    told = device.kernel_version or device.runtime_version or device.api_version
+    return printable(told) if told else UNKNOWN
+
+
+def memory_of(device: Device) -> str:
+    """Used and total: `3.2 of 24.0 GiB`."""
+    used, total = (UNKNOWN if size is None else size_text(size) for size in (device.used_memory, device.total_memory))
+    number, _, unit = used.partition(" ")
+    return f"{number if unit and total.endswith(f' {unit}') else used} of {total}"
+
+
+def bar_of(device: Device) -> str:
+    """How full the memory is, in `BAR_CELLS` cells; empty where that is not known."""
+    if device.used_memory is None or not device.total_memory:
+        return ""
+    share = min(max(device.used_memory / device.total_memory, 0.0), 1.0)
+    full = round(share * BAR_CELLS)
+    return "█" * full + "░" * (BAR_CELLS - full)
+
+
+def type_of(device: Device) -> str:
+    return device.type.value if device.validation is not None else f"{device.type.value}, not initialised"
+
+
+def place_of(device: Device) -> str:
+    return device.pci_id or "no PCI address"
+
+
+def seconds_of(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{seconds:.3f} s"
+
+
+def outcome_of(outcome: Outcome) -> str:
+    """How far one child got: `crashed, 1 device, last step cuInit, 0.120 s, signal 11`."""
+    words = [outcome.status.value.replace("_", " ")]
+    if outcome.devices:
+        words.append(f"{len(outcome.devices)} device{'s' if len(outcome.devices) != 1 else ''}")
+    if outcome.last_step:
+        words.append(f"last step {printable(outcome.last_step)}")
+    if outcome.seconds is not None:
+        words.append(seconds_of(outcome.seconds))
+    if outcome.signal is not None:
+        words.append(f"signal {outcome.signal}")
+    elif outcome.exit_code:
+        words.append(f"exit code {outcome.exit_code}")
+    if outcome.library_path:
+        words.append(printable(outcome.library_path))
+    return ", ".join(words)
+
+
+def asked_of(outcome: Outcome) -> str:
+    """What a child was asked: `CUDA (cuda_v13) validate GPU-…`."""
+    probe = outcome.probe
+    parts = [probe.library, probe.purpose.value]
+    if probe.build != "system":
+        parts.insert(1, f"({printable(probe.build)})")
+    parts += [printable(part) for part in (probe.device, probe.manifest) if part]
+    return " ".join(parts)

@@ -1,0 +1,202 @@
+"""What `--require` asks of the devices, and whether they meet it."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from gpuprobe.libraries import CUDA, LIBRARIES, spelled
+from gpuprobe.model import Device, DeviceType
+from gpuprobe.strings import printable
+
+EXAMPLE = "count>=2, free>=20GiB, compute>=8.0, library=cuda"
+
+Value = int | str | tuple[int, int]
+
+_COMPARISONS: dict[str, Callable[[Value, Value], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    "!=": operator.ne,
+    "=": operator.eq,
+}
+_CLAUSE = re.compile(r"\s*([a-z]+)\s*(>=|<=|!=|==|=|>|<)\s*([^\s<>=!](?:.*\S)?)\s*", re.IGNORECASE | re.ASCII)
+
+_BYTES: dict[str, int] = {
+    "": 1,
+    "b": 1,
+    "bytes": 1,
+    **{f"{prefix}b": 1000**power for power, prefix in enumerate("kmgt", 1)},
+    **{f"{prefix}ib": 1024**power for power, prefix in enumerate("kmgt", 1)},
+}
+
+
+class RequirementError(ValueError):
+    """A requirement that cannot be read; the message is one line for the user."""
+
+
+class Clause(NamedTuple):
+    field: str
+    comparison: str
+    value: Value
+    text: str  # as it was written, without blanks
+
+    def holds(self, value: Value) -> bool:
+        if self.field == "name" and isinstance(value, str) and isinstance(self.value, str):
+            return (self.value in value) == (self.comparison == "=")
+        return _COMPARISONS[self.comparison](value, self.value)
+
+
+class Requirement(NamedTuple):
+    """`counts`: how many devices must meet all of `clauses`."""
+
+    counts: tuple[Clause, ...]
+    clauses: tuple[Clause, ...]
+
+
+class Met(NamedTuple):
+    """`undecided`: a figure that is unknown could change `answer`. `because` is a sentence."""
+
+    answer: bool
+    undecided: bool
+    because: str
+
+
+def parse(text: str) -> Requirement:
+    """Clauses separated by commas: a field, one of >= > = != <= <, a value. RequirementError for anything else.
+
+    Fields: `count` (default: at least 1), `free` and `total` memory (bytes, KB to TB, KiB to TiB), `compute` (CUDA's
+    compute capability), `library`, `type`, and `name`, where `=` means that the device's name contains the value.
+    """
+    clauses = [_clause(part) for part in text.split(",")]
+    counts = tuple(clause for clause in clauses if clause.field == "count")
+    return Requirement(
+        counts=counts or (Clause("count", ">=", 1, "count>=1"),),
+        clauses=tuple(clause for clause in clauses if clause.field != "count"),
+    )
+
+
+def _clause(part: str) -> Clause:
+    found = _CLAUSE.fullmatch(part)
+    field = found[1].lower() if found else ""
+    if found is None or field not in _FIELDS:
+        fields = ", ".join(f"`{name}`" for name in _FIELDS)
+        raise RequirementError(
+            f"`{printable(part.strip())}` is no requirement: accepted is one of {fields}, then one of >= > = != <= <,"
+            f" then a value, as in `{EXAMPLE}`"
+        )
+    comparison, value = found[2].replace("==", "="), found[3]
+    reader = _FIELDS[field]
+    if reader.texts_only and comparison not in ("=", "!="):
+        written = f"`{printable(part.strip())}`"
+        raise RequirementError(f"{written}: {field} is compared with = or != only, as in `{reader.example}`")
+    read = reader.read(value)
+    if read is None:
+        raise RequirementError(
+            f"`{printable(value)}` is no value for {field}: accepted is {reader.accepts}, as in `{reader.example}`"
+        )
+    return Clause(field, comparison, read, f"{field}{comparison}{printable(value)}")
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
+
+
+def _size(text: str) -> int | None:
+    found = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s*([a-z]*)", text.lower(), re.ASCII)
+    unit = _BYTES.get(found[3]) if found else None
+    if found is None or unit is None:
+        return None
+    whole, fraction = found[1], found[2] or ""
+    shift: int = 10 ** len(fraction)
+    return int(whole + fraction) * unit // shift
+
+
+def _capability(text: str) -> tuple[int, int] | None:
+    found = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?", text)
+    return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+def _library(text: str) -> str | None:
+    library = spelled(text)
+    return library.name if library is not None and not library.witness else None
+
+
+def _type(text: str) -> str | None:
+    return text.lower() if text.lower() in _TYPES else None
+
+
+class _Field(NamedTuple):
+    read: Callable[[str], Value | None]
+    accepts: str
+    example: str
+    texts_only: bool = False
+
+
+_TYPES = tuple(member.value for member in DeviceType if member is not DeviceType.UNKNOWN)
+_LIBRARY_NAMES = ", ".join(library.name for library in LIBRARIES if not library.witness)
+_FIELDS = {
+    "count": _Field(_whole_number, "a whole number", "count>=2"),
+    "free": _Field(_size, "a size in GiB, GB, MiB, MB or bytes", "free>=20GiB"),
+    "total": _Field(_size, "a size in GiB, GB, MiB, MB or bytes", "total>=24GB"),
+    "compute": _Field(_capability, "a CUDA compute capability", "compute>=8.0"),
+    "library": _Field(_library, f"one of {_LIBRARY_NAMES}", "library=cuda", texts_only=True),
+    "type": _Field(_type, f"one of {', '.join(_TYPES)}", "type=discrete", texts_only=True),
+    "name": _Field(str.lower, "a part of a name", "name=4090", texts_only=True),
+}
+
+
+def meets(requirement: Requirement, devices: Sequence[Device]) -> Met:
+    """Whether as many devices as required meet every clause. An unknown figure does not meet a clause."""
+    verdicts = [_verdict(requirement.clauses, device) for device in devices]
+    sure = verdicts.count(True)
+    possible = sure + verdicts.count(None)
+    answer = _enough(requirement.counts, sure)
+    undecided = any(_enough(requirement.counts, count) != answer for count in range(sure, possible + 1))
+    return Met(answer, undecided, _because(requirement, sure, possible, len(devices)))
+
+
+def _verdict(clauses: Iterable[Clause], device: Device) -> bool | None:
+    """None: what is known of the device meets every clause, and something that a clause speaks of is not known."""
+    answers = [_answer(clause, device) for clause in clauses]
+    return False if False in answers else None if None in answers else True
+
+
+def _answer(clause: Clause, device: Device) -> bool | None:
+    if clause.field == "compute" and device.library != CUDA.name:
+        return False  # other vendors count their architectures differently
+    value = _value(clause.field, device)
+    return None if value is None else clause.holds(value)
+
+
+def _value(field: str, device: Device) -> Value | None:
+    if field == "compute":
+        major, minor = device.compute_major, device.compute_minor
+        return None if major is None or minor is None else (major, minor)
+    if field == "type":
+        return None if device.type is DeviceType.UNKNOWN else device.type.value
+    values = {
+        "free": device.free_memory,
+        "total": device.total_memory,
+        "library": device.library,
+        "name": device.name and device.name.lower(),
+    }
+    return values[field]
+
+
+def _enough(counts: Iterable[Clause], count: int) -> bool:
+    return all(clause.holds(count) for clause in counts)
+
+
+def _because(requirement: Requirement, sure: int, possible: int, total: int) -> str:
+    wanted = ", ".join(clause.text for clause in requirement.counts)
+    clauses = ", ".join(clause.text for clause in requirement.clauses)
+    if clauses:
+        meeting = f"{sure} of {total} usable devices meet{'s' if sure == 1 else ''} {clauses}"
+    else:
+        meeting = "there is 1 usable device" if total == 1 else f"there are {total} usable devices"
+    unknown = f"; of {possible - sure} more, a figure is unknown" if possible > sure else ""
+    return f"{meeting}{unknown}; required is {wanted}"

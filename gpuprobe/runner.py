@@ -1,0 +1,242 @@
+"""The child: one request on stdin, one library asked, one JSON object per line on what was its stdout.
+
+Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long as the parent lives. Lines, in this order:
+
+    {"step": "cuInit", "at": 0.01}    said before it is taken; seconds since the child began
+    {"loaded": "/real/path"}          the file behind the library
+    {"facts": {…}}                    what the library says of itself
+    {"device": {…}}                   a device it lists; the fields are those of model.Device, absent or null: unknown
+    {"passed": {"depth": "context"}}  the wanted device was found and taken this far
+    {"failed": {"status": …, "code": …, "name": …, "message": …}}   the library itself ended it; nothing follows
+    {"done": true, "at": 0.05}        the only proof of success
+
+A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug.
+"""
+
+# pathlib would cost every child a fifth of its start.
+# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH120, PTH123, PTH208
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    Json = dict[str, Any]
+
+BEGAN = time.perf_counter()
+MARK = "GPUPROBE_CHILD"
+_LONGEST_REQUEST = 1 << 20
+_SIGKILL = 9  # the module `signal` would import enum
+
+
+class Malformed(Exception):
+    """A request that no parent sends; a sentence says what is wrong with it."""
+
+
+def main() -> NoReturn:
+    answers = _private_output()
+    _leave_no_core_file()
+    try:
+        request = _request(_first_line())
+        backend, calling = _backend(request["backend"])
+        ask = getattr(backend, "devices" if request["purpose"] == "list" else "validate", None)
+        if ask is None:
+            raise Malformed(f"the backend `{request['backend']}` cannot {request['purpose']}")
+    except Malformed as problem:
+        _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
+        os._exit(2)
+    if os.environ.get(MARK):
+        _thread.start_new_thread(_end_with_the_parent, ())
+    try:
+        _answer(answers, request, backend, calling)
+        _tell(answers, {"done": True, "at": _now()})
+    except calling.Failed as failed:
+        _tell(answers, {"failed": {key: getattr(failed, key) for key in ("status", "code", "name", "message")}})
+    _leave()
+
+
+def _answer(answers: int, request: Json, backend: Any, calling: Any) -> None:
+    def step(name: str) -> None:
+        _tell(answers, {"step": name, "at": _now()})
+
+    def facts(known: Json) -> None:
+        _tell(answers, {"facts": known})
+
+    step(f"load {request['candidates'][0]}")
+    library = _loaded(request, backend)
+    path = getattr(backend, "loaded_path", calling.loaded_path)(library)
+    if path is not None:
+        _tell(answers, {"loaded": path})
+    if request["purpose"] == "validate":
+        _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
+        return
+    for device in backend.devices(library, step, facts):
+        _tell(answers, {"device": device})
+
+
+def _private_output() -> int:
+    """Moves the protocol away from descriptor 1, where libraries print; what they print becomes evidence on stderr."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return private
+
+
+def _leave_no_core_file() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    # 1 byte holds no core file either, and it is the one value that also keeps the kernel from starting the program that
+    # `core_pattern` names (fs/coredump.c): 0 does not, and a core of a process with a GPU mapped takes seconds there.
+    limit = 0 if hard == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+
+
+def _first_line() -> bytes:
+    """What stdin holds up to the first line's end, or its own. Unbuffered: the rest is only watched for its end."""
+    line = b""
+    try:
+        while b"\n" not in line and len(line) < _LONGEST_REQUEST and (piece := os.read(0, 65536)):
+            line += piece
+    except OSError as problem:
+        raise Malformed(f"stdin cannot be read: {problem.strerror}") from None
+    return line.partition(b"\n")[0]
+
+
+def _request(line: bytes) -> Json:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
+    if not isinstance(request, dict):
+        raise Malformed("the request on stdin is not a JSON object")
+    request = {"paths": [], "device": None, **request}
+    for key, fits in _SHAPES.items():
+        if not fits(request.get(key)):
+            raise Malformed(f"the request has no fitting `{key}`: {request.get(key)!r}")
+    if request["purpose"] == "validate" and request["device"] is None:
+        raise Malformed("the request is to validate and names no device")
+    return request
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each and "\0" not in each for each in value)
+
+
+_SHAPES: dict[str, Callable[[object], bool]] = {
+    "backend": lambda value: isinstance(value, str),
+    "purpose": lambda value: value in ("list", "validate"),
+    "candidates": lambda value: _texts(value) and value != [],
+    "paths": _texts,
+    "device": lambda value: value is None or _device(value),
+}
+
+
+def _device(value: object) -> bool:
+    """Is this {"uuid", "pci_id", "number", "copy"}, each possibly unknown, and at least one of the first three known?"""
+    if not isinstance(value, dict):
+        return False
+    texts = [value.get(key) for key in ("uuid", "pci_id")]
+    numbers = [value.get(key) for key in ("number", "copy")]
+    fit = all(each is None or isinstance(each, str) for each in texts) and all(each is None or _count(each) for each in numbers)
+    return fit and any(each is not None for each in (*texts, numbers[0]))
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _backend(name: str) -> tuple[Any, Any]:
+    """The backend's module and the one of all backends, imported from the package that this file lies in and nowhere else."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    if not name.isidentifier() or not os.path.isfile(os.path.join(package, "backends", name + ".py")):
+        raise Malformed(f"there is no backend `{name}`")
+    sys.path.append(os.path.dirname(package))
+    try:
+        module = __import__("gpuprobe.backends." + name, fromlist=("load",))
+        from gpuprobe.backends import calling
+    finally:
+        sys.path.pop()
+    if not hasattr(module, "devices"):
+        raise Malformed(f"there is no backend `{name}`")
+    return module, calling
+
+
+def _loaded(request: Json, backend: Any) -> Any:
+    before = sys.path[:]
+    sys.path.extend(request["paths"])  # behind the standard library: only the vendor's binding is looked for there
+    try:
+        return backend.load(request["candidates"], request["paths"])
+    finally:
+        sys.path[:] = before
+
+
+def _now() -> float:
+    return round(time.perf_counter() - BEGAN, 6)
+
+
+def _tell(descriptor: int, answer: Json) -> None:
+    _say(descriptor, json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+
+
+def _say(descriptor: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+def _leave() -> NoReturn:
+    """Ends without the libraries' own endings, which can crash or hang after everything has been said (CUDA, Vulkan layers)."""
+    if os.name == "posix":
+        import ctypes
+
+        ctypes.CDLL(None).fflush(None)  # what a library printed is evidence; its buffer would be lost
+    os._exit(0)
+
+
+def _end_with_the_parent() -> None:
+    """Waits for the end of stdin, which means that gpuprobe is gone, and takes along all that was started from here."""
+    while os.read(0, 65536):
+        pass
+    mark = f"{MARK}={os.environ[MARK]}".encode()
+    for _ in range(8):  # a process may start another one while the list is read
+        for number in (others := _processes_with(mark)):
+            _kill(number)
+        if not others:
+            break
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, _SIGKILL)
+    os._exit(1)
+
+
+def _processes_with(mark: bytes) -> list[int]:
+    """The other processes whose environment carries this mark. A session of their own does not hide them, as it does from
+    a signal to the process group."""
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        try:
+            with open(f"/proc/{name}/environ", "rb") as environ:
+                if name.isdigit() and int(name) != os.getpid() and mark in environ.read().split(b"\0"):
+                    found.append(int(name))
+        except OSError:  # ended meanwhile, or another user's
+            continue
+    return found
+
+
+def _kill(number: int) -> None:
+    try:
+        os.kill(number, _SIGKILL)
+    except OSError:
+        return  # ended meanwhile
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What versions, architectures, sizes and names look like: to read what drivers say, and to show it to people."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gpuprobe.libraries import library_named
+from gpuprobe.model import Device, GiB, MiB
+
+KiB = 1024
+TiB = 1024 * GiB
+
+
+class Gfx(NamedTuple):
+    """An AMD architecture. `features` are the switches behind the name: ("sramecc+", "xnack-")."""
+
+    major: int
+    minor: int
+    stepping: int
+    features: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """ "gfx90a": major in decimal, minor and stepping one hexadecimal digit each, without features."""
+        return f"gfx{self.major}{self.minor:x}{self.stepping:x}"
+
+
+# The last two characters are always minor and stepping: gfx1100 is 11, 0, 0, and gfx90a is 9, 0, 10.
+_GFX = re.compile(r"gfx([1-9][0-9]?)([0-9a-f])([0-9a-f])((?::[a-z0-9_]+[+-])*)")
+_OVERRIDE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{1,2})")
+
+
+def gfx_of_name(text: str) -> Gfx | None:
+    """The architecture that HIP or a kernel file names: "gfx942:sramecc+:xnack-", any case. None: no such name."""
+    found = _GFX.fullmatch(text.strip().lower())
+    if found is None:
+        return None
+    major, minor, stepping, features = found.groups()
+    return Gfx(int(major), int(minor, 16), int(stepping, 16), tuple(features.split(":")[1:]))
+
+
+def gfx_of_kfd(number: int) -> Gfx | None:
+    """KFD's `gfx_target_version`: major · 10000 + minor · 100 + stepping, so 90010 is gfx90a. None: 0, a CPU node."""
+    return _gfx(number // 10000, number // 100 % 100, number % 100) if number > 0 else None
+
+
+def gfx_of_override(text: str) -> Gfx | None:
+    """What `HSA_OVERRIDE_GFX_VERSION` asks for: "10.3.0", parts up to 15 behind the first, or a name. None: neither."""
+    found = _OVERRIDE.fullmatch(text.strip())
+    if found is None:
+        return gfx_of_name(text)
+    major, minor, stepping = (int(part) for part in found.groups())
+    return _gfx(major, minor, stepping)
+
+
+def _gfx(major: int, minor: int, stepping: int) -> Gfx | None:
+    return Gfx(major, minor, stepping) if 0 < major < 100 and minor < 16 and stepping < 16 else None
+
+
+def compute_string(device: Device) -> str | None:
+    """What people call the device's compute generation: "gfx1100" with ROCm, "8.9" else. None: unknown."""
+    if library_named(device.library).compute == "gfx":
+        gfx = gfx_of_name(device.gfx_target or "")
+        return gfx.name if gfx else None
+    major, minor = device.compute_major, device.compute_minor
+    if major is None or minor is None or major < 1 or minor < 0:
+        return None
+    return f"{major}.{minor}"
+
+
+def cuda_version(number: int) -> str | None:
+    """CUDA's version number as people write it: 12080 is "12.8". None for a number that is no version."""
+    return f"{number // 1000}.{number % 1000 // 10}" if number >= 1000 else None
+
+
+def hip_version(number: int) -> str | None:
+    """HIP's version number, major · 10^7 + minor · 10^5 + patch: 60342134 is "6.3.42134". None: it is no version."""
+    return f"{number // 10**7}.{number // 10**5 % 100}.{number % 10**5}" if number >= 10**7 else None
+
+
+def driver_branch(version: str) -> int | None:
+    """The branch of an NVIDIA driver: 580 of "580.95.05". None where there is none to read."""
+    found = re.match(r"\s*([0-9]{2,4})(?=\.|\s|$)", version)
+    return int(found[1]) if found else None
+
+
+def build_key(path: str) -> tuple[tuple[int, ...], str]:
+    """What builds of one library are compared by: the numbers in the last element of `path`, then that element.
+
+    `cuda_v9` comes before `cuda_v13` and `rocm_v7_2` before `rocm_v7_10`; a parent such as `x86_64` plays no part.
+    """
+    # File names end at 255 characters; int() refuses texts of more than 4300 digits.
+    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1][:255]
+    return tuple(int(part) for part in re.findall(r"[0-9]+", name)), name
+
+
+_UNITS = ((TiB, "TiB", 1), (GiB, "GiB", 1), (MiB, "MiB", 0), (KiB, "KiB", 0))
+
+
+def size_text(size: int) -> str:
+    """A size in bytes for people: "23.6 GiB", "457 MiB", "12 bytes"."""
+    for unit, name, digits in _UNITS:
+        # Rounded first, so that a byte less than 1 GiB reads "1.0 GiB" and not "1024 MiB".
+        if round(size / unit, digits + 1) >= 1:
+            return f"{size / unit:.{digits}f} {name}"
+    return f"{size} bytes"
+
+
+def printable(text: str) -> str:
+    r"""A name from a driver or a user, made safe for a terminal, a table and one line.
+
+    Control and format characters (escape sequences, line breaks, bidirectional overrides), separators other than the
+    blank and lone surrogates are shown as `\x1b`, `\u202e`; everything else is kept. Markup is the renderer's business.
+    """
+    return text if text.isprintable() else "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if character.isprintable():
+        return character
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

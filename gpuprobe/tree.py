@@ -1,0 +1,99 @@
+"""The machine's files below a root that can be replaced: small ones are read whole, odd ones become a reason."""
+
+# A Path object per file would cost more than reading the file.
+# ruff: noqa: PTH109, PTH115, PTH116, PTH118, PTH208
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from gpuprobe.model import Reading
+
+ABSENT, DENIED = "absent", "denied"
+SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are read are shorter
+
+# Without O_NONBLOCK the opening of a pipe that lies in the place of a file would wait for a writer.
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Tree(NamedTuple):
+    """Paths are given, and come back, as on the machine itself: without the root."""
+
+    root: str = "/"
+
+    @property
+    def is_this_machine(self) -> bool:
+        return self.root == "/"
+
+    def at(self, path: str) -> str:
+        """Where a path of the machine really is; a Windows drive is left out below another root."""
+        return path if self.root == "/" else self.root.rstrip("/") + path.removeprefix("C:")
+
+    def content(self, path: str, most: int = SMALL) -> bytes:
+        """The first `most` bytes. OSError as from the system; ValueError where the path cannot be one."""
+        descriptor = os.open(self.at(path), _FLAGS)
+        try:
+            chunks, size = [], 0
+            while size < most and (chunk := os.read(descriptor, most - size)):
+                chunks.append(chunk)
+                size += len(chunk)
+            return b"".join(chunks)
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: str, most: int = SMALL) -> Reading:
+        """The text, bytes that are not UTF-8 as `\\xff`; or why there is none: "absent", "denied" or "error: …"."""
+        try:
+            return Reading(self.content(path, most).decode("utf-8", "backslashreplace"))
+        except (OSError, ValueError) as error:
+            return Reading(None, problem_of(error))
+
+    def line(self, path: str) -> str | None:
+        """A file of one value, trimmed; None: no file, or nothing in it."""
+        text = self.read(path).text
+        return (text.strip() if text else None) or None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """What is in a directory, sorted; nothing where there is none. See `why_unlisted` for the difference."""
+        try:
+            return tuple(sorted(os.listdir(self.at(path))))
+        except (OSError, ValueError):
+            return ()
+
+    def why_unlisted(self, path: str) -> str | None:
+        """Why a directory cannot be listed, in the words of `read`; None: it can."""
+        try:
+            os.scandir(self.at(path)).close()
+        except (OSError, ValueError) as error:
+            return problem_of(error)
+        return None
+
+    def target(self, path: str) -> str | None:
+        """What a symbolic link says, unresolved; None: no link."""
+        try:
+            return os.readlink(self.at(path))
+        except (OSError, ValueError):
+            return None
+
+    def status(self, path: str) -> os.stat_result | None:
+        """What `stat` says of the file behind all links; None: there is none, or it may not be asked."""
+        try:
+            return os.stat(self.at(path))
+        except (OSError, ValueError):
+            return None
+
+    def absolute(self, path: str) -> str:
+        """A path as the machine's loader would take it from the working directory."""
+        return os.path.join(os.getcwd(), path)
+
+    def real_path(self, path: str) -> str:
+        """The file behind all links, as a path of the machine."""
+        real = os.path.realpath(self.at(path))
+        return real if self.root == "/" else real.removeprefix(os.path.realpath(self.root))
+
+
+def problem_of(error: OSError | ValueError) -> str:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return ABSENT
+    return DENIED if isinstance(error, PermissionError) else f"error: {getattr(error, 'strerror', None) or error}"

@@ -1,0 +1,126 @@
+"""Our numbers and sizes against those of NVIDIA's own files: cuda.h through the C compiler, and pynvml's structures."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pynvml
+import pytest
+
+from gpuprobe.backends import cuda, cuda_results, nvml
+from tests.doubles import c_compiler
+
+ATTRIBUTES = {
+    "INTEGRATED": cuda.INTEGRATED,
+    "COMPUTE_MODE": cuda.COMPUTE_MODE,
+    "PCI_BUS_ID": cuda.PCI_BUS,
+    "PCI_DEVICE_ID": cuda.PCI_DEVICE,
+    "PCI_DOMAIN_ID": cuda.PCI_DOMAIN,
+    "COMPUTE_CAPABILITY_MAJOR": cuda.COMPUTE_MAJOR,
+    "COMPUTE_CAPABILITY_MINOR": cuda.COMPUTE_MINOR,
+    "GPU_PCI_DEVICE_ID": cuda.GPU_PCI_DEVICE_ID,
+    "MAX_THREADS_PER_BLOCK": cuda.NUMBERS["max_threads_per_block"],
+    "WARP_SIZE": cuda.NUMBERS["warp_size"],
+    "CLOCK_RATE": cuda.NUMBERS["clock_khz"],
+    "MULTIPROCESSOR_COUNT": cuda.NUMBERS["multiprocessors"],
+    "MEMORY_CLOCK_RATE": cuda.NUMBERS["memory_clock_khz"],
+    "GLOBAL_MEMORY_BUS_WIDTH": cuda.NUMBERS["memory_bus_width_bits"],
+    "L2_CACHE_SIZE": cuda.NUMBERS["l2_cache_bytes"],
+    "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN": cuda.NUMBERS["shared_memory_per_block_optin_bytes"],
+    "KERNEL_EXEC_TIMEOUT": cuda.SWITCHES["kernel_run_time_limit"],
+    "ECC_ENABLED": cuda.SWITCHES["ecc_enabled"],
+    "TCC_DRIVER": cuda.SWITCHES["tcc_driver"],
+    "UNIFIED_ADDRESSING": cuda.SWITCHES["unified_addressing"],
+    "MANAGED_MEMORY": cuda.SWITCHES["managed_memory"],
+    "PAGEABLE_MEMORY_ACCESS": cuda.SWITCHES["pageable_memory_access"],
+    "COOPERATIVE_LAUNCH": cuda.SWITCHES["cooperative_launch"],
+    "VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED": cuda.SWITCHES["virtual_memory_management"],
+    "MEMORY_POOLS_SUPPORTED": cuda.SWITCHES["memory_pools"],
+    "MPS_ENABLED": cuda.SWITCHES["mps_enabled"],
+}
+CONSTANTS = {
+    **{f"CU_DEVICE_ATTRIBUTE_{name}": number for name, number in ATTRIBUTES.items()},
+    **{name: code for code, name in cuda_results.NAMES.items()},
+    "CU_COMPUTEMODE_DEFAULT": 0,
+    "CU_COMPUTEMODE_PROHIBITED": 2,
+    "CU_COMPUTEMODE_EXCLUSIVE_PROCESS": 3,
+}
+
+
+def test_no_attribute_escapes_the_comparison() -> None:
+    used = {*cuda.NUMBERS.values(), *cuda.SWITCHES.values()}
+
+    assert used <= set(ATTRIBUTES.values())
+
+
+def test_constants_are_those_of_the_header(tmp_path: Path) -> None:
+    header = _header()
+    known = {name: number for name, number in CONSTANTS.items() if re.search(rf"\b{name}\b", header.read_text())}
+
+    printed = _printed(tmp_path, header, *(f'"{name}", (long)({name})' for name in known))
+
+    assert printed == known
+    assert len(known) > 0.9 * len(CONSTANTS)
+
+
+def test_types_have_the_sizes_that_are_passed(tmp_path: Path) -> None:
+    sizes = {"CUdevice": ctypes.sizeof(ctypes.c_int), "CUuuid": 16, "CUcontext": ctypes.sizeof(ctypes.c_void_p)}
+    sizes["CUresult"] = sizes["CUdevice_attribute"] = ctypes.sizeof(ctypes.c_int)
+
+    assert _printed(tmp_path, _header(), *(f'"{name}", (long)sizeof({name})' for name in sizes)) == sizes
+
+
+def test_functions_are_called_by_the_names_that_programs_are_linked_with(tmp_path: Path) -> None:
+    """cuda.h renames functions to their newer forms; a ctypes caller has to say the newer name itself."""
+    used = ["cuDeviceGetUuid_v2", "cuDeviceTotalMem_v2", "cuMemGetInfo_v2", "cuDevicePrimaryCtxRelease_v2"]
+    unchanged = ["cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuDeviceGetPCIBusId", "cuDeviceGetAttribute", "cuInit"]
+    plain = [*(name.removesuffix("_v2") for name in used), *unchanged]
+
+    printed = _printed(tmp_path, _header(), *(f"NAME_OF({name}), 0L" for name in plain))
+
+    assert list(printed) == [*used, *unchanged]
+
+
+def test_nvml_error_names_are_those_of_the_binding() -> None:
+    assert {code: code for code in nvml.NAMES} == {code: getattr(pynvml, name) for code, name in nvml.NAMES.items()}
+
+
+def test_nvml_compute_modes_are_those_of_the_binding() -> None:
+    modes = {getattr(pynvml, f"NVML_COMPUTEMODE_{name.upper()}"): name for name in nvml.COMPUTE_MODES.values()}
+
+    assert modes == nvml.COMPUTE_MODES
+
+
+@pytest.mark.parametrize(("name", "size"), [("c_nvmlMemory_t", 24), ("c_nvmlMemory_v2_t", 40), ("nvmlPciInfo_t", 68)])
+def test_the_double_of_nvml_writes_the_structures_that_the_binding_reads(name: str, size: int) -> None:
+    """The double asserts the same sizes when it is compiled."""
+    assert ctypes.sizeof(getattr(pynvml, name)) == size
+
+
+def _header() -> Path:
+    roots = [os.environ.get("CUDA_HOME", "/usr/local/cuda"), "/usr/local/cuda", "/usr"]
+    found = next((header for root in roots if (header := Path(root) / "include" / "cuda.h").is_file()), None)
+    return found or pytest.skip("no CUDA toolkit here: cuda.h cannot be compared")
+
+
+def _printed(directory: Path, header: Path, *pairs: str) -> dict[str, int]:
+    """What a C program prints for pairs of name and number."""
+    prints = "\n".join(f'printf("%s %ld\\n", {pair});' for pair in pairs)
+    text = f"""#include <stdio.h>
+#include "{header}"
+#define TEXT_OF(name) #name
+#define NAME_OF(name) TEXT_OF(name)
+int main(void) {{
+{prints}
+return 0;
+}}
+"""
+    source, program = directory / "print.c", directory / "print"
+    source.write_text(text)
+    subprocess.run([c_compiler(), "-o", program, source], check=True)
+    lines = subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {name: int(number) for name, number in (line.split() for line in lines)}

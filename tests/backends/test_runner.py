@@ -1,0 +1,269 @@
+"""The runner as a process: its protocol, what libraries do to it, and how it ends with its parent."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pynvml
+import pytest
+
+from tests.backends.talk import RUNNER, request, started, talk, wait_until
+from tests.doubles import compile_double, cuda_driver, described, nvml_driver, script
+
+CARD = described(name="NVIDIA GeForce RTX 4090", uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", pci="0000:01:00.0")
+OTHER = described(name="NVIDIA GeForce RTX 3060", uuid="GPU-11111111-2222-3333-4444-555555555555", pci="0000:02:00.0")
+BINDING = str(Path(pynvml.__file__).parent)
+
+
+def scripted(*lines: str) -> dict[str, str]:
+    return {"FAKE_CUDA": script(CARD, *lines)}
+
+
+def test_every_line_is_one_json_object_and_done_is_the_last() -> None:
+    answer = talk(request(cuda_driver()), scripted())
+
+    assert answer.said.endswith("\n")
+    assert all(isinstance(line, dict) for line in answer.lines)
+    assert [line for line in answer.lines if "done" in line] == [answer.lines[-1]]
+    assert answer.exit_code == 0
+
+
+def test_what_a_library_prints_is_evidence_and_never_the_answer() -> None:
+    answer = talk(request(cuda_driver()), scripted("print cuInit 1000000"))
+
+    assert answer.is_done
+    assert len(answer.stderr) == 2 * 1_000_000
+
+
+def test_what_a_library_left_in_its_buffer_is_not_lost(tmp_path: Path) -> None:
+    source = tmp_path / "buffered.c"
+    source.write_text('#include <stdio.h>\nint cuInit(unsigned flags) { printf("last words"); return flags ? 1 : 999; }\n')
+
+    answer = talk(request(compile_double(source, tmp_path, "buffered.so")))
+
+    assert answer.failed is not None
+    assert b"last words" in answer.stderr
+
+
+@pytest.mark.parametrize(("line", "exit_code"), [("crash", -11), ("abort", -6), ("exit", 7)])
+def test_a_library_that_ends_the_process_leaves_what_was_said_before(line: str, exit_code: int) -> None:
+    answer = talk(request(cuda_driver()), scripted(OTHER, f"{line} cuDeviceGetName@2 7"))
+
+    assert answer.exit_code == exit_code
+    assert answer.steps[-1] == "cuDeviceGetName"
+    assert len(answer.devices) == 1
+    assert not answer.is_done
+
+
+def test_a_crash_while_the_library_is_loaded_names_the_loading() -> None:
+    answer = talk(request(cuda_driver()), scripted("crash load"))
+
+    assert (answer.exit_code, answer.steps) == (-11, [f"load {cuda_driver()}"])
+
+
+def test_a_library_that_writes_to_every_descriptor_makes_the_answer_unreadable() -> None:
+    answer = talk(request(cuda_driver()), scripted("rubbish cuInit"))
+
+    assert "no JSON {" in answer.said.splitlines()
+
+
+def test_a_child_leaves_no_core_file() -> None:
+    with started(request(cuda_driver()), scripted("hang cuInit")) as (child, _):
+        child.wait_for('"cuInit"')
+        limits = Path(f"/proc/{child.process.pid}/limits").read_text()
+
+    found = re.search(r"Max core file size +(\d+)", limits)
+    assert found is not None
+    assert int(found[1]) <= 1
+
+
+def test_a_child_ends_at_a_polite_request() -> None:
+    with started(request(cuda_driver()), scripted("sleep cuInit 60000")) as (child, _):
+        child.wait_for('"cuInit"')
+        child.process.terminate()
+
+        assert child.process.wait(30) == -15
+
+
+@pytest.mark.parametrize("where", ["load", "cuInit", "cuDeviceGetAttribute"])
+def test_a_hanging_child_ends_when_its_parent_is_gone(where: str) -> None:
+    """In `load` too: the interpreter's lock must be free while the loader runs the library's own start."""
+    step = "load" if where == "load" else where
+    with started(request(cuda_driver()), scripted(f"hang {where}")) as (child, _):
+        child.wait_for(f'"{step}')
+        assert child.process.poll() is None
+
+        child.leave()
+
+        child.process.wait(30)
+
+
+def test_an_orphan_in_a_session_of_its_own_ends_with_the_child() -> None:
+    with started(request(cuda_driver()), scripted("orphan cuInit", "hang cuDeviceGetCount")) as (child, _):
+        child.wait_for('"cuDeviceGetCount"')
+        assert len(child.family()) == 2
+
+        child.leave()
+
+        child.process.wait(30)
+        wait_until(lambda: not child.family(), "no process carries the mark")
+
+
+def test_a_child_ends_with_its_parent_only_and_not_with_its_request() -> None:
+    """Run by hand, stdin ends right behind the request; without a mark nobody watches it."""
+    answer = talk(request(cuda_driver()), scripted("sleep cuInit 300"), mark=False)
+
+    assert answer.is_done
+
+
+def test_other_processes_than_its_own_are_left_alone() -> None:
+    with (
+        started(request(cuda_driver()), scripted("hang cuInit")) as (stays, _),
+        started(request(cuda_driver()), scripted("hang cuInit")) as (goes, _),
+    ):
+        stays.wait_for('"cuInit"')
+        goes.wait_for('"cuInit"')
+
+        goes.leave()
+
+        goes.process.wait(30)
+        assert stays.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (b"not JSON\n", "JSON"),
+        (b"\n", "JSON"),
+        (b"[" * 100_000 + b"\n", "JSON"),
+        (b"[]\n", "object"),
+        (b"\xff\n", "JSON"),
+        (request("x", "opencl"), "opencl"),
+        (request("x", "calling"), "calling"),
+        (request("x", "../runner"), "../runner"),
+        (request("x", purpose="hack"), "purpose"),
+        (request("x", candidates=[]), "candidates"),
+        (request("x", candidates="libcuda.so.1"), "candidates"),
+        (request("x", candidates=["a\0b"]), "candidates"),
+        (request("x", paths=[1]), "paths"),
+        (request("x", device="GPU-1"), "device"),
+        (request("x", device={}), "device"),
+        (request("x", device={"number": -1}), "device"),
+        (request("x", device={"number": 0, "copy": "1"}), "device"),
+        (request("x", purpose="validate"), "device"),
+        (request("x", "nvml", purpose="validate", device={"number": 0}), "nvml"),
+    ],
+)
+def test_a_malformed_request_is_refused_in_one_line(asked: object, word: str) -> None:
+    answer = talk(asked)
+
+    assert answer.exit_code == 2
+    assert answer.said == ""
+    assert answer.stderr.count(b"\n") == 1
+    assert word in answer.stderr.decode()
+
+
+def test_a_mistake_of_ours_is_a_traceback_and_no_failure_of_the_library(tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text("NVMLError = KeyError\n")
+
+    answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]))
+
+    assert answer.exit_code == 1
+    assert b"Traceback" in answer.stderr
+    assert answer.failed is None
+
+
+def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
+    answer = talk(request(cuda_driver()), scripted(), options=("-X", "importtime"))
+
+    assert answer.is_done
+    assert _imported(answer.stderr) - _imported_by("import ctypes, json") == {
+        "__future__",
+        "gpuprobe",
+        "gpuprobe.backends",
+        "gpuprobe.backends.calling",
+        "gpuprobe.backends.cuda",
+        "gpuprobe.backends.cuda_results",
+        "resource",
+    }
+
+
+def test_a_child_for_nvml_imports_besides_only_what_the_binding_needs() -> None:
+    answer = talk(request(nvml_driver(), "nvml", paths=[BINDING]), scripted(), options=("-X", "importtime"))
+
+    binding = _imported_by(f"import sys, json, ctypes; sys.path.append({BINDING!r}); import pynvml")
+    assert answer.is_done
+    assert {name.partition(".")[0] for name in _imported(answer.stderr) - binding} == {"__future__", "gpuprobe", "resource"}
+
+
+def test_a_child_imports_nothing_from_the_working_directory_or_the_users_paths(tmp_path: Path) -> None:
+    for name in ("json", "ctypes", "resource", "gpuprobe", "pynvml", "threading", "sitecustomize", "usercustomize"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the wrong place')\n")
+    environ = {
+        **scripted(),
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONHOME": str(tmp_path),
+        "PYTHONSTARTUP": str(tmp_path / "json.py"),
+    }
+
+    cuda = talk(request(cuda_driver()), environ, cwd=tmp_path)
+    nvml = talk(request(nvml_driver(), "nvml", paths=[BINDING]), environ, cwd=tmp_path)
+
+    assert cuda.is_done
+    assert nvml.is_done
+
+
+def test_the_bindings_directory_gives_the_binding_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "resource.py").write_text("raise SystemExit('imported from the wrong place')\n")
+    (tmp_path / "threading.py").write_text("raise SystemExit('imported from the wrong place')\n")
+    (tmp_path / "pynvml.py").write_text(
+        "import sys, threading\n"
+        "class NVMLError(Exception): value = 999\n"
+        "during = list(sys.path)\n"
+        "def nvmlInitWithFlags(flags):\n"
+        "    print('during', *during, sep='\\n', file=sys.stderr)\n"
+        "    print('after', *sys.path, sep='\\n', file=sys.stderr)\n"
+        "    raise NVMLError\n"
+    )
+
+    answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]))
+
+    during, _, after = answer.stderr.decode().partition("after")
+    assert answer.failed is not None
+    assert during.splitlines()[-1] == str(tmp_path)
+    assert str(RUNNER.parents[1]) not in during.splitlines()
+    assert str(tmp_path) not in after
+
+
+def test_a_request_in_pieces_is_put_together() -> None:
+    whole = json.dumps(request(cuda_driver())).encode()
+    with started(whole[:20], scripted()) as (child, _):
+        assert child.process.stdin is not None
+        child.process.stdin.write(whole[20:] + b"\n")
+        child.process.stdin.flush()
+
+        assert child.process.wait(30) == 0
+        assert '"done"' in child.said()
+
+
+def test_a_child_whose_stdin_is_closed_says_so() -> None:
+    command = [sys.executable, "-I", "-S", str(RUNNER)]
+
+    answer = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *command], capture_output=True, check=False)
+
+    assert answer.returncode == 2
+    assert answer.stderr.count(b"\n") == 1
+
+
+def _imported(stderr: bytes) -> set[str]:
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines} - {"imported package"}
+
+
+def _imported_by(code: str) -> set[str]:
+    command = [sys.executable, "-X", "importtime", "-I", "-S", "-c", code]
+    return _imported(subprocess.run(command, capture_output=True, check=True).stderr)

@@ -1,0 +1,87 @@
+"""Doubles of drivers: compiled from `tests/drivers` by the machine's own C compiler, and the scripts they act by."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+DRIVERS = Path(__file__).parent / "drivers"
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-format-truncation")
+
+
+def c_compiler() -> str:
+    """The C compiler of this machine. Without one the test is skipped; under GPUPROBE_CI=1 it fails."""
+    found = shutil.which("gcc") or shutil.which("cc")
+    if found is None and os.environ.get("GPUPROBE_CI") == "1":
+        pytest.fail("no C compiler found: `gcc` or `cc` is needed for the doubles of drivers")
+    return found or pytest.skip("no C compiler found: the doubles of drivers cannot be made")
+
+
+def compile_double(
+    source: Path,
+    directory: Path,
+    name: str,
+    *,
+    soname: str | None = None,
+    defines: tuple[str, ...] = (),
+    links: tuple[Path, ...] = (),
+) -> Path:
+    """Compiles one C file to the shared library `directory/name`; `defines` are written as for -D: "WITHOUT_UUID_V2"."""
+    target = directory / name
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [c_compiler(), "-shared", "-fPIC", "-O1", *_WARNINGS, f"-I{DRIVERS}", *(f"-D{define}" for define in defines)]
+    command += [f"-Wl,-soname,{soname}"] if soname else []
+    answer = subprocess.run(
+        [*command, "-o", str(target), str(source), *map(str, links)], capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        pytest.fail(f"{source} does not compile:\n{answer.stderr}")
+    return target
+
+
+def script(*lines: str) -> str:
+    """The text of a double's script; see `drivers/fake.h` for what a line may say."""
+    return "\n".join(lines)
+
+
+def described(kind: str = "device", **values: object) -> str:
+    """A line that describes a device or a slice; bytes and texts are quoted, so that any character can be in a name."""
+    return " ".join([kind, *(f"{key}={_quoted(value)}" for key, value in values.items())])
+
+
+def _quoted(value: object) -> object:
+    if not isinstance(value, str | bytes):
+        return value
+    raw = value.encode() if isinstance(value, str) else value
+    return '"' + "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in raw) + '"'
+
+
+@functools.cache
+def _compiled() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="gpuprobe-doubles-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+@functools.cache
+def cuda_driver(*defines: str) -> Path:
+    """The double of libcuda.so.1, compiled once per session: in a directory of its own, fit for LD_LIBRARY_PATH."""
+    return _double("fake_cuda.c", "libcuda.so.1", defines)
+
+
+@functools.cache
+def nvml_driver(*defines: str) -> Path:
+    """The double of libnvidia-ml.so.1, compiled once per session: in a directory of its own, fit for LD_LIBRARY_PATH."""
+    return _double("fake_nvml.c", "libnvidia-ml.so.1", defines)
+
+
+def _double(source: str, soname: str, defines: tuple[str, ...]) -> Path:
+    directory = _compiled() / "-".join([Path(source).stem, *defines])
+    return compile_double(DRIVERS / source, directory, soname, soname=soname, defines=defines)

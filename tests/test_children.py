@@ -1,0 +1,296 @@
+"""A driver that misbehaves, at each step in turn: the right status and step, the other library's devices, and nothing left.
+
+The doubles are real shared libraries that really crash, hang and print inside a real child.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gpuprobe import asking, ending
+from gpuprobe.children import Children
+from gpuprobe.discovery import gather
+from gpuprobe.host import read_host
+from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Status, Wanted
+from tests.doubles import cuda_driver, described, nvml_driver, script
+
+CARD = described(name="NVIDIA GeForce RTX 4090", uuid="GPU-00000000-0000-0000-0000-00000000000a", pci="0000:01:00.0", memory=24 << 30)
+LISTING = ["cuDriverGetVersion", "cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName"]
+VALIDATING = ["cuDevicePrimaryCtxRetain", "cuMemGetInfo_v2", "cuDevicePrimaryCtxRelease_v2"]
+SECONDS = 1.0
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """driver(*lines): this machine's NVIDIA driver and NVML are the doubles, acting by these lines."""
+
+    def install(*lines: str) -> None:
+        monkeypatch.setenv("LD_LIBRARY_PATH", f"{cuda_driver().parent}:{nvml_driver().parent}")
+        monkeypatch.setenv("FAKE_CUDA", script(CARD, *lines))
+        monkeypatch.setenv("FAKE_MARK", mark)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    mark = secrets.token_hex(8)
+    install.mark = mark  # type: ignore[attr-defined]
+    return install
+
+
+def left_behind(driver: Callable[..., None]) -> list[int]:
+    """Processes that still carry this test's own mark."""
+    entry = f"FAKE_MARK={driver.mark}".encode()  # type: ignore[attr-defined]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid() and carries(name, entry)]
+
+
+def assert_nothing_left(driver: Callable[..., None]) -> None:
+    """A killed process may take a moment to disappear; one that was not killed stays for minutes."""
+    wait_for(lambda: left_behind(driver) == [])
+
+
+def carries(name: str, entry: bytes) -> bool:
+    try:
+        return entry in Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def asked(seconds: float = 20.0, **wanted: object) -> Evidence:
+    return gather(read_host(), Wanted(libraries=("CUDA",), seconds=seconds, **wanted))  # type: ignore[arg-type]
+
+
+def of(evidence: Evidence, library: str, purpose: Purpose = Purpose.LIST) -> Outcome:
+    (outcome,) = [o for o in evidence.outcomes if o.probe.library == library and o.probe.purpose is purpose]
+    return outcome
+
+
+def outcome_at(evidence: Evidence, step: str) -> Outcome:
+    return of(evidence, "CUDA", Purpose.VALIDATE if step in VALIDATING else Purpose.LIST)
+
+
+@pytest.mark.parametrize("step", [*LISTING, *VALIDATING])
+@pytest.mark.parametrize(
+    ("misdeed", "status", "detail"),
+    [
+        ("crash {}", Status.CRASHED, {"signal": signal.SIGSEGV}),
+        ("abort {}", Status.CRASHED, {"signal": signal.SIGABRT}),
+        ("exit {} 7", Status.EXITED, {"exit_code": 7}),
+        ("exit {} 0", Status.EXITED, {"exit_code": 0}),
+    ],
+)
+def test_a_driver_that_dies(
+    driver: Callable[..., None], step: str, misdeed: str, status: Status, detail: dict[str, int]
+) -> None:
+    driver(misdeed.format(step))
+
+    evidence = asked()
+
+    outcome = outcome_at(evidence, step)
+    assert (outcome.status, outcome.last_step) == (status, step)
+    assert {name: getattr(outcome, name) for name in detail} == detail
+    assert [device.name for device in of(evidence, "NVML").devices] == ["NVIDIA GeForce RTX 4090"]
+    assert_nothing_left(driver)
+
+
+@pytest.mark.parametrize("step", ["cuInit", "cuDeviceGetName", "cuDevicePrimaryCtxRetain"])
+@pytest.mark.parametrize("misdeed", ["hang", "stop"])
+def test_a_driver_that_hangs_is_ended_at_its_limit(driver: Callable[..., None], step: str, misdeed: str) -> None:
+    driver(f"{misdeed} {step}")
+
+    evidence = asked(SECONDS)
+
+    outcome = outcome_at(evidence, step)
+    assert (outcome.status, outcome.last_step) == (Status.TIMED_OUT, step)
+    assert outcome.seconds is not None
+    assert SECONDS <= outcome.seconds < SECONDS * 5
+    assert of(evidence, "NVML").status is Status.OK
+    assert_nothing_left(driver)
+
+
+@pytest.mark.parametrize("step", ["cuInit", "cuDevicePrimaryCtxRetain"])
+def test_an_orphan_that_holds_every_pipe_delays_nothing_and_is_ended(driver: Callable[..., None], step: str) -> None:
+    driver(f"orphan {step}")
+
+    evidence = asked()
+
+    assert outcome_at(evidence, step).status is Status.OK
+    assert (outcome_at(evidence, step).seconds or 0) < 10
+    assert_nothing_left(driver)
+
+
+def test_a_hang_with_an_orphan_in_another_session_leaves_nothing(driver: Callable[..., None]) -> None:
+    driver("orphan cuInit", "hang cuInit")
+
+    assert of(asked(SECONDS), "CUDA").status is Status.TIMED_OUT
+    assert_nothing_left(driver)
+
+
+@pytest.mark.parametrize("step", ["cuInit", "cuDeviceGetName", "cuDevicePrimaryCtxRetain"])
+def test_a_megabyte_of_noise_does_not_reach_the_answer(driver: Callable[..., None], step: str) -> None:
+    driver(f"print {step} 1000000")
+
+    outcome = outcome_at(evidence := asked(), step)
+
+    assert outcome.status is Status.OK
+    assert len(of(evidence, "CUDA").devices) == 1
+    assert len(outcome.stderr) <= 1024 * 1024
+    assert outcome.stderr_dropped == 2 * 1000000 - 1024 * 1024
+
+
+def test_a_gigabyte_of_noise_costs_neither_memory_nor_the_answer(driver: Callable[..., None]) -> None:
+    driver(f"print cuInit {1 << 29}")
+
+    before = memory_peak()
+    evidence = asked(seconds=120.0)
+
+    assert of(evidence, "CUDA").status is Status.OK
+    assert of(evidence, "CUDA").stderr_dropped == (1 << 30) - 1024 * 1024
+    assert memory_peak() - before < 32 * 1024
+
+
+def memory_peak() -> int:
+    """Of this process, in KiB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.parametrize("step", ["cuInit", "cuDeviceGetName", "cuDevicePrimaryCtxRetain"])
+def test_rubbish_in_the_answer_is_unreadable_and_not_a_guess(driver: Callable[..., None], step: str) -> None:
+    driver(f"rubbish {step}")
+
+    evidence = asked()
+
+    assert outcome_at(evidence, step).status is Status.UNREADABLE
+    assert of(evidence, "NVML").status is Status.OK
+
+
+def test_devices_named_before_a_crash_stay_if_they_validate(driver: Callable[..., None]) -> None:
+    other = described(name="NVIDIA H100", uuid="GPU-00000000-0000-0000-0000-00000000000b", pci="0000:02:00.0", memory=80 << 30)
+    driver(other, "crash cuDeviceGetName@2")
+
+    from gpuprobe.rules import judge
+
+    inventory = judge(evidence := asked(), Wanted())
+
+    assert of(evidence, "CUDA").status is Status.CRASHED
+    # The validation lists again and meets the crash at the second card only if it gets there: it need not.
+    assert [device.name for device in (*inventory.kept, *(drop.device for drop in inventory.drops))] == ["NVIDIA GeForce RTX 4090"]
+
+
+def test_one_slow_library_holds_back_no_other(driver: Callable[..., None]) -> None:
+    driver("sleep cuInit 1500")
+
+    evidence = asked()
+
+    assert (of(evidence, "NVML").seconds or 99) < 1.4
+    assert of(evidence, "CUDA").status is Status.OK
+
+
+def test_the_deadline_for_everything_ends_what_runs_and_asks_no_more(driver: Callable[..., None]) -> None:
+    driver("sleep cuInit 1000")
+
+    evidence = asked(deadline=1.6)
+
+    assert of(evidence, "CUDA").status is Status.OK
+    validation = of(evidence, "CUDA", Purpose.VALIDATE)
+    assert validation.status in (Status.TIMED_OUT, Status.SKIPPED)
+    assert_nothing_left(driver)
+
+
+def test_a_validation_touches_exactly_the_wanted_card(
+    driver: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Weakness 14.4: the user's list is respected, and the card validated is the one that was listed."""
+    other = described(name="NVIDIA H100", uuid="GPU-00000000-0000-0000-0000-00000000000b", pci="0000:02:00.0", memory=80 << 30)
+    log = tmp_path / "log"
+    driver(other)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("FAKE_LOG", str(log))
+
+    evidence = asked()
+
+    assert [device.name for device in of(evidence, "CUDA").devices] == ["NVIDIA H100"]
+    assert [line.split()[1][-1] for line in log.read_text().splitlines() if line.startswith("retain")] == ["b"]
+    assert len(of(evidence, "CUDA", Purpose.UNFILTERED).devices) == 2
+
+
+def test_no_interpreter_no_child(monkeypatch: pytest.MonkeyPatch, driver: Callable[..., None]) -> None:
+    driver()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
+    outcome = of(asked(), "CUDA")
+
+    assert outcome.status is Status.NOT_STARTED
+    assert "/nowhere/python" in str(outcome.message)
+
+
+def test_closing_ends_what_still_runs(driver: Callable[..., None]) -> None:
+    driver("orphan cuInit", "hang cuInit")
+    children = Children(os.environ)
+    children.start(Probe("CUDA", Purpose.LIST), request(), 60.0)
+    wait_for(lambda: len(left_behind(driver)) == 2)
+
+    children.close()
+
+    assert_nothing_left(driver)
+
+
+def test_nothing_is_left_when_gpuprobe_itself_is_killed(driver: Callable[..., None]) -> None:
+    driver("orphan cuInit", "hang cuInit")
+    program = (
+        "import os, json, sys\n"
+        "from gpuprobe.children import Children\n"
+        "from gpuprobe.model import Probe, Purpose\n"
+        "children = Children(os.environ)\n"
+        "children.start(Probe('CUDA', Purpose.LIST), json.loads(sys.argv[1]), 60.0)\n"
+        "children.next()\n"
+    )
+    import json
+
+    parent = subprocess.Popen([sys.executable, "-c", program, json.dumps(request())])
+    wait_for(lambda: len(left_behind(driver)) == 3)
+
+    parent.kill()
+    parent.wait()
+
+    assert_nothing_left(driver)
+
+
+def request() -> Json:
+    return {"backend": "cuda", "purpose": "list", "candidates": ["libcuda.so.1"], "paths": [], "device": None}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
+def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory() -> None:
+    """Weakness 14.22."""
+    environment = asking.child_environment({"LD_LIBRARY_PATH": ":/opt/lib::"}, Probe("CUDA", Purpose.LIST), "mark")
+
+    assert environment["LD_LIBRARY_PATH"] == "/opt/lib"
+
+
+def test_a_process_is_marked_by_its_own_entry_and_not_by_a_value_that_contains_it() -> None:
+    mark = secrets.token_hex(8)
+    entry = {"OTHER": f"x{asking.MARK}={mark}"}
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, **entry})
+    marked = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, asking.MARK: mark})
+    try:
+        assert list(ending.marked(mark)) == [marked.pid]
+    finally:
+        for each in (process, marked):
+            each.communicate()

@@ -1,0 +1,104 @@
+"""Imports point one way, and what runs in the child or before every answer stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "gpuprobe"
+
+# From the bottom up: a module may import what stands in an earlier row, or in its own.
+LAYERS = (
+    {"backends.calling"},
+    {"backends.cuda", "backends.nvml", "backends.vulkan", "backends.vulkan_structs"},
+    {"runner"},
+    {"model", "exits"},
+    {"libraries"},
+    {"environment", "search", "strings"},
+    {"tree", "pci", "processor", "machine", "host", "identity", "device_lists", "visibility", "flash_attention"},
+    {"selectors", "requirement", "verdicts", "builds", "completion"},
+    {"rules", "asking", "answers", "pipes", "wire", "redaction"},
+    {"questions", "ending", "ladder"},
+    {"children", "standing", "remarks", "capture"},
+    {"discovery"},
+    {"render", "render.screen", "render.shell", "render.document", "render.tables"},
+    {"options", "leaving", "commands", "cli"},
+    {"__main__"},
+)
+PURE = ("identity", "device_lists", "visibility", "flash_attention", "selectors", "requirement", "rules", "builds")
+PURE = (*PURE, "verdicts", "completion", "questions", "ladder", "standing", "remarks", "strings", "machine", "environment")
+WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__" or len(parts) == 1)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "__pycache__"}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module a file imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def own(path: Path) -> set[str]:
+    names = {name.removeprefix("gpuprobe.") for name in imported(path) if name.startswith("gpuprobe.")}
+    return {name for name in names if name in MODULES}
+
+
+def level(name: str) -> int:
+    return next(place for place, layer in enumerate(LAYERS) if name in layer)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"__init__", "backends"}))
+def test_imports_point_downwards(name: str) -> None:
+    upwards = {other for other in own(MODULES[name]) if level(other) > level(name)}
+
+    assert not upwards
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_judging_does_not_touch_the_world(name: str) -> None:
+    assert not imported(MODULES[name]) & WORLD
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"libraries", "backends.cuda", "backends.vulkan", "backends.nvml"}))
+def test_no_module_compares_a_library_name_with_a_text(name: str) -> None:
+    """What differs between libraries is a field of their record, so that adding one touches no rule."""
+    names = {"CUDA", "ROCm", "Metal", "Level Zero", "Vulkan", "NVML"}
+    compared = [
+        operand.value
+        for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        for operand in (node.left, *node.comparators)
+        if isinstance(operand, ast.Constant) and operand.value in names
+    ]
+
+    assert not compared
+
+
+def test_the_package_itself_imports_nothing_at_the_top() -> None:
+    tree = ast.parse(MODULES["__init__"].read_text(encoding="utf-8"))
+    at_the_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+    assert [ast.unparse(node) for node in at_the_top] == ["from __future__ import annotations"]
+
+
+def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print(sorted(set(sys.modules) & {'rich', 'psutil', 'pynvml'}), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr.splitlines()[-1] == "[]"

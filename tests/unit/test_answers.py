@@ -1,0 +1,131 @@
+"""What a child says, made into an outcome; nothing it says is trusted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe.answers import Answers
+from gpuprobe.model import DeviceType, Outcome, Probe, Purpose, Status, Step
+
+LISTING = Probe("CUDA", Purpose.LIST)
+
+
+def heard(*lines: object, probe: Probe = LISTING, status: Status = Status.OK, **ended: object) -> Outcome:
+    answers = Answers(probe)
+    for line in lines:
+        answers.take(line if isinstance(line, bytes) else json.dumps(line).encode())
+    return answers.outcome(status=status, **ended)
+
+
+def test_a_whole_answer() -> None:
+    outcome = heard(
+        {"step": "cuInit", "at": 0.1},
+        {"loaded": "/usr/lib/libcuda.so.580.95.05"},
+        {"step": "cuDeviceGetCount", "at": 0.25},
+        {"device": {"number": 0, "name": "NVIDIA H100", "type": "discrete", "total_memory": 1}},
+        {"facts": {"api_version": "13.0"}},
+        {"done": True, "at": 0.5},
+    )
+
+    assert outcome.status is Status.OK
+    assert outcome.steps == (Step("cuInit", 0.15), Step("cuDeviceGetCount", 0.25))
+    assert outcome.library_path == "/usr/lib/libcuda.so.580.95.05"
+    (device,) = outcome.devices
+    assert (device.name, device.type, device.library_path) == ("NVIDIA H100", DeviceType.DISCRETE, outcome.library_path)
+    assert outcome.facts == {"api_version": "13.0"}
+
+
+def test_done_is_the_only_proof_of_success() -> None:
+    outcome = heard({"step": "cuInit", "at": 0.1}, {"device": {"number": 0}}, exit_code=0)
+
+    assert (outcome.status, outcome.steps) == (Status.EXITED, (Step("cuInit", None),))
+    assert len(outcome.devices) == 1
+
+
+def test_a_crash_after_the_proof_changes_nothing() -> None:
+    outcome = heard({"device": {"number": 0}}, {"done": True, "at": 0.5}, status=Status.CRASHED, signal=11)
+
+    assert outcome.status is Status.OK
+
+
+def test_no_devices_is_an_answer_of_its_own() -> None:
+    assert heard({"done": True, "at": 0.5}).status is Status.NO_DEVICES
+
+
+def test_a_validation_lists_nothing_and_is_ok() -> None:
+    probe = Probe("CUDA", Purpose.VALIDATE, device="GPU-1")
+
+    outcome = heard({"passed": {"depth": "context"}}, {"done": True, "at": 0.5}, probe=probe)
+
+    assert (outcome.status, outcome.depth) == (Status.OK, "context")
+
+
+def test_the_librarys_own_error_is_kept() -> None:
+    failed = {"status": "init_failed", "code": 999, "name": "CUDA_ERROR_UNKNOWN", "message": "the driver did not start"}
+
+    outcome = heard({"step": "cuInit", "at": 0.1}, {"failed": failed}, exit_code=0)
+
+    assert (outcome.status, outcome.code, outcome.code_name) == (Status.INIT_FAILED, 999, "CUDA_ERROR_UNKNOWN")
+    assert (outcome.message, outcome.failure) == ("the driver did not start", "init_failed")
+
+
+def test_two_devices_that_the_library_cannot_tell_apart_are_counted() -> None:
+    one = {"device": {"number": 0, "uuid": "6d657361"}}
+    other = {"device": {"number": 1, "uuid": "6d657361"}}
+
+    outcome = heard(one, other, {"done": True, "at": 0.5})
+
+    assert [device.key for device in outcome.devices] == ["6d657361", "6d657361#1"]
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"rubbish",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b"null",
+        b"1e999",
+        b'{"step": 3, "at": 0}',
+        b'{"step": "x", "at": "soon"}',
+        b'{"step": "x", "at": true}',
+        b'{"device": {}}',
+        b'{"device": {"number": "0"}}',
+        b'{"device": {"number": 0, "name": 7}}',
+        b'{"device": {"number": 0, "total_memory": -1}}',
+        b'{"device": {"number": 0, "total_memory": 1.5}}',
+        b'{"device": {"number": 0, "type": "quantum"}}',
+        b'{"device": {"number": 0, "partition": "mig"}}',
+        b'{"failed": {"status": "tired"}}',
+        b'{"failed": {"status": "init_failed", "code": "999"}}',
+        b'{"facts": 1}',
+        b'{"unheard": "of"}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_not_the_protocol_makes_the_answer_unreadable(rubbish: bytes) -> None:
+    outcome = heard({"device": {"number": 0}}, rubbish, {"done": True, "at": 0.5})
+
+    assert outcome.status is Status.UNREADABLE
+    assert len(outcome.devices) == 1
+    assert "not the protocol" in str(outcome.message)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_KINDS = st.sampled_from(["step", "at", "device", "failed", "passed", "loaded", "facts", "done", "number", "status"])
+
+
+@given(st.lists(st.binary() | st.dictionaries(_KINDS, _JSON, max_size=4).map(lambda said: json.dumps(said).encode()), max_size=6))
+def test_no_answer_whatever_is_a_bug_of_ours(lines: list[bytes]) -> None:
+    outcome = heard(*lines)
+
+    assert isinstance(outcome.status, Status)

@@ -1,0 +1,107 @@
+"""The table of variables, and how values are read."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe import environment
+from gpuprobe.libraries import LIBRARIES, Library
+
+
+def test_every_variable_has_one_row() -> None:
+    names = [row.name for row in environment.VARIABLES]
+
+    assert len(names) == len(set(names))
+
+
+def test_every_row_says_who_reads_it_and_what_it_does() -> None:
+    incomplete = [row.name for row in environment.VARIABLES if not (row.owner and row.takes and row.effect)]
+
+    assert incomplete == []
+
+
+def test_only_known_libraries_have_devices_hidden_from_them() -> None:
+    hidden = {name for row in environment.VARIABLES for name in row.hides}
+
+    assert hidden <= {library.name for library in LIBRARIES}
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
+def test_the_table_agrees_with_the_registry_on_what_hides_a_librarys_devices(library: Library) -> None:
+    selecting = {selection.variable for selection in library.selections.values()}
+
+    hiding = {row.name for row in environment.VARIABLES if library.name in row.hides}
+
+    assert {*library.filters, *library.stacked, *selecting} <= hiding
+
+
+def test_what_is_set_is_found_under_its_name() -> None:
+    environ = {"CUDA_VISIBLE_DEVICES": "0,1", "EDITOR": "vi", "OLLAMA_VULKAN": ""}
+
+    assert environment.known(environ) == {"CUDA_VISIBLE_DEVICES": "0,1", "OLLAMA_VULKAN": ""}
+
+
+def test_the_form_for_one_device_is_known_too() -> None:
+    """14.30: the check of overrides missed it."""
+    environ = {
+        "HSA_OVERRIDE_GFX_VERSION_1": "10.3.0",
+        "HSA_OVERRIDE_GFX_VERSION_X": "1",
+        "HSA_OVERRIDE_GFX_VERSIONS": "2",
+    }
+
+    assert environment.known(environ) == {"HSA_OVERRIDE_GFX_VERSION_1": "10.3.0"}
+    row = environment.variable("HSA_OVERRIDE_GFX_VERSION_1")
+    assert row is not None
+    assert row.name == "HSA_OVERRIDE_GFX_VERSION"
+
+
+def test_a_number_behind_any_other_variable_makes_it_unknown() -> None:
+    assert environment.variable("CUDA_VISIBLE_DEVICES_1") is None
+
+
+def test_what_gpuprobe_sets_for_itself_is_no_evidence_of_the_machine() -> None:
+    assert environment.known({"GPUPROBE_CHILD": "mark", "NO_COLOR": "1"}) == {}
+
+
+def test_a_value_that_is_not_utf_8_stays_printable() -> None:
+    value = os.fsdecode(b"/opt/caf\xe9:\x1b[31m")
+
+    known = environment.known({"LD_LIBRARY_PATH": value})
+
+    assert known == {"LD_LIBRARY_PATH": "/opt/caf\\xe9:\x1b[31m"}
+
+
+def test_half_of_a_surrogate_pair_stays_printable() -> None:
+    assert environment.printable("a\ud83d") == "a\\ud83d"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_value_can_be_written_as_utf_8(value: str) -> None:
+    text = environment.printable(value)
+
+    assert text.encode().decode() == text
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "t", "T", "true", "TRUE", "True", " 1 ", '"true"', "'t'", "no", "off", "tRUE", "2", " ' ' "]
+)
+def test_ollama_takes_this_for_true(value: str) -> None:
+    assert environment.truth(value) is True
+
+
+@pytest.mark.parametrize("value", ["0", "f", "F", "false", "FALSE", "False", ' "0" ', "'false'"])
+def test_ollama_takes_this_for_false(value: str) -> None:
+    assert environment.truth(value) is False
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", '""', "''"])
+def test_what_is_not_set_is_neither_true_nor_false(value: str | None) -> None:
+    assert environment.truth(value) is None
+
+
+def test_a_value_is_trimmed_before_its_quotes_are_taken_off() -> None:
+    assert environment.cleaned("  ' q8_0'\n") == " q8_0"

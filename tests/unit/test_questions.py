@@ -1,0 +1,263 @@
+"""What is worth asking next; the answers are played, no child is started."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from gpuprobe.model import (
+    Device,
+    Evidence,
+    FoundLibrary,
+    Host,
+    Outcome,
+    Probe,
+    Purpose,
+    Status,
+    Wanted,
+)
+from gpuprobe.questions import next_probes, not_asked
+from gpuprobe.rules import judge
+from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
+
+FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
+ANY = Wanted()
+
+
+def having(*sonames: str, **fields: object) -> Host:
+    found = tuple(FoundLibrary(name, f"/usr/lib/{name}", f"/usr/lib/{name}", "linker cache") for name in sonames)
+    return a_host(libraries=found, **fields)
+
+
+BOTH = ("libcuda.so.1", "libvulkan.so.1")
+
+
+def listing(library: str) -> Probe:
+    return Probe(library, Purpose.LIST)
+
+
+def evidence(host: Host, *outcomes: Outcome) -> Evidence:
+    return Evidence(host, outcomes, "2026-11-21T09:00:00Z")
+
+
+def played(host: Host, answers: dict[Probe, Outcome], wanted: Wanted = ANY, seed: int | None = None) -> Evidence:
+    """Asks until nothing is left; children answer in the order of `seed`."""
+    order = random.Random(seed)
+    known = evidence(host, *not_asked(host, wanted))
+    running: list[Probe] = []
+    while True:
+        running += next_probes(known, wanted, running)
+        if not running:
+            return known
+        probe = running.pop(order.randrange(len(running)) if seed is not None else 0)
+        answer = answers.get(probe, Outcome(probe, Status.OK, depth="context"))
+        known = known._replace(outcomes=(*known.outcomes, answer))
+
+
+def asked(known: Evidence) -> list[Probe]:
+    return [outcome.probe for outcome in known.outcomes if outcome.status not in (Status.ABSENT, Status.SKIPPED)]
+
+
+def test_a_library_that_is_not_installed_costs_no_child() -> None:
+    host = a_host()
+
+    assert next_probes(evidence(host), ANY) == ()
+    assert {outcome.probe.library: outcome.status for outcome in not_asked(host, ANY)} == dict.fromkeys(
+        ("CUDA", "ROCm", "Level Zero", "Vulkan", "NVML"), Status.ABSENT
+    )
+
+
+def test_a_missing_library_is_asked_all_the_same_where_the_bus_shows_its_card() -> None:
+    """The loader's own words are the evidence then."""
+    host = a_host(pci=(a_card(),))
+
+    assert listing("CUDA") in next_probes(evidence(host), ANY)
+
+
+def test_all_libraries_list_at_once() -> None:
+    assert next_probes(evidence(having(*BOTH, "libnvidia-ml.so.1")), ANY) == (listing("CUDA"), listing("Vulkan"), listing("NVML"))
+
+
+def test_only_what_the_user_names_is_asked_and_its_witness_comes_along() -> None:
+    host = having(*BOTH, "libnvidia-ml.so.1")
+
+    assert next_probes(evidence(host), Wanted(libraries=("CUDA",))) == (listing("CUDA"), listing("NVML"))
+    assert next_probes(evidence(host), Wanted(libraries=("Vulkan",))) == (listing("Vulkan"),)
+
+
+def test_vulkan_can_be_switched_off_and_the_reason_is_kept() -> None:
+    host = having(*BOTH, environ={"OLLAMA_VULKAN": "0"})
+
+    (skipped,) = [outcome for outcome in not_asked(host, ANY) if outcome.probe.library == "Vulkan"]
+
+    assert (skipped.status, skipped.message) == (Status.SKIPPED, "`OLLAMA_VULKAN` switches it off")
+    assert listing("Vulkan") not in next_probes(evidence(host), ANY)
+
+
+def test_a_sleeping_card_is_left_alone_if_it_shall_not_be_woken() -> None:
+    host = having(*BOTH, "libnvidia-ml.so.1", pci=(a_card(runtime_status="suspended"),))
+
+    assert next_probes(evidence(host), Wanted(wake=False)) == ()
+    messages = {outcome.probe.library: outcome.message for outcome in not_asked(host, Wanted(wake=False))}
+    assert messages["CUDA"] == "asking would wake 0000:01:00.0, which `--no-wake` forbids"
+
+
+def test_the_less_preferred_view_is_not_validated_while_the_better_one_works() -> None:
+    cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+    answers = {listing("CUDA"): an_outcome(cuda), listing("Vulkan"): an_outcome(vulkan)}
+
+    known = played(having(*BOTH), answers)
+
+    assert [probe for probe in asked(known) if probe.purpose is Purpose.VALIDATE] == [
+        Probe("CUDA", Purpose.VALIDATE, device=FIRST)
+    ]
+
+
+def test_the_next_view_is_validated_when_the_better_one_fails() -> None:
+    cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+    failing = Probe("CUDA", Purpose.VALIDATE, device=FIRST)
+    answers = {
+        listing("CUDA"): an_outcome(cuda),
+        listing("Vulkan"): an_outcome(vulkan),
+        failing: Outcome(failing, Status.CALL_FAILED, failure="unsupported", message="no"),
+    }
+
+    known = played(having(*BOTH), answers)
+
+    assert [device.library for device in judge(known, ANY).kept] == ["Vulkan"]
+    assert Probe("Vulkan", Purpose.VALIDATE, device=FIRST) in asked(known)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_which_views_are_validated_does_not_depend_on_who_answers_first(seed: int) -> None:
+    cards = [a_device(library, pci_id=address, number=n) for library in ("CUDA", "Vulkan") for n, address in enumerate((FIRST, SECOND))]
+    radeon = a_device("Vulkan", name="AMD Radeon RX 7900 XTX", vendor_id=0x1002, pci_id="0000:03:00.0", number=2)
+    answers = {
+        listing("CUDA"): an_outcome(*cards[:2]),
+        listing("Vulkan"): an_outcome(*cards[2:], radeon),
+        listing("NVML"): an_outcome(a_device("NVML", pci_id=FIRST)),
+    }
+
+    known = played(having(*BOTH, "libnvidia-ml.so.1"), answers, seed=seed)
+
+    assert {probe.device for probe in asked(known) if probe.library == "CUDA" and probe.device} == {FIRST, SECOND}
+    assert [probe.device for probe in asked(known) if probe.library == "Vulkan" and probe.device] == ["0000:03:00.0"]
+
+
+def test_another_vendors_card_does_not_wait_for_a_slow_library() -> None:
+    radeon = a_device("Vulkan", vendor_id=0x1002, pci_id="0000:03:00.0")
+    known = evidence(having(*BOTH), an_outcome(radeon))
+
+    assert Probe("Vulkan", Purpose.VALIDATE, device="0000:03:00.0") in next_probes(known, ANY, [listing("CUDA")])
+
+
+def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
+    cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+    known = evidence(having(*BOTH), an_outcome(cuda), an_outcome(vulkan))
+    everything = Wanted(validate="all")
+
+    (first,) = next_probes(known, everything)
+    assert first == Probe("CUDA", Purpose.VALIDATE, device=FIRST)
+    assert next_probes(known, everything, [first]) == ()
+
+
+def test_eight_cards_are_validated_side_by_side() -> None:
+    cards = [a_device(pci_id=f"0000:0{n}:00.0", number=n) for n in range(1, 9)]
+    known = evidence(having("libcuda.so.1"), an_outcome(*cards))
+
+    assert len(next_probes(known, ANY)) == 8
+
+
+MANIFESTS = (a_manifest("/icd/good.json"), a_manifest("/icd/bad.json"))
+
+
+@pytest.mark.parametrize(
+    "status", [Status.CRASHED, Status.TIMED_OUT, Status.EXITED, Status.INIT_FAILED, Status.CALL_FAILED, Status.UNREADABLE]
+)
+def test_each_driver_manifest_is_asked_alone_where_all_together_fail(status: Status) -> None:
+    host = having("libvulkan.so.1", manifests=MANIFESTS)
+    failed = an_outcome(library="Vulkan", status=status)
+
+    alone = next_probes(evidence(host, failed), ANY)
+
+    assert [(probe.purpose, probe.manifest) for probe in alone] == [(Purpose.ALONE, "/icd/good.json"), (Purpose.ALONE, "/icd/bad.json")]
+    assert dict(alone[0].variables) == {"VK_DRIVER_FILES": "/icd/good.json", "VK_ICD_FILENAMES": None, "VK_ADD_DRIVER_FILES": None}
+
+
+@pytest.mark.parametrize("status", [Status.OK, Status.NO_DEVICES])
+def test_manifests_are_not_asked_alone_where_all_together_work(status: Status) -> None:
+    host = having("libvulkan.so.1", manifests=MANIFESTS)
+
+    assert next_probes(evidence(host, an_outcome(library="Vulkan", status=status)), ANY) == ()
+
+
+def test_one_manifest_alone_is_not_asked_the_same_question_again() -> None:
+    host = having("libvulkan.so.1", manifests=MANIFESTS[:1])
+
+    assert next_probes(evidence(host, an_outcome(library="Vulkan", status=Status.CRASHED)), ANY) == ()
+
+
+def test_a_device_of_one_manifest_alone_is_validated_with_that_manifest() -> None:
+    good = a_device("Vulkan", manifest="/icd/good.json", vendor_id=0x1002, pci_id=FIRST)
+    host = having("libvulkan.so.1", manifests=MANIFESTS)
+    together = an_outcome(library="Vulkan", status=Status.CRASHED)
+    one, other = next_probes(evidence(host, together), ANY)
+    known = evidence(host, together, an_outcome(good, probe=one), Outcome(other, Status.CRASHED))
+
+    (probe,) = [probe for probe in next_probes(known, ANY) if probe.purpose is Purpose.VALIDATE]
+
+    assert (probe.manifest, dict(probe.variables)["VK_DRIVER_FILES"]) == ("/icd/good.json", "/icd/good.json")
+
+
+def test_what_a_variable_hides_is_found_out_by_a_child_without_it() -> None:
+    host = having("libcuda.so.1", environ={"CUDA_VISIBLE_DEVICES": "1"})
+    known = evidence(host, an_outcome(a_device(pci_id=SECOND)))
+
+    assert Probe("CUDA", Purpose.UNFILTERED, variables=(("CUDA_VISIBLE_DEVICES", None),)) in next_probes(known, ANY)
+
+
+def test_no_child_is_spent_on_variables_that_are_not_set() -> None:
+    known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=SECOND)))
+
+    assert not [probe for probe in next_probes(known, ANY) if probe.purpose is Purpose.UNFILTERED]
+
+
+def test_a_software_renderer_is_validated_only_if_it_is_allowed() -> None:
+    known = evidence(having("libvulkan.so.1"), an_outcome(a_software_renderer()))
+
+    for validate in ("needed", "all"):
+        assert next_probes(known, Wanted(validate=validate)) == ()
+        assert len(next_probes(known, Wanted(validate=validate, allow_software=True))) == 1
+
+
+def test_a_quick_listing_validates_nothing() -> None:
+    known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
+
+    assert next_probes(known, Wanted(validate="none")) == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_question_is_asked_twice_and_asking_ends(seed: int) -> None:
+    """Whatever the answers are: crashes, nothing, several devices."""
+    order = random.Random(seed)
+    host = having(
+        *BOTH, "libnvidia-ml.so.1", manifests=MANIFESTS, environ={"CUDA_VISIBLE_DEVICES": "0"}, pci=(a_card(), a_card(SECOND))
+    )
+    statuses = [Status.OK, Status.CRASHED, Status.TIMED_OUT, Status.NO_DEVICES, Status.CALL_FAILED, Status.INIT_FAILED]
+
+    class Wild(dict):  # type: ignore[type-arg]
+        def get(self, probe: Probe, default: object = None) -> Outcome:  # type: ignore[override]
+            count = 0 if probe.purpose is Purpose.VALIDATE else order.randrange(3)
+            devices: list[Device] = [
+                a_device(probe.library, pci_id=order.choice([FIRST, SECOND, None]), number=n, manifest=probe.manifest)
+                for n in range(count)
+            ]
+            return Outcome(probe, order.choice(statuses), devices=tuple(devices), depth="context")
+
+    for validate in ("needed", "all", "none"):
+        known = played(host, Wild(), Wanted(validate=validate), seed=seed)
+
+        probes = [outcome.probe for outcome in known.outcomes]
+        assert len(probes) == len(set(probes))
+        assert validate != "needed" or all(device.validation for device in judge(known, ANY).kept)

@@ -1,0 +1,209 @@
+"""What `--require` asks, and whether devices meet it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe.model import DeviceType, GiB, MiB
+from gpuprobe.requirement import EXAMPLE, RequirementError, meets, parse
+from tests.records import a_device
+
+BIG = a_device("CUDA", free_memory=23 * GiB, total_memory=24 * GiB)
+SMALL = a_device("CUDA", free_memory=7 * GiB, total_memory=8 * GiB, compute_major=6, compute_minor=1, name="Tesla P4")
+AMD = a_device("ROCm", free_memory=23 * GiB)
+
+
+def answer(text: str, *devices: object) -> tuple[bool, bool]:
+    return meets(parse(text), devices)[:2]  # type: ignore[arg-type]
+
+
+def test_the_example_of_the_help_is_read() -> None:
+    assert answer(EXAMPLE, BIG, BIG._replace(number=1)) == (True, False)
+    assert answer(EXAMPLE, BIG, SMALL) == (False, False)
+
+
+def test_one_device_is_enough_where_no_count_is_given() -> None:
+    assert answer("free>=20GiB", SMALL, BIG) == (True, False)
+    assert answer("free>=20GiB", SMALL) == (False, False)
+    assert answer("free>=20GiB") == (False, False)
+
+
+def test_the_same_device_must_meet_all_clauses() -> None:
+    assert answer("free>=20GiB, name=tesla", SMALL, BIG) == (False, False)
+
+
+def test_a_count_alone_counts_every_device() -> None:
+    assert answer("count>=2", BIG, AMD) == (True, False)
+    assert answer("count=0") == (True, False)
+    assert answer("count=1", BIG, AMD) == (False, False)
+    assert answer("count>=1, count<=2", BIG, AMD) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("free>=23GiB", True),
+        ("free>23GiB", False),
+        ("free=23GiB", True),
+        ("free==23GiB", True),
+        ("free!=23GiB", False),
+        ("free<=23GiB", True),
+        ("free<23GiB", False),
+        ("FREE >= 23 gib", True),
+        (f"free={23 * GiB}", True),
+        ("total>=24.0GiB", True),
+        ("total>25769803776", False),
+    ],
+)
+def test_memory_is_compared_in_bytes(text: str, met: bool) -> None:
+    assert answer(text, BIG) == (met, False)
+
+
+def test_gb_and_gib_differ() -> None:
+    card = a_device("CUDA", total_memory=24_000_000_000)
+
+    assert answer("total>=24GB", card) == (True, False)
+    assert answer("total>=24GiB", card) == (False, False)
+    assert answer("total>=23.5GB", card) == (True, False)
+    assert answer("total>=512MiB", card._replace(total_memory=512 * MiB)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "met"), [("compute>=6.1", True), ("compute>=7", False), ("compute<7.0", True), ("compute=6.1", True)]
+)
+def test_compute_capabilities_compare_by_number(text: str, met: bool) -> None:
+    assert answer(text, SMALL) == (met, False)
+
+
+def test_a_capability_of_10_is_more_than_one_of_9() -> None:
+    assert answer("compute>=9.0", a_device("CUDA", compute_major=10, compute_minor=3)) == (True, False)
+
+
+@pytest.mark.parametrize("text", ["compute>=8.0", "compute<8.0", "compute!=8.0"])
+def test_compute_speaks_of_cuda_only(text: str) -> None:
+    """gfx1100 counts as 11.0 with HIP, which says nothing about CUDA's scale; this is decided, not unknown."""
+    assert answer(text, AMD) == (False, False)
+
+
+def test_libraries_are_named_in_any_spelling() -> None:
+    assert answer("library=cuda", BIG, AMD) == (True, False)
+    assert answer("library!=CUDA", BIG) == (False, False)
+    assert answer("library=level-zero", a_device("Level Zero")) == (True, False)
+    assert answer("library=hip", AMD) == (True, False)
+
+
+def test_a_name_is_met_by_a_part_of_it() -> None:
+    assert answer("name=RTX 4090", BIG) == (True, False)
+    assert answer("name!=4090", BIG, SMALL) == (True, False)
+    assert answer("name!=4090", BIG) == (False, False)
+
+
+def test_types_are_compared_by_their_names() -> None:
+    assert answer("type=discrete", BIG) == (True, False)
+    assert answer("type=Integrated", BIG) == (False, False)
+
+
+def test_an_unknown_figure_does_not_meet_a_clause_and_leaves_the_answer_open() -> None:
+    silent = a_device("CUDA", free_memory=None, type=DeviceType.UNKNOWN, compute_major=None)
+
+    assert answer("free>=1GiB", silent) == (False, True)
+    assert answer("free<1GiB", silent) == (False, True)
+    assert answer("compute>=8.0", silent) == (False, True)
+    assert answer("type=discrete", silent) == (False, True)
+
+
+def test_an_unknown_figure_that_cannot_change_the_answer_leaves_it_decided() -> None:
+    silent = a_device("CUDA", free_memory=None)
+
+    assert answer("free>=20GiB", silent, BIG) == (True, False)
+    assert answer("free>=20GiB, library=rocm", silent) == (False, False)
+    assert answer("count>=3, free>=20GiB", silent, BIG) == (False, False)
+    assert answer("count<=1, free>=20GiB", silent, BIG) == (True, True)
+
+
+def test_the_reason_says_how_many_meet_what_and_what_is_required() -> None:
+    silent = a_device("CUDA", free_memory=None)
+
+    met = meets(parse("count>=2, free>=20GiB"), [BIG, SMALL, silent])
+
+    assert (
+        met.because == "1 of 3 usable devices meets free>=20GiB; of 1 more, a figure is unknown; required is count>=2"
+    )
+    assert meets(parse("count>=2"), [BIG]).because == "there is 1 usable device; required is count>=2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "`` is no requirement: accepted is one of `count`, `free`"),
+        ("vram>=20GiB", "`vram>=20GiB` is no requirement: accepted is one of `count`, `free`"),
+        ("free", "`free` is no requirement"),
+        ("free>=", "`free>=` is no requirement"),
+        ("free=>20GiB", "`free=>20GiB` is no requirement"),
+        (
+            "free>=20G",
+            "`20G` is no value for free: accepted is a size in GiB, GB, MiB, MB or bytes, as in `free>=20GiB`",
+        ),
+        ("free>=-1GiB", "`-1GiB` is no value for free"),
+        ("free>=20GiB count>=2", "`20GiB count>=2` is no value for free"),
+        ("free>=20GiB,", "`` is no requirement"),
+        ("count>=two", "`two` is no value for count: accepted is a whole number, as in `count>=2`"),
+        ("count>=-1", "`-1` is no value for count"),
+        ("compute>=sm_80", "`sm_80` is no value for compute"),
+        (
+            "library=opencl",
+            "`opencl` is no value for library: accepted is one of CUDA, ROCm, Metal, Level Zero, Vulkan",
+        ),
+        ("library=nvml", "`nvml` is no value for library"),
+        ("library>=cuda", "`library>=cuda`: library is compared with = or != only, as in `library=cuda`"),
+        ("type=unknown", "`unknown` is no value for type: accepted is one of discrete, integrated, software, virtual"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_what_is_accepted(text: str, message: str) -> None:
+    with pytest.raises(RequirementError) as refused:
+        parse(text)
+
+    assert str(refused.value).startswith(message)
+    assert "as in `" in str(refused.value)
+
+
+@given(st.text(), st.sampled_from([(), (BIG,), (BIG, AMD)]))
+def test_any_text_is_a_requirement_or_one_printable_line(text: str, devices: tuple[object, ...]) -> None:
+    try:
+        met = meets(parse(text), devices)  # type: ignore[arg-type]
+    except RequirementError as refused:
+        assert str(refused).isprintable()
+    else:
+        assert met.because.isprintable()
+
+
+SIZES = st.one_of(st.none(), st.integers(0, 3))
+
+
+@given(
+    st.lists(SIZES, max_size=4),
+    st.sampled_from([">=", ">", "=", "!=", "<=", "<"]),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+def test_an_answer_is_open_exactly_if_some_value_of_the_unknown_figures_turns_it(
+    sizes: list[int | None], comparison: str, count: int, size: int
+) -> None:
+    requirement = parse(f"count{comparison}{count}, free>{size}")
+    devices = [a_device("CUDA", free_memory=free) for free in sizes]
+    filled = [
+        [
+            device if device.free_memory is not None else device._replace(free_memory=9 * (place < known))
+            for place, device in order
+        ]
+        for order in [list(enumerate(sorted(devices, key=lambda device: device.free_memory is not None)))]
+        for known in range(sizes.count(None) + 1)
+    ]
+
+    met = meets(requirement, devices)
+
+    outcomes = {meets(requirement, certain).answer for certain in filled}
+    assert met.undecided == (len(outcomes) > 1)
+    assert met.answer in outcomes

@@ -1,0 +1,280 @@
+"""Which devices stay, and the sentence for each that does not."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gpuprobe.model import Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Status, Step, Wanted
+from gpuprobe.rules import judge
+from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
+
+FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
+
+
+def kept_by(*devices: Device, wanted: Wanted = Wanted(), **evidence: object) -> Inventory:  # noqa: B008
+    return judge(evidence_of(*devices, **evidence), wanted)  # type: ignore[arg-type]
+
+
+def names(inventory: Inventory) -> list[str]:
+    return [f"{device.library}:{device.ordinal}" for device in inventory.kept]
+
+
+def reasons(inventory: Inventory) -> dict[str, Reason]:
+    return {f"{drop.device.library}:{drop.device.number}": drop.reason for drop in inventory.drops}
+
+
+def validated(device: Device, status: Status = Status.OK, failure: str | None = None, **fields: object):
+    probe = Probe(device.library, Purpose.VALIDATE, device.build, device.key, device.manifest)
+    depth = "context" if status is Status.OK else None
+    return an_outcome(library=device.library, probe=probe, status=status, failure=failure, depth=depth, **fields)
+
+
+def test_a_card_seen_by_cuda_and_vulkan_is_kept_once_as_cuda() -> None:
+    cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+
+    inventory = kept_by(vulkan, cuda)
+
+    assert names(inventory) == ["CUDA:0"]
+    (drop,) = inventory.drops
+    assert (drop.reason, drop.instead and drop.instead.library) == (Reason.SAME_CARD, "CUDA")
+    assert drop.because == "CUDA reports the same card (both are at 0000:01:00.0) and is preferred"
+
+
+@pytest.mark.parametrize(
+    ("libraries", "kept"),
+    [
+        (("Vulkan", "Level Zero", "Metal", "ROCm", "CUDA"), "CUDA"),
+        (("Vulkan", "Level Zero", "Metal", "ROCm"), "ROCm"),
+        (("Vulkan", "Level Zero", "Metal"), "Metal"),
+        (("Vulkan", "Level Zero"), "Level Zero"),
+    ],
+)
+def test_the_preference_is_cuda_rocm_metal_level_zero_vulkan(libraries: tuple[str, ...], kept: str) -> None:
+    inventory = kept_by(*(a_device(library, pci_id=FIRST) for library in libraries))
+
+    assert [device.library for device in inventory.kept] == [kept]
+
+
+def test_the_order_of_listing_changes_nothing() -> None:
+    """Weaknesses 14.3 and 14.32: neither the winner nor the order depends on who answered first."""
+    devices = [
+        a_device("CUDA", pci_id=SECOND, number=0),
+        a_device("CUDA", pci_id=FIRST, number=1),
+        a_device("Vulkan", pci_id=FIRST, number=2),
+        a_device("ROCm", pci_id="0000:03:00.0"),
+    ]
+    orders = {tuple((d.id, d.ordinal) for d in kept_by(*some).kept) for some in itertools.permutations(devices)}
+
+    assert orders == {(("0000:01:00.0", 0), ("0000:02:00.0", 1), ("0000:03:00.0", 0))}
+
+
+def test_devices_without_an_address_are_not_taken_for_one() -> None:
+    """Weakness 14.24: an unknown address is no address that two devices could share."""
+    inventory = kept_by(a_device("ROCm", number=0, pci_id=None), a_device("ROCm", number=1, pci_id=None))
+
+    assert names(inventory) == ["ROCm:0", "ROCm:1"]
+
+
+def test_slices_of_one_card_are_devices_of_their_own() -> None:
+    """Weakness 14.25: MIG slices share their card's address."""
+    mig = Partition("mig", "GPU-00000000-0000-0000-0000-000000000001")
+    slices = [a_slice(number=n, uuid=f"MIG-00000000-0000-0000-0000-00000000000{n}", partition=mig, pci_id=FIRST) for n in (1, 2)]
+
+    assert names(kept_by(*slices)) == ["CUDA:0", "CUDA:1"]
+
+
+def test_a_software_renderer_does_not_count_unless_it_is_allowed() -> None:
+    renderer = a_software_renderer()
+
+    assert reasons(kept_by(renderer)) == {"Vulkan:0": Reason.SOFTWARE_RENDERER}
+    assert names(kept_by(renderer, wanted=Wanted(allow_software=True))) == ["Vulkan:0"]
+
+
+@pytest.mark.parametrize(
+    ("library", "total", "stays"),
+    [
+        ("CUDA", 457 * MiB, True),
+        ("CUDA", 457 * MiB - 1, False),
+        ("Metal", 512 * MiB, True),
+        ("Metal", 512 * MiB - 1, False),
+        ("Vulkan", 0, False),
+        ("Vulkan", None, True),
+    ],
+)
+def test_the_minimum_is_457_mib_and_512_on_metal(library: str, total: int | None, stays: bool) -> None:
+    inventory = kept_by(a_device(library, total_memory=total))
+
+    assert bool(inventory.kept) is stays
+    assert stays or reasons(inventory) == {f"{library}:0": Reason.TOO_LITTLE_MEMORY}
+
+
+def test_little_free_memory_is_no_reason_to_drop() -> None:
+    assert names(kept_by(a_device(free_memory=0))) == ["CUDA:0"]
+
+
+def test_what_a_variable_of_the_user_hides_from_programs_is_dropped() -> None:
+    """Weakness 14.8: the variable counts raw devices, software renderers included."""
+    host = a_host(environ={"GGML_VK_VISIBLE_DEVICES": "1"})
+    devices = [a_software_renderer(number=0), a_device("Vulkan", number=1, pci_id=FIRST), a_device("Vulkan", number=2, pci_id=SECOND)]
+
+    inventory = kept_by(*devices, host=host)
+
+    assert [device.number for device in inventory.kept] == [1]
+    assert reasons(inventory) == {"Vulkan:0": Reason.HIDDEN_BY_VARIABLE, "Vulkan:2": Reason.HIDDEN_BY_VARIABLE}
+
+
+def test_a_view_that_failed_does_not_push_out_the_one_that_works() -> None:
+    rocm, vulkan = a_device("ROCm", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+    crash = validated(rocm, Status.CRASHED, signal=6, steps=(Step("rocblas_initialize", None),))
+
+    inventory = kept_by(rocm, vulkan, outcomes=(crash, validated(vulkan)))
+
+    assert names(inventory) == ["Vulkan:0"]
+    (drop,) = inventory.drops
+    assert drop.reason is Reason.FAILED_VALIDATION
+    assert drop.because == "its child crashed (signal 6) in `rocblas_initialize`"
+
+
+@pytest.mark.parametrize("status", [Status.TIMED_OUT, Status.NOT_STARTED, Status.UNREADABLE, Status.ABANDONED, Status.SKIPPED])
+def test_no_answer_is_not_called_unsupported(status: Status) -> None:
+    """Weakness 14.6: a timeout, a child that could not start and an unreadable answer prove nothing."""
+    cuda = a_device(pci_id=FIRST)
+
+    inventory = kept_by(cuda, outcomes=(validated(cuda, status),))
+
+    assert reasons(inventory) == {"CUDA:0": Reason.NOT_DECIDED}
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("unsupported", Reason.FAILED_VALIDATION),
+        ("call_failed", Reason.FAILED_VALIDATION),
+        ("busy", Reason.NOT_DECIDED),
+        ("device_missing", Reason.NOT_DECIDED),
+        ("init_failed", Reason.NOT_DECIDED),
+    ],
+)
+def test_only_a_definite_refusal_is_unsupported(failure: str, reason: Reason) -> None:
+    """Weakness 14.5: a child that lists some other device has not validated this one."""
+    cuda = a_device(pci_id=FIRST)
+
+    inventory = kept_by(cuda, outcomes=(validated(cuda, Status.CALL_FAILED, failure),))
+
+    assert reasons(inventory) == {"CUDA:0": reason}
+
+
+def test_success_without_a_context_is_no_success() -> None:
+    cuda = a_device(pci_id=FIRST)
+    empty = validated(cuda)._replace(depth=None)
+
+    assert reasons(kept_by(cuda, outcomes=(empty,))) == {"CUDA:0": Reason.NOT_DECIDED}
+
+
+def builds_of(*pairs: tuple[str, str]) -> list[Device]:
+    return [a_device(build=build, pci_id=address, number=place) for place, (build, address) in enumerate(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("listed", "kept"),
+    [
+        # All builds serve the same cards: the newest one.
+        ([("cuda_v12", FIRST), ("cuda_v13", FIRST)], [("cuda_v13", FIRST)]),
+        # By number and not by text: weakness 14.2.
+        ([("cuda_v9", FIRST), ("cuda_v13", FIRST)], [("cuda_v13", FIRST)]),
+        ([("rocm_v7_2", FIRST), ("rocm_v7_10", FIRST)], [("rocm_v7_10", FIRST)]),
+        # The newest that covers all, though a newer one covers some.
+        (
+            [("cuda_v12", FIRST), ("cuda_v12", SECOND), ("cuda_v13", SECOND)],
+            [("cuda_v12", FIRST), ("cuda_v12", SECOND)],
+        ),
+        # The newest covers more than the older one.
+        (
+            [("cuda_v12", FIRST), ("cuda_v13", FIRST), ("cuda_v13", SECOND)],
+            [("cuda_v13", FIRST), ("cuda_v13", SECOND)],
+        ),
+        # No build covers both: each card once, in what serves it.
+        ([("cuda_v12", FIRST), ("cuda_v13", SECOND)], [("cuda_v12", FIRST), ("cuda_v13", SECOND)]),
+        # Three builds: the original fell through to the oldest and left duplicates.
+        (
+            [("cuda_v11", FIRST), ("cuda_v12", FIRST), ("cuda_v12", SECOND), ("cuda_v13", SECOND)],
+            [("cuda_v12", FIRST), ("cuda_v12", SECOND)],
+        ),
+        # The system's own library ranks behind every build, and serves what no build serves.
+        ([("system", FIRST), ("cuda_v12", FIRST)], [("cuda_v12", FIRST)]),
+        (
+            [("system", FIRST), ("system", SECOND), ("cuda_v12", SECOND)],
+            [("system", FIRST), ("cuda_v12", SECOND)],
+        ),
+    ],
+)
+def test_overlapping_builds(listed: list[tuple[str, str]], kept: list[tuple[str, str]]) -> None:
+    """Weakness 14.1: the newest build that covers every card, else the fewest builds; each card exactly once."""
+    inventory = kept_by(*builds_of(*listed))
+
+    assert [(device.build, device.pci_id) for device in inventory.kept] == kept
+    assert {drop.reason for drop in inventory.drops} <= {Reason.OTHER_BUILD}
+
+
+def test_a_build_that_fails_on_one_card_gives_way_to_the_one_that_serves_both() -> None:
+    devices = builds_of(("cuda_v12", FIRST), ("cuda_v12", SECOND), ("cuda_v13", FIRST), ("cuda_v13", SECOND))
+    failing = validated(devices[2], Status.CALL_FAILED, "unsupported")
+
+    inventory = kept_by(*devices, outcomes=(failing,))
+
+    assert [(device.build, device.pci_id) for device in inventory.kept] == [("cuda_v12", FIRST), ("cuda_v12", SECOND)]
+
+
+def test_a_witness_completes_what_the_library_does_not_know() -> None:
+    cuda = a_device("CUDA", uuid="GPU-11111111-0000-0000-0000-000000000000", pci_id=FIRST, free_memory=None, kernel_version=None)
+    nvml = a_device("NVML", uuid=cuda.uuid, pci_id=FIRST, free_memory=5 * GiB, used_memory=19 * GiB)
+
+    (device,) = kept_by(cuda, nvml).kept
+
+    assert (device.free_memory, device.used_memory, device.kernel_version) == (5 * GiB, 19 * GiB, "580.95.05")
+    assert dict(device.sources) == {"free_memory": "NVML", "kernel_version": "NVML", "used_memory": "NVML"}
+
+
+def test_a_witness_alone_is_no_device() -> None:
+    inventory = kept_by(a_device("NVML", pci_id=FIRST))
+
+    assert (inventory.kept, inventory.drops) == ((), ())
+
+
+def test_an_integrated_nvidia_gpu_has_the_memory_that_the_system_has() -> None:
+    """Weakness 14.28: the page cache is not used memory, and free is never more than total."""
+    from gpuprobe.model import Reading
+
+    host = a_host(texts={"/proc/meminfo": Reading("MemTotal: 64000000 kB\nMemFree: 1 kB\nMemAvailable: 60000000 kB\n")})
+    thor = a_device(type=DeviceType.INTEGRATED, total_memory=32 * GiB, free_memory=1 * GiB, pci_id=None)
+
+    (device,) = kept_by(thor, host=host).kept
+
+    assert (device.free_memory, device.used_memory) == (32 * GiB, 0)
+    assert dict(device.sources)["free_memory"] == "system"
+
+
+def test_ordinals_count_per_library_in_the_fixed_order() -> None:
+    """Weakness 14.10: an ordinal is a display number; identity is the address or the UUID."""
+    devices = [a_device("CUDA", number=n, pci_id=f"0000:0{9 - n}:00.0") for n in range(3)]
+
+    kept = kept_by(*devices, a_device("ROCm", pci_id="0000:0a:00.0")).kept
+
+    assert [(d.library, d.ordinal, d.number) for d in kept] == [("CUDA", 0, 2), ("CUDA", 1, 1), ("CUDA", 2, 0), ("ROCm", 0, 0)]
+
+
+def test_one_manifest_alone_is_preferred_to_a_listing_that_crashed() -> None:
+    together = a_device("Vulkan", pci_id=FIRST, number=1)
+    alone = together._replace(number=0, manifest="/etc/vulkan/icd.d/good.json")
+    probes = [Probe("Vulkan", Purpose.LIST), Probe("Vulkan", Purpose.ALONE, manifest=alone.manifest)]
+    outcomes = (
+        an_outcome(together, probe=probes[0], status=Status.CRASHED, signal=11),
+        an_outcome(alone, probe=probes[1]),
+    )
+
+    inventory = kept_by(outcomes=outcomes)
+
+    assert [device.manifest for device in inventory.kept] == [alone.manifest]
+    assert [drop.reason for drop in inventory.drops] == [Reason.LISTED_TWICE]

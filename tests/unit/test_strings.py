@@ -1,0 +1,235 @@
+"""Versions, architectures, sizes and names."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe import strings
+from gpuprobe.model import Device, GiB, MiB
+from tests.records import a_device
+
+ARCHITECTURES = {  # name: (major, minor, stepping), as HIP's own targets are numbered
+    "gfx803": (8, 0, 3),
+    "gfx900": (9, 0, 0),
+    "gfx906": (9, 0, 6),
+    "gfx90a": (9, 0, 10),
+    "gfx90c": (9, 0, 12),
+    "gfx942": (9, 4, 2),
+    "gfx950": (9, 5, 0),
+    "gfx1030": (10, 3, 0),
+    "gfx1036": (10, 3, 6),
+    "gfx1100": (11, 0, 0),
+    "gfx1151": (11, 5, 1),
+    "gfx1201": (12, 0, 1),
+}
+
+
+@pytest.mark.parametrize(("name", "numbers"), ARCHITECTURES.items())
+def test_an_architecture_is_read_from_its_name_and_written_back(name: str, numbers: tuple[int, int, int]) -> None:
+    gfx = strings.gfx_of_name(name)
+
+    assert gfx == strings.Gfx(*numbers)
+    assert gfx.name == name
+
+
+def test_feature_switches_behind_an_architecture_are_kept_apart_from_its_name() -> None:
+    gfx = strings.gfx_of_name("gfx942:sramecc+:xnack-")
+
+    assert gfx == strings.Gfx(9, 4, 2, ("sramecc+", "xnack-"))
+    assert gfx.name == "gfx942"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gfx", "gfx000", "gfx-1-1", "gfx9", "gfx11-generic", "gfx1100:", "gfx12345", "sm_90", "gfx90g"]
+)
+def test_a_text_that_is_no_architecture_is_unknown(text: str) -> None:
+    assert strings.gfx_of_name(text) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(90010, "gfx90a"), (110000, "gfx1100"), (100306, "gfx1036"), (120001, "gfx1201")]
+)
+def test_kfd_writes_architectures_in_decimal(number: int, name: str) -> None:
+    gfx = strings.gfx_of_kfd(number)
+
+    assert gfx is not None
+    assert gfx.name == name
+
+
+@pytest.mark.parametrize("number", [0, -1, 99, 91600, 90016])
+def test_a_kfd_number_that_no_card_has_is_unknown(number: int) -> None:
+    """0 is a CPU node; minor and stepping are one hexadecimal digit each."""
+    assert strings.gfx_of_kfd(number) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("10.3.0", "gfx1030"), (" 11.0.0 ", "gfx1100"), ("9.0.10", "gfx90a"), ("gfx1030", "gfx1030")]
+)
+def test_an_override_is_a_version_or_a_name(text: str, name: str) -> None:
+    gfx = strings.gfx_of_override(text)
+
+    assert gfx is not None
+    assert gfx.name == name
+
+
+@pytest.mark.parametrize("text", ["10.3", "10.3.16", "10.16.0", '"10.3.0"', "a.b.c", "0.0.0", "10.3.0.0", ""])
+def test_an_override_that_is_neither_is_unknown(text: str) -> None:
+    assert strings.gfx_of_override(text) is None
+
+
+@given(st.integers(1, 99), st.integers(0, 15), st.integers(0, 15))
+def test_every_way_of_writing_an_architecture_means_the_same(major: int, minor: int, stepping: int) -> None:
+    gfx = strings.Gfx(major, minor, stepping)
+
+    assert strings.gfx_of_name(gfx.name) == gfx
+    assert strings.gfx_of_kfd(major * 10000 + minor * 100 + stepping) == gfx
+    assert strings.gfx_of_override(f"{major}.{minor}.{stepping}") == gfx
+
+
+@given(st.text())
+def test_no_text_breaks_the_parsers(text: str) -> None:
+    for parser in (strings.gfx_of_name, strings.gfx_of_override):
+        gfx = parser(text)
+        assert gfx is None or strings.gfx_of_name(gfx.name) == strings.Gfx(*gfx[:3])
+    branch = strings.driver_branch(text)
+    assert branch is None or branch >= 0
+    assert isinstance(strings.build_key(text)[1], str)
+
+
+def test_a_rocm_device_is_named_by_its_architecture() -> None:
+    device = a_device("ROCm", gfx_target="gfx90a:sramecc+:xnack-", compute_major=9, compute_minor=0)
+
+    assert strings.compute_string(device) == "gfx90a"
+
+
+def test_other_devices_are_named_by_major_and_minor() -> None:
+    assert strings.compute_string(a_device("CUDA", compute_major=8, compute_minor=9)) == "8.9"
+    assert strings.compute_string(a_device("CUDA", compute_major=12, compute_minor=0)) == "12.0"
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        a_device("CUDA", compute_major=None, compute_minor=None),
+        a_device("CUDA", compute_major=8, compute_minor=None),
+        a_device("CUDA", compute_major=0, compute_minor=0),
+        a_device("CUDA", compute_major=-1, compute_minor=-1),
+        a_device("ROCm", gfx_target=None),
+        a_device("ROCm", gfx_target="gfx000"),
+        a_device("ROCm", gfx_target="rubbish\x1b[31m"),
+        a_device("Vulkan"),
+    ],
+)
+def test_an_unknown_compute_generation_is_never_written_as_zeros(device: Device) -> None:
+    """Weakness 14.27: unknown is None, and neither "0.0" nor "gfx000" nor "gfx-1-1"."""
+    assert strings.compute_string(device) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(13000, "13.0"), (12080, "12.8"), (11080, "11.8"), (9020, "9.2"), (0, None), (-1, None)]
+)
+def test_cuda_versions_are_thousands_and_tens(number: int, text: str | None) -> None:
+    assert strings.cuda_version(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(60342134, "6.3.42134"), (70226015, "7.2.26015"), (50120531, "5.1.20531"), (0, None)]
+)
+def test_hip_versions_have_an_encoding_of_their_own(number: int, text: str | None) -> None:
+    """Weakness 14.27: read by CUDA's formula, ROCm 6.3 showed as 60342.13."""
+    assert strings.hip_version(number) == text
+
+
+@pytest.mark.parametrize(
+    ("version", "branch"),
+    [
+        ("580.95.05", 580),
+        ("535.288.01", 535),
+        ("572.83", 572),
+        (" 470 ", 470),
+        ("", None),
+        ("unknown", None),
+        ("1.2", None),
+    ],
+)
+def test_the_branch_of_a_driver_is_its_first_number(version: str, branch: int | None) -> None:
+    assert strings.driver_branch(version) == branch
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("cuda_v9", "cuda_v13"),
+        ("cuda_v12", "cuda_v13"),
+        ("rocm_v7_2", "rocm_v7_10"),
+        ("rocm", "rocm_v6"),
+        ("cuda_jetpack5", "cuda_jetpack6"),
+        ("/opt/x86_64/lib/cuda_v12", "/opt/lib/cuda_v13"),
+        ("/usr/lib99/ollama/cuda_v12", "/usr/lib/ollama/cuda_v13/"),
+        (r"C:\ollama86_64\cuda_v12", r"C:\ollama\cuda_v13"),
+    ],
+)
+def test_builds_compare_by_the_numbers_of_their_last_element(older: str, newer: str) -> None:
+    """Weakness 14.2: as text, `cuda_v9` beat `cuda_v13`, and a parent like `x86_64` took part."""
+    assert strings.build_key(older) < strings.build_key(newer)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (12, "12 bytes"),
+        (2048, "2 KiB"),
+        (457 * MiB, "457 MiB"),
+        (GiB, "1.0 GiB"),
+        (GiB - 1, "1.0 GiB"),
+        (983 * MiB, "983 MiB"),
+        (MiB - 1, "1 MiB"),
+        (25_342_574_592, "23.6 GiB"),
+        (80 * GiB, "80.0 GiB"),
+        (1536 * GiB, "1.5 TiB"),
+    ],
+)
+def test_sizes_are_written_for_people(size: int, text: str) -> None:
+    assert strings.size_text(size) == text
+
+
+@given(st.integers(0, 2**60))
+def test_a_size_never_shows_a_thousand_of_a_unit_that_has_a_larger_one(size: int) -> None:
+    number, unit = strings.size_text(size).split()
+
+    assert unit == "TiB" or float(number) < 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("NVIDIA GeForce RTX 4090", "NVIDIA GeForce RTX 4090"),
+        ("Intel® Arc™ A770", "Intel® Arc™ A770"),
+        ("華碩 グラフィックス", "華碩 グラフィックス"),
+        ("RTX\x1b[2J\x1b]0;owned\x07", r"RTX\x1b[2J\x1b]0;owned\x07"),
+        ("two\nlines\ttab\r", r"two\x0alines\x09tab\x0d"),
+        ("csi\x9b31m", r"csi\x9b31m"),
+        ("evil\u202egnp.exe", r"evil\u202egnp.exe"),
+        ("isolate\u2066x\u2069", r"isolate\u2066x\u2069"),
+        ("zero\u200bwidth\ufeff", r"zero\u200bwidth\ufeff"),
+        ("line\u2028separator", r"line\u2028separator"),
+        ("bytes\udcff", r"bytes\udcff"),
+        ("tag\U000e0041", r"tag\U000e0041"),
+        ("", ""),
+    ],
+)
+def test_names_are_shown_without_what_a_terminal_would_obey(name: str, shown: str) -> None:
+    assert strings.printable(name) == shown
+
+
+@given(st.text(st.characters()))  # lone surrogates included
+def test_whatever_a_driver_calls_its_card_is_one_printable_line(name: str) -> None:
+    shown = strings.printable(name)
+
+    assert shown.isprintable()
+    assert shown.encode("utf-8").decode("utf-8") == shown
+    assert strings.printable(shown) == shown
+    assert not name.isprintable() or shown == name

@@ -1,0 +1,406 @@
+"""Which variables make exactly the chosen devices visible, and what the user's own variables hide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe.device_lists import cuda_selects, ggml_positions, parse_list, resolve
+from gpuprobe.model import Device, DeviceType, Partition
+from gpuprobe.visibility import filter_id, hidden, visible_variables
+from tests.records import a_device, a_slice, a_software_renderer
+
+GPU_A, GPU_B = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-11111111-d72c-4106-c12f-20bd9faed9f6"
+ROCR_A, ROCR_B = "GPU-4b2c1a9f8d3e6f7a", "GPU-5c3d2b0a9e4f7a8b"
+
+
+def variables(
+    chosen: Sequence[Device], listed: Sequence[Device], platform: str = "linux", **environ: str
+) -> dict[str, str | None]:
+    return dict(visible_variables(chosen, listed, platform, environ))
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"),
+    [
+        ("0,2", ("0", "2")),
+        ("007", ("7",)),
+        ("+1", ("1",)),
+        ("GPU-DEADBEEFDEADBEEF,0", ("GPU-DEADBEEFDEADBEEF", "0")),
+        ("0,-1,1", ("0",)),
+        ("", ()),
+        ("-1", ()),
+        ("none", ()),
+    ],
+)
+def test_a_list_is_read_up_to_its_first_invalid_entry(value: str, tokens: tuple[str, ...]) -> None:
+    assert parse_list(value) == tokens
+
+
+@given(st.text(alphabet="0123456789,-+ GPUMI\"'ax"), st.integers(1, 4))
+def test_no_list_breaks_the_parsers(value: str, count: int) -> None:
+    seen = cuda_selects(value, [None] * count)
+
+    assert set(seen) <= set(range(count))
+    assert len(seen) == len(set(seen))
+    assert all(position < count for position in ggml_positions(value, count))
+    assert len(seen) <= len(parse_list(value))
+
+
+@given(st.permutations(range(4)), st.integers(1, 4), st.integers(0, 3))
+def test_a_number_behind_a_list_means_the_entry_at_its_place(order: list[int], length: int, number: int) -> None:
+    """Weakness 14.4: position k of the filtered numbering is the k-th token of the user's list."""
+    value = ",".join(str(each) for each in order[:length])
+
+    token = resolve(value, number)
+
+    assert token == (str(order[number]) if number < length else None)
+    assert resolve(None, number) == str(number)
+
+
+def test_a_list_that_is_a_set_keeps_the_library_s_own_order() -> None:
+    assert [resolve("2,0,2", number, keeps_order=False) for number in range(3)] == ["0", "2", None]
+
+
+@pytest.mark.parametrize(
+    ("value", "positions"),
+    [
+        ("0", (0,)),
+        ("1,0", (1, 0)),
+        ("0 1", (0, 1)),
+        ("0,,1", (0, 1)),
+        ("1x,0", (1,)),
+        ("x", ()),
+        ("", ()),
+        ("-1", ()),
+        ("0,-1", ()),
+        ("0,5", ()),
+    ],
+)
+def test_ggml_reads_its_list_in_its_own_way(value: str, positions: tuple[int, ...]) -> None:
+    """One number out of range and no Vulkan device is used at all."""
+    assert ggml_positions(value, 2) == positions
+
+
+def test_every_library_that_listed_a_card_is_selected_or_hidden() -> None:
+    cuda = a_device("CUDA", uuid=GPU_A, pci_id="0000:01:00.0")
+    vulkan = a_device("Vulkan", number=0, pci_id="0000:01:00.0")
+    level_zero = a_device("Level Zero")
+
+    chosen = variables([cuda], [cuda, vulkan, level_zero])
+
+    assert chosen == {"CUDA_VISIBLE_DEVICES": GPU_A, "ZE_AFFINITY_MASK": "-1", "GGML_VK_VISIBLE_DEVICES": "-1"}
+
+
+def test_a_library_that_listed_nothing_and_a_witness_get_no_variable() -> None:
+    cuda = a_device("CUDA", uuid=GPU_A)
+
+    assert variables([cuda], [cuda, a_device("NVML", uuid=GPU_A)]) == {"CUDA_VISIBLE_DEVICES": GPU_A}
+
+
+def test_a_vulkan_that_lists_only_a_software_renderer_is_hidden_all_the_same() -> None:
+    cuda = a_device("CUDA", uuid=GPU_A)
+
+    assert variables([cuda], [cuda, a_software_renderer()])["GGML_VK_VISIBLE_DEVICES"] == "-1"
+
+
+def test_nothing_chosen_hides_everything() -> None:
+    listed = [a_device("CUDA", uuid=GPU_A), a_device("Vulkan")]
+
+    assert variables([], listed) == {"CUDA_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": "-1"}
+
+
+def test_cuda_devices_are_named_by_uuid_in_the_order_chosen() -> None:
+    first, second = a_device("CUDA", uuid=GPU_A), a_device("CUDA", number=1, uuid=GPU_B)
+
+    assert variables([second, first], [first, second]) == {"CUDA_VISIBLE_DEVICES": f"{GPU_B},{GPU_A}"}
+
+
+def test_a_device_that_two_builds_list_is_named_once() -> None:
+    views = [a_device("CUDA", uuid=GPU_A, build=build) for build in ("cuda_v12", "cuda_v13")]
+
+    assert variables(views, views) == {"CUDA_VISIBLE_DEVICES": GPU_A}
+
+
+def test_a_number_is_resolved_through_the_user_s_own_list() -> None:
+    """Weakness 14.4: under `CUDA_VISIBLE_DEVICES=2,3` the device that the child numbers 1 is number 3 outside."""
+    device = a_device("CUDA", number=1, uuid=None)
+
+    assert variables([device], [device], CUDA_VISIBLE_DEVICES="2,3") == {"CUDA_VISIBLE_DEVICES": "3"}
+    assert filter_id(device, {"CUDA_VISIBLE_DEVICES": "2,3"}, "linux") == "3"
+    assert filter_id(device, {}, "linux") == "1"
+
+
+def test_a_uuid_needs_no_list_to_be_resolved() -> None:
+    device = a_device("CUDA", number=0, uuid=GPU_B)
+
+    assert variables([device], [device], CUDA_VISIBLE_DEVICES="1") == {"CUDA_VISIBLE_DEVICES": GPU_B}
+
+
+def test_a_device_that_the_user_s_list_does_not_reach_is_left_out_and_not_guessed() -> None:
+    device = a_device("CUDA", number=1, uuid=None)
+
+    assert variables([device], [device], CUDA_VISIBLE_DEVICES="3") == {"CUDA_VISIBLE_DEVICES": "-1"}
+    assert filter_id(device, {"CUDA_VISIBLE_DEVICES": "3"}, "linux") is None
+
+
+def test_cuda_numbers_keep_the_order_they_were_counted_in() -> None:
+    numbered, named = a_device("CUDA", number=1), a_device("CUDA", uuid=GPU_A)
+
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+    assert variables([numbered], [numbered], **order) == {"CUDA_VISIBLE_DEVICES": "1", **order}
+    assert variables([named], [named], **order) == {"CUDA_VISIBLE_DEVICES": GPU_A}
+
+
+def test_a_slice_is_named_by_its_own_uuid() -> None:
+    """Weakness 14.26: the UUID of the whole card is no valid token for a slice."""
+    piece = a_slice(uuid=f"MIG-{GPU_A.removeprefix('GPU-')}", partition=Partition("mig", GPU_B))
+
+    assert variables([piece], [piece]) == {"CUDA_VISIBLE_DEVICES": "MIG-8932f937-d72c-4106-c12f-20bd9faed9f6"}
+
+
+def test_rocm_on_linux_is_selected_by_rocr_and_what_would_filter_again_is_unset() -> None:
+    device = a_device("ROCm", uuid=ROCR_A)
+
+    chosen = visible_variables([device], [device], "linux", {})
+
+    assert chosen == (("ROCR_VISIBLE_DEVICES", ROCR_A), ("HIP_VISIBLE_DEVICES", None), ("GPU_DEVICE_ORDINAL", None))
+
+
+def test_rocm_on_windows_is_selected_by_hip() -> None:
+    device = a_device("ROCm", number=1, uuid=ROCR_A)
+
+    assert variables([device], [device], "win32") == {"HIP_VISIBLE_DEVICES": "1", "GPU_DEVICE_ORDINAL": None}
+
+
+def test_with_nvidia_and_amd_hip_counts_behind_rocr_and_does_not_look_at_cuda_s_variable() -> None:
+    """Weakness 14.29: an NVIDIA list would hide AMD boards."""
+    cuda = a_device("CUDA", uuid=GPU_A)
+    rocm = [a_device("ROCm", number=number, uuid=uuid) for number, uuid in enumerate((ROCR_A, ROCR_B))]
+
+    assert variables([cuda, *rocm], [cuda, *rocm]) == {
+        "CUDA_VISIBLE_DEVICES": GPU_A,
+        "ROCR_VISIBLE_DEVICES": f"{ROCR_A},{ROCR_B}",
+        "HIP_VISIBLE_DEVICES": "0,1",
+        "GPU_DEVICE_ORDINAL": None,
+    }
+
+
+def test_with_nvidia_and_amd_either_can_be_hidden_without_the_other() -> None:
+    cuda, rocm = a_device("CUDA", uuid=GPU_A), a_device("ROCm", uuid=ROCR_A)
+
+    only_amd, only_nvidia = variables([rocm], [cuda, rocm]), variables([cuda], [cuda, rocm])
+
+    assert only_amd["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert (only_amd["ROCR_VISIBLE_DEVICES"], only_amd["HIP_VISIBLE_DEVICES"]) == (ROCR_A, "0")
+    assert only_nvidia["CUDA_VISIBLE_DEVICES"] == GPU_A
+    assert (only_nvidia["ROCR_VISIBLE_DEVICES"], only_nvidia["HIP_VISIBLE_DEVICES"]) == ("-1", "-1")
+
+
+def test_a_leftover_cuda_list_is_neither_obeyed_by_hip_nor_taken_away_from_cuda() -> None:
+    """Where the user hid every NVIDIA card, CUDA lists none, and unsetting its variable would bring them back."""
+    rocm = a_device("ROCm", uuid=ROCR_A)
+
+    chosen = variables([rocm], [rocm], CUDA_VISIBLE_DEVICES="0")
+
+    assert "CUDA_VISIBLE_DEVICES" not in chosen
+    assert chosen["HIP_VISIBLE_DEVICES"] == "0"
+
+
+def test_with_nvidia_and_amd_on_windows_hip_s_own_variable_is_enough() -> None:
+    cuda, rocm = a_device("CUDA", uuid=GPU_A), a_device("ROCm", number=1)
+
+    assert variables([rocm], [cuda, rocm], "win32") == {
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "HIP_VISIBLE_DEVICES": "1",
+        "GPU_DEVICE_ORDINAL": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({"ROCR_VISIBLE_DEVICES": "2,3"}, "3"),
+        ({"HIP_VISIBLE_DEVICES": "2,0"}, "0"),
+        ({"ROCR_VISIBLE_DEVICES": "4,5,6", "HIP_VISIBLE_DEVICES": "0,2"}, "6"),
+        ({"ROCR_VISIBLE_DEVICES": f"0,{ROCR_B}"}, ROCR_B),
+        ({"GPU_DEVICE_ORDINAL": "3,2"}, "2"),
+        ({"CUDA_VISIBLE_DEVICES": "3,1"}, "1"),
+        ({"HIP_VISIBLE_DEVICES": "3,2", "CUDA_VISIBLE_DEVICES": "0,1"}, "2"),
+        ({"HIP_VISIBLE_DEVICES": "", "CUDA_VISIBLE_DEVICES": "0,1"}, "1"),
+    ],
+)
+def test_lists_that_stack_are_resolved_from_the_inside_out(environ: dict[str, str], token: str) -> None:
+    """Weakness 14.4, for AMD: HIP counts within what ROCr leaves."""
+    assert filter_id(a_device("ROCm", number=1), environ, "linux") == token
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({"HIP_VISIBLE_DEVICES": "2,3"}, "3"),
+        ({"CUDA_VISIBLE_DEVICES": "0,3"}, "3"),
+        ({"ROCR_VISIBLE_DEVICES": "2,3"}, "1"),
+        ({"HIP_VISIBLE_DEVICES": "2,3", "CUDA_VISIBLE_DEVICES": "1,0"}, "3"),
+    ],
+)
+def test_on_windows_hip_s_lists_are_alternatives(environ: dict[str, str], token: str) -> None:
+    assert filter_id(a_device("ROCm", number=1), environ, "win32") == token
+
+
+def test_partitions_that_share_a_uuid_are_named_by_number() -> None:
+    parts = [a_device("ROCm", number=number, uuid=ROCR_A, copy=number) for number in range(3)]
+
+    assert variables(parts[1:], parts)["ROCR_VISIBLE_DEVICES"] == "1,2"
+    assert filter_id(parts[1], {}, "linux", parts) == "1"
+
+
+def test_vulkan_is_selected_by_its_raw_numbers_whatever_the_user_had_set() -> None:
+    """Weakness 14.8: the variable counts raw devices, software renderers included, and the loader does not read it."""
+    renderer, card = a_software_renderer(number=0), a_device("Vulkan", number=1, ordinal=0)
+
+    chosen = variables([card], [renderer, card], GGML_VK_VISIBLE_DEVICES="1")
+
+    assert chosen == {"GGML_VK_VISIBLE_DEVICES": "1"}
+    assert filter_id(card, {"GGML_VK_VISIBLE_DEVICES": "1"}, "linux") == "1"
+
+
+def test_vulkan_never_gets_cuda_s_variable() -> None:
+    """Weakness 14.7."""
+    vulkan = a_device("Vulkan", number=2)
+
+    assert variables([vulkan], [vulkan]) == {"GGML_VK_VISIBLE_DEVICES": "2"}
+
+
+def test_raw_numbers_keep_the_drivers_they_were_counted_among() -> None:
+    vulkan = a_device("Vulkan", number=0)
+
+    chosen = variables([vulkan], [vulkan], VK_DRIVER_FILES="/etc/nvidia.json", CUDA_DEVICE_ORDER="PCI_BUS_ID")
+
+    assert chosen == {"GGML_VK_VISIBLE_DEVICES": "0", "VK_DRIVER_FILES": "/etc/nvidia.json"}
+
+
+def test_a_hidden_vulkan_needs_no_drivers() -> None:
+    listed = [a_device("CUDA", uuid=GPU_A), a_device("Vulkan")]
+
+    chosen = variables(listed[:1], listed, VK_DRIVER_FILES="/etc/nvidia.json")
+
+    assert chosen == {"CUDA_VISIBLE_DEVICES": GPU_A, "GGML_VK_VISIBLE_DEVICES": "-1"}
+
+
+def test_a_device_of_one_manifest_alone_needs_that_manifest() -> None:
+    alone = a_device("Vulkan", number=1, manifest="/etc/vulkan/icd.d/good.json")
+
+    assert variables([alone], [alone]) == {
+        "GGML_VK_VISIBLE_DEVICES": "1",
+        "VK_DRIVER_FILES": "/etc/vulkan/icd.d/good.json",
+    }
+
+
+def test_devices_of_several_manifests_count_through_all_of_them_as_the_loader_sorts() -> None:
+    """On Linux discrete cards come first, then integrated ones, each kind by PCI address."""
+    integrated = a_device("Vulkan", manifest="/a.json", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0")
+    later = a_device("Vulkan", manifest="/b.json", number=0, pci_id="0000:41:00.0")
+    earlier = a_device("Vulkan", manifest="/b.json", number=1, pci_id="0000:01:00.0")
+    listed = [integrated, later, earlier]
+
+    chosen = variables([integrated, later], listed)
+
+    assert chosen == {"GGML_VK_VISIBLE_DEVICES": "2,1", "VK_DRIVER_FILES": "/a.json:/b.json"}
+
+
+def test_devices_of_several_manifests_follow_the_manifests_where_the_loader_does_not_sort() -> None:
+    first = a_device("Vulkan", manifest=r"C:\a.json", type=DeviceType.INTEGRATED)
+    second = a_device("Vulkan", manifest=r"C:\b.json")
+
+    assert variables([first, second], [second, first], "win32") == {
+        "GGML_VK_VISIBLE_DEVICES": "0,1",
+        "VK_DRIVER_FILES": r"C:\a.json;C:\b.json",
+    }
+
+
+def test_beside_a_device_of_one_manifest_a_commonly_listed_one_is_taken_from_its_own_manifest() -> None:
+    """The common list breaks whoever loads all drivers, so nothing can be chosen from it any more."""
+    card = {"pci_id": "0000:01:00.0"}
+    together = a_device("Vulkan", number=4, **card)
+    twin = a_device("Vulkan", number=0, manifest="/nvidia.json", **card)
+    alone = a_device("Vulkan", number=0, manifest="/radv.json", pci_id="0000:02:00.0")
+    orphan = a_device("Vulkan", number=5, pci_id="0000:03:00.0")
+
+    chosen = variables([alone, together, orphan], [together, twin, alone, orphan])
+
+    assert chosen == {"GGML_VK_VISIBLE_DEVICES": "1,0", "VK_DRIVER_FILES": "/radv.json:/nvidia.json"}
+
+
+def test_metal_has_no_variable_and_vulkan_on_a_mac_has_one() -> None:
+    metal, vulkan = a_device("Metal"), a_device("Vulkan", name="Apple M3 Max")
+
+    assert variables([metal], [metal, vulkan], "darwin") == {"GGML_VK_VISIBLE_DEVICES": "-1"}
+    assert filter_id(metal, {}, "darwin") is None
+
+
+def test_level_zero_s_mask_is_a_set_and_keeps_the_library_s_order() -> None:
+    device = a_device("Level Zero", number=0)
+
+    assert variables([device], [device], ZE_AFFINITY_MASK="3,1") == {"ZE_AFFINITY_MASK": "1"}
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=5), st.permutations(range(5)))
+def test_under_the_map_cuda_sees_exactly_the_chosen_devices_in_their_order(picks: list[bool], order: list[int]) -> None:
+    uuids = [f"GPU-{number}8932f93-d72c-4106-c12f-20bd9faed9f6" for number in range(len(picks))]
+    listed = [a_device("CUDA", number=number, uuid=uuid) for number, uuid in enumerate(uuids)]
+    chosen = [listed[number] for number in order if number < len(picks) and picks[number]]
+
+    value = variables(chosen, listed)["CUDA_VISIBLE_DEVICES"]
+
+    assert cuda_selects(value, uuids) == tuple(device.number for device in chosen)
+
+
+@given(st.permutations(range(4)), st.integers(1, 4), st.data())
+def test_under_the_map_a_numbered_device_stays_the_card_it_was(
+    order: list[int], length: int, data: st.DataObject
+) -> None:
+    """Weakness 14.4, as a property: whatever list the user has set, the map names the same physical card."""
+    users = ",".join(str(each) for each in order[:length])
+    number = data.draw(st.integers(0, length - 1))
+    device = a_device("CUDA", number=number)
+
+    value = variables([device], [device], CUDA_VISIBLE_DEVICES=users)["CUDA_VISIBLE_DEVICES"]
+
+    assert cuda_selects(value, [None] * 4) == (cuda_selects(users, [None] * 4)[number],)
+
+
+@pytest.mark.parametrize(("value", "visible"), [("0", [0]), ("1,0", [0, 1]), ("-1", []), ("", []), ("0,9", [])])
+def test_the_user_s_vulkan_list_hides_what_it_does_not_name(value: str, visible: list[int]) -> None:
+    listed = [a_device("Vulkan", number=number) for number in range(3)]
+
+    answers = [hidden(device, {"GGML_VK_VISIBLE_DEVICES": value}, listed) for device in listed]
+
+    assert [number for number, answer in enumerate(answers) if answer is None] == visible
+
+
+def test_the_sentence_says_which_variable_hides_a_device_and_why() -> None:
+    device = a_device("Vulkan", number=1)
+
+    assert hidden(device, {"GGML_VK_VISIBLE_DEVICES": "0"}) == (
+        "`GGML_VK_VISIBLE_DEVICES=0` hides it: it is number 1 in the unfiltered list"
+    )
+    assert hidden(device, {"GGML_VK_VISIBLE_DEVICES": "-1"}) == (
+        "`GGML_VK_VISIBLE_DEVICES=-1` hides every device from Vulkan"
+    )
+
+
+def test_what_a_library_itself_obeys_hides_nothing_that_it_lists() -> None:
+    assert hidden(a_device("CUDA", number=1), {"CUDA_VISIBLE_DEVICES": "0", "GGML_VK_VISIBLE_DEVICES": "0"}) is None
+    assert hidden(a_device("Vulkan", number=1), {"CUDA_VISIBLE_DEVICES": "0"}) is None
+
+
+def test_the_user_s_vulkan_numbers_say_nothing_of_a_device_of_one_manifest() -> None:
+    alone = a_device("Vulkan", number=1, manifest="/a.json")
+
+    assert hidden(alone, {"GGML_VK_VISIBLE_DEVICES": "0"}) is None
+    assert hidden(alone, {"GGML_VK_VISIBLE_DEVICES": "-1"}) is not None
