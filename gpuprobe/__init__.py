@@ -3,6 +3,8 @@
 The public names are looked up when they are used: this file runs in every child too, which must not pay for them.
 """
 
+from __future__ import annotations
+
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False

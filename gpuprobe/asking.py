@@ -54,13 +54,18 @@ def child_environment(environ: Mapping[str, str], probe: Probe, mark: str) -> di
     child = {**environ, **_QUIET, MARK: mark}
     for name in _SEARCH_PATHS & child.keys():
         # Weakness 14.22: an empty element means the working directory, where anybody may have put a library.
-        child[name] = pathsep.join(filter(None, child[name].split(pathsep)))
+        child[name] = pathsep.join(filter(None, _elements(name, child[name])))
     for name, value in probe.variables:
         if value is None:
             child.pop(name, None)
         else:
             child[name] = value
     return child
+
+
+def _elements(name: str, value: str) -> list[str]:
+    """glibc's loader takes a semicolon for a separator too (ld.so(8))."""
+    return (value.replace(";", pathsep) if name == "LD_LIBRARY_PATH" else value).split(pathsep)
 
 
 def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:

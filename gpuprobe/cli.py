@@ -40,6 +40,11 @@ class Commands(TyperGroup):
     Options may stand before the command, and `list` is taken where there is none.
     """
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Typer proposes one of these where a command is mistyped; what stands behind a name is never used.
+        self.commands = dict.fromkeys(name for name, each in COMMANDS.items() if not each.hidden)  # type: ignore[arg-type]
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -56,9 +61,10 @@ class Commands(TyperGroup):
         while position < len(args) and args[position].startswith("-"):
             position += 2 if args[position] in taking else 1
         options, rest = args[:position], args[position:]
-        if not rest and not {"--help", "-h", "--version"} & set(options):
-            return ["list", *options]
-        return [*rest[:1], *options, *rest[1:]]
+        if rest:
+            return [*rest[:1], *options, *rest[1:]]
+        early = [option for option in options if option in ("--help", "-h", "--version")]
+        return early or ["list", *options]
 
 
 def _options_with_a_value() -> set[str]:

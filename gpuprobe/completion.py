@@ -14,7 +14,7 @@ from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Purpose,
 from gpuprobe.verdicts import validates
 
 _FROM_WITNESS = ("free_memory", "used_memory")
-_FROM_ANYONE = ("uuid", "pci_id", "total_memory", "kernel_version", "compute_major", "compute_minor", "vendor_id", "name")
+_FROM_ANYONE = ("uuid", "uuid_space", "pci_id", "total_memory", "kernel_version", "compute_major", "compute_minor", "vendor_id", "name")
 
 
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
@@ -46,7 +46,7 @@ def filled(device: Device, other: Device, fields: Iterable[str], overwrite: bool
     if not news:
         return device
     sources = {**dict(device.sources), **dict.fromkeys(news, other.library)}
-    return device._replace(**news, sources=tuple(sorted(sources.items())))
+    return device._replace(**news, sources=tuple(sorted(sources.items())), listed_as=device.key)
 
 
 def _from_validation(device: Device, evidence: Evidence) -> Device:

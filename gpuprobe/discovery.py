@@ -49,18 +49,29 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None) -> Evidence:
             if outcome is not None:
                 evidence = _with(evidence, outcome)
             elif not probes:
-                return _in_order(evidence)
+                return _in_order(evidence._replace(appeared=_appeared(host)))
     finally:
         children.close()
 
 
 def replay(captured: Evidence, wanted: Wanted) -> Evidence:
     """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
-    evidence = Evidence(captured.host, questions.not_asked(captured.host, wanted), captured.gathered_at)
+    outcomes = questions.not_asked(captured.host, wanted)
+    evidence = Evidence(captured.host, outcomes, captured.gathered_at, captured.appeared)
     while probes := questions.next_probes(evidence, wanted):
         for probe in probes:
             evidence = _with(evidence, captured.outcome_of(probe) or _unrecorded(probe))
     return _in_order(evidence)
+
+
+def _appeared(host: Host) -> tuple[str, ...]:
+    """Only root's libraries create device nodes (seen with libcuda 535: /dev/nvidiactl)."""
+    if host.uid != 0 or host.platform != "linux":
+        return ()
+    from gpuprobe.host import device_nodes
+
+    before = {node.path for node in host.nodes}
+    return tuple(sorted(node.path for node in device_nodes() if node.path not in before))
 
 
 def _begin(host: Host, wanted: Wanted) -> Evidence:

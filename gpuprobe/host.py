@@ -91,6 +91,11 @@ def read_host(
     )
 
 
+def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:
+    """The GPU nodes under /dev as they are now: asking NVIDIA's library as root can create some."""
+    return tuple(_nodes(Tree(root.rstrip("/") or "/")))
+
+
 def _machine() -> str:
     return os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
 

@@ -89,8 +89,9 @@ def _device_node(card: Card, host: Host) -> Why | None:
     absent = [path for path in needed if path not in nodes]
     if absent:
         inside = machine.container(host)
-        advice = _CONTAINER_ADVICE.get(card.vendor_id or 0) if inside else None
-        where = f" in this {inside} container" if inside else ""
+        contained = inside not in (None, "none")
+        advice = _CONTAINER_ADVICE.get(card.vendor_id or 0) if contained else _NODE_ADVICE.get(card.vendor_id or 0)
+        where = f" in this {inside} container" if contained else ""
         return Why("no_device_node", f"`{absent[0]}` does not exist{where}", advice)
     denied = [nodes[path] for path in needed if not nodes[path].accessible]
     if denied:
@@ -104,6 +105,8 @@ def _nodes_of(card: Card) -> list[str]:
         return ["/dev/nvidiactl"]
     return [card.render_node] if card.render_node else []
 
+
+_NODE_ADVICE = {NVIDIA: "run `sudo nvidia-modprobe -u -c=0`, which creates it; if that fails, look at `sudo dmesg`"}
 
 _CONTAINER_ADVICE = {
     NVIDIA: "start the container with `--gpus all` (it needs the NVIDIA container toolkit on the host)",

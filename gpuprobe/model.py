@@ -211,20 +211,26 @@ class Device(NamedTuple):
     copy: int = 0  # counts devices that the library cannot tell apart: two installs of lavapipe share one UUID
     capabilities: Json = {}
     sources: tuple[tuple[str, str], ...] = ()  # field → library that completed it
+    listed_as: str | None = None  # its key before anything was completed
     ordinal: int | None = None
     filter_id: str | None = None
     validation: Validation | None = None
 
     @property
     def key(self) -> str:
-        """What distinguishes this device inside its library and build: stable across children, unlike its number."""
+        """What distinguishes this device inside its library and build: stable across children, unlike its number.
+
+        It is what the library itself said: a UUID that a witness added would be found in no child's listing.
+        """
+        if self.listed_as is not None:
+            return self.listed_as
         return (self.uuid or self.pci_id or str(self.number)) + (f"#{self.copy}" if self.copy else "")
 
     @property
     def id(self) -> str:
         """The device's identifier for people and scripts: UUID, else PCI address, else `library:number`."""
-        known = self.uuid or self.pci_id
-        return self.key if known else f"{self.library}:{self.number}"
+        known = self.uuid or self.pci_id or f"{self.library}:{self.number}"
+        return known + (f"#{self.copy}" if self.copy else "")
 
 
 class Outcome(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 from gpuprobe.libraries import NVIDIA
 from gpuprobe.model import PciFunction
@@ -81,9 +81,11 @@ def _number(text: str | None, radix: int, most: int) -> int | None:
     return number if 0 <= number <= most else None
 
 
-def _named(tree: Tree, functions: Iterable[PciFunction]) -> Iterable[PciFunction]:
+def _named(tree: Tree, functions: Sequence[PciFunction]) -> Iterator[PciFunction]:
     names = _names(tree)
-    return (function._replace(product=product_name(names, function.vendor, function.device)) for function in functions)
+    kinds = {(function.vendor, function.device) for function in functions}  # eight equal cards are looked up once
+    products = {kind: product_name(names, *kind) for kind in kinds}
+    return (function._replace(product=products[function.vendor, function.device]) for function in functions)
 
 
 def _names(tree: Tree) -> bytes:

@@ -36,7 +36,8 @@ def next_probes(evidence: Evidence, wanted: Wanted, running: Collection[Probe] =
     asked = {outcome.probe for outcome in evidence.outcomes}.union(running)
     wishes = [*_listings(evidence.host, wanted), *_alone(evidence), *_unfiltered(evidence)]
     fresh = [probe for probe in dict.fromkeys(wishes) if probe not in asked]
-    return (*fresh, *_validations(evidence, wanted, running, fresh))
+    validations = _validations(evidence, wanted, running, fresh)
+    return (*fresh, *(probe for probe in validations if probe not in asked))
 
 
 def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:

@@ -84,8 +84,11 @@ class Tree(NamedTuple):
             return None
 
     def absolute(self, path: str) -> str:
-        """A path as the machine's loader would take it from the working directory."""
-        return os.path.join(os.getcwd(), path)
+        """A path as the machine's loader would take it from the working directory, if that still exists."""
+        try:
+            return path if path.startswith("/") else os.path.join(os.getcwd(), path)
+        except OSError:
+            return path
 
     def real_path(self, path: str) -> str:
         """The file behind all links, as a path of the machine."""

@@ -69,7 +69,8 @@ def _about_cards(cards: Sequence[Sequence[View]]) -> str:
         f"{failed} of {_counted(len(cards), 'card')} failed" if failed else "",
         f"{undecided} of {_counted(len(cards), 'card')} could not be decided" if undecided else "",
     ]
-    return ", ".join(part for part in parts if part) or f"{_counted(len(cards), 'card')}, all of which work"
+    works = "the card works" if len(cards) == 1 else f"all {len(cards)} cards work"
+    return ", ".join(part for part in parts if part) or works
 
 
 def _counted(number: int, noun: str) -> str:

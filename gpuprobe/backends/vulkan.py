@@ -117,17 +117,17 @@ def _described(instance: Instance, number: int, handle: c_void_p) -> dict[str, A
     extensions = instance.device_extensions(handle)
     answers = _properties(instance, handle, extensions)
     memory, budget = _memory(instance, handle, extensions)
-    counted, heaps = _local_heaps(memory), _heaps(memory)
+    identity, heaps = _identity(answers), _heaps(memory)
+    counted = _counted_heaps(heaps, identity["type"] == "integrated")
     known = {
         **_limits(answers),
         "can_compute": _compute_family(_queue_families(instance, handle)) is not None,
         "memory_heaps": heaps,
-        # Which of them make up the totals. On an integrated GPU newer ggml-vulkan counts every heap, local or not.
         "counted_heaps": counted,
     }
     return {
         "number": number,
-        **_identity(answers),
+        **identity,
         "total_memory": None if heaps is None or counted is None else sum(heaps[heap]["size_bytes"] for heap in counted),
         "free_memory": _free(budget, counted),
         "capabilities": {name: value for name, value in known.items() if value is not None},
@@ -225,9 +225,10 @@ def _heaps(memory: Any) -> list[dict[str, Any]] | None:
     return [{"size_bytes": heap.size, "device_local": bool(heap.flags & _DEVICE_LOCAL)} for heap in heaps]
 
 
-def _local_heaps(memory: Any) -> list[int] | None:
-    heaps = _heaps(memory)
-    return None if heaps is None else [place for place, heap in enumerate(heaps) if heap["device_local"]]
+def _counted_heaps(heaps: list[dict[str, Any]] | None, integrated: bool) -> list[int] | None:
+    """Positions of the heaps that make up the totals: as ggml-vulkan counts, every heap of an integrated GPU, whose memory
+    is the system's either way, and the device-local ones of any other."""
+    return None if heaps is None else [place for place, heap in enumerate(heaps) if integrated or heap["device_local"]]
 
 
 def _free(budget: Any, counted: list[int] | None) -> int | None:

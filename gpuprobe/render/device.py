@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gpuprobe import flash_attention, visibility
 from gpuprobe.identity import same_card
-from gpuprobe.libraries import LIBRARIES, library_named
+from gpuprobe.libraries import LIBRARIES, NVML, library_named
 from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
 from gpuprobe.strings import compute_string
 
@@ -148,7 +148,7 @@ def numbers(device: Device, inventory: Inventory) -> Json:
     }
 
 
-_NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library in LIBRARIES} | {"NVML": "nvidia_smi"}
+_NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library in LIBRARIES} | {NVML.name: "nvidia_smi"}
 
 
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:

@@ -127,12 +127,20 @@ def test_a_driver_that_answers_nothing_is_described_by_nothing(staged: World) ->
 
 
 def test_only_heaps_of_the_device_itself_count_as_its_memory(staged: World) -> None:
-    device = scripted(staged, type="integrated", memory=4 << 30, shared=32 << 30, bar=1 << 28, free=3 << 30)
+    device = scripted(staged, type="discrete", memory=4 << 30, shared=32 << 30, bar=1 << 28, free=3 << 30)
 
     assert device["total_memory"] == (4 << 30) + (1 << 28)
     assert device["free_memory"] == (3 << 30) + (1 << 28)
     assert device["capabilities"]["counted_heaps"] == [0, 2]
     assert [heap["device_local"] for heap in device["capabilities"]["memory_heaps"]] == [True, False, True]
+
+
+def test_every_heap_of_an_integrated_gpu_counts_as_its_memory(staged: World) -> None:
+    """As ggml-vulkan counts it: the carve-out and the rest are the system's memory alike."""
+    device = scripted(staged, type="integrated", memory=4 << 30, shared=32 << 30)
+
+    assert device["total_memory"] == (4 << 30) + (32 << 30)
+    assert device["capabilities"]["counted_heaps"] == [0, 1]
 
 
 @pytest.mark.parametrize("free", ["zero", "silent"])

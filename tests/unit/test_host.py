@@ -104,7 +104,12 @@ def test_the_survey_never_opens_what_would_wake_a_card(tmp_path: Path, monkeypat
     root = machine(tmp_path, pci={"0000:01:00.0": asleep}, nodes={"/dev/nvidia0": 0o666, "/dev/dri/renderD128": 0o660})
     opened: list[str] = []
     really = os.open
-    monkeypatch.setattr(os, "open", lambda path, *more: (opened.append(str(path)), really(path, *more))[1])
+
+    def noting(path: str, flags: int) -> int:
+        opened.append(path)
+        return really(path, flags)
+
+    monkeypatch.setattr(os, "open", noting)
 
     survey(root)
 
@@ -347,7 +352,11 @@ def test_each_rocm_is_searched(tmp_path: Path) -> None:
 
 
 def test_musl_searches_where_its_path_file_says(tmp_path: Path) -> None:
-    files = {"/lib/ld-musl-x86_64.so.1": "", "/etc/ld-musl-x86_64.path": "/a\n/b:/c\n", "/c/libvulkan.so.1": ELF_X86_64}
+    files = {
+        "/lib/ld-musl-x86_64.so.1": b"",
+        "/etc/ld-musl-x86_64.path": b"/a\n/b:/c\n",
+        "/c/libvulkan.so.1": ELF_X86_64,
+    }
 
     (library,) = survey(machine(tmp_path, files=files)).libraries
 
@@ -381,6 +390,30 @@ def test_the_standard_manifest_directories_are_searched(tmp_path: Path) -> None:
         "/home/me/.local/share/vulkan/icd.d/my.json",
         "/usr/share/vulkan/icd.d/radeon.json",
     ]
+
+
+def test_a_manifest_named_from_the_working_directory_is_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.json").write_text("{}")
+
+    manifests = read_host("/", {"VK_DRIVER_FILES": "mine.json"}).manifests
+
+    assert [manifest.path for manifest in manifests] == [str(tmp_path / "mine.json")]
+
+
+def test_a_working_directory_that_is_gone_costs_only_what_is_named_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (tmp_path / "a.json").write_text("{}")
+
+    manifests = read_host("/", {"VK_DRIVER_FILES": f"mine.json:{tmp_path}/a.json"}).manifests
+
+    assert [manifest.path for manifest in manifests] == [f"{tmp_path}/a.json"]
 
 
 def memory_texts(host: Host) -> list[str]:

@@ -231,6 +231,18 @@ def test_a_software_renderer_is_validated_only_if_it_is_allowed() -> None:
         assert len(next_probes(known, Wanted(validate=validate, allow_software=True))) == 1
 
 
+def test_a_device_that_a_witness_completed_is_validated_as_its_library_listed_it() -> None:
+    cuda = a_device("CUDA", pci_id=FIRST, uuid=None)
+    nvml = a_device("NVML", pci_id=FIRST, uuid="GPU-00000000-0000-0000-0000-00000000000a")
+    answers = {listing("CUDA"): an_outcome(cuda), listing("NVML"): an_outcome(nvml)}
+
+    known = played(having("libcuda.so.1", "libnvidia-ml.so.1"), answers)
+
+    (device,) = judge(known, ANY).kept
+    assert (device.id, device.key) == (nvml.uuid, FIRST)
+    assert device.validation is not None
+
+
 def test_a_quick_listing_validates_nothing() -> None:
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
 

@@ -1,0 +1,141 @@
+"""Wrong usage: one line that says what was given, what is accepted and an example; with --json, one document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli import machines
+from tests.cli.documents import checked
+from tests.cli.machines import captured
+from tests.cli.terminal import piped
+
+WRONG = {
+    "an option that does not exist": ["list", "--jsno"],
+    "a command that does not exist": ["lst"],
+    "an option without its value": ["list", "--timeout"],
+    "a value for a flag": ["list", "--all=yes"],
+    "a time limit in words": ["list", "--timeout", "soon"],
+    "a time limit of nothing": ["list", "--timeout", "0"],
+    "a time limit that is no number": ["list", "--deadline", "nan"],
+    "a time limit without end": ["list", "--deadline", "inf"],
+    "an unknown library": ["list", "--library", "openxl"],
+    "an empty library": ["list", "--library", ","],
+    "an unknown order": ["list", "--sort", "name"],
+    "a requirement in words": ["list", "--require", "plenty"],
+    "one argument too many": ["list", "CUDA:0", "CUDA:1"],
+    "an unknown shell": ["env", "--shell", "fish"],
+    "no file to capture into": ["capture"],
+    "a capture of a capture": ["capture", "a.json", "--from", "b.json"],
+    "a capture into nowhere": ["capture", "/nonexistent/folder/a.json"],
+    "a capture that is not there": ["list", "--from", "/nonexistent.json"],
+    "a capture that is a device": ["list", "--from", "/"],
+    "escape codes": ["list", "\x1b[31m"],
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
+def test_wrong_usage_is_one_line_on_standard_error_and_code_2(arguments: list[str], tmp_path: Path) -> None:
+    more = [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
+
+    ran = piped(*arguments[:1], *more, *arguments[1:])
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Error: ")
+    assert ran.err.count("\n") == 1
+    assert "\x1b" not in ran.err
+    assert "`" in ran.err
+
+
+@pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
+def test_wrong_usage_with_json_is_one_document(arguments: list[str], tmp_path: Path) -> None:
+    more = [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
+
+    ran = piped("--json", *arguments[:1], *more, *arguments[1:])
+
+    document = checked("error", ran.out)
+    assert (ran.code, ran.err) == (2, "")
+    assert document["error"]["code"] == "wrong_usage"
+    assert document["error"]["exit_code"] == 2
+
+
+def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
+    assert "Did you mean `validate`?" in piped("validat").err
+
+
+def test_an_unknown_shell_is_answered_with_those_that_exist() -> None:
+    assert "`--shell fish`: this version writes `sh` only" in piped("env", "--shell", "fish").err
+
+
+@pytest.mark.parametrize("device", ["GPU-00000000", "0000:09:00.0", "CUDA:7", "7", "GPU"])
+def test_a_device_that_is_not_there_is_answered_with_those_that_are(device: str, tmp_path: Path) -> None:
+    ran = piped("env", device, "--from", captured(machines.two_geforces(), tmp_path))
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "GPU-11111111-2222-3333-4444-555555555555" in ran.err
+
+
+def test_an_answer_of_json_is_refused_as_a_capture(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    answer.write_text(piped("--json", "--from", captured(machines.no_gpu(), tmp_path)).out)
+
+    ran = piped("list", "--from", str(answer))
+
+    assert ran.code == 2
+    assert "an answer of `--json`" in ran.err
+
+
+def test_damaged_captures_are_wrong_usage_and_never_a_traceback(tmp_path: Path) -> None:
+    good = Path(captured(machines.two_geforces(), tmp_path)).read_text()
+    damaged = tmp_path / "damaged.json"
+
+    for content in (good[:500], "", "[]", "null", good.replace('"CUDA"', '"CUDO"'), good.replace('"ok"', '7'), "\0" * 100):
+        damaged.write_text(content)
+        ran = piped("list", "--json", "--from", str(damaged))
+
+        assert ran.code == 2, content[:80]
+        assert checked("error", ran.out)["error"]["exit_code"] == 2
+        assert "Traceback" not in ran.err
+
+
+def test_options_may_stand_before_the_command(tmp_path: Path) -> None:
+    path = captured(machines.two_geforces(), tmp_path)
+
+    assert piped("--json", "--from", path, "env").out == piped("env", "--json", "--from", path).out
+    assert piped("--json", "--from", path).out == piped("list", "--from", path, "--json").out
+    assert piped("--all", "--from", path).out == piped("list", "--all", "--from", path).out
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("list", "--version"), ("--json", "--version")])
+def test_the_version_is_told_wherever_it_is_asked_for(arguments: tuple[str, ...]) -> None:
+    ran = piped(*arguments)
+
+    assert (ran.out, ran.code) == ("gpuprobe 0.1.0\n", 0)
+
+
+@pytest.mark.parametrize("command", ["list", "validate", "flash-attn", "env", "capture", "refresh"])
+def test_the_help_of_every_command_says_when_to_use_it_and_shows_an_example(command: str) -> None:
+    ran = piped(command, "--help")
+
+    assert ran.code == 0
+    assert "Use it " in ran.out
+    assert f"gpuprobe {command}" in ran.out.partition("Example")[2]
+
+
+def test_the_help_lists_every_exit_code_and_hides_the_child() -> None:
+    ran = piped("--help")
+
+    for code in (0, 1, 2, 3, 4, 5, 6, 130):
+        assert f"\n{code:>7}  " in ran.out
+    assert "runner" not in ran.out
+
+
+def test_library_names_are_taken_in_any_spelling_and_from_lists(tmp_path: Path) -> None:
+    path = captured(machines.two_geforces(), tmp_path)
+
+    ran = piped("--json", "--from", path, "--library", "Level-Zero,VULKAN", "--library", "levelzero")
+
+    asked = {probe["library"] for probe in json.loads(ran.out)["probes"] if probe["purpose"] == "list"}
+    assert asked == {"Level Zero", "Vulkan"} | (asked & {"NVML"})

@@ -1,0 +1,187 @@
+"""A machine as evidence in a file: written redacted, read strictly, judged to the same answer."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe import capture, redaction
+from gpuprobe.capture import CaptureError
+from gpuprobe.model import Evidence, Outcome, Partition, Probe, Purpose, Status, Step
+from gpuprobe.wire import ShapeError, from_json, to_json
+from tests.records import a_card, a_device, a_host, a_manifest, a_slice, an_outcome, evidence_of
+
+SCHEMAS = Path(capture.__file__).parent / "schemas"
+
+
+def rich_evidence() -> Evidence:
+    """Every kind of value that a record holds."""
+    host = a_host(pci=(a_card(numa_node=0),), manifests=(a_manifest(),), environ={"CUDA_VISIBLE_DEVICES": "0"}, facts={"a": 1, "b": None})
+    probe = Probe("Vulkan", Purpose.ALONE, manifest="/a.json", variables=(("VK_DRIVER_FILES", "/a.json"), ("VK_ICD_FILENAMES", None)))
+    crashed = Outcome(probe, Status.CRASHED, steps=(Step("vkCreateInstance", None),), signal=11, stderr="\x1b[31mlast words", facts={"x": [1]})
+    slices = a_slice(uuid="MIG-1", partition=Partition("mig", "GPU-1"), sources=(("free_memory", "NVML"),))
+    return evidence_of(a_device(capabilities={"sm_count": 132}), slices, host=host, outcomes=(crashed,))
+
+
+def written(path: Path, change: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({**capture.document(rich_evidence()), **change}))
+    return path
+
+
+def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
+    evidence = rich_evidence()
+
+    capture.save(tmp_path / "machine.json", evidence)
+
+    assert capture.load(tmp_path / "machine.json") == evidence
+
+
+def test_a_capture_fits_the_schema_that_ships() -> None:
+    schema = json.loads((SCHEMAS / "capture.schema.json").read_text())
+
+    jsonschema.validate(json.loads(json.dumps(capture.document(rich_evidence()))), schema)
+
+
+def test_a_capture_is_for_its_owner_only_and_leaves_nothing_else(tmp_path: Path) -> None:
+    capture.save(tmp_path / "machine.json", rich_evidence())
+
+    assert [path.name for path in tmp_path.iterdir()] == ["machine.json"]
+    assert stat.S_IMODE((tmp_path / "machine.json").stat().st_mode) == 0o600
+
+
+def test_a_capture_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "machine.json"
+    path.write_text("old")
+
+    with pytest.raises(TypeError):
+        capture.save(path, rich_evidence()._replace(gathered_at=object()))  # type: ignore[arg-type]
+
+    assert (path.read_text(), len(list(tmp_path.iterdir()))) == ("old", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
+        (b"[]", "is not a capture; make one with `gpuprobe capture machine.json`"),
+        (b'{"schema_version": 1, "summary": {}}', "but an answer of `--json`, which holds the judgement and not the evidence"),
+    ],
+)
+def test_a_foreign_file_is_refused_with_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "machine.json"
+    path.write_bytes(content)
+
+    with pytest.raises(CaptureError) as refusal:
+        capture.load(path)
+
+    assert message in str(refusal.value)
+    assert str(path) in str(refusal.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="cannot be read: No such file or directory"):
+        capture.load(tmp_path / "nothing.json")
+
+
+def test_a_capture_of_the_future_is_refused_by_its_version(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="is a capture of version 99; this gpuprobe reads version 1"):
+        capture.load(written(tmp_path / "machine.json", {"schema_version": 99}))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("host", "uid"), "root", "host.uid: int is needed, not str"),
+        (("host", "pci"), {}, "host.pci: an array is needed, not dict"),
+        (("host", "surprise"), 1, "host: unknown field `surprise`"),
+        (("outcomes", 0, "status"), "fine", "outcomes[0].status: 'fine' is none of"),
+        (("outcomes", 0, "probe", "library"), "GL", "names a library that this gpuprobe does not know: 'GL'"),
+        (("outcomes", 0, "devices", 0, "total_memory"), 1.5, "outcomes[0].devices[0].total_memory: int is needed, not float"),
+    ],
+)
+def test_a_damaged_capture_is_refused_with_the_place(tmp_path: Path, place: tuple[Any, ...], value: object, message: str) -> None:
+    document = json.loads(json.dumps(capture.document(rich_evidence())))
+    inner = document["evidence"]
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path = tmp_path / "machine.json"
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(CaptureError) as refusal:
+        capture.load(path)
+
+    assert message in str(refusal.value)
+
+
+def test_a_missing_field_is_named() -> None:
+    with pytest.raises(ShapeError, match="outcomes.0..probe: the field `purpose` is missing"):
+        from_json(Evidence, {**to_json(rich_evidence()), "outcomes": [{"probe": {"library": "CUDA"}, "status": "ok"}]})
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+_FIELDS = st.sampled_from(["host", "outcomes", "gathered_at", "probe", "status", "devices", "library", "purpose"])
+
+
+@given(st.dictionaries(_FIELDS, _JSON) | _JSON)
+def test_no_json_whatever_is_a_bug_of_ours(said: object) -> None:
+    try:
+        evidence = from_json(Evidence, said)
+    except ShapeError as refusal:
+        assert str(refusal)
+    else:
+        assert isinstance(evidence, Evidence)
+
+
+def test_people_and_machines_are_taken_out_of_every_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "alice")
+    monkeypatch.setattr("socket.gethostname", lambda: "wonderland.example.org")
+    host = a_host(environ={"HOME": "/data/homes/alice"})
+    secret = {
+        "/home/alice/key stays": "/home/alice/lib:/data/homes/alice/lib and /home/alicette",
+        "list": ["kernel of wonderland, not wonderland-like", "a" * 64],
+    }
+
+    clean = redaction.redacted(secret, host)
+
+    user, name, container = (redaction.pseudonym(*pair) for pair in (("user", "alice"), ("host", "wonderland"), ("id", "a" * 64)))
+    assert clean == {
+        "/home/alice/key stays": f"/home/{user}/lib:/data/homes/{user}/lib and /home/alicette",
+        "list": [f"kernel of {name}, not wonderland-like", container],
+    }
+
+
+def test_gpu_uuids_stay_because_devices_are_chosen_by_them() -> None:
+    uuid = "GPU-5a1b2c3d-0000-0000-0000-00000000000a"
+
+    assert redaction.redacted([uuid], a_host()) == [uuid]
+
+
+def test_an_account_without_a_name_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+
+    assert redaction.redacted(["/home/user/x"], a_host()) == ["/home/user/x"]
+
+
+def test_an_outcome_that_says_nothing_is_written_short() -> None:
+    assert to_json(an_outcome(library="CUDA", status=Status.NO_DEVICES)) == {
+        "probe": {"library": "CUDA", "purpose": "list"},
+        "status": "no_devices",
+        "seconds": 0.05,
+    }

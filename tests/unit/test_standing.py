@@ -1,0 +1,208 @@
+"""How each card stands, and the reason a person is told first."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpuprobe.ladder import why
+from gpuprobe.libraries import AMD, INTEL, NVIDIA
+from gpuprobe.machine import cards
+from gpuprobe.model import Device, DeviceNode, DeviceType, Evidence, GiB, Host, Inventory, Outcome, Probe, Purpose, Reading, Status, Step, Wanted
+from gpuprobe.remarks import warnings
+from gpuprobe.rules import judge
+from gpuprobe.standing import scheduling_order, standings, summary, undecided
+from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
+
+FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
+CONTROL = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
+
+
+def judged(host: Host, *outcomes: Outcome) -> Inventory:
+    return judge(Evidence(host, outcomes, "2026-11-21T09:00:00Z"), Wanted())
+
+
+def reason_of(host: Host, *outcomes: Outcome) -> tuple[str, str]:
+    inventory = judged(host, *outcomes)
+    found = why(cards(host)[0], inventory)
+    return found.slug, found.because
+
+
+def with_node(*cards: object, **fields: object) -> Host:
+    return a_host(pci=cards or (a_card(),), nodes=(CONTROL,), **fields)
+
+
+@pytest.mark.parametrize(
+    ("card", "slug", "because"),
+    [
+        (a_card(driver=None), "no_kernel_driver", "no kernel driver is bound to it"),
+        (a_card(driver="nouveau"), "other_kernel_driver", "the kernel driver `nouveau` owns it, and that has no CUDA"),
+        (a_card(driver="vfio-pci"), "reserved_for_a_vm", "`vfio-pci` holds it for a virtual machine"),
+        (a_card(driver=None, vendor=AMD, device=0x744C), "no_kernel_driver", "no kernel driver is bound to it"),
+    ],
+)
+def test_the_lowest_rung_is_the_reason(card: object, slug: str, because: str) -> None:
+    absent = Outcome(Probe("CUDA", Purpose.LIST), Status.NOT_LOADABLE, message="libcuda.so.1 is nowhere")
+
+    assert reason_of(with_node(card), absent) == (slug, because)
+
+
+def test_every_reason_below_the_library_comes_with_something_to_do() -> None:
+    for vendor in (NVIDIA, AMD, INTEL):
+        host = a_host(pci=(a_card(vendor=vendor, driver=None),))
+
+        assert why(cards(host)[0], judged(host)).advice
+
+
+def test_a_missing_node_in_a_container_names_the_flag_that_brings_it() -> None:
+    host = a_host(pci=(a_card(),), texts={"/.dockerenv": Reading("")})
+
+    found = why(cards(host)[0], judged(host))
+
+    assert found.because == "`/dev/nvidiactl` does not exist in this docker container"
+    assert "--gpus all" in str(found.advice)
+
+
+def test_a_node_that_may_not_be_opened() -> None:
+    node = DeviceNode("/dev/dri/renderD128", 0o660, 0, 106, 226, 128, False)
+    host = a_host(pci=(a_card(vendor=AMD, driver="amdgpu", drm=("card0", "renderD128")),), nodes=(node,))
+
+    assert reason_of(host) == ("no_permission", "this user may not open `/dev/dri/renderD128`, which belongs to group 106")
+
+
+def test_the_librarys_own_words_where_everything_below_is_in_order() -> None:
+    failed = Outcome(
+        Probe("CUDA", Purpose.LIST),
+        Status.INIT_FAILED,
+        code=999,
+        code_name="CUDA_ERROR_UNKNOWN",
+        message="the driver did not start",
+        steps=(Step("cuInit", None),),
+    )
+
+    assert reason_of(with_node(), failed) == (
+        "init_failed",
+        "CUDA: the driver did not start (CUDA_ERROR_UNKNOWN) in `cuInit`",
+    )
+
+
+def test_a_crash_names_its_step_and_signal() -> None:
+    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, steps=(Step("cuInit", None),))
+
+    assert reason_of(with_node(), crashed) == ("crashed", "CUDA: its child crashed (signal 11) in `cuInit`")
+
+
+def test_what_the_users_variable_hides_is_said_with_the_way_out() -> None:
+    host = with_node(a_card(), a_card(SECOND), environ={"CUDA_VISIBLE_DEVICES": "1"})
+    both = [a_device(pci_id=FIRST, number=0), a_device(pci_id=SECOND, number=1)]
+    unfiltered = Probe("CUDA", Purpose.UNFILTERED, variables=(("CUDA_VISIBLE_DEVICES", None),))
+    inventory = judged(host, an_outcome(both[1]._replace(number=0)), an_outcome(*both, probe=unfiltered))
+
+    hidden, shown = standings(inventory)
+
+    assert shown.why is None
+    assert hidden.why is not None
+    assert hidden.why.because == "`CUDA_VISIBLE_DEVICES=1` hides it; without that, CUDA lists it"
+    assert hidden.why.advice == "unset it to use this card: `unset CUDA_VISIBLE_DEVICES`"
+    assert summary(inventory).text == f"1 of 2 GPUs usable; {FIRST} is not: {hidden.why.because}"
+
+
+def test_a_better_librarys_failure_counts_before_the_lesser_view_that_failed_too() -> None:
+    vulkan = a_device("Vulkan", pci_id=FIRST)
+    no = Outcome(Probe("Vulkan", Purpose.VALIDATE, device=vulkan.key), Status.CALL_FAILED, failure="unsupported", message="no queue")
+    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=6, steps=(Step("cuInit", None),))
+
+    assert reason_of(with_node(), crashed, an_outcome(vulkan), no)[0] == "crashed"
+
+
+def test_a_failed_validation_is_the_reason_of_its_card() -> None:
+    cuda = a_device(pci_id=FIRST)
+    no = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.CALL_FAILED, failure="unsupported", message="no kernels")
+
+    assert reason_of(with_node(), an_outcome(cuda), no) == ("failed_validation", "CUDA: no kernels")
+
+
+def test_a_card_that_nobody_lists_is_not_silently_left_out() -> None:
+    inventory = judged(with_node(), an_outcome(library="CUDA", status=Status.NO_DEVICES))
+
+    assert (summary(inventory).cards, summary(inventory).usable) == (1, 0)
+
+
+def test_cards_that_only_a_library_knows_count() -> None:
+    """In a sandbox without /sys the bus shows nothing."""
+    inventory = judged(a_host(), an_outcome(a_device(pci_id=FIRST), a_device(pci_id=SECOND, number=1)))
+
+    assert summary(inventory)[:2] == (2, 2)
+
+
+def test_a_machine_without_a_gpu_is_told_so_plainly() -> None:
+    assert summary(judged(a_host())).text == "No GPU is usable: this machine shows none, and models will run on the CPU"
+
+
+def test_a_software_renderer_is_named_and_does_not_count() -> None:
+    found = summary(judged(a_host(), an_outcome(a_software_renderer())))
+
+    assert (found.cards, found.usable) == (0, 0)
+    assert "llvmpipe" in found.text
+    assert "--allow-software" in found.text
+
+
+def test_the_scheduler_takes_discrete_cards_first_and_the_freest_of_them() -> None:
+    """Free memory orders nothing else; ties fall to the fixed order (14.32)."""
+
+    def device(free: int | None, pci: str, type: DeviceType = DeviceType.DISCRETE) -> Device:
+        return a_device(free_memory=free, pci_id=pci, type=type)
+
+    big_integrated = device(90 * GiB, "0000:04:00.0", DeviceType.INTEGRATED)
+    full, unknown = device(0, "0000:01:00.0"), device(None, "0000:02:00.0")
+    free, twin = device(20 * GiB, "0000:03:00.0"), device(20 * GiB, "0000:05:00.0")
+
+    assert scheduling_order([big_integrated, unknown, twin, full, free]) == (free, twin, full, unknown, big_integrated)
+
+
+@pytest.mark.parametrize("status", [Status.CRASHED, Status.TIMED_OUT, Status.UNREADABLE, Status.NOT_STARTED])
+def test_a_lost_library_leaves_the_answer_open_only_where_a_card_is_not_covered(status: Status) -> None:
+    lost = an_outcome(library="Vulkan", status=status)
+    cuda = a_device(pci_id=FIRST)
+    works = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.OK, depth="context")
+
+    assert undecided(judged(with_node(), lost))
+    assert not undecided(judged(with_node(), lost, an_outcome(cuda), works))
+
+
+def test_a_timeout_of_the_only_view_leaves_the_answer_open() -> None:
+    cuda = a_device(pci_id=FIRST)
+    lost = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.TIMED_OUT, message="no answer within 30 s")
+
+    assert undecided(judged(with_node(), an_outcome(cuda), lost))
+
+
+def test_a_definite_no_leaves_nothing_open() -> None:
+    assert not undecided(judged(with_node(), an_outcome(library="CUDA", status=Status.INIT_FAILED, code=100)))
+
+
+def test_a_woken_card_is_told() -> None:
+    host = with_node(a_card(runtime_status="suspended"))
+
+    assert warnings(judged(host, an_outcome(a_device(pci_id=FIRST)))) == (
+        "0000:01:00.0 was asleep and was woken by asking CUDA (`--no-wake` does not)",
+    )
+
+
+def test_device_nodes_that_the_driver_made_are_told() -> None:
+    inventory = judged(a_host())
+    evidence = inventory.evidence._replace(appeared=("/dev/nvidiactl",))
+
+    assert warnings(inventory._replace(evidence=evidence)) == ("asking as root let the driver create `/dev/nvidiactl`",)
+
+
+def test_a_full_card_is_kept_and_said_to_be_full() -> None:
+    inventory = judged(with_node(), an_outcome(a_device(pci_id=FIRST, free_memory=100 << 20)))
+
+    assert len(inventory.kept) == 1
+    assert warnings(inventory) == ("CUDA:0 has only 100 MiB free; CUDA needs 457 MiB for itself",)
+
+
+def test_a_process_that_cannot_be_ended_is_named() -> None:
+    stuck = an_outcome(library="CUDA", status=Status.ABANDONED, survivors=(4711,), message="it is stuck in the kernel")
+
+    assert any("process 4711 is stuck in the kernel" in line for line in warnings(judged(with_node(), stuck)))
