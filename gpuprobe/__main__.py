@@ -1,21 +1,37 @@
-"""Where `gpuprobe` and `python -m gpuprobe` begin."""
+"""Where `gpuprobe` and `python -m gpuprobe` begin, and end."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
+import os
 import sys
-gc.disable()
 
 
 def main() -> None:
     """Runs the command line of this process and leaves with its exit code."""
+    # What a run of a second leaves in cycles is not worth looking for: that was 6 % of `list --json` (CPython 3.11).
+    gc.disable()
     try:
         from gpuprobe.leaving import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded: nothing was asked yet, no child is to be ended
         code = 130
+    atexit.register(_end_at_once, code)
     sys.exit(code)
+
+
+def _end_at_once(code: int) -> None:
+    """Leaves the taking apart of the interpreter to the system: it was 12 % of `list --json`, and nothing needs it.
+
+    Children have ended before, and every answer has been flushed; what a closed stream refuses is lost either way.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

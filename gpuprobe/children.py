@@ -107,7 +107,9 @@ class Children:
 
     @property
     def running(self) -> tuple[Probe, ...]:
-        return tuple(child.probe for child in self._children)
+        """What has been started and not yet been delivered by `next`: two children may end in one moment."""
+        finished = (outcome.probe for outcome in self._finished)
+        return (*(child.probe for child in self._children), *finished)
 
     def start(self, probe: Probe, request: Json, seconds: float) -> None:
         """Starts one child with its limit in seconds."""

@@ -42,8 +42,8 @@ class Commands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        # Typer proposes one of these where a command is mistyped; what stands behind a name is never used.
-        self.commands = dict.fromkeys(name for name, each in COMMANDS.items() if not each.hidden)  # type: ignore[arg-type]
+        # Typer proposes one of these names where a command is mistyped; what stands behind a name is never used.
+        self.commands = {name: self for name, each in COMMANDS.items() if not each.hidden}
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -98,8 +98,8 @@ def gpuprobe(
 ) -> None:
     """Which GPUs inference can really use, and what became of the others.
 
-    Every library of every vendor is asked in a process of its own, under a time limit, and really initialised. Without a
-    command it lists: `gpuprobe --json` is `gpuprobe list --json`.
+    Every library of every vendor is asked in a process of its own, under a time limit, and really initialised.
+    Without a command it lists: `gpuprobe --json` is `gpuprobe list --json`.
 
     \b
     Examples:
@@ -113,7 +113,8 @@ def gpuprobe(
 def list_devices(
     asked: Asked,
     device: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help=DEVICE_HELP, show_default=False)] = None,
-    all: Annotated[
+    *,
+    everything: Annotated[
         bool, typer.Option("--all", help="Also every view and every library: how far each got, and why it was dropped.")
     ] = False,
     quick: Annotated[
@@ -122,7 +123,9 @@ def list_devices(
     require: Annotated[
         str | None,
         typer.Option(
-            "--require", metavar="CLAUSES", help="Exit 5 unless met: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'."
+            "--require",
+            metavar="CLAUSES",
+            help="Exit 5 unless met: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'.",
         ),
     ] = None,
     sort: Annotated[
@@ -131,8 +134,8 @@ def list_devices(
 ) -> Reply:
     """Which GPUs are usable, and what became of the others.
 
-    Use it when a program runs on the CPU although there is a GPU, or to check a machine before work is sent to it. With a
-    DEVICE: everything about that one.
+    Use it when a program runs on the CPU although there is a GPU, or to check a machine before work is sent to it.
+    With a DEVICE: everything about that one.
 
     \b
     Examples:
@@ -140,7 +143,7 @@ def list_devices(
       gpuprobe list CUDA:0              everything about one device
       gpuprobe list --require 'count>=2, free>=20GiB'   exit code 5 if that is not met
     """
-    return commands.list_devices(asked, device, everything=all, quick=quick, require=require, sort=sort)
+    return commands.list_devices(asked, device, everything=everything, quick=quick, require=require, sort=sort)
 
 
 @command("validate")
@@ -155,10 +158,10 @@ def validate(
         bool, typer.Option("--strict", help="Exit 4 if any view fails, not only if a card has no passing one.")
     ] = False,
 ) -> Reply:
-    """Make a context on every device through every library that lists it, and say which step failed.
+    """Whether every view of every card works, and where it fails.
 
-    Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at the first library that
-    works on a card, this asks them all.
+    Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at the first
+    library that works on a card, this makes a context through each of them.
 
     \b
     Examples:
@@ -172,8 +175,8 @@ def validate(
 def flash_attn(asked: Asked, device: Devices = None) -> Reply:
     """Whether these devices can use flash attention together.
 
-    Use it before `OLLAMA_FLASH_ATTENTION` or a quantised K/V cache is set: it names the device that says no, and what the
-    variables that are set now make of it.
+    Use it before `OLLAMA_FLASH_ATTENTION` or a quantised K/V cache is set: it names the device that says no, and
+    what the variables that are set now make of it.
 
     \b
     Examples:
@@ -191,9 +194,10 @@ def env(
         str | None, typer.Option("--shell", metavar="sh", help="For which shell the lines are written: sh.")
     ] = None,
 ) -> Reply:
-    """Print the variables that select exactly these devices, and hide all others from every library.
+    """The variables that select exactly the devices that work.
 
-    Use it in a script or a service's start, so that a program gets the devices that work and no others.
+    Use it in a script or a service's start: the chosen devices are selected, and all others are hidden from every
+    library. Nothing usable: nothing is printed, and the exit code is 3.
 
     \b
     Examples:
@@ -209,7 +213,7 @@ def capture(
     asked: Asked,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)],
 ) -> Reply:
-    """Write this machine as evidence that every command can judge elsewhere with `--from`.
+    """Write this machine as a file that `--from` judges elsewhere.
 
     Use it for a bug report, or to look at another person's machine. Serial numbers, host and user names are replaced.
 
@@ -225,7 +229,7 @@ def capture(
 def refresh(asked: Asked) -> Reply:
     """How much memory is free now.
 
-    Use it in a loop that waits for memory. Nothing is saved between two runs yet, so each run discovers everything anew.
+    Use it in a loop that waits for memory. Nothing is saved between two runs yet: each run discovers everything anew.
 
     \b
     Example:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from gpuprobe.options import Asked
     from gpuprobe.render.screen import Screen
-    from gpuprobe.views import View
 
 
 class Reply(NamedTuple):
@@ -54,7 +53,7 @@ def list_devices(
     def shown(screen: Screen) -> Iterable[RenderableType]:
         from gpuprobe.render.list_text import list_text
 
-        return list_text(inventory, part, text, notes, asked, screen.width, everything)
+        return list_text(inventory, part, text, asked, width=screen.width, with_all=everything, notes=notes)
 
     return Reply(leave_with, document, shown)
 

@@ -86,7 +86,9 @@ def requirement_of(text: str) -> Requirement:
     try:
         return parse(text)
     except RequirementError as problem:
-        raise WrongUsage(f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`") from problem
+        raise WrongUsage(
+            f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`"
+        ) from problem
 
 
 def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, ...]:

@@ -131,15 +131,22 @@ def _dropped(drops: Sequence[Drop]) -> Why | None:
     return Why(drops[0].reason.value, f"{drops[0].device.library}: {drops[0].because}", None)
 
 
+_NOT_THERE = (Status.OK, Status.ABSENT, Status.SKIPPED, Status.NOT_LOADABLE, Status.NO_DEVICES)
+
+
 def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
-    """What became of the most preferred library that should have listed this card, if it ranks before what did."""
+    """What became of the most preferred library that should have listed this card, if it ranks before what did.
+
+    Where another library lists the card, a better one that is merely not installed is no reason against it.
+    """
     for library in LIBRARIES:
         if library.witness or not library.vendors or not serves(library, card):
             continue
         if drops and rank_of(library.name) >= rank_of(drops[0].device.library):
             return None
         outcome = _listing(library, inventory)
-        if outcome is not None and outcome.status is not Status.OK:
+        harmless = _NOT_THERE if drops else (Status.OK,)
+        if outcome is not None and outcome.status not in harmless:
             return Why(outcome.status.value, f"{library.name}: {describe(outcome)}", library.advice or None)
     return None
 

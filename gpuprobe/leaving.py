@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
 TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
 
-REPORT = "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
+REPORT = (
+    "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
+)
 
 
 class Failure(Exception):
@@ -54,15 +56,17 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
     if not isinstance(result, tuple):  # help and version are written already; Typer turns Ctrl-C into its code
         if result == Exit.INTERRUPTED:
             raise _interrupted()
-        return result or 0
-    asked, reply = result
+        return int(result or 0)
+    asked: Asked = result[0]
+    reply: Reply = result[1]
     try:
         _show(asked, reply, screen)
     except BrokenPipeError:  # the reader has seen enough: `gpuprobe | head -1`
         _let_go(screen.out)
     except OSError as problem:
         _let_go(screen.out)
-        raise Failure("unwritable", f"the answer could not be written: {problem}", "free space, or write elsewhere", Exit.BUG) from problem
+        said = f"the answer could not be written: {problem.strerror or problem}"
+        raise Failure("unwritable", said, "make room there, or write elsewhere", Exit.BUG) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
     return reply.exit
@@ -131,5 +135,5 @@ def _tell(failure: Failure, screen: Screen, json: bool) -> None:
 
 
 def _let_go(stream: TextIO) -> None:
-    """What could not be written stays in the stream's buffer, and Python would try once more at its end and complain."""
+    """What could not be written stays in the stream's buffer: Python would try once more at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -35,6 +35,7 @@ def show_version(wanted: bool) -> None:
 
 
 def _shared(
+    *,
     ctx: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
     source: Annotated[

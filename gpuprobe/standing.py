@@ -39,7 +39,7 @@ def summary(inventory: Inventory) -> Summary:
     """The first line of `list`."""
     cards = standings(inventory)
     usable = [standing for standing in cards if standing.why is None]
-    return Summary(len(cards), len(usable), _text(cards, len(usable), inventory))
+    return Summary(len(cards), len(usable), _text(cards, inventory))
 
 
 def scheduling_order(devices: Sequence[Device]) -> tuple[Device, ...]:
@@ -113,17 +113,28 @@ def _views(card: Card, inventory: Inventory) -> list[Device]:
     return [device for device in (*inventory.kept, *dropped) if is_of(device, card)]
 
 
-def _text(cards: Sequence[Standing], usable: int, inventory: Inventory) -> str:
-    if not cards:
-        return _no_card(inventory)
-    unused = [standing for standing in cards if standing.why is not None]
-    counted = f"{usable} of {len(cards)} GPU{'s' if len(cards) != 1 else ''} usable"
+def _text(cards: Sequence[Standing], inventory: Inventory) -> str:
+    real = [standing for standing in cards if standing.card.kind != "software"]
+    renderers = _counted(len(cards) - len(real), "software renderer")
+    if not real:
+        return f"{renderers} usable, and no GPU" if cards else _no_card(inventory)
+    unused = [standing for standing in real if standing.why is not None]
+    text = f"{len(real) - len(unused)} of {_counted(len(real), 'GPU')} usable"
+    if len(cards) > len(real):
+        text += f", and {renderers}"
+    return text + _first_reason(unused)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _first_reason(unused: Sequence[Standing]) -> str:
     if not unused:
-        return counted
-    first = unused[0]
-    name = first.card.pci_id or first.card.name or "the GPU"
+        return ""
+    card, why_not = unused[0].card, unused[0].why
     more = f" (and {len(unused) - 1} more below)" if len(unused) > 1 else ""
-    return f"{counted}; {name} is not: {first.why.because if first.why else ''}{more}"
+    return f"; {card.pci_id or card.name or 'the GPU'} is not: {why_not.because if why_not else ''}{more}"
 
 
 def _no_card(inventory: Inventory) -> str:

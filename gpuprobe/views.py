@@ -1,4 +1,4 @@
-"""Every view of every card, as `validate` looks at them: which were asked, which card each belongs to, what they prove."""
+"""Every view of every card, as `validate` looks at them: which are asked, whose card each shows, what it proves."""
 
 from __future__ import annotations
 

@@ -277,6 +277,24 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+def test_a_child_that_ended_beside_another_counts_as_asked_until_it_is_delivered(driver: Callable[..., None]) -> None:
+    """Seen under load: the second of two that ended together was asked once more."""
+    driver()
+    children = Children(os.environ)
+    probes = {Probe("CUDA", Purpose.LIST), Probe("CUDA", Purpose.UNFILTERED)}
+    try:
+        for probe in probes:
+            children.start(probe, request(), 60.0)
+        time.sleep(0.5)  # both have ended by then
+
+        first = children.next()
+
+        assert first is not None
+        assert set(children.running) == probes - {first.probe}
+    finally:
+        children.close()
+
+
 def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory() -> None:
     """Weakness 14.22."""
     environment = asking.child_environment({"LD_LIBRARY_PATH": ":/opt/lib:;/opt/other:"}, Probe("CUDA", Purpose.LIST), "mark")

@@ -8,7 +8,7 @@ from gpuprobe import flash_attention, visibility
 from gpuprobe.identity import same_card
 from gpuprobe.libraries import LIBRARIES, NVML, library_named
 from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
-from gpuprobe.strings import compute_string
+from gpuprobe.strings import compute_string, printable
 
 
 def identity(device: Device) -> Json:
@@ -53,7 +53,9 @@ def record(device: Device, inventory: Inventory) -> Json:
         **_compute(device),
         "driver": _driver(device),
         **_memory(device),
-        "memory_source": dict(device.sources).get("free_memory", device.library if device.free_memory is not None else None),
+        "memory_source": dict(device.sources).get(
+            "free_memory", device.library if device.free_memory is not None else None
+        ),
         "measured_at": inventory.evidence.gathered_at,
         "stale": False,
         "minimum_memory_bytes": library_named(device.library).minimum_memory,
@@ -105,7 +107,7 @@ def validation_of(validation: Validation | None) -> Json:
         "validation": {
             "verdict": validation.verdict.value,
             "depth": validation.depth,
-            "because": validation.because,
+            "because": printable(validation.because),
             "steps": steps_of(validation.steps),
             "seconds": rounded(validation.seconds),
         }
@@ -148,7 +150,9 @@ def numbers(device: Device, inventory: Inventory) -> Json:
     }
 
 
-_NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library in LIBRARIES} | {NVML.name: "nvidia_smi"}
+_NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library in LIBRARIES} | {
+    NVML.name: "nvidia_smi"
+}
 
 
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:

@@ -27,7 +27,12 @@ def envelope(inventory: Inventory, text: str, leave_with: Exit) -> Json:
         "schema_version": SCHEMA_VERSION,
         "gpuprobe": __version__,
         "timestamp": inventory.evidence.gathered_at,
-        "summary": {"cards": found.cards, "usable": found.usable, "text": text, "exit_code": int(leave_with)},
+        "summary": {
+            "cards": found.cards,
+            "usable": found.usable,
+            "text": printable(text),
+            "exit_code": int(leave_with),
+        },
     }
 
 
@@ -41,7 +46,7 @@ def list_document(
     standings: Sequence[standing.Standing],
     notes: Iterable[str] = (),
 ) -> Json:
-    """The answer of `list`. `kept`, `drops` and `standings` are all, or those of one DEVICE; `kept` in the order to show."""
+    """The answer of `list`. `kept` (in the order to show), `drops` and `standings` are all, or those of one DEVICE."""
     host = inventory.evidence.host
     return {
         **envelope(inventory, text, leave_with),
@@ -54,13 +59,23 @@ def list_document(
         "probes": [_probe(outcome) for outcome in inventory.evidence.outcomes],
         "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
-        "warnings": [*notes, *remarks.warnings(inventory)],
+        "warnings": [*notes, *warnings_of(inventory)],
     }
+
+
+def warnings_of(inventory: Inventory) -> list[str]:
+    """Sentences are for people, who see them through `jq -r`: what a driver said is quoted safely in them."""
+    return [printable(sentence) for sentence in remarks.warnings(inventory)]
 
 
 def _drop(drop: Drop) -> Json:
     instead = None if drop.instead is None else {"library": drop.instead.library, "id": drop.instead.id}
-    return {"view": view(drop.device), "reason": drop.reason.value, "because": drop.because, "instead": instead}
+    return {
+        "view": view(drop.device),
+        "reason": drop.reason.value,
+        "because": printable(drop.because),
+        "instead": instead,
+    }
 
 
 def _probe(outcome: Outcome) -> Json:

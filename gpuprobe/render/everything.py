@@ -1,4 +1,4 @@
-"""The text of `list --all` and of `list DEVICE`: every library with how far it got, every view with what became of it."""
+"""The text of `list --all` and of `list DEVICE`: how far each library got, and what became of each view."""
 
 from __future__ import annotations
 
@@ -75,9 +75,14 @@ def _raw(device: Device) -> str:
     known = [
         device.pci_id,
         device.uuid and printable(device.uuid),
-        None if device.total_memory is None else f"{device.total_memory} bytes, {device.free_memory} free",
+        None if device.total_memory is None else f"{device.total_memory} bytes",
+        None if device.free_memory is None else f"{device.free_memory} free",
     ]
-    parts = [f"{device.library}{build} number {device.number}", wording.name_of(device), *(part for part in known if part)]
+    parts = [
+        f"{device.library}{build} number {device.number}",
+        wording.name_of(device),
+        *(part for part in known if part),
+    ]
     return ", ".join(parts)
 
 

@@ -27,7 +27,7 @@ def line(text: str, style: str = "") -> Text:
 
 
 def list_text(
-    inventory: Inventory, part: Part, text: str, notes: Iterable[str], asked: Asked, width: int, with_all: bool
+    inventory: Inventory, part: Part, text: str, asked: Asked, *, width: int, with_all: bool, notes: Iterable[str]
 ) -> Iterator[RenderableType]:
     yield line(text, "bold")
     if part.one:
@@ -78,7 +78,9 @@ def flash_attn_text(
     yield line(f"flash attention: {_ANSWERS[answer.supported]}; {answer.because}", "bold")
     for device in chosen:
         own = of_device(device)
-        yield tables.indented(f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}")
+        yield tables.indented(
+            f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}"
+        )
     if chosen:
         yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
         for sentence in effective.because:

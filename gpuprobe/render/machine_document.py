@@ -7,6 +7,7 @@ from gpuprobe.effects import effects
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
 from gpuprobe.model import Host, Json
 from gpuprobe.standing import Standing
+from gpuprobe.strings import printable
 
 _VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", APPLE: "Apple"}
 
@@ -66,7 +67,7 @@ def card_record(standing: Standing) -> Json:
         },
         "was_asleep": card.was_asleep,
         "device_ids": [device.id for device in standing.devices],
-        "why": None if why is None else {"reason": why.slug, "because": why.because, "advice": why.advice},
+        "why": None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice},
     }
 
 

@@ -1,4 +1,4 @@
-"""The text of `validate`: views by stages, and under it for each view that did not pass its step, number and last words."""
+"""The text of `validate`: views by stages, then for each that did not pass its step, number and last words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ _BEGINNINGS = {
     "init": ("cuDriverGetVersion", "cuInit", "vkEnumerateInstance", "vkCreateInstance"),
     "context": ("cuDevicePrimaryCtx", "cuCtx", "cuMem", "vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
 }
-_WORDS = {Verdict.SUPPORTED: "passed", Verdict.UNSUPPORTED: "FAILED", Verdict.INCONCLUSIVE: "unclear", None: "not asked"}
+_WORDS = {
+    Verdict.SUPPORTED: "passed",
+    Verdict.UNSUPPORTED: "FAILED",
+    Verdict.INCONCLUSIVE: "unclear",
+    None: "not asked",
+}
 _STYLES = {"passed": "green", "ok": "green", "FAILED": "bold red", "unclear": "yellow"}
 
 

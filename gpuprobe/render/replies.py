@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from gpuprobe.exits import Exit
 from gpuprobe.flash_attention import Effective, FlashAnswer
 from gpuprobe.model import Device, Inventory, Json
-from gpuprobe.remarks import warnings
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
-from gpuprobe.render.document import envelope, last_words
+from gpuprobe.render.document import envelope, last_words, warnings_of
+from gpuprobe.strings import printable
 from gpuprobe.views import View
 from gpuprobe.visibility import Variables
 
@@ -19,7 +19,7 @@ def validate_document(inventory: Inventory, shown: Sequence[View], text: str, le
         **envelope(inventory, text, leave_with),
         "devices": [identity(device) for device in inventory.kept],
         "views": [_view(view) for view in shown],
-        "warnings": list(warnings(inventory)),
+        "warnings": warnings_of(inventory),
     }
 
 
@@ -31,7 +31,7 @@ def _view(view: View) -> Json:
         "manifest": view.device.manifest,
         "verdict": validation.verdict.value if validation else None,
         "depth": validation.depth if validation else None,
-        "because": validation.because if validation else None,
+        "because": printable(validation.because) if validation else None,
         "status": outcome.status.value if outcome else None,
         "steps": steps_of(outcome.steps) if outcome else [],
         "seconds": rounded(outcome.seconds) if outcome else None,
@@ -58,7 +58,7 @@ def flash_attn_document(
         **envelope(inventory, answer.because, leave_with),
         "supported": answer.supported,
         "rule": answer.rule,
-        "because": answer.because,
+        "because": printable(answer.because),
         "decided_by": answer.device.id if answer.device else None,
         "effective": {
             "flash_attention": effective.flash_attention,
@@ -66,7 +66,7 @@ def flash_attn_document(
             "because": list(effective.because),
         },
         "devices": [{**identity(device), "flash_attention": flash_attention_of(device)} for device in chosen],
-        "warnings": list(warnings(inventory)),
+        "warnings": warnings_of(inventory),
     }
 
 
@@ -79,7 +79,7 @@ def env_document(
         "variables": [
             {"name": name, "value": value, "action": "unset" if value is None else "set"} for name, value in variables
         ],
-        "warnings": list(warnings(inventory)),
+        "warnings": warnings_of(inventory),
     }
 
 

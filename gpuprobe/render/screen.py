@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ class Screen:
 
     def show(self, parts: Iterable[RenderableType]) -> None:
         """Writes Rich renderables, as plain text where colours are not welcome."""
-        from io import StringIO
-
         from rich.console import Console
 
         drawn = StringIO()
@@ -80,7 +79,7 @@ class Screen:
         indent = 2 if self.out.isatty() else None
         text = json.dumps(document, indent=indent)  # ASCII: no control character of a driver's name reaches a terminal
         if "\\ud" in text:
-            # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the whole document.
+            # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the document.
             clean = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
             text = json.dumps(json.loads(clean), indent=indent)
         self.out.write(text + "\n")
@@ -104,7 +103,7 @@ class Screen:
 
     @contextmanager
     def progress(self, quiet: bool) -> Iterator[Callable[[str], None] | None]:
-        """Gives a function that takes what is being asked; shown after a second, on a terminal only, and erased at the end."""
+        """Gives a function that takes what is being asked: shown after a second, on a terminal, erased at the end."""
         if quiet or not self.err.isatty() or self._environ.get("TERM") == "dumb":
             yield None
             return
@@ -116,7 +115,7 @@ class Screen:
 
     @classmethod
     def of_process(cls) -> Screen:
-        return cls(sys.stdout, sys.stderr, os.environ)
+        return cls(sys.stdout, sys.stderr or StringIO(), os.environ)  # closed by `2>&-`: nobody is listening
 
 
 class _ProgressLine:

@@ -1,4 +1,4 @@
-"""The text of `list`: what fits the width is a table, what does not is a block per device. Draws, and prints nothing."""
+"""The text of `list`: a table where it fits the width, else a block per device. Draws, and prints nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def shortened(text: str, cells: int) -> str:
 
 
 def device_table(devices: Sequence[Device], width: int) -> Iterator[RenderableType]:
-    """One line per device where that fits, two where it does not, a block below 60 columns or where nothing else fits."""
+    """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits."""
     rows = rows_of(devices)
     if not rows:
         return

@@ -26,9 +26,12 @@ from gpuprobe.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 
 FIRST, SECOND, RADEON = "0000:01:00.0", "0000:41:00.0", "0000:03:00.0"
-HOSTILE = '"; touch x; echo "$(touch y)`touch z`\n\x1b[31m[bold]red[/bold]\' ; touch w; \''
+HOSTILE = "\"; touch x; echo \"$(touch y)`touch z`\n\x1b[31m[bold]red[/bold]' ; touch w; '"
 
-CPUINFO = "model name\t: AMD Ryzen 9 7950X 16-Core Processor\nsiblings\t: 32\ncpu cores\t: 16\nflags\t\t: sse4_2 avx fma avx2 f16c bmi2\n"
+CPUINFO = (
+    "model name\t: AMD Ryzen 9 7950X 16-Core Processor\nsiblings\t: 32\ncpu cores\t: 16\n"
+    "flags\t\t: sse4_2 avx fma avx2 f16c bmi2\n"
+)
 MEMINFO = "MemTotal: 65536000 kB\nMemAvailable: 41943040 kB\nSwapTotal: 8388608 kB\nSwapFree: 8388608 kB\n"
 
 
@@ -85,13 +88,23 @@ def an_amd_card(**fields: object) -> PciFunction:
 
 
 def passed(device: Device, seconds: float = 0.21) -> Outcome:
-    steps = (Step("load library", 0.01), Step("cuInit", 0.1), Step("cuDeviceGet", 0.001), Step("cuDevicePrimaryCtxRetain", 0.1))
+    steps = (
+        Step("load library", 0.01),
+        Step("cuInit", 0.1),
+        Step("cuDeviceGet", 0.001),
+        Step("cuDevicePrimaryCtxRetain", 0.1),
+    )
     return Outcome(validation_probe(device), Status.OK, steps=steps, depth="context", seconds=seconds)
 
 
 def refused(device: Device) -> Outcome:
     """The library found the card and would not make a context on it."""
-    steps = (Step("load library", 0.01), Step("cuInit", 0.1), Step("cuDeviceGet", 0.001), Step("cuDevicePrimaryCtxRetain", 0.1))
+    steps = (
+        Step("load library", 0.01),
+        Step("cuInit", 0.1),
+        Step("cuDeviceGet", 0.001),
+        Step("cuDevicePrimaryCtxRetain", 0.1),
+    )
     return Outcome(
         validation_probe(device),
         Status.CALL_FAILED,
@@ -107,7 +120,10 @@ def refused(device: Device) -> Outcome:
 
 def hung(device: Device) -> Outcome:
     return Outcome(
-        validation_probe(device), Status.TIMED_OUT, steps=(Step("load library", 0.01), Step("cuInit", None)), seconds=30.0
+        validation_probe(device),
+        Status.TIMED_OUT,
+        steps=(Step("load library", 0.01), Step("cuInit", None)),
+        seconds=30.0,
     )
 
 
@@ -118,7 +134,14 @@ def evidence(*outcomes: Outcome, host: Host | None = None) -> Evidence:
 def witnessed(*devices: Device) -> Outcome:
     """NVML sees the same cards as CUDA."""
     seen = [
-        a_device("NVML", number=each.number, pci_id=each.pci_id, uuid=each.uuid, free_memory=each.free_memory, used_memory=each.used_memory)
+        a_device(
+            "NVML",
+            number=each.number,
+            pci_id=each.pci_id,
+            uuid=each.uuid,
+            free_memory=each.free_memory,
+            used_memory=each.used_memory,
+        )
         for each in devices
     ]
     return an_outcome(*seen)
@@ -128,7 +151,11 @@ def two_geforces() -> Evidence:
     """Both work; one of them through Vulkan too, and llvmpipe is installed as everywhere."""
     first = a_geforce()
     second = a_geforce(
-        number=1, pci_id=SECOND, uuid="GPU-99999999-2222-3333-4444-555555555555", used_memory=20 * GiB, free_memory=4 * GiB
+        number=1,
+        pci_id=SECOND,
+        uuid="GPU-99999999-2222-3333-4444-555555555555",
+        used_memory=20 * GiB,
+        free_memory=4 * GiB,
     )
     twin = a_device("Vulkan", pci_id=FIRST, uuid="11111111-2222-3333-4444-555555555555", uuid_space="nvidia")
     llvmpipe = a_software_renderer(number=1)
@@ -198,10 +225,14 @@ def captured(machine: Evidence, folder: Path, name: str = "machine.json") -> str
 
 def a_renderer_only() -> Evidence:
     """What most virtual machines have: Mesa's llvmpipe and nothing else."""
-    return evidence(an_outcome(a_software_renderer()), passed(a_software_renderer()), host=a_workstation(libraries=VULKAN_LOADER))
+    return evidence(
+        an_outcome(a_software_renderer()), passed(a_software_renderer()), host=a_workstation(libraries=VULKAN_LOADER)
+    )
 
 
 def integrated_intel() -> Evidence:
-    device = a_radeon_of_vulkan(name="Intel(R) UHD Graphics 770 (ADL-S GT1)", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0")
+    device = a_radeon_of_vulkan(
+        name="Intel(R) UHD Graphics 770 (ADL-S GT1)", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0"
+    )
     card = a_card("0000:00:02.0", vendor=0x8086, device=0x4680, driver="i915")
     return evidence(an_outcome(device), passed(device), host=a_workstation(pci=(card,), libraries=VULKAN_LOADER))

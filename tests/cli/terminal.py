@@ -8,6 +8,7 @@ import pty
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import pyte
 
 SECONDS = 60
+COMPILED = tempfile.TemporaryDirectory(prefix="gpuprobe-compiled-")  # once per session, and never in the tree
 REPOSITORY = Path(__file__).parents[2]
 
 INSTALLED = Path(sys.executable).with_name("gpuprobe")
@@ -44,7 +46,7 @@ class Seen(NamedTuple):
 def environment(**more: str) -> dict[str, str]:
     """A user's environment in which nothing speaks of GPUs, colours or widths."""
     plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", "TERM": "xterm-256color"}
-    return {**plain, "PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": "/tmp/gpuprobe-tests-pycache", **more}
+    return {**plain, "PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": COMPILED.name, **more}
 
 
 def piped(*arguments: str, cwd: Path | str = "/", **variables: str) -> Ran:
@@ -75,7 +77,11 @@ def on_terminal(*arguments: str, columns: int = 80, rows: int = 200, **variables
     screen = pyte.Screen(columns, rows)
     pyte.ByteStream(screen).feed(written)
     lines = [line.rstrip() for line in screen.display]
-    return Seen(written.decode(errors="replace"), lines[: max((i for i, line in enumerate(lines) if line), default=-1) + 1], code)
+    return Seen(
+        written.decode(errors="replace"),
+        lines[: max((i for i, line in enumerate(lines) if line), default=-1) + 1],
+        code,
+    )
 
 
 def _read(descriptor: int) -> bytes:

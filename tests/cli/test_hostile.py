@@ -12,12 +12,21 @@ from tests.cli import machines
 from tests.cli.machines import HOSTILE, captured
 from tests.cli.terminal import environment, on_terminal, piped
 
-COMMANDS = [("list",), ("list", "--all", "-v"), ("list", "CUDA:0"), ("validate", "-v"), ("flash-attn",), ("list", "--quick")]
+COMMANDS = [
+    ("list",),
+    ("list", "--all", "-v"),
+    ("list", "CUDA:0"),
+    ("validate", "-v"),
+    ("flash-attn",),
+    ("list", "--quick"),
+]
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_no_escape_code_of_a_driver_reaches_the_terminal(tmp_path: Path, command: tuple[str, ...], columns: int) -> None:
+def test_no_escape_code_of_a_driver_reaches_the_terminal(
+    tmp_path: Path, command: tuple[str, ...], columns: int
+) -> None:
     path = captured(machines.a_hostile_machine(), tmp_path)
 
     ran = piped(*command, "--from", path, COLUMNS=str(columns))
@@ -46,10 +55,17 @@ def test_a_name_with_line_breaks_stays_on_one_line(tmp_path: Path) -> None:
 
 
 def test_a_name_of_wide_characters_keeps_the_columns_in_line(tmp_path: Path) -> None:
-    wide, narrow = machines.a_geforce(name="显卡" * 30), machines.a_geforce(number=1, pci_id=machines.SECOND, uuid="GPU-2")
+    wide, narrow = (
+        machines.a_geforce(name="显卡" * 30),
+        machines.a_geforce(number=1, pci_id=machines.SECOND, uuid="GPU-2"),
+    )
     host = machines.with_driver()
     machine = machines.evidence(
-        machines.an_outcome(wide, narrow), machines.witnessed(wide, narrow), machines.passed(wide), machines.passed(narrow), host=host
+        machines.an_outcome(wide, narrow),
+        machines.witnessed(wide, narrow),
+        machines.passed(wide),
+        machines.passed(narrow),
+        host=host,
     )
 
     seen = on_terminal("list", "--from", captured(machine, tmp_path), columns=80)
@@ -93,8 +109,11 @@ def test_the_advised_use_in_a_script_sets_the_variables_and_runs_nothing(tmp_pat
 def test_json_carries_the_hostile_name_as_it_is_and_no_control_character(tmp_path: Path) -> None:
     ran = piped("list", "--json", "--from", captured(machines.a_hostile_machine(), tmp_path))
 
-    assert json.loads(ran.out)["devices"][0]["name"] == HOSTILE
+    document = json.loads(ran.out)
+    assert document["devices"][0]["name"] == HOSTILE
     assert ran.out.rstrip("\n").isprintable()
+    sentences = [document["summary"]["text"], *document["warnings"], *(drop["because"] for drop in document["dropped"])]
+    assert all(sentence.isprintable() for sentence in sentences)
 
 
 def test_hostile_arguments_are_shown_and_not_obeyed(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
 def test_wrong_usage_is_one_line_on_standard_error_and_code_2(arguments: list[str], tmp_path: Path) -> None:
-    more = [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
+    more = (
+        [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
+    )
 
     ran = piped(*arguments[:1], *more, *arguments[1:])
 
@@ -51,7 +53,9 @@ def test_wrong_usage_is_one_line_on_standard_error_and_code_2(arguments: list[st
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
 def test_wrong_usage_with_json_is_one_document(arguments: list[str], tmp_path: Path) -> None:
-    more = [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
+    more = (
+        [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
+    )
 
     ran = piped("--json", *arguments[:1], *more, *arguments[1:])
 
@@ -91,7 +95,15 @@ def test_damaged_captures_are_wrong_usage_and_never_a_traceback(tmp_path: Path) 
     good = Path(captured(machines.two_geforces(), tmp_path)).read_text()
     damaged = tmp_path / "damaged.json"
 
-    for content in (good[:500], "", "[]", "null", good.replace('"CUDA"', '"CUDO"'), good.replace('"ok"', '7'), "\0" * 100):
+    for content in (
+        good[:500],
+        "",
+        "[]",
+        "null",
+        good.replace('"CUDA"', '"CUDO"'),
+        good.replace('"ok"', "7"),
+        "\0" * 100,
+    ):
         damaged.write_text(content)
         ran = piped("list", "--json", "--from", str(damaged))
 

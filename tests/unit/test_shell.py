@@ -16,7 +16,9 @@ ANY_VALUE = st.text(st.characters(exclude_characters="\0", exclude_categories=("
 
 def read_by_sh(lines: str, variable: str, folder: Path | str = "/", **environ: str) -> str:
     script = f'{lines}printf "%s." "${{{variable}-unset}}"'
-    done = subprocess.run(["sh", "-c", script], cwd=folder, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, check=True)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=folder, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, check=True
+    )
     assert done.stderr == b""
     return done.stdout.decode("utf-8", "surrogateescape")[:-1]
 

@@ -1,0 +1,131 @@
+"""What the cells of the tables say, and how they are fitted into a width."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from gpuprobe.model import Device, DeviceType, GiB, MiB, Outcome, Probe, Purpose, Status, Step, Validation, Verdict
+from gpuprobe.render import matrix, tables, wording
+from gpuprobe.render.screen import Screen
+from gpuprobe.views import View
+from tests.records import a_device
+
+
+def drawn(devices: list[Device], width: int) -> list[str]:
+    out = StringIO()
+    Screen(out, StringIO(), {"COLUMNS": str(width)}).show(tables.device_table(devices, width))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "text"),
+    [
+        (3 * GiB, 24 * GiB, "3.0 of 24.0 GiB"),
+        (300 * MiB, 24 * GiB, "300 MiB of 24.0 GiB"),
+        (0, 24 * GiB, "0 bytes of 24.0 GiB"),
+        (None, 24 * GiB, "? of 24.0 GiB"),
+        (None, None, "? of ?"),
+        (3 * GiB, None, "3.0 GiB of ?"),
+    ],
+)
+def test_memory_is_used_of_total_and_unknown_is_no_number(used: int | None, total: int | None, text: str) -> None:
+    assert wording.memory_of(a_device(used_memory=used, total_memory=total)) == text
+
+
+@pytest.mark.parametrize(
+    ("used", "total", "bar"),
+    [
+        (0, 10, "░░░░░░░░░░"),
+        (5, 10, "█████░░░░░"),
+        (10, 10, "██████████"),
+        (11, 10, "██████████"),
+        (None, 10, ""),
+        (5, None, ""),
+        (5, 0, ""),
+    ],
+)
+def test_the_bar_shows_how_full_the_memory_is_and_stays_away_where_that_is_unknown(
+    used: int | None, total: int | None, bar: str
+) -> None:
+    assert wording.bar_of(a_device(used_memory=used, total_memory=total)) == bar
+
+
+def test_a_device_that_was_only_listed_is_marked() -> None:
+    listed = a_device(type=DeviceType.DISCRETE)
+    proved = listed._replace(validation=Validation(Verdict.SUPPORTED, "context", "it works"))
+
+    assert wording.type_of(listed) == "discrete, not initialised"
+    assert wording.type_of(proved) == "discrete"
+
+
+def test_the_driver_is_the_kernel_driver_where_it_is_known() -> None:
+    assert wording.driver_of(a_device(kernel_version="580.95.05")) == "580.95.05"
+    assert wording.driver_of(a_device(kernel_version=None, runtime_version=None, api_version="13.0")) == "13.0"
+    assert wording.driver_of(a_device(kernel_version=None, runtime_version=None, api_version=None)) == "?"
+
+
+NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=120)
+
+
+@given(NAMES, st.sampled_from(list(DeviceType)), st.integers(30, 220), st.text(max_size=40))
+def test_no_row_is_wider_than_the_screen_whatever_the_names_are(
+    name: str, kind: DeviceType, width: int, driver: str
+) -> None:
+    device = a_device(name=name, type=kind, kernel_version=driver, pci_id="0000:01:00.0", ordinal=0, used_memory=GiB)
+
+    assert all(cell_len(line) <= width for line in drawn([device], width))
+
+
+@given(st.text(max_size=80), st.integers(2, 60))
+def test_a_shortened_text_fits_and_says_that_it_was_cut(text: str, cells: int) -> None:
+    shown = tables.shortened(text, cells)
+
+    assert cell_len(shown) <= cells
+    assert shown == text or shown.endswith("…")
+
+
+def test_no_devices_are_no_table() -> None:
+    assert drawn([], 80) == []
+
+
+def validated(verdict: Verdict, status: Status, *steps: str) -> View:
+    device = a_device(validation=Validation(verdict, None, "so it is", status), ordinal=0)
+    taken = tuple(Step(step, 0.1) for step in steps)
+    return View(device, Outcome(Probe("CUDA", Purpose.VALIDATE), status, steps=taken, seconds=0.1))
+
+
+def test_a_view_that_failed_in_a_stage_is_ok_before_it_and_not_reached_behind_it() -> None:
+    failed = validated(Verdict.UNSUPPORTED, Status.CRASHED, "load libcuda.so.1", "cuInit", "cuDeviceGet")
+
+    assert matrix.cells(failed) == ["ok", "ok", "FAILED", "-"]
+
+
+def test_a_view_that_passed_is_ok_throughout() -> None:
+    assert matrix.cells(validated(Verdict.SUPPORTED, Status.OK, "load libcuda.so.1", "cuInit")) == ["ok"] * 4
+
+
+def test_a_view_whose_child_never_started_reached_nothing() -> None:
+    assert matrix.cells(validated(Verdict.INCONCLUSIVE, Status.NOT_STARTED)) == ["-"] * 4
+    assert matrix.cells(View(a_device(), None)) == ["-"] * 4
+
+
+@pytest.mark.parametrize(
+    ("step", "stage"),
+    [
+        ("load libvulkan.so.1", "load"),
+        ("vkCreateInstance", "init"),
+        ("vkEnumeratePhysicalDevices", "find"),
+        ("vkCreateDevice", "context"),
+        ("cuInit", "init"),
+        ("cuDeviceGetCount", "find"),
+        ("cuDevicePrimaryCtxRetain", "context"),
+        ("cuMemGetInfo_v2", "context"),
+    ],
+)
+def test_steps_of_all_libraries_fall_into_four_stages(step: str, stage: str) -> None:
+    assert matrix.stage_of(step) == stage
