@@ -10,13 +10,13 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.discovery import discover, gather
+    from gpuprobe.judging.rules import judge
     from gpuprobe.model import Device, Drop, Evidence, Inventory, Outcome, Probe, Wanted
-    from gpuprobe.rules import judge
 
 _HOMES = {
     "discover": "gpuprobe.discovery",
     "gather": "gpuprobe.discovery",
-    "judge": "gpuprobe.rules",
+    "judge": "gpuprobe.judging.rules",
     **dict.fromkeys(("Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Wanted"), "gpuprobe.model"),
 }
 

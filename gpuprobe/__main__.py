@@ -14,7 +14,7 @@ def main() -> None:
     # What a run of a second leaves in cycles is not worth looking for: that was 6 % of `list --json` (CPython 3.11).
     gc.disable()
     try:
-        from gpuprobe.leaving import run
+        from gpuprobe.command.leaving import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded: nothing was asked yet, no child is to be ended

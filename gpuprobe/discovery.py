@@ -7,11 +7,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from gpuprobe import asking, questions
-from gpuprobe.children import Children
+from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import Evidence, Host, Inventory, Outcome, Probe, Purpose, Status, Wanted
-from gpuprobe.rules import judge
+from gpuprobe.probing import asking, questions
+from gpuprobe.probing.children import Children
 
 # Two cores and sixty-four cards must not mean sixty-four interpreters at once.
 MOST_CHILDREN = 16
@@ -27,16 +27,16 @@ def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen r
     Asks every library in a child of its own and waits for the slowest. Raises nothing for a broken driver: that is an
     outcome in `Inventory.evidence`.
     """
-    from gpuprobe.host import read_host
+    from gpuprobe.survey.host import read_host
 
     return judge(gather(read_host(), wanted), wanted)
 
 
-def gather(host: Host, wanted: Wanted, watch: Watch | None = None) -> Evidence:
-    """Asks this machine. `watch` is told what is being asked, whenever a child says so."""
+def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
+    """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again."""
     children = Children(os.environ, watch)
     deadline = None if wanted.deadline is None else time.monotonic() + wanted.deadline
-    evidence = _begin(host, wanted)
+    evidence = known or _begin(host, wanted)
     try:
         while True:
             probes = questions.next_probes(evidence, wanted, children.running)
@@ -68,7 +68,7 @@ def _appeared(host: Host) -> tuple[str, ...]:
     """Only root's libraries create device nodes (seen with libcuda 535: /dev/nvidiactl)."""
     if host.uid != 0 or host.platform != "linux":
         return ()
-    from gpuprobe.host import device_nodes
+    from gpuprobe.survey.host import device_nodes
 
     before = {node.path for node in host.nodes}
     return tuple(sorted(node.path for node in device_nodes() if node.path not in before))

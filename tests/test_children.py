@@ -16,14 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe import asking, ending
-from gpuprobe.children import Children
 from gpuprobe.discovery import gather
-from gpuprobe.host import read_host
 from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.probing import asking, ending
+from gpuprobe.probing.children import Children
+from gpuprobe.survey.host import read_host
 from tests.doubles import cuda_driver, described, nvml_driver, script
 
-CARD = described(name="NVIDIA GeForce RTX 4090", uuid="GPU-00000000-0000-0000-0000-00000000000a", pci="0000:01:00.0", memory=24 << 30)
+CARD = described(
+    name="NVIDIA GeForce RTX 4090", uuid="GPU-00000000-0000-0000-0000-00000000000a", pci="0000:01:00.0", memory=24 << 30
+)
 LISTING = ["cuDriverGetVersion", "cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName"]
 VALIDATING = ["cuDevicePrimaryCtxRetain", "cuMemGetInfo_v2", "cuDevicePrimaryCtxRelease_v2"]
 SECONDS = 1.0
@@ -178,13 +180,15 @@ def test_devices_named_before_a_crash_stay_if_they_validate(driver: Callable[...
     other = described(name="NVIDIA H100", uuid="GPU-00000000-0000-0000-0000-00000000000b", pci="0000:02:00.0", memory=80 << 30)
     driver(other, "crash cuDeviceGetName@2")
 
-    from gpuprobe.rules import judge
+    from gpuprobe.judging.rules import judge
 
     inventory = judge(evidence := asked(), Wanted())
 
     assert of(evidence, "CUDA").status is Status.CRASHED
     # The validation lists again and meets the crash at the second card only if it gets there: it need not.
-    assert [device.name for device in (*inventory.kept, *(drop.device for drop in inventory.drops))] == ["NVIDIA GeForce RTX 4090"]
+    assert [device.name for device in (*inventory.kept, *(drop.device for drop in inventory.drops))] == [
+        "NVIDIA GeForce RTX 4090"
+    ]
 
 
 def test_one_slow_library_holds_back_no_other(driver: Callable[..., None]) -> None:
@@ -249,7 +253,7 @@ def test_nothing_is_left_when_gpuprobe_itself_is_killed(driver: Callable[..., No
     driver("orphan cuInit", "hang cuInit")
     program = (
         "import os, json, sys\n"
-        "from gpuprobe.children import Children\n"
+        "from gpuprobe.probing.children import Children\n"
         "from gpuprobe.model import Probe, Purpose\n"
         "children = Children(os.environ)\n"
         "children.start(Probe('CUDA', Purpose.LIST), json.loads(sys.argv[1]), 60.0)\n"

@@ -28,7 +28,15 @@ TWO_VULKAN = tuple(
     described(type="discrete", name=GEFORCE, vendor="0x10de", uuid=uuid, pci=pci, memory=24 << 30, driver_id=4)
     for uuid, pci in ((A, FIRST), (B, SECOND))
 )
-RADEON = described(type="discrete", name="AMD Radeon RX 7900 XTX", vendor="0x1002", uuid="GPU-" + "c" * 8 + "-0000-0000-0000-" + "c" * 12, pci="0000:03:00.0", memory=24 << 30, driver_id=3)
+RADEON = described(
+    type="discrete",
+    name="AMD Radeon RX 7900 XTX",
+    vendor="0x1002",
+    uuid="GPU-" + "c" * 8 + "-0000-0000-0000-" + "c" * 12,
+    pci="0000:03:00.0",
+    memory=24 << 30,
+    driver_id=3,
+)
 
 
 def nvidia(*lines: str) -> dict[str, str]:
@@ -105,7 +113,7 @@ def test_with_the_users_own_list_the_right_card_is_validated_and_the_other_expla
     assert [line for line in log.read_text().splitlines() if line.startswith("retain")] == [f"retain {B}"]
     assert any("`CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA" in line for line in document["warnings"])
     (hidden,) = [card for card in document["cards"] if card["pci_id"] == FIRST]
-    assert hidden["why_not"]["reason"] == "hidden_by_variable"
+    assert hidden["why"]["reason"] == "hidden_by_variable"
 
 
 def test_a_crashing_vulkan_driver_takes_neither_the_good_one_nor_cuda_along(vulkan: World) -> None:
@@ -147,7 +155,9 @@ def test_whatever_a_vulkan_driver_does_cuda_answers(vulkan: World, misdeed: str,
 def test_two_runs_give_the_same_bytes_whatever_order_the_driver_lists_in(vulkan: World) -> None:
     variables = {**nvidia(*TWO_CUDA), **vulkan.icd(RADEON, *TWO_VULKAN).environment()}
 
-    answers = [timeless(piped("list", "--json", **variables, FAKE_ORDER=order)) for order in ("as-is", "reverse", "shuffled", "as-is")]
+    answers = [
+        timeless(piped("list", "--json", **variables, FAKE_ORDER=order)) for order in ("as-is", "reverse", "shuffled", "as-is")
+    ]
 
     assert answers[0] == answers[3]
     assert answers[0]["devices"] != []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gpuprobe import flash_attention, visibility
-from gpuprobe.identity import same_card
+from gpuprobe.judging import flash_attention, visibility
+from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import LIBRARIES, NVML, library_named
 from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
 from gpuprobe.strings import compute_string, printable

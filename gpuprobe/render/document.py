@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gpuprobe import __version__, remarks, standing
+from gpuprobe import __version__
 from gpuprobe.exits import Exit
+from gpuprobe.judging import remarks, standing
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import record, rounded, steps_of, view

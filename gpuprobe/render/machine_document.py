@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gpuprobe import machine
-from gpuprobe.effects import effects
+from gpuprobe.judging.effects import effects
+from gpuprobe.judging.standing import Standing
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
 from gpuprobe.model import Host, Json
-from gpuprobe.standing import Standing
 from gpuprobe.strings import printable
 
 _VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", APPLE: "Apple"}

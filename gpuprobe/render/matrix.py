@@ -9,12 +9,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.judging.views import View
 from gpuprobe.model import Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
 from gpuprobe.render.wording import seconds_of
 from gpuprobe.strings import printable
-from gpuprobe.views import View
 
 LAST_LINES = 5
 

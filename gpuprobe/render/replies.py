@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe.exits import Exit
-from gpuprobe.flash_attention import Effective, FlashAnswer
+from gpuprobe.judging.flash_attention import Effective, FlashAnswer
+from gpuprobe.judging.views import View
+from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
 from gpuprobe.render.document import envelope, last_words, warnings_of
 from gpuprobe.strings import printable
-from gpuprobe.views import View
-from gpuprobe.visibility import Variables
 
 
 def validate_document(inventory: Inventory, shown: Sequence[View], text: str, leave_with: Exit) -> Json:

@@ -11,9 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.judging.standing import Standing
 from gpuprobe.model import Device
 from gpuprobe.render import wording
-from gpuprobe.standing import Standing
 from gpuprobe.strings import printable
 
 BLOCKS_BELOW = 60  # columns

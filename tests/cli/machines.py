@@ -22,7 +22,7 @@ from gpuprobe.model import (
     Status,
     Step,
 )
-from gpuprobe.questions import validation_probe
+from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 
 FIRST, SECOND, RADEON = "0000:01:00.0", "0000:41:00.0", "0000:03:00.0"

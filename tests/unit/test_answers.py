@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.answers import Answers
 from gpuprobe.model import DeviceType, Outcome, Probe, Purpose, Status, Step
+from gpuprobe.probing.answers import Answers
 
 LISTING = Probe("CUDA", Purpose.LIST)
 
@@ -124,7 +124,9 @@ _JSON = st.recursive(
 _KINDS = st.sampled_from(["step", "at", "device", "failed", "passed", "loaded", "facts", "done", "number", "status"])
 
 
-@given(st.lists(st.binary() | st.dictionaries(_KINDS, _JSON, max_size=4).map(lambda said: json.dumps(said).encode()), max_size=6))
+@given(
+    st.lists(st.binary() | st.dictionaries(_KINDS, _JSON, max_size=4).map(lambda said: json.dumps(said).encode()), max_size=6)
+)
 def test_no_answer_whatever_is_a_bug_of_ours(lines: list[bytes]) -> None:
     outcome = heard(*lines)
 

@@ -7,10 +7,10 @@ from itertools import permutations
 import pytest
 
 from gpuprobe.exits import PRECEDENCE, Exit, weightiest
+from gpuprobe.judging.rules import judge
 from gpuprobe.model import DeviceType, Inventory, Partition, Status, Validation, Verdict, Wanted
 from gpuprobe.render.device import identity, numbers, record, view
 from gpuprobe.render.document import error_document, last_words
-from gpuprobe.rules import judge
 from tests.records import a_device, a_software_renderer, an_outcome, evidence_of
 
 UUID = "GPU-11111111-2222-3333-4444-555555555555"

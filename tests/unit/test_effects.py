@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuprobe import environment
-from gpuprobe.effects import effects
+from gpuprobe.judging.effects import effects
 from gpuprobe.libraries import AMD, NVIDIA
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.flash_attention import FlashAnswer, effective, of_device, of_set
+from gpuprobe.judging.flash_attention import FlashAnswer, effective, of_device, of_set
 from gpuprobe.model import Device
 from tests.records import a_device
 

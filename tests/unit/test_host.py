@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuprobe import other_systems
-from gpuprobe.host import may_open, read_host
 from gpuprobe.model import Host, PciFunction, Reading
-from gpuprobe.pci import product_name
-from gpuprobe.tree import Tree
+from gpuprobe.survey import other_systems
+from gpuprobe.survey.host import may_open, read_host
+from gpuprobe.survey.pci import product_name
+from gpuprobe.survey.tree import Tree
 from tests.machines import ELF_I386, ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine
 
 UBUNTU = 'NAME="Ubuntu"\nPRETTY_NAME="Ubuntu 24.04.1 LTS"\n'
@@ -41,11 +41,11 @@ def test_this_machine_can_be_surveyed() -> None:
 
 
 def test_the_survey_of_linux_imports_neither_psutil_nor_any_binding() -> None:
-    code = "import sys; from gpuprobe.host import read_host; read_host(); print(*sys.modules)"
+    code = "import sys; from gpuprobe.survey.host import read_host; read_host(); print(*sys.modules)"
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "gpuprobe.host" in said.stdout
+    assert "gpuprobe.survey.host" in said.stdout
     assert not {"psutil", "pynvml", "rich", "ctypes"} & set(said.stdout.split())
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.identity import normal_name, normal_pci, normal_uuid, pair_by_name, same_card
+from gpuprobe.judging.identity import normal_name, normal_pci, normal_uuid, pair_by_name, same_card
 from gpuprobe.model import Device, GiB, MiB, Partition
 from tests.records import a_device, a_slice, a_software_renderer
 

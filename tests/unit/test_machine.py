@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
-from gpuprobe.host import read_host
 from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.model import DeviceNode, GiB, Host, MiB, PciFunction, Reading
+from gpuprobe.survey.host import read_host
 from tests.machines import RTX_4090, RX_7900, machine
 
 KIB = 1024

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from gpuprobe.judging.rules import judge
 from gpuprobe.model import (
     Device,
     Evidence,
@@ -17,8 +18,7 @@ from gpuprobe.model import (
     Status,
     Wanted,
 )
-from gpuprobe.questions import next_probes, not_asked
-from gpuprobe.rules import judge
+from gpuprobe.probing.questions import next_probes, not_asked
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -76,7 +76,11 @@ def test_a_missing_library_is_asked_all_the_same_where_the_bus_shows_its_card() 
 
 
 def test_all_libraries_list_at_once() -> None:
-    assert next_probes(evidence(having(*BOTH, "libnvidia-ml.so.1")), ANY) == (listing("CUDA"), listing("Vulkan"), listing("NVML"))
+    assert next_probes(evidence(having(*BOTH, "libnvidia-ml.so.1")), ANY) == (
+        listing("CUDA"),
+        listing("Vulkan"),
+        listing("NVML"),
+    )
 
 
 def test_only_what_the_user_names_is_asked_and_its_witness_comes_along() -> None:
@@ -131,7 +135,11 @@ def test_the_next_view_is_validated_when_the_better_one_fails() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_which_views_are_validated_does_not_depend_on_who_answers_first(seed: int) -> None:
-    cards = [a_device(library, pci_id=address, number=n) for library in ("CUDA", "Vulkan") for n, address in enumerate((FIRST, SECOND))]
+    cards = [
+        a_device(library, pci_id=address, number=n)
+        for library in ("CUDA", "Vulkan")
+        for n, address in enumerate((FIRST, SECOND))
+    ]
     radeon = a_device("Vulkan", name="AMD Radeon RX 7900 XTX", vendor_id=0x1002, pci_id="0000:03:00.0", number=2)
     answers = {
         listing("CUDA"): an_outcome(*cards[:2]),
@@ -181,8 +189,15 @@ def test_each_driver_manifest_is_asked_alone_where_all_together_fail(status: Sta
 
     alone = next_probes(evidence(host, failed), ANY)
 
-    assert [(probe.purpose, probe.manifest) for probe in alone] == [(Purpose.ALONE, "/icd/good.json"), (Purpose.ALONE, "/icd/bad.json")]
-    assert dict(alone[0].variables) == {"VK_DRIVER_FILES": "/icd/good.json", "VK_ICD_FILENAMES": None, "VK_ADD_DRIVER_FILES": None}
+    assert [(probe.purpose, probe.manifest) for probe in alone] == [
+        (Purpose.ALONE, "/icd/good.json"),
+        (Purpose.ALONE, "/icd/bad.json"),
+    ]
+    assert dict(alone[0].variables) == {
+        "VK_DRIVER_FILES": "/icd/good.json",
+        "VK_ICD_FILENAMES": None,
+        "VK_ADD_DRIVER_FILES": None,
+    }
 
 
 @pytest.mark.parametrize("status", [Status.OK, Status.NO_DEVICES])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpuprobe.judging.requirement import EXAMPLE, RequirementError, meets, parse
 from gpuprobe.model import DeviceType, GiB, MiB
-from gpuprobe.requirement import EXAMPLE, RequirementError, meets, parse
 from tests.records import a_device
 
 BIG = a_device("CUDA", free_memory=23 * GiB, total_memory=24 * GiB)

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from gpuprobe.judging.rules import judge
 from gpuprobe.model import Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Status, Step, Wanted
-from gpuprobe.rules import judge
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -80,7 +80,9 @@ def test_devices_without_an_address_are_not_taken_for_one() -> None:
 def test_slices_of_one_card_are_devices_of_their_own() -> None:
     """Weakness 14.25: MIG slices share their card's address."""
     mig = Partition("mig", "GPU-00000000-0000-0000-0000-000000000001")
-    slices = [a_slice(number=n, uuid=f"MIG-00000000-0000-0000-0000-00000000000{n}", partition=mig, pci_id=FIRST) for n in (1, 2)]
+    slices = [
+        a_slice(number=n, uuid=f"MIG-00000000-0000-0000-0000-00000000000{n}", partition=mig, pci_id=FIRST) for n in (1, 2)
+    ]
 
     assert names(kept_by(*slices)) == ["CUDA:0", "CUDA:1"]
 
@@ -117,7 +119,11 @@ def test_little_free_memory_is_no_reason_to_drop() -> None:
 def test_what_a_variable_of_the_user_hides_from_programs_is_dropped() -> None:
     """Weakness 14.8: the variable counts raw devices, software renderers included."""
     host = a_host(environ={"GGML_VK_VISIBLE_DEVICES": "1"})
-    devices = [a_software_renderer(number=0), a_device("Vulkan", number=1, pci_id=FIRST), a_device("Vulkan", number=2, pci_id=SECOND)]
+    devices = [
+        a_software_renderer(number=0),
+        a_device("Vulkan", number=1, pci_id=FIRST),
+        a_device("Vulkan", number=2, pci_id=SECOND),
+    ]
 
     inventory = kept_by(*devices, host=host)
 
@@ -228,7 +234,9 @@ def test_a_build_that_fails_on_one_card_gives_way_to_the_one_that_serves_both() 
 
 
 def test_a_witness_completes_what_the_library_does_not_know() -> None:
-    cuda = a_device("CUDA", uuid="GPU-11111111-0000-0000-0000-000000000000", pci_id=FIRST, free_memory=None, kernel_version=None)
+    cuda = a_device(
+        "CUDA", uuid="GPU-11111111-0000-0000-0000-000000000000", pci_id=FIRST, free_memory=None, kernel_version=None
+    )
     nvml = a_device("NVML", uuid=cuda.uuid, pci_id=FIRST, free_memory=5 * GiB, used_memory=19 * GiB)
 
     (device,) = kept_by(cuda, nvml).kept

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.selectors import SelectionError, select
+from gpuprobe.judging.selectors import SelectionError, select
 from tests.records import a_device, a_slice, a_software_renderer
 
 FIRST = a_device("CUDA", ordinal=0, uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", pci_id="0000:01:00.0")

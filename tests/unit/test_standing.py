@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.ladder import why
+from gpuprobe.judging.ladder import why
+from gpuprobe.judging.remarks import warnings
+from gpuprobe.judging.rules import judge
+from gpuprobe.judging.standing import scheduling_order, standings, summary, undecided
 from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.machine import cards
-from gpuprobe.model import Device, DeviceNode, DeviceType, Evidence, GiB, Host, Inventory, Outcome, Probe, Purpose, Reading, Status, Step, Wanted
-from gpuprobe.remarks import warnings
-from gpuprobe.rules import judge
-from gpuprobe.standing import scheduling_order, standings, summary, undecided
+from gpuprobe.model import (
+    Device,
+    DeviceNode,
+    DeviceType,
+    Evidence,
+    GiB,
+    Host,
+    Inventory,
+    Outcome,
+    Probe,
+    Purpose,
+    Reading,
+    Status,
+    Step,
+    Wanted,
+)
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -108,7 +123,9 @@ def test_what_the_users_variable_hides_is_said_with_the_way_out() -> None:
 
 def test_a_better_librarys_failure_counts_before_the_lesser_view_that_failed_too() -> None:
     vulkan = a_device("Vulkan", pci_id=FIRST)
-    no = Outcome(Probe("Vulkan", Purpose.VALIDATE, device=vulkan.key), Status.CALL_FAILED, failure="unsupported", message="no queue")
+    no = Outcome(
+        Probe("Vulkan", Purpose.VALIDATE, device=vulkan.key), Status.CALL_FAILED, failure="unsupported", message="no queue"
+    )
     crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=6, steps=(Step("cuInit", None),))
 
     assert reason_of(with_node(), crashed, an_outcome(vulkan), no)[0] == "crashed"
@@ -116,7 +133,9 @@ def test_a_better_librarys_failure_counts_before_the_lesser_view_that_failed_too
 
 def test_a_failed_validation_is_the_reason_of_its_card() -> None:
     cuda = a_device(pci_id=FIRST)
-    no = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.CALL_FAILED, failure="unsupported", message="no kernels")
+    no = Outcome(
+        Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.CALL_FAILED, failure="unsupported", message="no kernels"
+    )
 
     assert reason_of(with_node(), an_outcome(cuda), no) == ("failed_validation", "CUDA: no kernels")
 
@@ -149,8 +168,8 @@ def test_a_software_renderer_is_named_and_does_not_count() -> None:
 def test_the_scheduler_takes_discrete_cards_first_and_the_freest_of_them() -> None:
     """Free memory orders nothing else; ties fall to the fixed order (14.32)."""
 
-    def device(free: int | None, pci: str, type: DeviceType = DeviceType.DISCRETE) -> Device:
-        return a_device(free_memory=free, pci_id=pci, type=type)
+    def device(free: int | None, pci: str, kind: DeviceType = DeviceType.DISCRETE) -> Device:
+        return a_device(free_memory=free, pci_id=pci, type=kind)
 
     big_integrated = device(90 * GiB, "0000:04:00.0", DeviceType.INTEGRATED)
     full, unknown = device(0, "0000:01:00.0"), device(None, "0000:02:00.0")

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from gpuprobe.judging.views import View
 from gpuprobe.model import Device, DeviceType, GiB, MiB, Outcome, Probe, Purpose, Status, Step, Validation, Verdict
 from gpuprobe.render import matrix, tables, wording
 from gpuprobe.render.screen import Screen
-from gpuprobe.views import View
 from tests.records import a_device
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.device_lists import cuda_selects, parse_list
+from gpuprobe.judging.device_lists import cuda_selects, parse_list
 
 # Three GPUs; the first has the UUID of NVIDIA's example, and the last two share the beginning of theirs.
 GPUS = (

@@ -1,0 +1,101 @@
+"""A machine as evidence in a file: what `gpuprobe capture` writes and `--from` reads.
+
+A capture is the evidence itself and not its judgement, so a newer gpuprobe judges an old capture by its newer rules.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from gpuprobe import __version__
+from gpuprobe.capture.redaction import redacted
+from gpuprobe.capture.wire import ShapeError, from_json, to_json
+from gpuprobe.libraries import LIBRARIES
+from gpuprobe.model import Evidence, Json
+
+KIND = "gpuprobe capture"
+SCHEMA_VERSION = 1
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class CaptureError(ValueError):
+    """A file that cannot be used as a capture; the text says what it is and what would do."""
+
+
+def document(evidence: Evidence) -> Json:
+    """The capture as JSON, redacted; see schemas/capture.schema.json."""
+    return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "gpuprobe": __version__,
+        "evidence": redacted(to_json(evidence), evidence.host),
+    }
+
+
+def save(path: Path, evidence: Evidence) -> None:
+    """Writes the capture whole or not at all, readable by its owner only. Raises OSError."""
+    text = json.dumps(document(evidence), indent=1, sort_keys=True) + "\n"
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        path.write_text(text, encoding="utf-8")  # a pipe or /dev/stdout: nothing to replace
+        return
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)  # noqa: PTH105 - the same call, and the names are texts already
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path) -> Evidence:
+    """The evidence in a capture file. Raises CaptureError with a sentence for a person, also where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as problem:
+        raise CaptureError(f"`{path}` cannot be read: {problem.strerror or problem}") from problem
+    if len(content) > MOST_BYTES:
+        raise CaptureError(f"`{path}` is larger than any capture ({MOST_BYTES // 1024 // 1024} MiB)")
+    return _evidence(_parsed(content, path), path)
+
+
+def _parsed(content: bytes, path: Path) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as problem:
+        hint = "gpuprobe capture machine.json"
+        raise CaptureError(f"`{path}` is not a capture: it is not JSON ({problem}); make one with `{hint}`") from problem
+
+
+def _evidence(said: Any, path: Path) -> Evidence:
+    if not isinstance(said, dict) or said.get("kind") != KIND:
+        raise CaptureError(f"`{path}` is not a capture{_what_else(said)}; make one with `gpuprobe capture machine.json`")
+    if said.get("schema_version") != SCHEMA_VERSION:
+        found = said.get("schema_version")
+        raise CaptureError(f"`{path}` is a capture of version {found!r:.20}; this gpuprobe reads version {SCHEMA_VERSION}")
+    try:
+        evidence = from_json(Evidence, said.get("evidence"))
+    except (ShapeError, RecursionError) as problem:
+        raise CaptureError(f"`{path}` is a damaged capture: {problem}") from problem
+    _check_libraries(evidence, path)
+    return evidence
+
+
+def _what_else(said: Any) -> str:
+    if isinstance(said, dict) and "summary" in said and "schema_version" in said:
+        return " but an answer of `--json`, which holds the judgement and not the evidence"
+    return ""
+
+
+def _check_libraries(evidence: Evidence, path: Path) -> None:
+    known = {library.name for library in LIBRARIES}
+    named = {device.library for outcome in evidence.outcomes for device in outcome.devices}
+    named |= {outcome.probe.library for outcome in evidence.outcomes}
+    if not named <= known:
+        raise CaptureError(f"`{path}` names a library that this gpuprobe does not know: {sorted(named - known)[0]!r:.60}")

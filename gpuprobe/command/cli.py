@@ -1,0 +1,252 @@
+"""The command line: every command with its options and its help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from gpuprobe.command import commands
+from gpuprobe.command.commands import Reply
+from gpuprobe.command.options import Asked, show_version, with_shared_options
+from gpuprobe.exits import Exit
+
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
+
+DEVICE_HELP = "An id or the beginning of one, a PCI address, `CUDA:0`, a number or a library's name."
+
+Devices = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help=DEVICE_HELP, show_default=False)]
+
+
+class Command(NamedTuple):
+    function: Callable[..., Reply | None]
+    hidden: bool = False
+
+    def built(self, name: str) -> Any:
+        """What Typer makes of it; None is never seen by Typer, which takes a function with its options."""
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(name, hidden=self.hidden)(with_shared_options(self.function))
+        return typer.main.get_command(single)
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+class Commands(TyperGroup):
+    """The commands of `COMMANDS`, each built when it is asked for: all of them cost a sixth of the start-up.
+
+    Options may stand before the command, and `list` is taken where there is none.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # Typer proposes one of these names where a command is mistyped; what stands behind a name is never used.
+        self.commands = {name: self for name, each in COMMANDS.items() if not each.hidden}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return COMMANDS[cmd_name].built(cmd_name) if cmd_name in COMMANDS else None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self._reordered(args))
+
+    def _reordered(self, args: list[str]) -> list[str]:
+        """`--json env` becomes `env --json`; nothing but options becomes `list` with these options."""
+        taking = _options_with_a_value() if args[:1] and args[0].startswith("-") else set()
+        position = 0
+        while position < len(args) and args[position].startswith("-"):
+            position += 2 if args[position] in taking else 1
+        options, rest = args[:position], args[position:]
+        if rest:
+            return [*rest[:1], *options, *rest[1:]]
+        early = [option for option in options if option in ("--help", "-h", "--version")]
+        return early or ["list", *options]
+
+
+def _options_with_a_value() -> set[str]:
+    options = [each for each in COMMANDS["list"].built("list").params if each.param_type_name == "option"]
+    return {name for each in options if not each.is_flag for name in each.opts}
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def command(name: str, hidden: bool = False) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
+    def declare(function: Callable[..., Reply | None]) -> Callable[..., Reply | None]:
+        COMMANDS[name] = Command(function, hidden)
+        return function
+
+    return declare
+
+
+@app.callback()
+def gpuprobe(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Which GPUs inference can really use, and what became of the others.
+
+    Every library of every vendor is asked in a process of its own, under a time limit, and really initialised.
+    Without a command it lists: `gpuprobe --json` is `gpuprobe list --json`.
+
+    \b
+    Examples:
+      gpuprobe                          which GPUs are usable, and why the others are not
+      gpuprobe list --json              the same for a program
+      e=$(gpuprobe env) || exit; eval "$e"   select exactly the devices that work
+    """
+
+
+@command("list")
+def list_devices(
+    asked: Asked,
+    device: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help=DEVICE_HELP, show_default=False)] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also every view and every library: how far each got, and why it was dropped.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only list, initialise nothing: faster, and proves less.")
+    ] = False,
+    require: Annotated[
+        str | None,
+        typer.Option(
+            "--require",
+            metavar="CLAUSES",
+            help="Exit 5 unless met: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="free", help="Most free memory first, instead of the fixed order.")
+    ] = None,
+) -> Reply:
+    """Which GPUs are usable, and what became of the others.
+
+    Use it when a program runs on the CPU although there is a GPU, or to check a machine before work is sent to it.
+    With a DEVICE: everything about that one.
+
+    \b
+    Examples:
+      gpuprobe list --all               every library and every view, with reasons
+      gpuprobe list CUDA:0              everything about one device
+      gpuprobe list --require 'count>=2, free>=20GiB'   exit code 5 if that is not met
+    """
+    return commands.list_devices(asked, device, everything=everything, quick=quick, require=require, sort=sort)
+
+
+@command("validate")
+def validate(
+    asked: Asked,
+    device: Devices = None,
+    build: Annotated[
+        list[str] | None,
+        typer.Option("--build", metavar="NAME", help="Only views in this build; `system` is the system's own library."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 4 if any view fails, not only if a card has no passing one.")
+    ] = False,
+) -> Reply:
+    """Whether every view of every card works, and where it fails.
+
+    Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at the first
+    library that works on a card, this makes a context through each of them.
+
+    \b
+    Examples:
+      gpuprobe validate                 every view of every card
+      gpuprobe validate CUDA:0 -v       one device, with the time of each step
+    """
+    return commands.validate(asked, tuple(device or ()), builds=tuple(build or ()), strict=strict)
+
+
+@command("flash-attn")
+def flash_attn(asked: Asked, device: Devices = None) -> Reply:
+    """Whether these devices can use flash attention together.
+
+    Use it before `OLLAMA_FLASH_ATTENTION` or a quantised K/V cache is set: it names the device that says no, and
+    what the variables that are set now make of it.
+
+    \b
+    Examples:
+      gpuprobe flash-attn               all usable devices together
+      gpuprobe flash-attn CUDA:0 || echo no     exit code 5 means no, 6 unknown
+    """
+    return commands.flash_attn(asked, tuple(device or ()))
+
+
+@command("env")
+def env(
+    asked: Asked,
+    device: Devices = None,
+    shell: Annotated[
+        str | None, typer.Option("--shell", metavar="sh", help="For which shell the lines are written: sh.")
+    ] = None,
+) -> Reply:
+    """The variables that select exactly the devices that work.
+
+    Use it in a script or a service's start: the chosen devices are selected, and all others are hidden from every
+    library. Nothing usable: nothing is printed, and the exit code is 3.
+
+    \b
+    Examples:
+      e=$(gpuprobe env) || exit; eval "$e"          all usable devices
+      e=$(gpuprobe env CUDA:0) || exit; eval "$e"   only this one
+    A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`.
+    """
+    return commands.env(asked, tuple(device or ()), shell=shell)
+
+
+@command("capture")
+def capture(
+    asked: Asked,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)],
+) -> Reply:
+    """Write this machine as a file that `--from` judges elsewhere.
+
+    Use it for a bug report, or to look at another person's machine. Serial numbers, host and user names are replaced.
+
+    \b
+    Examples:
+      gpuprobe capture machine.json
+      gpuprobe list --from machine.json     the same answer as on that machine
+    """
+    return commands.capture(asked, file)
+
+
+@command("refresh")
+def refresh(asked: Asked) -> Reply:
+    """How much memory is free now.
+
+    Use it in a loop that waits for memory. Nothing is saved between two runs yet: each run discovers everything anew.
+
+    \b
+    Example:
+      gpuprobe refresh --json
+    """
+    return commands.refresh(asked)
+
+
+@command("runner", hidden=True)
+def runner(asked: Asked) -> None:
+    """The child: one request line on standard input, JSON lines as the answer.
+
+    \b
+    Example:
+      echo '{"backend": "vulkan", "purpose": "list", "candidates": ["libvulkan.so.1"], "paths": [], "device": null}' |
+        gpuprobe runner
+    """
+    from gpuprobe import runner as child
+
+    child.main()

@@ -1,0 +1,181 @@
+"""What each command answers: the document and the text to show, and the exit code. Nothing is written or ended here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from gpuprobe.command import gathering
+from gpuprobe.command.gathering import inventory_of, selected, wanted_of
+from gpuprobe.exits import Exit, WrongUsage, weightiest
+from gpuprobe.judging import standing
+from gpuprobe.model import Device, Inventory, Json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gpuprobe.command.options import Asked
+    from gpuprobe.render.screen import Screen
+
+
+class Reply(NamedTuple):
+    """What a command leaves to be shown: `document` with --json, else `lines` as they are, else `text`."""
+
+    exit: Exit
+    document: Callable[[], Json]
+    text: Callable[[Screen], Iterable[RenderableType]]
+    lines: str | None = None
+    complaint: str | None = None  # one line on standard error, without --json
+
+
+def list_devices(
+    asked: Asked,
+    device: str | None = None,
+    *,
+    everything: bool = False,
+    quick: bool = False,
+    require: str | None = None,
+    sort: str | None = None,
+    notes: Sequence[str] = (),
+) -> Reply:
+    """Plain `list` leaves with 0 whatever it finds; only `--require` can be answered with no or with unknown."""
+    from gpuprobe.command import listing
+
+    if sort not in (None, "free"):
+        raise WrongUsage(f"`--sort {sort}`: only `free` is accepted", "as in `gpuprobe list --sort free`")
+    requirement = None if require is None else gathering.requirement_of(require)
+    inventory = inventory_of(asked, wanted_of(asked, "none" if quick else "needed"))
+    part = listing.part_of(inventory, device, by_free_memory=sort == "free")
+    text, leave_with = listing.headline(inventory, part, quick, requirement)
+
+    def document() -> Json:
+        return listing.document(inventory, part, text, leave_with, notes)
+
+    def shown(screen: Screen) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import list_text
+
+        return list_text(inventory, part, text, asked, width=screen.width, with_all=everything, notes=notes)
+
+    return Reply(leave_with, document, shown)
+
+
+def refresh(asked: Asked) -> Reply:
+    return list_devices(asked, notes=("no discovery is saved between two runs yet, so everything was asked anew",))
+
+
+def validate(asked: Asked, devices: Sequence[str], *, builds: Sequence[str] = (), strict: bool = False) -> Reply:
+    from gpuprobe.command import validating
+
+    inventory, shown = validating.views_of(asked, devices, builds)
+    text, leave_with = validating.conclusion(inventory, shown, strict)
+
+    def document() -> Json:
+        from gpuprobe.render.replies import validate_document
+
+        return validate_document(inventory, shown, text, leave_with)
+
+    def drawn(screen: Screen) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import validate_text
+
+        return validate_text(inventory, shown, text, asked, screen.width)
+
+    return Reply(leave_with, document, drawn)
+
+
+def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
+    from gpuprobe.judging import flash_attention
+
+    inventory = inventory_of(asked, wanted_of(asked))
+    chosen = selected(devices, inventory.kept)
+    answer = flash_attention.of_set(chosen)
+    effective = flash_attention.effective(inventory.evidence.host.environ, answer)
+    if chosen:
+        codes = {True: Exit.ANSWERED, False: Exit.NO, None: Exit.UNDECIDED}
+        doubt = Exit.UNDECIDED if not devices and standing.undecided(inventory) else Exit.ANSWERED
+        leave_with = weightiest(codes[answer.supported], doubt)
+    else:
+        answer = answer._replace(supported=None, rule="no_device", because=_nothing(inventory))
+        leave_with = _nothing_usable(inventory)
+
+    def document() -> Json:
+        from gpuprobe.render.replies import flash_attn_document
+
+        return flash_attn_document(inventory, chosen, answer, effective, leave_with)
+
+    def drawn(screen: Screen) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import flash_attn_text
+
+        return flash_attn_text(inventory, chosen, answer, effective, asked)
+
+    return Reply(leave_with, document, drawn)
+
+
+def env(asked: Asked, devices: Sequence[str], *, shell: str | None = None) -> Reply:
+    from gpuprobe.render import shell as shells
+    from gpuprobe.render.device import variables_for
+
+    if shell is not None and shell not in shells.SHELLS:
+        accepted = ", ".join(f"`{name}`" for name in shells.SHELLS)
+        raise WrongUsage(f"`--shell {shell}`: this version writes {accepted} only", "as in `gpuprobe env --shell sh`")
+    inventory = inventory_of(asked, wanted_of(asked))
+    chosen = selected(devices, inventory.kept)
+    variables = variables_for(chosen, inventory) if chosen else ()
+    text = _selects(chosen) if chosen else _nothing(inventory)
+    leave_with = Exit.ANSWERED if chosen else _nothing_usable(inventory)
+
+    def document() -> Json:
+        from gpuprobe.render.replies import env_document
+
+        return env_document(inventory, chosen, variables, text, leave_with)
+
+    return Reply(
+        leave_with,
+        document,
+        lambda screen: (),
+        lines=shells.sh(dict(variables)),
+        complaint=None if chosen else f"Error: {text}",
+    )
+
+
+def capture(asked: Asked, file: str) -> Reply:
+    from pathlib import Path
+
+    from gpuprobe import capture as captures
+
+    if asked.source is not None:
+        raise WrongUsage("`capture` writes this machine, so `--from` has no meaning with it", "copy the file instead")
+    # Everything that any command could ask later, software renderers included.
+    wanted = wanted_of(asked, "all")._replace(allow_software=True)
+    evidence = gathering.evidence_of_this_machine(asked, wanted)
+    try:
+        captures.save(Path(file), evidence)
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise WrongUsage(f"`{file}` cannot be written: {reason}", "as in `gpuprobe capture machine.json`") from problem
+    text = f"written to {file}; `gpuprobe list --from {file}` judges it anywhere"
+
+    def document() -> Json:
+        from gpuprobe.judging.rules import judge
+        from gpuprobe.render.replies import captured_document
+
+        return captured_document(judge(evidence, wanted), file, text)
+
+    def drawn(screen: Screen) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import line
+
+        return [line(text)]
+
+    return Reply(Exit.ANSWERED, document, drawn)
+
+
+def _nothing(inventory: Inventory) -> str:
+    return standing.summary(inventory).text
+
+
+def _nothing_usable(inventory: Inventory) -> Exit:
+    return Exit.UNDECIDED if standing.undecided(inventory) else Exit.NOTHING_USABLE
+
+
+def _selects(chosen: Sequence[Device]) -> str:
+    names = ", ".join(f"{device.library}:{device.ordinal}" for device in chosen)
+    return f"these variables select {names} and hide every other device"

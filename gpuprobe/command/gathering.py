@@ -1,0 +1,104 @@
+"""What the options ask for, and the inventory that answers it: from this machine or from a capture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gpuprobe.exits import WrongUsage
+from gpuprobe.judging.rules import judge
+from gpuprobe.libraries import LIBRARIES, spelled
+from gpuprobe.model import Device, Evidence, Inventory, Wanted
+
+if TYPE_CHECKING:
+    from gpuprobe.command.options import Asked
+    from gpuprobe.judging.requirement import Requirement
+
+
+def wanted_of(asked: Asked, validate: str = "needed") -> Wanted:
+    """The options as a question; WrongUsage where one of them has no meaning."""
+    return Wanted(
+        libraries=_libraries(asked.library),
+        validate=validate,
+        seconds=_seconds("--timeout", asked.timeout),
+        deadline=_seconds("--deadline", asked.deadline),
+        allow_software=asked.allow_software,
+        wake=not asked.no_wake,
+    )
+
+
+def _libraries(texts: Sequence[str]) -> tuple[str, ...]:
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if texts and not names:
+        raise WrongUsage("`--library` without a name", _LIBRARY_HINT)
+    unknown = [name for name in names if spelled(name) is None]
+    if unknown:
+        raise WrongUsage(f"`--library {unknown[0]}`: there is no such library", _LIBRARY_HINT)
+    return tuple(dict.fromkeys(library.name for name in names if (library := spelled(name))))
+
+
+_LIBRARY_HINT = f"{', '.join(library.name for library in LIBRARIES)} are accepted, as in `--library cuda,level-zero`"
+
+
+def _seconds(option: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:  # not a number fails both comparisons
+        raise WrongUsage(f"`{option} {text}`: a number of seconds above 0 is accepted", f"as in `{option} 10`")
+    return seconds
+
+
+def inventory_of(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Inventory:
+    """Asks the machine, or the capture that `--from` names, and judges what came back; `known` is not asked again."""
+    if asked.source is not None:
+        from gpuprobe.discovery import replay
+
+        return judge(replay(_captured(asked.source), wanted), wanted)
+    return judge(evidence_of_this_machine(asked, wanted, known), wanted)
+
+
+def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Evidence:
+    from gpuprobe.discovery import gather
+    from gpuprobe.survey.host import read_host
+
+    with asked.screen.progress(asked.quiet) as watch:
+        return gather(known.host if known else read_host(), wanted, watch, known)
+
+
+def _captured(source: str) -> Evidence:
+    from pathlib import Path
+
+    from gpuprobe.capture import CaptureError, load
+
+    try:
+        return load(Path(source))
+    except CaptureError as problem:
+        raise WrongUsage(str(problem), "as in `gpuprobe list --from machine.json`") from problem
+
+
+def requirement_of(text: str) -> Requirement:
+    from gpuprobe.judging.requirement import RequirementError, parse
+
+    try:
+        return parse(text)
+    except RequirementError as problem:
+        raise WrongUsage(
+            f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`"
+        ) from problem
+
+
+def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, ...]:
+    """The devices that the DEVICE arguments mean, each once, in the order of the arguments; all where none is given."""
+    if not texts:
+        return tuple(devices)
+    from gpuprobe.judging.selectors import SelectionError, select
+
+    try:
+        found = [device for text in texts for device in select(text, devices)]
+    except SelectionError as problem:
+        raise WrongUsage(str(problem), "`gpuprobe list` shows the devices and their ids") from problem
+    return tuple(device for place, device in enumerate(found) if device not in found[:place])

@@ -1,0 +1,139 @@
+"""How an answer, wrong usage, a bug, Ctrl-C and a closed pipe leave the program: what is written, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from gpuprobe.exits import Exit, WrongUsage
+from gpuprobe.render.document import error_document
+from gpuprobe.render.screen import Screen
+
+if TYPE_CHECKING:
+    from gpuprobe.command.commands import Reply
+    from gpuprobe.command.options import Asked
+
+# The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
+TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
+
+REPORT = (
+    "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
+)
+
+
+class Failure(Exception):
+    """Why there is no answer, as the error document and the line on standard error say it."""
+
+    def __init__(self, code: str, message: str, hint: str, leave_with: Exit) -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint, self.exit = code, message, hint, leave_with
+
+
+def run(arguments: Sequence[str], screen: Screen | None = None) -> int:
+    """Runs one command line and returns its exit code; everything it has to say has been written."""
+    if screen is None and sys.stdout is None:
+        return _without_output()
+    screen = screen or Screen.of_process()
+    try:
+        return _answered(arguments, screen)
+    except Failure as failure:
+        _tell(failure, screen, "--json" in arguments)
+        return failure.exit
+
+
+def _without_output() -> int:
+    if sys.stderr is not None:
+        sys.stderr.write("Error: standard output is closed; there is nowhere to write the answer\n")
+    return Exit.BUG
+
+
+def _answered(arguments: Sequence[str], screen: Screen) -> int:
+    result = _result(arguments, screen)
+    if not isinstance(result, tuple):  # help and version are written already; Typer turns Ctrl-C into its code
+        if result == Exit.INTERRUPTED:
+            raise _interrupted()
+        return int(result or 0)
+    asked: Asked = result[0]
+    reply: Reply = result[1]
+    try:
+        _show(asked, reply, screen)
+    except BrokenPipeError:  # the reader has seen enough: `gpuprobe | head -1`
+        _let_go(screen.out)
+    except OSError as problem:
+        _let_go(screen.out)
+        said = f"the answer could not be written: {problem.strerror or problem}"
+        raise Failure("unwritable", said, "make room there, or write elsewhere", Exit.BUG) from problem
+    except Exception as problem:
+        raise _bug(problem, arguments, screen) from problem
+    return reply.exit
+
+
+def _result(arguments: Sequence[str], screen: Screen) -> Any:
+    try:
+        from gpuprobe.command.cli import app
+
+        command = typer.main.get_command(app)
+        return command.main(list(arguments), prog_name="gpuprobe", standalone_mode=False, obj=screen)
+    except SystemExit as leaving:  # Typer's way out when the reader of its help has gone
+        return leaving.code
+    except KeyboardInterrupt as interrupt:
+        raise _interrupted() from interrupt
+    except WrongUsage as wrong:
+        raise Failure("wrong_usage", wrong.message, wrong.hint, Exit.USAGE) from wrong
+    except TyperUsage as wrong:
+        raise _misused(wrong) from wrong
+    except Exception as problem:
+        raise _bug(problem, arguments, screen) from problem
+
+
+def _show(asked: Asked, reply: Reply, screen: Screen) -> None:
+    screen.colour_allowed = not asked.no_color
+    if reply.complaint and not asked.json:
+        screen.complain(reply.complaint)
+    if asked.json:
+        screen.write_document(reply.document())
+    elif reply.lines is not None:
+        screen.write_exactly(reply.lines)
+    else:
+        screen.show(reply.text(screen))
+
+
+def _misused(wrong: Any) -> Failure:
+    """Typer's own complaint, with the example that it lacks."""
+    command = wrong.ctx.command_path if getattr(wrong, "ctx", None) else "gpuprobe"
+    message = wrong.format_message().strip().rstrip(".").replace("'", "`")
+    return Failure("wrong_usage", message, f"`{command} --help` shows what is accepted, with examples", Exit.USAGE)
+
+
+def _interrupted() -> Failure:
+    return Failure("interrupted", "interrupted before the answer was complete", "run it again", Exit.INTERRUPTED)
+
+
+def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failure:
+    if {"-v", "--verbose"} & set(arguments):
+        from traceback import format_exception
+
+        screen.complain("".join(format_exception(problem)).rstrip())
+    said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+    return Failure("bug", f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
+
+
+def _tell(failure: Failure, screen: Screen, json: bool) -> None:
+    try:
+        if json:
+            screen.write_document(error_document(failure.code, failure.message, failure.hint, failure.exit))
+        else:
+            from gpuprobe.strings import printable
+
+            screen.complain(printable(f"Error: {failure.message}; {failure.hint}"))
+    except OSError:
+        _let_go(screen.out)
+
+
+def _let_go(stream: TextIO) -> None:
+    """What could not be written stays in the stream's buffer: Python would try once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,98 @@
+"""What `list` answers: the whole machine or the part that one DEVICE means, its first line and its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from gpuprobe.command.gathering import selected
+from gpuprobe.exits import Exit, WrongUsage, weightiest
+from gpuprobe.judging import standing
+from gpuprobe.judging.identity import normal_pci, same_card
+from gpuprobe.judging.standing import Standing
+from gpuprobe.judging.views import numbered
+from gpuprobe.model import Device, Drop, Inventory, Json
+
+if TYPE_CHECKING:
+    from gpuprobe.judging.requirement import Requirement
+
+
+class Part(NamedTuple):
+    """What is to be shown; `one` says that it is about a DEVICE and not about the machine."""
+
+    kept: tuple[Device, ...]  # in the order to show
+    drops: tuple[Drop, ...]
+    standings: tuple[Standing, ...]
+    one: bool = False
+
+
+def part_of(inventory: Inventory, device: str | None, by_free_memory: bool = False) -> Part:
+    """WrongUsage where DEVICE means nothing here, or several devices."""
+    standings = standing.standings(inventory)
+    if device is None:
+        kept = _most_free_first(inventory.kept) if by_free_memory else inventory.kept
+        return Part(kept, inventory.drops, standings)
+    views = _meant(device, inventory, standings)
+    address = normal_pci(device)
+    return Part(
+        kept=tuple(each for each in inventory.kept if _shown(each, views)),
+        drops=tuple(drop for drop in inventory.drops if _shown(drop.device, views)),
+        standings=tuple(
+            each for each in standings if _concerns(each, views) or each.card.pci_id == address is not None
+        ),
+        one=True,
+    )
+
+
+def _most_free_first(devices: Sequence[Device]) -> tuple[Device, ...]:
+    return tuple(
+        sorted(devices, key=lambda device: -1 if device.free_memory is None else device.free_memory, reverse=True)
+    )
+
+
+def _meant(text: str, inventory: Inventory, standings: Sequence[Standing]) -> tuple[Device, ...]:
+    """The views that DEVICE means: a kept device first, else what was dropped, else a card that nobody lists."""
+    try:
+        return selected([text], inventory.kept)
+    except WrongUsage:
+        try:
+            return selected([text], numbered(inventory))
+        except WrongUsage:
+            if any(each.card.pci_id == normal_pci(text) is not None for each in standings):
+                return ()
+            raise
+
+
+def _shown(device: Device, views: Sequence[Device]) -> bool:
+    return any(same_card(device, view).answer == "same" for view in views)
+
+
+def _concerns(each: Standing, views: Sequence[Device]) -> bool:
+    address = each.card.pci_id
+    return any(device in each.devices for device in views) or (
+        address is not None and any(normal_pci(view.pci_id) == address for view in views)
+    )
+
+
+def headline(inventory: Inventory, part: Part, quick: bool, requirement: Requirement | None) -> tuple[str, Exit]:
+    """The first line and the exit code."""
+    text = standing.summary(inventory).text
+    if quick and inventory.kept:
+        text += " (listed, not initialised: whether they work was not asked)"
+    if requirement is None:
+        return text, Exit.ANSWERED
+    from gpuprobe.judging.requirement import meets
+
+    met = meets(requirement, part.kept)
+    doubt = met.undecided or (not met.answer and standing.undecided(inventory))
+    leave_with = weightiest(Exit.ANSWERED if met.answer else Exit.NO, Exit.UNDECIDED if doubt else Exit.ANSWERED)
+    verdict = {Exit.ANSWERED: "met", Exit.NO: "not met", Exit.UNDECIDED: "cannot be decided"}[leave_with]
+    return f"requirement {verdict}: {met.because}", leave_with
+
+
+def document(inventory: Inventory, part: Part, text: str, leave_with: Exit, notes: Sequence[str]) -> Json:
+    from gpuprobe.render.document import list_document
+
+    return list_document(
+        inventory, text, leave_with, kept=part.kept, drops=part.drops, standings=part.standings, notes=notes
+    )

@@ -1,0 +1,89 @@
+"""The texts of the commands, part by part: the first line, tables, reasons, the CPU and the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from gpuprobe.judging import remarks
+from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
+from gpuprobe.judging.views import View
+from gpuprobe.model import Device, Inventory
+from gpuprobe.render import everything, matrix, tables, wording
+from gpuprobe.render.device import record
+from gpuprobe.render.machine_text import bystanders, processor_line
+from gpuprobe.strings import printable
+
+if TYPE_CHECKING:
+    from gpuprobe.command.listing import Part
+    from gpuprobe.command.options import Asked
+
+
+def line(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
+
+
+def list_text(
+    inventory: Inventory, part: Part, text: str, asked: Asked, *, width: int, with_all: bool, notes: Iterable[str]
+) -> Iterator[RenderableType]:
+    yield line(text, "bold")
+    if part.one:
+        yield from _one(inventory, part)
+    else:
+        yield from tables.device_table(part.kept, width)
+    yield from tables.unusable_cards(part.standings)
+    if not part.one:
+        if not part.standings or with_all:
+            yield from bystanders(inventory.evidence.host)
+        yield processor_line(inventory.evidence.host)
+    if with_all:
+        yield from everything.libraries(inventory.evidence.outcomes, asked.verbose)
+        yield from everything.all_views(inventory)
+    elif asked.verbose:
+        yield from everything.verbose_outcomes(inventory.evidence.outcomes)
+    if not asked.quiet:
+        yield from tables.notes([*notes, *remarks.warnings(inventory)])
+
+
+def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
+    for device in part.kept:
+        yield Text.assemble((wording.numbered(device), "bold green"), f"  {wording.name_of(device)}")
+        yield from everything.one_device(record(device, inventory))
+    for drop in part.drops:
+        yield from everything.dropped(drop, inventory)
+
+
+def validate_text(
+    inventory: Inventory, shown: Sequence[View], text: str, asked: Asked, width: int
+) -> Iterator[RenderableType]:
+    yield line(text, "bold")
+    if shown:
+        yield from matrix.matrix(shown, width)
+        yield from matrix.details(shown)
+    if asked.verbose:
+        yield from everything.verbose_outcomes(inventory.evidence.outcomes)
+    if not asked.quiet:
+        yield from tables.notes(remarks.warnings(inventory))
+
+
+_ANSWERS = {True: "yes", False: "no", None: "unknown"}
+
+
+def flash_attn_text(
+    inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, asked: Asked
+) -> Iterator[RenderableType]:
+    yield line(f"flash attention: {_ANSWERS[answer.supported]}; {answer.because}", "bold")
+    for device in chosen:
+        own = of_device(device)
+        yield tables.indented(
+            f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}"
+        )
+    if chosen:
+        yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
+        for sentence in effective.because:
+            yield tables.indented(printable(sentence))
+    if not asked.quiet:
+        yield from tables.notes(remarks.warnings(inventory))

@@ -1,0 +1,83 @@
+"""Completing what a library says of a card with what others know better: witnesses, its own validation, the system.
+
+Each completed field names its source; nothing that the library itself said is overwritten except free and used memory,
+which witnesses see for every process and not only for the asking one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gpuprobe import machine
+from gpuprobe.judging import identity
+from gpuprobe.judging.verdicts import validates
+from gpuprobe.libraries import NVIDIA, library_named
+from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Purpose, Status
+
+_FROM_WITNESS = ("free_memory", "used_memory")
+_FROM_ANYONE = (
+    *("uuid", "uuid_space", "pci_id", "total_memory", "kernel_version"),
+    *("compute_major", "compute_minor", "vendor_id", "name"),
+)
+
+
+def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
+    witnesses = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
+    return [_complete(device, witnesses, evidence) for device in devices]
+
+
+def _is_witness(outcome: Outcome) -> bool:
+    return library_named(outcome.probe.library).witness and outcome.probe.purpose is Purpose.LIST
+
+
+def _complete(device: Device, witnesses: Iterable[Device], evidence: Evidence) -> Device:
+    for witness in witnesses:
+        if identity.same_card(device, witness).answer == "same":
+            device = filled(device, witness, _FROM_ANYONE)
+            device = filled(device, witness, _FROM_WITNESS, overwrite=True)
+    device = _from_validation(device, evidence)
+    device = _shared_memory(device, evidence.host)
+    return _used(device)
+
+
+def filled(device: Device, other: Device, fields: Iterable[str], overwrite: bool = False) -> Device:
+    """`device` with the named fields taken from `other` where it has them and the device lacks them, sources noted."""
+    news = {
+        field: getattr(other, field)
+        for field in fields
+        if getattr(other, field) is not None and (overwrite or getattr(device, field) is None)
+    }
+    if not news:
+        return device
+    sources = {**dict(device.sources), **dict.fromkeys(news, other.library)}
+    return device._replace(**news, sources=tuple(sorted(sources.items())), listed_as=device.key)
+
+
+def _from_validation(device: Device, evidence: Evidence) -> Device:
+    """The driver API tells free memory only inside a context: the validation had one."""
+    for outcome in evidence.outcomes:
+        if outcome.status is Status.OK and validates(outcome.probe, device):
+            told = Device(device.library, device.number, free_memory=outcome.facts.get("free_memory"))
+            return filled(device, told, ("free_memory",))
+    return device
+
+
+def _shared_memory(device: Device, host: Host) -> Device:
+    """Weakness 14.28: an integrated NVIDIA GPU counts the page cache as used; what is really free is the system's.
+
+    Clamped to the device's total, and the system's figure already respects the container's limit.
+    """
+    if device.type is not DeviceType.INTEGRATED or NVIDIA not in library_named(device.library).vendors:
+        return device
+    available = machine.memory(host).available
+    if available is None:
+        return device
+    free = available if device.total_memory is None else min(available, device.total_memory)
+    sources = {**dict(device.sources), "free_memory": "system"}
+    return device._replace(free_memory=free, used_memory=None, sources=tuple(sorted(sources.items())))
+
+
+def _used(device: Device) -> Device:
+    if device.used_memory is not None or device.total_memory is None or device.free_memory is None:
+        return device
+    return device._replace(used_memory=max(0, device.total_memory - device.free_memory))

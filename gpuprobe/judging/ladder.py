@@ -1,0 +1,157 @@
+"""Why a card is not usable: the rungs between the bus and a context, and the one that gave way.
+
+kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gpuprobe import machine
+from gpuprobe.judging.identity import normal_pci
+from gpuprobe.judging.rules import order
+from gpuprobe.judging.verdicts import describe
+from gpuprobe.libraries import AMD, INTEL, LIBRARIES, NVIDIA, Library, library_named, rank_of
+from gpuprobe.machine import Card
+from gpuprobe.model import Device, Drop, Host, Inventory, Outcome, Purpose, Reason, Status
+
+
+class Why(NamedTuple):
+    """Why a card is not usable: a stable slug, a clause that follows "is not:", and the one thing to do."""
+
+    slug: str
+    because: str
+    advice: str | None
+
+
+# A view that another view replaces says nothing about the card.
+REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE})
+
+def why(card: Card, inventory: Inventory) -> Why:
+    """The reason that a person can act on first: the lowest rung, unless a library got past it.
+
+    A card that some library lists has its driver and its node; then the failure of the most preferred library counts.
+    """
+    host = inventory.evidence.host
+    drops = sorted(
+        (drop for drop in inventory.drops if is_of(drop.device, card) and drop.reason not in REPLACED),
+        key=lambda drop: order(drop.device),
+    )
+    rungs = [_hidden(card, inventory)]
+    if not drops:
+        rungs = [_kernel_driver(card, host), _device_node(card, host), *rungs]
+    rungs += [_library(card, inventory, drops), _dropped(drops)]
+    return next((rung for rung in rungs if rung is not None), Why("not_listed", "no library lists it", None))
+
+
+def is_of(device: Device, card: Card) -> bool:
+    """Whether this view is a view of this card."""
+    if card.pci_id is not None:
+        return device.pci_id == normal_pci(card.pci_id)
+    if card.kind in ("listed", "software"):
+        return device.pci_id is None and device.name == card.name
+    return device.pci_id is None and serves(library_named(device.library), card)
+
+
+def serves(library: Library, card: Card) -> bool:
+    """Whether cards of this vendor are the library's business; an unknown vendor may be anybody's."""
+    return not library.vendors or card.vendor_id is None or card.vendor_id in library.vendors
+
+
+def _kernel_driver(card: Card, host: Host) -> Why | None:
+    if card.kind != "pci" or host.platform != "linux":
+        return None
+    if card.driver == "vfio-pci" or card.driver_override == "vfio-pci":
+        advice = "use it inside that virtual machine, or remove it from the vfio configuration and reboot"
+        return Why("reserved_for_a_vm", "`vfio-pci` holds it for a virtual machine", advice)
+    if card.driver is None:
+        return Why("no_kernel_driver", "no kernel driver is bound to it", _DRIVER_ADVICE.get(card.vendor_id or 0))
+    if card.driver in ("nouveau", "nova_core"):
+        because = f"the kernel driver `{card.driver}` owns it, and that has no CUDA"
+        return Why("other_kernel_driver", because, _DRIVER_ADVICE[NVIDIA])
+    return None
+
+
+_DRIVER_ADVICE = {
+    NVIDIA: "install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
+    AMD: "load it with `sudo modprobe amdgpu`, and look at `sudo dmesg | grep -i amdgpu` if that fails",
+    INTEL: "load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
+}
+
+
+def _device_node(card: Card, host: Host) -> Why | None:
+    """The nodes a library must open. They are looked at, never opened."""
+    needed = _nodes_of(card)
+    if not needed or host.platform != "linux":
+        return None
+    nodes = {node.path: node for node in host.nodes}
+    absent = [path for path in needed if path not in nodes]
+    if absent:
+        inside = machine.container(host)
+        contained = inside not in (None, "none")
+        advice = _CONTAINER_ADVICE.get(card.vendor_id or 0) if contained else _NODE_ADVICE.get(card.vendor_id or 0)
+        where = f" in this {inside} container" if contained else ""
+        return Why("no_device_node", f"`{absent[0]}` does not exist{where}", advice)
+    denied = [nodes[path] for path in needed if not nodes[path].accessible]
+    if denied:
+        because = f"this user may not open `{denied[0].path}`, which belongs to group {denied[0].gid}"
+        return Why("no_permission", because, 'run `sudo usermod -aG render,video "$USER"`, then log out and in again')
+    return None
+
+
+def _nodes_of(card: Card) -> list[str]:
+    if card.kind == "pci" and card.vendor_id == NVIDIA and card.driver == "nvidia":
+        return ["/dev/nvidiactl"]
+    return [card.render_node] if card.render_node else []
+
+
+_NODE_ADVICE = {NVIDIA: "run `sudo nvidia-modprobe -u -c=0`, which creates it; if that fails, look at `sudo dmesg`"}
+
+_CONTAINER_ADVICE = {
+    NVIDIA: "start the container with `--gpus all` (it needs the NVIDIA container toolkit on the host)",
+    AMD: "start the container with `--device /dev/kfd --device /dev/dri`",
+    INTEL: "start the container with `--device /dev/dri`",
+}
+
+
+def _hidden(card: Card, inventory: Inventory) -> Why | None:
+    for outcome in inventory.evidence.outcomes:
+        if outcome.probe.purpose is Purpose.UNFILTERED and any(is_of(device, card) for device in outcome.devices):
+            names = [name for name, _ in outcome.probe.variables]
+            shown = ", ".join(f"`{name}={inventory.evidence.host.environ.get(name, '')}`" for name in names)
+            because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
+            return Why(Reason.HIDDEN_BY_VARIABLE.value, because, f"unset it to use this card: `unset {' '.join(names)}`")
+    return None
+
+
+def _dropped(drops: Sequence[Drop]) -> Why | None:
+    if not drops:
+        return None
+    return Why(drops[0].reason.value, f"{drops[0].device.library}: {drops[0].because}", None)
+
+
+_NOT_THERE = (Status.OK, Status.ABSENT, Status.SKIPPED, Status.NOT_LOADABLE, Status.NO_DEVICES)
+
+
+def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
+    """What became of the most preferred library that should have listed this card, if it ranks before what did.
+
+    Where another library lists the card, a better one that is merely not installed is no reason against it.
+    """
+    for library in LIBRARIES:
+        if library.witness or not library.vendors or not serves(library, card):
+            continue
+        if drops and rank_of(library.name) >= rank_of(drops[0].device.library):
+            return None
+        outcome = _listing(library, inventory)
+        harmless = _NOT_THERE if drops else (Status.OK,)
+        if outcome is not None and outcome.status not in harmless:
+            return Why(outcome.status.value, f"{library.name}: {describe(outcome)}", library.advice or None)
+    return None
+
+
+def _listing(library: Library, inventory: Inventory) -> Outcome | None:
+    outcomes = inventory.evidence.outcomes
+    mine = (outcome for outcome in outcomes if outcome.probe.library == library.name)
+    return next((outcome for outcome in mine if outcome.probe.purpose is Purpose.LIST), None)

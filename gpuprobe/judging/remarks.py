@@ -1,0 +1,93 @@
+"""What else a person should know of the answer: one sentence each, none of them an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpuprobe import machine
+from gpuprobe.judging.ladder import serves
+from gpuprobe.judging.verdicts import describe
+from gpuprobe.libraries import library_named
+from gpuprobe.model import Device, Evidence, Inventory, MiB, Outcome, Purpose, Status
+
+_BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
+
+
+def warnings(inventory: Inventory) -> tuple[str, ...]:
+    """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
+    evidence = inventory.evidence
+    return (
+        *_hidden(evidence),
+        *_failed(evidence),
+        *_left_out(evidence),
+        *_woken(evidence),
+        *_appeared(evidence),
+        *_little_free(inventory),
+    )
+
+
+def _hidden(evidence: Evidence) -> Iterator[str]:
+    """What the user's own variables hide, found out by a child without them."""
+    for outcome in evidence.outcomes:
+        if outcome.probe.purpose is not Purpose.UNFILTERED:
+            continue
+        listed = {device.key for device in _listed(evidence, outcome.probe.library)}
+        missing = [device for device in outcome.devices if device.key not in listed]
+        names = ", ".join(f"`{name}={evidence.host.environ.get(name, '')}`" for name, _ in outcome.probe.variables)
+        if missing:
+            devices = ", ".join(f"{device.name or 'a device'} ({device.id})" for device in missing)
+            yield f"{names} hides {len(missing)} of {len(outcome.devices)} devices from {outcome.probe.library}: {devices}"
+
+
+def _listed(evidence: Evidence, library: str) -> list[Device]:
+    outcomes = [outcome for outcome in evidence.outcomes if outcome.probe.purpose is not Purpose.UNFILTERED]
+    return [device for outcome in outcomes if outcome.probe.library == library for device in outcome.devices]
+
+
+def _failed(evidence: Evidence) -> Iterator[str]:
+    for outcome in evidence.outcomes:
+        if outcome.status in _BAD and outcome.probe.purpose is not Purpose.VALIDATE:
+            kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
+            yield f"{_subject(outcome)}: {describe(outcome)}{kept}"
+        for process in outcome.survivors:
+            yield f"process {process} is stuck in the kernel and is left behind; only a reboot ends it"
+
+
+def _subject(outcome: Outcome) -> str:
+    manifest = f" with `{outcome.probe.manifest}` alone" if outcome.probe.manifest else ""
+    without = " without your variables" if outcome.probe.purpose is Purpose.UNFILTERED else ""
+    return f"{outcome.probe.library}{manifest}{without}"
+
+
+def _left_out(evidence: Evidence) -> Iterator[str]:
+    """Only where a card of this machine is concerned: nobody misses a library without a card."""
+    cards = machine.cards(evidence.host)
+    for outcome in evidence.outcomes:
+        library = library_named(outcome.probe.library)
+        concerned = any(library.vendors and serves(library, card) for card in cards)
+        if outcome.status is Status.SKIPPED and outcome.probe.purpose is Purpose.LIST and concerned:
+            yield f"{library.name} was not asked: {outcome.message}"
+
+
+def _woken(evidence: Evidence) -> Iterator[str]:
+    for card in machine.cards(evidence.host):
+        asked = [
+            outcome.probe.library
+            for outcome in evidence.outcomes
+            if outcome.seconds is not None and serves(library_named(outcome.probe.library), card)
+        ]
+        if card.was_asleep and asked:
+            yield f"{card.pci_id} was asleep and was woken by asking {', '.join(dict.fromkeys(asked))} (`--no-wake` does not)"
+
+
+def _appeared(evidence: Evidence) -> Iterator[str]:
+    if evidence.appeared:
+        yield f"asking as root let the driver create {', '.join(f'`{path}`' for path in evidence.appeared)}"
+
+
+def _little_free(inventory: Inventory) -> Iterator[str]:
+    for device in inventory.kept:
+        need = library_named(device.library).minimum_memory
+        if device.free_memory is not None and device.free_memory < need:
+            free = f"only {device.free_memory // MiB} MiB free"
+            yield f"{device.library}:{device.ordinal} has {free}; {device.library} needs {need // MiB} MiB for itself"

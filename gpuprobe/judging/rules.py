@@ -1,0 +1,186 @@
+"""Which devices stay, and for each that does not, the sentence that says why.
+
+`judge` attaches to every listed device what its validation proved, completes it from witnesses of the same card, and folds
+`RULES` over the rest. The order matters, because each rule sees only what still stands: a view that failed its
+validation must not push out the view that works, and only one build of a library may stand when libraries are compared.
+Nothing is deleted: a device that does not stay is a `Drop`, with the first reason that applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from gpuprobe.judging import builds, identity, visibility
+from gpuprobe.judging.completion import completed
+from gpuprobe.judging.verdicts import validation_of
+from gpuprobe.libraries import library_named, rank_of
+from gpuprobe.model import (
+    Device,
+    DeviceType,
+    Drop,
+    Evidence,
+    Host,
+    Inventory,
+    MiB,
+    Outcome,
+    Purpose,
+    Reason,
+    Verdict,
+    Wanted,
+)
+
+Rule = Callable[[Sequence[Device], Host, Wanted], Iterator[Drop]]
+
+
+def judge(evidence: Evidence, wanted: Wanted) -> Inventory:
+    """What is usable and what became of the rest. Pure: the same evidence gives the same inventory.
+
+    Devices that were not validated stand, so that the judgement of unfinished evidence says what is worth validating next.
+    """
+    standing = sorted(completed(offered(evidence), evidence), key=order)
+    drops: list[Drop] = []
+    for rule in RULES:
+        fallen = list(rule(standing, evidence.host, wanted))
+        drops += fallen
+        gone = {id(drop.device) for drop in fallen}
+        standing = [device for device in standing if id(device) not in gone]
+    return Inventory(
+        kept=_numbered(standing, evidence.host),
+        drops=tuple(sorted(drops, key=lambda drop: order(drop.device))),
+        evidence=evidence,
+        wanted=wanted,
+    )
+
+
+def offered(evidence: Evidence) -> list[Device]:
+    """Every device that a library offers for computing, in the order of the outcomes, with its validation attached."""
+    listings = [outcome for outcome in evidence.outcomes if is_offer(outcome)]
+    return [
+        device._replace(validation=validation_of(device, evidence))
+        for outcome in listings
+        for device in outcome.devices
+    ]
+
+
+def is_offer(outcome: Outcome) -> bool:
+    """Whether the devices of this outcome are candidates; the unfiltered listing only explains what is hidden."""
+    listing = outcome.probe.purpose in (Purpose.LIST, Purpose.ALONE)
+    return listing and not library_named(outcome.probe.library).witness
+
+
+def order(device: Device) -> tuple[int, str, str, str, str, int]:
+    """The fixed order of everything: library rank, PCI address (unknown last), slice, UUID, build, number."""
+    slice_of = device.partition.kind if device.partition else ""
+    address = device.pci_id or "~"
+    return (rank_of(device.library), address, slice_of, device.uuid or "~", device.build, device.number)
+
+
+def hidden_by_variable(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """The Vulkan loader lists what `GGML_VK_VISIBLE_DEVICES` hides from the programs that will compute."""
+    for device in standing:
+        because = visibility.hidden(device, host.environ, standing)
+        if because is not None:
+            yield Drop(device, Reason.HIDDEN_BY_VARIABLE, because)
+
+
+def software_renderer(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    for device in standing:
+        if device.type is DeviceType.SOFTWARE and not wanted.allow_software:
+            because = "it is a software renderer: it computes on the CPU, slower than a CPU build of your program would"
+            yield Drop(device, Reason.SOFTWARE_RENDERER, because)
+
+
+def too_little_memory(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """Total memory below what the library takes for itself. Little *free* memory is no reason: it comes and goes."""
+    for device in standing:
+        need = library_named(device.library).minimum_memory
+        if device.total_memory is not None and device.total_memory < need:
+            has = f"{device.total_memory // MiB} MiB of memory"
+            yield Drop(
+                device,
+                Reason.TOO_LITTLE_MEMORY,
+                f"it has {has}, and {device.library} needs {need // MiB} MiB for itself",
+            )
+
+
+def listed_twice(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """One library in one build lists a card twice, as with two driver manifests for it.
+
+    A view that one manifest alone gives is preferred: it exists because all manifests together do not work.
+    """
+    kept: list[Device] = []
+    for device in sorted(standing, key=lambda device: device.manifest is None):
+        twin = next((other for other in kept if _same_view(device, other)), None)
+        if twin is None:
+            kept.append(device)
+        else:
+            because = f"{device.library} lists this card twice ({identity.same_card(device, twin).evidence})"
+            yield Drop(device, Reason.LISTED_TWICE, because, twin)
+
+
+def _same_view(device: Device, other: Device) -> bool:
+    same_source = (device.library, device.build) == (other.library, other.build)
+    return same_source and identity.same_card(device, other).answer == "same"
+
+
+def failed_validation(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    for device in standing:
+        if device.validation and device.validation.verdict is Verdict.UNSUPPORTED:
+            yield Drop(device, Reason.FAILED_VALIDATION, device.validation.because)
+
+
+def not_decided(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """A timeout, a lost child and a busy card prove nothing: the device is not called usable, nor unsupported."""
+    for device in standing:
+        if device.validation and device.validation.verdict is Verdict.INCONCLUSIVE:
+            yield Drop(device, Reason.NOT_DECIDED, device.validation.because)
+
+
+def other_build(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """Weakness 14.1 of the original: each device is kept exactly once, in the newest build that covers them all."""
+    for library in dict.fromkeys(device.library for device in standing):
+        views = [device for device in standing if device.library == library]
+        for device, instead in builds.superseded(views):
+            because = f"the build {instead.build} of {library} covers this card too and is the one to use"
+            yield Drop(device, Reason.OTHER_BUILD, because, instead)
+
+
+def same_card(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """Another library's view of a card that a more preferred library keeps."""
+    by_name = {id(right): left for left, right in identity.pair_by_name(standing)}
+    for position, device in enumerate(standing):
+        better = [other for other in standing[:position] if other.library != device.library]
+        twin = next((other for other in better if identity.same_card(other, device).answer == "same"), None)
+        named = by_name.get(id(device))
+        if twin is not None:
+            evidence = identity.same_card(twin, device).evidence
+        elif named is not None:
+            twin, evidence = named, "equal names and memory, and no address to tell them apart"
+        else:
+            continue
+        because = f"{twin.library} reports the same card ({evidence}) and is preferred"
+        yield Drop(device, Reason.SAME_CARD, because, twin)
+
+
+RULES: tuple[Rule, ...] = (
+    hidden_by_variable,
+    software_renderer,
+    too_little_memory,
+    listed_twice,
+    failed_validation,
+    not_decided,
+    other_build,
+    same_card,
+)
+
+
+def _numbered(standing: Sequence[Device], host: Host) -> tuple[Device, ...]:
+    """Ordinals count the kept devices of each library, in the fixed order."""
+    counts: dict[str, int] = {}
+    kept = []
+    for device in sorted(standing, key=order):
+        ordinal = counts.get(device.library, 0)
+        counts[device.library] = ordinal + 1
+        token = visibility.filter_id(device, host.environ, host.platform, standing)
+        kept.append(device._replace(ordinal=ordinal, filter_id=token))
+    return tuple(kept)

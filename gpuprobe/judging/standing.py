@@ -1,0 +1,156 @@
+"""How each physical card stands: usable through which devices, or why not. The first line of `list` is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gpuprobe import machine
+from gpuprobe.judging.ladder import REPLACED, Why, is_of, serves, why
+from gpuprobe.judging.rules import order
+from gpuprobe.judging.verdicts import describe
+from gpuprobe.libraries import library_named
+from gpuprobe.machine import Card
+from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason, Status
+
+
+class Standing(NamedTuple):
+    card: Card
+    devices: tuple[Device, ...]
+    why: Why | None  # None: usable
+
+
+class Summary(NamedTuple):
+    cards: int
+    usable: int
+    text: str
+
+
+_UNDECIDED = frozenset(
+    {Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED}
+)
+
+
+def standings(inventory: Inventory) -> tuple[Standing, ...]:
+    """Every card of the machine, in the order of addresses; cards that only a library knows of are among them."""
+    return tuple(_standing(card, inventory) for card in _all_cards(inventory))
+
+
+def summary(inventory: Inventory) -> Summary:
+    """The first line of `list`."""
+    cards = standings(inventory)
+    usable = [standing for standing in cards if standing.why is None]
+    return Summary(len(cards), len(usable), _text(cards, inventory))
+
+
+def scheduling_order(devices: Sequence[Device]) -> tuple[Device, ...]:
+    """Discrete before integrated before software, most free memory first, ties in the fixed order; unknown counts as none."""
+    places = {DeviceType.INTEGRATED: 1, DeviceType.SOFTWARE: 2}
+    return tuple(sorted(devices, key=lambda device: (places.get(device.type, 0), -(device.free_memory or 0), order(device))))
+
+
+def undecided(inventory: Inventory) -> bool:
+    """Whether a crash, a timeout or an unknown could change the answer about any card or library."""
+    if any(drop.reason is Reason.NOT_DECIDED for drop in inventory.drops):
+        return True
+    listings = [outcome for outcome in inventory.evidence.outcomes if outcome.probe.purpose is not Purpose.VALIDATE]
+    return any(outcome.status in _UNDECIDED and not _made_good(outcome, inventory) for outcome in listings)
+
+
+def _is_offer(outcome: Outcome) -> bool:
+    return outcome.probe.purpose is Purpose.LIST and not library_named(outcome.probe.library).witness
+
+
+def _made_good(outcome: Outcome, inventory: Inventory) -> bool:
+    """A witness computes nothing; and a library that failed matters only where a card of its vendor is not covered."""
+    library = library_named(outcome.probe.library)
+    if library.witness or outcome.probe.purpose is Purpose.UNFILTERED:
+        return True
+    cards = [standing for standing in standings(inventory) if serves(library, standing.card)]
+    return bool(cards) and all(standing.why is None for standing in cards)
+
+
+def _all_cards(inventory: Inventory) -> list[Card]:
+    cards = list(machine.cards(inventory.evidence.host))
+    for device in _real_devices(inventory):
+        known = any(is_of(device, card) for card in cards) or (device.pci_id is None and _platform_card(device, cards))
+        if not known:
+            cards.append(_card_of(device))
+    return sorted(cards, key=lambda card: card.pci_id or "~")
+
+
+def _real_devices(inventory: Inventory) -> Iterator[Device]:
+    """One device per card: those that another view replaces do not count again, those that a variable hides do."""
+    yield from inventory.kept
+    for drop in inventory.drops:
+        if drop.reason not in REPLACED and drop.device.type is not DeviceType.SOFTWARE:
+            yield drop.device
+    for outcome in inventory.evidence.outcomes:
+        if outcome.probe.purpose is Purpose.UNFILTERED:
+            yield from (device for device in outcome.devices if device.pci_id and device.type is not DeviceType.SOFTWARE)
+
+
+def _platform_card(device: Device, cards: Sequence[Card]) -> bool:
+    """An integrated GPU without an address is the platform's own: Tegra, Apple, the adapter of WSL."""
+    return any(card.pci_id is None and serves(library_named(device.library), card) for card in cards)
+
+
+def _card_of(device: Device) -> Card:
+    vendors = library_named(device.library).vendors
+    vendor = device.vendor_id if device.vendor_id is not None else (vendors[0] if len(vendors) == 1 else None)
+    return Card(
+        pci_id=device.pci_id, vendor_id=vendor, device_id=device.device_id, name=device.name, kind=_listed_by(device)
+    )
+
+
+def _listed_by(device: Device) -> str:
+    return "software" if device.type is DeviceType.SOFTWARE else "listed"
+
+
+def _standing(card: Card, inventory: Inventory) -> Standing:
+    devices = tuple(device for device in inventory.kept if is_of(device, card))
+    name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
+    return Standing(card._replace(name=name), devices, None if devices else why(card, inventory))
+
+
+def _views(card: Card, inventory: Inventory) -> list[Device]:
+    dropped = [drop.device for drop in inventory.drops]
+    return [device for device in (*inventory.kept, *dropped) if is_of(device, card)]
+
+
+def _text(cards: Sequence[Standing], inventory: Inventory) -> str:
+    real = [standing for standing in cards if standing.card.kind != "software"]
+    renderers = _counted(len(cards) - len(real), "software renderer")
+    if not real:
+        return f"{renderers} usable, and no GPU" if cards else _no_card(inventory)
+    unused = [standing for standing in real if standing.why is not None]
+    text = f"{len(real) - len(unused)} of {_counted(len(real), 'GPU')} usable"
+    if len(cards) > len(real):
+        text += f", and {renderers}"
+    return text + _first_reason(unused)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _first_reason(unused: Sequence[Standing]) -> str:
+    if not unused:
+        return ""
+    card, why_not = unused[0].card, unused[0].why
+    more = f" (and {len(unused) - 1} more below)" if len(unused) > 1 else ""
+    return f"; {card.pci_id or card.name or 'the GPU'} is not: {why_not.because if why_not else ''}{more}"
+
+
+def _no_card(inventory: Inventory) -> str:
+    lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status in _UNDECIDED and _is_offer(outcome)]
+    if lost:
+        return f"No GPU was found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
+    software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]
+    if software:
+        name = software[0].name or software[0].library
+        return (
+            f"No GPU is usable: this machine shows none. {software[0].library} offers `{name}`, a software renderer: it "
+            "computes on the CPU and does not count (`--allow-software` lists it)"
+        )
+    return "No GPU is usable: this machine shows none, and models will run on the CPU"

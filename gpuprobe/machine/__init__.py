@@ -1,0 +1,25 @@
+"""What the survey of a machine means: the one face of cards.py, surroundings.py and processor.py, which are pure."""
+
+from __future__ import annotations
+
+from gpuprobe.machine.cards import Bystander, Card, bystanders, cards
+from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
+from gpuprobe.machine.surroundings import JetPack, container, jetpack, operating_system, virtualization, wsl
+
+__all__ = [
+    "Bystander",
+    "Cache",
+    "Card",
+    "JetPack",
+    "Memory",
+    "Processor",
+    "bystanders",
+    "cards",
+    "container",
+    "jetpack",
+    "memory",
+    "operating_system",
+    "processor",
+    "virtualization",
+    "wsl",
+]

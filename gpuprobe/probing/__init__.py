@@ -1,0 +1,1 @@
+"""What is worth asking, and the children that ask it."""

@@ -1,0 +1,86 @@
+"""How one probe becomes a child: the request it reads and the environment it starts in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.machinery import PathFinder
+from os import pathsep
+from pathlib import Path
+
+from gpuprobe.libraries import Library, library_named
+from gpuprobe.model import Device, Host, Json, Outcome, Probe, Purpose
+
+MARK = "GPUPROBE_CHILD"
+RUNNER = str(Path(__file__).parents[1] / "runner.py")
+
+_SEARCH_PATHS = {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH"}
+
+# Settings that make a vendor's library ask the user, start a debugger or wait for one where it would otherwise fail.
+_QUIET = {"GGML_NO_BACKTRACE": "1"}
+
+
+def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
+    """What the child reads: see runner.py. A validation carries the identity of the device that was listed."""
+    library = library_named(probe.library)
+    return {
+        "backend": library.backend,
+        "purpose": "validate" if probe.purpose is Purpose.VALIDATE else "list",
+        "candidates": candidates(library, host),
+        "paths": [binding_path(library.binding)] if library.binding else [],
+        "device": _identity(probe, known),
+    }
+
+
+def candidates(library: Library, host: Host) -> list[str]:
+    """The names to load, in order: as every program would, by name first, then where only we looked.
+
+    A library that lies in a known place outside the loader's search (NixOS, WSL, a container's mount) is given by its path.
+    """
+    names = library.sonames.get(host.platform, ())
+    found = {library.name: library for library in host.libraries if library.name in names}
+    outside = [library.path for library in found.values() if library.where == "known place"]
+    present = [name for name in names if name in found] or list(names)
+    return [*present, *outside]
+
+
+def binding_path(module: str) -> str | None:
+    """The directory that holds a vendor's Python binding, found without importing it; None: not installed."""
+    spec = PathFinder.find_spec(module)
+    return None if spec is None or spec.origin is None else str(Path(spec.origin).parent)
+
+
+def child_environment(environ: Mapping[str, str], probe: Probe, mark: str) -> dict[str, str]:
+    """The user's own environment, plus what this probe changes, the mark, and settings that keep libraries from waiting."""
+    child = {**environ, **_QUIET, MARK: mark}
+    for name in _SEARCH_PATHS & child.keys():
+        # Weakness 14.22: an empty element means the working directory, where anybody may have put a library.
+        child[name] = pathsep.join(filter(None, _elements(name, child[name])))
+    for name, value in probe.variables:
+        if value is None:
+            child.pop(name, None)
+        else:
+            child[name] = value
+    return child
+
+
+def _elements(name: str, value: str) -> list[str]:
+    """glibc's loader takes a semicolon for a separator too (ld.so(8))."""
+    return (value.replace(";", pathsep) if name == "LD_LIBRARY_PATH" else value).split(pathsep)
+
+
+def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:
+    if probe.purpose is not Purpose.VALIDATE:
+        return None
+    device = _listed(probe, known)
+    return {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}
+
+
+def _listed(probe: Probe, known: Sequence[Outcome]) -> Device:
+    """The device as the library itself listed it: a field completed from elsewhere would never match."""
+    return next(
+        device
+        for outcome in known
+        for device in outcome.devices
+        if (device.library, device.build, device.manifest, device.key)
+        == (probe.library, probe.build, probe.manifest, probe.device)
+    )

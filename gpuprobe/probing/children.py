@@ -1,0 +1,246 @@
+"""Starting child processes, reading what they say as they say it, and ending them.
+
+The end of a child is its exit or its limit, never the end of a pipe: an orphan that holds the pipe open must delay nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gpuprobe.model import Json, Outcome, Probe, Status
+from gpuprobe.probing import asking, ending
+from gpuprobe.probing.answers import Answers
+from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, stop_waiting
+
+KEPT_BYTES = 1024 * 1024
+GRACE_SECONDS = 0.2  # between asking to end and killing
+KILL_SECONDS = 0.25  # a killed process that is still there after this is stuck in the kernel
+POLL_SECONDS = 0.02  # where the system cannot tell by a descriptor that a child has ended
+
+Take = Callable[[bytes], None]
+
+
+class Child:
+    """One running child and what it has said so far."""
+
+    def __init__(self, probe: Probe, process: subprocess.Popen[bytes], mark: str, seconds: float) -> None:
+        self.probe = probe
+        self.process = process
+        self.mark = mark
+        self.seconds = seconds
+        self.began = time.monotonic()
+        self.next_rung = self.began + seconds
+        self.rung = 0  # 1: asked to end, 2: killed
+        self.exit_descriptor = exit_descriptor(process.pid)
+        self.answers = Answers(probe)
+        self.stderr = Tail(KEPT_BYTES)
+        self._line = b""
+        self._heard = 0
+
+    def hear(self, chunk: bytes) -> None:
+        """Takes protocol bytes. More than a runner ever says is rubbish, and is not kept."""
+        self._heard += len(chunk)
+        if self._heard > KEPT_BYTES:
+            self.answers.reject(f"more than {KEPT_BYTES} bytes")
+            return
+        *lines, self._line = (self._line + chunk).split(b"\n")
+        for line in lines:
+            self.answers.take(line)
+
+    def climb(self, now: float) -> bool:
+        """One rung further towards its end: asked, then killed. False: nothing is left to try."""
+        if self.rung == 0:
+            ending.ask_to_end(self.process.pid)
+        elif self.rung == 1:
+            ending.kill(self.process.pid, self.mark)
+        else:
+            return False
+        self.next_rung = now + (GRACE_SECONDS if self.rung == 0 else KILL_SECONDS)
+        self.rung += 1
+        return True
+
+    def outcome(self) -> Outcome:
+        """What became of it, once it has ended or been given up."""
+        code = self.process.returncode
+        status, message = self._ending(code)
+        return self.answers.outcome(
+            status=status,
+            message=message,
+            seconds=round(time.monotonic() - self.began, 6),
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            stderr=self.stderr.text(),
+            stderr_dropped=self.stderr.dropped,
+            survivors=() if code is not None else (self.process.pid,),
+        )
+
+    def _ending(self, code: int | None) -> tuple[Status, str | None]:
+        """Asked in this order, because a child that we end shows a signal too."""
+        if code is None:
+            return Status.ABANDONED, f"it is stuck in the kernel: process {self.process.pid} cannot be killed"
+        if self.rung:
+            in_time = time.monotonic() - self.began < self.seconds
+            return Status.TIMED_OUT, "no answer before the deadline" if in_time else f"no answer within {self.seconds:g} s"
+        # Windows ends a crashed process with an NTSTATUS of severity error (0xC0000005 and the like) as its exit code.
+        return (Status.CRASHED, None) if code < 0 or code >= 0x80000000 else (Status.OK, None)
+
+
+class Children:
+    """The children of one gathering. `start` never fails: a child that cannot start is an outcome too."""
+
+    def __init__(self, environ: Mapping[str, str], watch: Callable[[str], None] | None = None) -> None:
+        self._environ = environ
+        self._watch = watch
+        self._mark = os.urandom(8).hex()
+        self._selector = selectors.DefaultSelector()
+        self._children: list[Child] = []
+        self._finished: list[Outcome] = []
+        self._count = 0
+
+    @property
+    def running(self) -> tuple[Probe, ...]:
+        """What has been started and not yet been delivered by `next`: two children may end in one moment."""
+        finished = (outcome.probe for outcome in self._finished)
+        return (*(child.probe for child in self._children), *finished)
+
+    def start(self, probe: Probe, request: Json, seconds: float) -> None:
+        """Starts one child with its limit in seconds."""
+        self._count += 1
+        mark = f"{self._mark}.{self._count}"
+        try:
+            process = _spawn(asking.child_environment(self._environ, probe, mark))
+        except OSError as problem:
+            self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=f"no child started: {problem}"))
+            return
+        child = Child(probe, process, mark, seconds)
+        self._children.append(child)
+        self._listen(child)
+        _tell(process, request)
+
+    def next(self, deadline: float | None = None) -> Outcome | None:
+        """The next outcome; None when no child is left. At `deadline` (monotonic seconds) all that still run are ended."""
+        while not self._finished and self._children:
+            self._wait(deadline)
+            now = time.monotonic()
+            for child in list(self._children):
+                self._attend(child, now, deadline)
+        return self._finished.pop(0) if self._finished else None
+
+    def close(self) -> None:
+        """Ends every child and everything that carries this gathering's mark. Called in any case, also on Ctrl-C."""
+        for child in self._children:
+            ending.kill(child.process.pid, child.mark)
+        for child in self._children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(KILL_SECONDS)
+            self._forget(child)
+        self._children.clear()
+        if self._count:
+            ending.kill_marked(self._mark)
+        self._selector.close()
+
+    def _listen(self, child: Child) -> None:
+        for pipe, take in ((child.process.stdout, child.hear), (child.process.stderr, child.stderr.add)):
+            if pipe is not None:
+                self._selector.register(selectable(pipe), selectors.EVENT_READ, (child, take))
+        if child.exit_descriptor is not None:
+            self._selector.register(child.exit_descriptor, selectors.EVENT_READ, (child, None))
+
+    def _wait(self, deadline: float | None) -> None:
+        moments = [child.next_rung for child in self._children]
+        if deadline is not None and any(child.rung == 0 for child in self._children):
+            moments.append(deadline)
+        timeout = max(0.0, min(moments) - time.monotonic())
+        if any(child.exit_descriptor is None for child in self._children):
+            timeout = min(timeout, POLL_SECONDS)
+        for key, _ in self._selector.select(timeout):
+            self._read(key)
+
+    def _read(self, key: selectors.SelectorKey) -> None:
+        take: Take | None = key.data[1]
+        if take is None:
+            return
+        chunk = receive(key.fileobj)  # type: ignore[arg-type]
+        if not chunk:
+            self._selector.unregister(key.fileobj)
+            return
+        take(chunk)
+        self._tell_watch()
+
+    def _attend(self, child: Child, now: float, deadline: float | None) -> None:
+        late = now >= child.next_rung or (child.rung == 0 and deadline is not None and now >= deadline)
+        if child.process.poll() is None and (not late or child.climb(now)):
+            return
+        self._drain(child)
+        self._children.remove(child)
+        self._finished.append(child.outcome())
+        self._forget(child)
+        self._tell_watch()
+
+    def _tell_watch(self) -> None:
+        if self._watch is not None and self._children:
+            asked = (f"{child.probe.library}: {child.answers.last_step or 'starting'}" for child in self._children)
+            self._watch(", ".join(asked))
+
+    def _drain(self, child: Child) -> None:
+        """What lies in the pipes when the child has ended, and no more: an orphan may write for ever.
+
+        A pipe holds 64 KiB, or 1 MiB where somebody enlarged it: more cannot be from before the end.
+        """
+        for key in self._keys(child):
+            if key.data[1] is not None:
+                stop_waiting(key.fileobj)  # type: ignore[arg-type]
+                self._read_rest(key)
+
+    def _read_rest(self, key: selectors.SelectorKey) -> None:
+        rest = KEPT_BYTES
+        with contextlib.suppress(BlockingIOError):
+            while rest > 0 and (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
+                rest -= len(chunk)
+                key.data[1](chunk)
+
+    def _forget(self, child: Child) -> None:
+        for key in self._keys(child):
+            self._selector.unregister(key.fileobj)
+            if key.data[1] is None:
+                os.close(key.fd)
+        for pipe in (child.process.stdin, child.process.stdout, child.process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _keys(self, child: Child) -> list[selectors.SelectorKey]:
+        return [key for key in self._selector.get_map().values() if key.data[0] is child]
+
+
+def _spawn(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Started apart from our session, so that it and its descendants can be signalled together."""
+    apart: dict[str, Any] = (
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        if ending.WINDOWS
+        else {"start_new_session": True}
+    )
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", asking.RUNNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        env=dict(environ),
+        **apart,
+    )
+
+
+def _tell(process: subprocess.Popen[bytes], request: Json) -> None:
+    """The request; its pipe then stays open, and closes when we die: that is how the child notices."""
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin is not None:
+            process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -1,0 +1,80 @@
+"""Ending a child with everything it started, and knowing that nothing is left.
+
+A grandchild that called `setsid` survives a signal to the group, so every descendant is also found by a mark in its
+environment (tried: it survives `killpg`, and its own environment still carries the mark).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gpuprobe.probing.asking import MARK
+
+WINDOWS = sys.platform == "win32"
+
+
+def ask_to_end(process_id: int) -> None:
+    """SIGTERM to the child's whole session; on Windows there is no asking, see `kill`."""
+    if not WINDOWS:
+        _signal_group(process_id, signal.SIGTERM)
+
+
+def kill(process_id: int, mark: str) -> None:
+    """SIGKILL to the group and to everything else that carries the mark."""
+    if WINDOWS:
+        _kill_tree(process_id)
+        return
+    _signal_group(process_id, signal.SIGKILL)
+    kill_marked(mark)
+
+
+def kill_marked(mark: str) -> tuple[int, ...]:
+    """Kills every process whose environment carries a mark beginning with `mark`; returns their ids."""
+    found = tuple(marked(mark))
+    for process_id in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process_id, signal.SIGKILL)
+    return found
+
+
+def marked(mark: str) -> Iterator[int]:
+    """Living processes that carry the mark. Only Linux shows another process's environment as a file."""
+    entry = f"{MARK}={mark}".encode()
+    own = os.getpid()
+    for name in _process_names():
+        if int(name) != own and _carries(name, entry):
+            yield int(name)
+
+
+def _process_names() -> list[str]:
+    try:
+        return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - twice as fast, on every run
+    except OSError:
+        return []
+
+
+def _carries(name: str, entry: bytes) -> bool:
+    """A process of another user cannot be ours, and one that is gone or a zombie needs no ending."""
+    try:
+        with Path(f"/proc/{name}/environ").open("rb") as file:
+            environment = file.read()
+    except OSError:
+        return False
+    return environment.startswith(entry) or b"\0" + entry in environment
+
+
+def _signal_group(process_id: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process_id, number)
+
+
+def _kill_tree(process_id: int) -> None:
+    import subprocess
+
+    taskkill = str(Path(os.environ.get("SystemRoot", r"C:\Windows"), "System32", "taskkill.exe"))  # noqa: SIM112
+    subprocess.run([taskkill, "/T", "/F", "/PID", str(process_id)], capture_output=True, check=False)

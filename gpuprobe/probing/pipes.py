@@ -1,0 +1,77 @@
+"""Pipes of a child: what one selector can wait for, and the bounded memory of what came through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+
+
+class Tail:
+    """The last `limit` bytes of a stream, and how many came before them."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.total = 0
+        self._kept = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        self.total += len(chunk)
+        self._kept += chunk
+        # Cutting only when twice the limit has come keeps a gigabyte of noise linear.
+        if len(self._kept) > 2 * self.limit:
+            del self._kept[: -self.limit]
+
+    @property
+    def dropped(self) -> int:
+        return max(0, self.total - self.limit)
+
+    def text(self) -> str:
+        return bytes(self._kept[-self.limit :]).decode(errors="backslashreplace")
+
+
+def selectable(pipe: IO[bytes]) -> int | socket.socket:
+    """What a selector can wait for in the pipe's place: its descriptor, or on Windows a socket that a thread feeds."""
+    if sys.platform != "win32":
+        return pipe.fileno()
+    return _fed_socket(pipe)
+
+
+def receive(source: int | socket.socket, size: int = 1 << 20) -> bytes:
+    """What has come, `b""` at the end; BlockingIOError where nothing has come and the source does not wait."""
+    return os.read(source, size) if isinstance(source, int) else source.recv(size)
+
+
+def stop_waiting(source: int | socket.socket) -> None:
+    """From here on `receive` raises BlockingIOError instead of waiting."""
+    if isinstance(source, int):
+        os.set_blocking(source, False)
+    else:
+        source.setblocking(False)
+
+
+def exit_descriptor(process_id: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where the system has none (not Linux, gVisor)."""
+    try:
+        return os.pidfd_open(process_id)
+    except (AttributeError, OSError):
+        return None
+
+
+def _fed_socket(pipe: IO[bytes]) -> socket.socket:
+    import socket
+    import threading
+
+    near, far = socket.socketpair()
+
+    def feed() -> None:
+        with contextlib.suppress(OSError), far:
+            while chunk := os.read(pipe.fileno(), 1 << 16):
+                far.sendall(chunk)
+
+    threading.Thread(target=feed, daemon=True).start()
+    return near

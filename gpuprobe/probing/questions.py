@@ -1,0 +1,187 @@
+"""What is still worth asking, given what is known so far. Pure: it starts nothing and never asks a question twice.
+
+The order: every library lists; a library whose listing failed although it has several driver manifests is asked once per
+manifest; a library that a variable of the user filters is asked once more without it; then the devices that would be kept
+if their validation passed are validated. That last step simply judges the unfinished evidence: whatever would be kept and
+has not been validated is worth validating, so planning and judging cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from gpuprobe import environment, machine
+from gpuprobe.judging import identity
+from gpuprobe.judging.rules import judge, offered, order
+from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
+from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
+
+LISTING_FAILED = frozenset(
+    {
+        Status.CRASHED,
+        Status.EXITED,
+        Status.TIMED_OUT,
+        Status.ABANDONED,
+        Status.UNREADABLE,
+        Status.INIT_FAILED,
+        Status.CALL_FAILED,
+    }
+)
+
+# Both spellings select drivers, the old one wins over nothing when the new one is set, the third only adds.
+_ONE_MANIFEST_ONLY: tuple[tuple[str, str | None], ...] = (("VK_ICD_FILENAMES", None), ("VK_ADD_DRIVER_FILES", None))
+
+
+def next_probes(evidence: Evidence, wanted: Wanted, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
+    """Probes to start now, none of which has been asked; empty when nothing is left or what is left must wait."""
+    asked = {outcome.probe for outcome in evidence.outcomes}.union(running)
+    wishes = [*_listings(evidence.host, wanted), *_alone(evidence), *_unfiltered(evidence)]
+    fresh = [probe for probe in dict.fromkeys(wishes) if probe not in asked]
+    validations = _validations(evidence, wanted, running, fresh)
+    return (*fresh, *(probe for probe in validations if probe not in asked))
+
+
+def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:
+    """Outcomes that need no child: libraries that are not installed, and those that are left out, with the reason."""
+    return tuple(
+        Outcome(Probe(library.name, Purpose.LIST), status=status, message=message)
+        for library in _wanted_libraries(host, wanted)
+        if (answer := _without_asking(library, host, wanted)) is not None
+        for status, message in [answer]
+    )
+
+
+def _wanted_libraries(host: Host, wanted: Wanted) -> Iterator[Library]:
+    for library in LIBRARIES:
+        chosen = not wanted.libraries or library.name in wanted.libraries or _supports_chosen(library, wanted)
+        if chosen and host.platform in library.sonames:
+            yield library
+
+
+def _supports_chosen(library: Library, wanted: Wanted) -> bool:
+    """A witness comes along with the library whose cards it knows."""
+    offers = [library_named(name) for name in wanted.libraries]
+    return library.witness and any(set(offer.vendors) & set(library.vendors) for offer in offers)
+
+
+def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Status, str] | None:
+    """Status and sentence for a library that no child is started for; None: it is to be asked."""
+    if not installed(library, host) and not vendor_cards(library, host):
+        names = " or ".join(f"`{name}`" for name in library.sonames[host.platform])
+        return Status.ABSENT, f"{names} is not installed, and no card here needs it"
+    if library.backend is None:
+        return Status.SKIPPED, f"this version of gpuprobe cannot ask {library.name} yet"
+    if library.uses_manifests and environment.truth(host.environ.get("OLLAMA_VULKAN", "")) is False:
+        return Status.SKIPPED, "`OLLAMA_VULKAN` switches it off"
+    sleeping = _sleeping(library, host)
+    if sleeping and not wanted.wake:
+        return Status.SKIPPED, f"asking would wake {', '.join(sleeping)}, which `--no-wake` forbids"
+    return None
+
+
+def installed(library: Library, host: Host) -> bool:
+    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)
+
+
+def vendor_cards(library: Library, host: Host) -> tuple[machine.Card, ...]:
+    """The cards on the bus that this library should list."""
+    return tuple(card for card in machine.cards(host) if not library.vendors or card.vendor_id in library.vendors)
+
+
+def _sleeping(library: Library, host: Host) -> list[str]:
+    return [card.pci_id or "the card" for card in vendor_cards(library, host) if card.was_asleep]
+
+
+def _listings(host: Host, wanted: Wanted) -> Iterator[Probe]:
+    for library in _wanted_libraries(host, wanted):
+        if _without_asking(library, host, wanted) is None:
+            yield Probe(library.name, Purpose.LIST)
+
+
+def _alone(evidence: Evidence) -> Iterator[Probe]:
+    """One bad driver must not hide the others: where all manifests together fail, each is asked alone."""
+    manifests = [manifest.path for manifest in evidence.host.manifests]
+    if len(manifests) < 2:
+        return
+    for outcome in evidence.outcomes:
+        library = library_named(outcome.probe.library)
+        listing = outcome.probe.purpose is Purpose.LIST
+        if listing and library.uses_manifests and outcome.status in LISTING_FAILED:
+            for path in manifests:
+                variables = (("VK_DRIVER_FILES", path), *_ONE_MANIFEST_ONLY)
+                yield Probe(library.name, Purpose.ALONE, manifest=path, variables=variables)
+
+
+def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
+    """What a variable of the user hides is found out by a child without it."""
+    for outcome in evidence.outcomes:
+        library = library_named(outcome.probe.library)
+        filters = [name for name in library.filters if name in evidence.host.environ]
+        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT)
+        if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
+            yield Probe(library.name, Purpose.UNFILTERED, variables=tuple((name, None) for name in filters))
+
+
+def _validations(
+    evidence: Evidence, wanted: Wanted, running: Collection[Probe], starting: Collection[Probe]
+) -> Iterator[Probe]:
+    if wanted.validate == "none":
+        return
+    busy = [device for device in offered(evidence) if any(_asks(probe, device) for probe in running)]
+    for device in _worth_validating(evidence, wanted):
+        if not _settled(device, wanted, (*running, *starting)):
+            continue
+        # Two contexts on one card at once compete for its memory, and a hang of one delays the other.
+        if any(identity.same_card(device, other).answer == "same" for other in busy):
+            continue
+        busy.append(device)
+        yield validation_probe(device)
+
+
+def _asks(probe: Probe, device: Device) -> bool:
+    return probe == validation_probe(device)
+
+
+def validation_probe(device: Device) -> Probe:
+    alone = device.manifest is not None
+    variables = (("VK_DRIVER_FILES", device.manifest), *_ONE_MANIFEST_ONLY) if alone else ()
+    return Probe(
+        device.library,
+        Purpose.VALIDATE,
+        build=device.build,
+        device=device.key,
+        manifest=device.manifest,
+        variables=variables,
+    )
+
+
+def _worth_validating(evidence: Evidence, wanted: Wanted) -> list[Device]:
+    if wanted.validate == "needed":
+        return [device for device in judge(evidence, wanted).kept if device.validation is None]
+    devices = [
+        device
+        for device in sorted(offered(evidence), key=order)
+        if device.validation is None
+        and (wanted.allow_software or device.type is not DeviceType.SOFTWARE)
+        and (not wanted.chosen or device.key in wanted.chosen)
+    ]
+    return list({(device.library, device.build, device.manifest, device.key): device for device in devices}.values())
+
+
+def _settled(device: Device, wanted: Wanted, open_probes: Collection[Probe]) -> bool:
+    """Whether no open listing could still turn up a better view of this card: what is validated must not depend on
+    which child happened to answer first."""
+    if wanted.validate == "all":
+        return True
+    waiting = [probe for probe in open_probes if probe.purpose in (Purpose.LIST, Purpose.ALONE)]
+    return not any(_could_list(library_named(probe.library), device) for probe in waiting)
+
+
+def _could_list(library: Library, device: Device) -> bool:
+    vendor = device.vendor_id
+    if library.witness:
+        # A witness can only tell which card this is, and only where the library itself does not.
+        return device.pci_id is None and (vendor is None or vendor in library.vendors)
+    if rank_of(library.name) > rank_of(device.library):
+        return False
+    return library.name == device.library or vendor is None or not library.vendors or vendor in library.vendors

@@ -1,0 +1,1 @@
+"""Reading the machine before any GPU library is loaded; nothing here decides."""

@@ -1,0 +1,221 @@
+"""What the machine says of itself before any GPU library is loaded: read verbatim, judged elsewhere (machine.py).
+
+Nothing here opens a device node, reads a card's `config` or does anything else that would wake a sleeping card.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+
+from gpuprobe import environment
+from gpuprobe.model import DeviceNode, Host, Reading
+from gpuprobe.survey.installed import libraries, manifests
+from gpuprobe.survey.pci import DEVICES, pci_functions
+from gpuprobe.survey.tree import ABSENT, Tree
+
+CGROUP, MEMINFO, CPUINFO = "/proc/self/cgroup", "/proc/meminfo", "/proc/cpuinfo"
+CPUS = "/sys/devices/system/cpu"
+NVIDIA_CARDS = "/proc/driver/nvidia/gpus"
+WSL_DRIVERS = "/usr/lib/wsl/drivers"
+
+_MODULES = ("nvidia", "nvidia_uvm", "nouveau", "nvgpu", "amdgpu", "i915", "xe")
+_TEXTS = (
+    "/etc/os-release",
+    MEMINFO,
+    "/proc/version",
+    "/proc/sys/kernel/osrelease",
+    "/proc/devices",
+    CGROUP,
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/dmi/id/product_name",
+    "/sys/hypervisor/type",
+    "/.dockerenv",
+    "/run/.containerenv",
+    "/run/systemd/container",
+    "/.flatpak-info",
+    "/etc/nv_tegra_release",
+    "/proc/device-tree/model",
+    "/proc/device-tree/compatible",
+    "/proc/driver/nvidia/version",
+    "/proc/driver/nvidia/params",
+    f"{CPUS}/online",
+    f"{CPUS}/cpu0/topology/thread_siblings_list",
+    *(f"/sys/module/{module}/{file}" for module in _MODULES for file in ("version", "initstate")),
+)
+_OTHER_OS_RELEASE = "/usr/lib/os-release"
+_LINKS = ("/usr/local/cuda", "/opt/rocm")
+
+_NODES = ("nvidia", "kfd", "dxg", "nvmap", "nvhost")  # what GPU nodes directly under /dev begin with
+_NODE_DIRECTORIES = ("/dev/dri", "/dev/nvidia-caps", "/dev/nvgpu/igpu0")
+
+_CACHE_FILES = ("level", "type", "size")
+_V2 = ("/sys/fs/cgroup", "memory.max", "memory.current")
+_V1 = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+_UNLIMITED = 2**60  # bytes; version 1 says 2**63 less a page where there is no limit
+
+
+def read_host(
+    root: str = "/",
+    environ: Mapping[str, str] | None = None,
+    platform: str | None = None,
+    machine: str | None = None,
+) -> Host:
+    """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
+
+    Paths in the answer are without the root. `platform` and `machine` are as in sys.platform and `uname -m`.
+    What only a system call knows (users, allowed CPUs) is always this process's own.
+    """
+    tree = Tree(root.rstrip("/") or "/")
+    environ = os.environ if environ is None else environ
+    platform = platform or sys.platform
+    machine = machine or _machine()
+    texts = _texts(tree) if platform == "linux" else {}
+    return Host(
+        platform=platform,
+        machine=machine,
+        kernel=_kernel(tree, texts),
+        uid=os.geteuid() if hasattr(os, "geteuid") else None,
+        gids=_groups(),
+        cpus_allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        environ=environment.known(environ),
+        texts=texts,
+        links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
+        pci=pci_functions(tree) if platform == "linux" else (),
+        nodes=tuple(_nodes(tree)) if platform == "linux" else (),
+        libraries=tuple(libraries(tree, environ, platform, machine)),
+        manifests=tuple(manifests(tree, environ, platform)),
+        facts=_facts(tree, platform),
+    )
+
+
+def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:
+    """The GPU nodes under /dev as they are now: asking NVIDIA's library as root can create some."""
+    return tuple(_nodes(Tree(root.rstrip("/") or "/")))
+
+
+def _machine() -> str:
+    return os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
+
+
+def _kernel(tree: Tree, texts: Mapping[str, Reading]) -> str:
+    written = texts.get("/proc/sys/kernel/osrelease", Reading(None)).text
+    if written is None and tree.is_this_machine and hasattr(os, "uname"):
+        return os.uname().release
+    return (written or "").strip()
+
+
+def _groups() -> tuple[int, ...]:
+    return tuple(sorted({os.getegid(), *os.getgroups()})) if hasattr(os, "getgroups") else ()
+
+
+def _texts(tree: Tree) -> dict[str, Reading]:
+    texts = {path: tree.read(path) for path in _TEXTS}
+    texts[CPUINFO] = _first_processor(tree)
+    if texts["/etc/os-release"].text is None:
+        texts[_OTHER_OS_RELEASE] = tree.read(_OTHER_OS_RELEASE)
+    for path in (*_cache_files(tree), *_nvidia_files(tree)):
+        texts[path] = tree.read(path)
+    texts.update(_memory_limits(tree, texts[CGROUP].text or ""))
+    return texts
+
+
+def _first_processor(tree: Tree) -> Reading:
+    """The first block of /proc/cpuinfo: the kernel writes it as it is read, and 256 processors are half a megabyte."""
+    reading = tree.read(CPUINFO, most=8192)
+    return reading._replace(text=reading.text.partition("\n\n")[0] + "\n") if reading.text else reading
+
+
+def _cache_files(tree: Tree) -> Iterator[str]:
+    place = f"{CPUS}/cpu0/cache"
+    return (f"{place}/{name}/{file}" for name in tree.names(place) if name.startswith("index") for file in _CACHE_FILES)
+
+
+def _nvidia_files(tree: Tree) -> Iterator[str]:
+    return (f"{NVIDIA_CARDS}/{name}/information" for name in tree.names(NVIDIA_CARDS))
+
+
+def _memory_limits(tree: Tree, cgroup: str) -> Iterator[tuple[str, Reading]]:
+    """The memory files of this process's control groups, from its own up to the root; only those that set a limit.
+
+    Groups that cannot be seen from here are passed over (inside a container the path is the host's); the root is
+    always asked.
+    """
+    for mount, limit, usage, path in _memory_groups(cgroup):
+        for place in _upwards(mount, path):
+            reading = tree.read(f"{place}/{limit}")
+            if _limits(reading):
+                yield f"{place}/{limit}", reading
+                yield f"{place}/{usage}", tree.read(f"{place}/{usage}")
+                yield f"{place}/memory.stat", tree.read(f"{place}/memory.stat")
+
+
+def _memory_groups(cgroup: str) -> Iterator[tuple[str, str, str, str]]:
+    """(mount, name of the limit, name of the usage, path) for the lines of /proc/self/cgroup that can limit memory."""
+    for line in cgroup.splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            yield (*_V2, path)
+        elif "memory" in controllers.split(","):
+            yield (*_V1, path)
+
+
+def _limits(reading: Reading) -> bool:
+    """Whether a limit may be in force: also where it could not be read, which is then evidence."""
+    text = (reading.text or "").strip()
+    unlimited = text == "max" or (text.isdecimal() and len(text) < 30 and int(text) >= _UNLIMITED)
+    return reading.problem != ABSENT and not unlimited
+
+
+def _upwards(mount: str, path: str) -> Iterator[str]:
+    """/a/b, /a and / below the mount; of a path with `..`, which is outside this namespace, only the root."""
+    parts = [part for part in path.split("/") if part]
+    for length in range(0 if ".." in parts else min(len(parts), 32), -1, -1):
+        yield "/".join([mount, *parts[:length]])
+
+
+def _nodes(tree: Tree) -> Iterator[DeviceNode]:
+    paths = [f"/dev/{name}" for name in tree.names("/dev") if name.startswith(_NODES)]
+    paths += [f"{place}/{name}" for place in _NODE_DIRECTORIES for name in tree.names(place)]
+    for path in paths:
+        status = tree.status(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            yield _node(tree, path, status)
+
+
+def _node(tree: Tree, path: str, status: os.stat_result) -> DeviceNode:
+    special = stat.S_ISCHR(status.st_mode)
+    if tree.is_this_machine:
+        accessible = os.access(path, os.R_OK | os.W_OK)  # knows of access control lists, which the mode does not show
+    else:
+        accessible = may_open(status.st_mode, status.st_uid, status.st_gid, os.geteuid(), _groups())
+    return DeviceNode(
+        path=path,
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        major=os.major(status.st_rdev) if special else None,
+        minor=os.minor(status.st_rdev) if special else None,
+        accessible=accessible,
+    )
+
+
+def may_open(mode: int, owner: int, group: int, uid: int, gids: tuple[int, ...]) -> bool:
+    """Whether the permission bits let this user read and write. The first class that fits decides; root may always."""
+    shift = 6 if uid == owner else 3 if group in gids else 0
+    return uid == 0 or (mode >> shift) & 0o6 == 0o6
+
+
+def _facts(tree: Tree, platform: str) -> dict[str, int | str | None]:
+    if platform == "linux":
+        return {
+            "cpu_count": os.cpu_count() if tree.is_this_machine else None,
+            "pci_problem": tree.why_unlisted(DEVICES),
+            "wsl_drivers": " ".join(tree.names(WSL_DRIVERS)) or None,
+        }
+    from gpuprobe.survey import other_systems
+
+    return other_systems.facts(platform) if tree.is_this_machine else {}

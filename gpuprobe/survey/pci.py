@@ -1,0 +1,109 @@
+"""The PCI functions that may be GPUs, as sysfs shows them; reading them wakes no card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from gpuprobe.libraries import NVIDIA
+from gpuprobe.model import PciFunction
+from gpuprobe.survey.tree import Tree
+
+DEVICES = "/sys/bus/pci/devices"
+PRODUCT_NAMES = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids", "/usr/share/pci.ids")
+
+DISPLAY = 0x03  # class
+COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
+BRIDGE = 0x0680  # NVSwitch
+
+_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_LONGEST_NAME = 512  # bytes
+_MOST_NAMES = 8 * 1024 * 1024  # bytes; pci.ids had 1.5 MB in 2025
+
+# From Linux 6.18 on, reading the state of the link resumes the card ("PCI/sysfs: Ensure devices are powered for config
+# reads"). A card that is not surely awake is therefore not asked for it.
+_AWAKE = ("active", "unsupported", None)
+
+
+def pci_functions(tree: Tree) -> tuple[PciFunction, ...]:
+    """Display controllers, accelerators and NVIDIA's bridges, by address; named where the machine has the names."""
+    addresses = sorted((name for name in tree.names(DEVICES) if _ADDRESS.fullmatch(name.lower())), key=_order)
+    functions = [_read(tree, name) for name in addresses if _may_be_kept(tree, name)]
+    return tuple(_named(tree, functions)) if functions else ()
+
+
+def _order(address: str) -> tuple[int, str]:
+    return len(address), address.lower()
+
+
+def _may_be_kept(tree: Tree, name: str) -> bool:
+    place = f"{DEVICES}/{name}"
+    kind = _number(tree.line(f"{place}/class"), 16, 0xFFFFFF)
+    if kind is None:  # rubbish: what has a DRM device is a display controller all the same
+        return bool(_drm(tree, place))
+    if kind >> 8 == BRIDGE:
+        return _number(tree.line(f"{place}/vendor"), 16, 0xFFFF) == NVIDIA
+    return kind >> 16 == DISPLAY or kind >> 8 in COMPUTE
+
+
+def _read(tree: Tree, name: str) -> PciFunction:
+    place = f"{DEVICES}/{name}"
+    status = tree.line(f"{place}/power/runtime_status")
+    awake = status in _AWAKE
+    override = tree.line(f"{place}/driver_override")
+    return PciFunction(
+        address=name.lower(),
+        vendor=_number(tree.line(f"{place}/vendor"), 16, 0xFFFF),
+        device=_number(tree.line(f"{place}/device"), 16, 0xFFFF),
+        class_code=_number(tree.line(f"{place}/class"), 16, 0xFFFFFF),
+        driver=(tree.target(f"{place}/driver") or "").rpartition("/")[2] or None,
+        driver_override=None if override == "(null)" else override,
+        runtime_status=status,
+        numa_node=_number(tree.line(f"{place}/numa_node"), 10, 0xFFFF),
+        current_link_speed=tree.line(f"{place}/current_link_speed") if awake else None,
+        current_link_width=_number(tree.line(f"{place}/current_link_width"), 10, 64) if awake else None,
+        max_link_speed=tree.line(f"{place}/max_link_speed") if awake else None,
+        max_link_width=_number(tree.line(f"{place}/max_link_width"), 10, 64) if awake else None,
+        drm=_drm(tree, place),
+    )
+
+
+def _drm(tree: Tree, place: str) -> tuple[str, ...]:
+    return tuple(name for name in tree.names(f"{place}/drm") if re.fullmatch("(card|renderD)[0-9]+", name))
+
+
+def _number(text: str | None, radix: int, most: int) -> int | None:
+    """A number in 0…most; None for anything else, which includes the -1 that sysfs has for "not applicable"."""
+    try:
+        number = int(text or "", radix)
+    except ValueError:
+        return None
+    return number if 0 <= number <= most else None
+
+
+def _named(tree: Tree, functions: Sequence[PciFunction]) -> Iterator[PciFunction]:
+    names = _names(tree)
+    kinds = {(function.vendor, function.device) for function in functions}  # eight equal cards are looked up once
+    products = {kind: product_name(names, *kind) for kind in kinds}
+    return (function._replace(product=products[function.vendor, function.device]) for function in functions)
+
+
+def _names(tree: Tree) -> bytes:
+    for path in PRODUCT_NAMES:
+        try:
+            return tree.content(path, _MOST_NAMES)
+        except OSError:  # a machine without product names is an ordinary one
+            continue
+    return b""
+
+
+def product_name(names: bytes, vendor: int | None, device: int | None) -> str | None:
+    """The product's name from the content of pci.ids: a vendor's line, then its devices' lines, each behind one tab."""
+    if vendor is None or device is None:
+        return None
+    start = names.find(b"\n%04x  " % vendor)
+    following = re.compile(rb"\n[^\t#\n]").search(names, start + 1) if start >= 0 else None
+    end = following.start() if following else len(names)
+    found = names.find(b"\n\t%04x  " % device, start, end) if start >= 0 else -1
+    line = names[found + 1 : found + _LONGEST_NAME].partition(b"\n")[0] if found >= 0 else b""
+    return line[7:].decode("utf-8", "backslashreplace").strip() or None
