@@ -284,7 +284,6 @@ class Wanted(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    library_dirs: tuple[str, ...] = ()
     validate: str = "needed"  # "none", "needed", "all"
     chosen: tuple[str, ...] = ()  # with "all": only devices with these keys; none named: every one
     seconds: float | None = None  # per child; None: the library's own limit

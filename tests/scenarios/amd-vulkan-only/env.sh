@@ -1,0 +1,1 @@
+export GGML_VK_VISIBLE_DEVICES='0'
