@@ -165,6 +165,7 @@ VARIABLES = (
     Variable("GPUPROBE_CHILD", OWN, "gpuprobe", "random mark", "set in every child, so that its descendants are found"),
     Variable("GGML_NO_BACKTRACE", OWN, "ggml", "boolean", "set in every child, so that a crash starts no debugger"),
     Variable("XDG_CACHE_HOME", OWN, "gpuprobe", "path", "holds the saved discovery"),
+    Variable("LOCALAPPDATA", OWN, "gpuprobe", "path", "holds the saved discovery on Windows"),
     Variable("NO_COLOR", OWN, "gpuprobe", "anything", "output without colours"),
     Variable("FORCE_COLOR", OWN, "gpuprobe", "anything", "colours also where the output is no terminal"),
     Variable("COLUMNS", OWN, "gpuprobe", "number", "width of the output"),

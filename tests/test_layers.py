@@ -26,6 +26,7 @@ ROOMS = (
     "judging",
     "probing",
     "capture",
+    "saved",
     "discovery",
     "render",
     "command",

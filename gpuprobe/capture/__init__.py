@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from gpuprobe import __version__
-from gpuprobe.capture.redaction import redacted
 from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Evidence, Json
@@ -29,6 +27,8 @@ class CaptureError(ValueError):
 
 def document(evidence: Evidence) -> Json:
     """The capture as JSON, redacted; see schemas/capture.schema.json."""
+    from gpuprobe.capture.redaction import redacted
+
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -39,6 +39,8 @@ def document(evidence: Evidence) -> Json:
 
 def save(path: Path, evidence: Evidence) -> None:
     """Writes the capture whole or not at all, readable by its owner only. Raises OSError."""
+    import tempfile
+
     text = json.dumps(document(evidence), indent=1, sort_keys=True) + "\n"
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         path.write_text(text, encoding="utf-8")  # a pipe or /dev/stdout: nothing to replace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpuprobe.command import gathering
+from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import standing
@@ -45,6 +45,7 @@ def list_devices(
         raise WrongUsage(f"`--sort {sort}`: only `free` is accepted", "as in `gpuprobe list --sort free`")
     requirement = None if require is None else gathering.requirement_of(require)
     inventory = inventory_of(asked, wanted_of(asked, "none" if quick else "needed"))
+    remembering.remember(asked, inventory)
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
     text, leave_with = listing.headline(inventory, part, quick, requirement)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
+from gpuprobe.command.remembering import remember
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import standing
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
@@ -27,6 +28,7 @@ def views_of(asked: Asked, devices: Sequence[str], builds: Sequence[str]) -> tup
         known = listed.evidence
         sources = {(device.library, device.build, device.manifest, device.key) for device in chosen}
     inventory = inventory_of(asked, wanted, known)
+    remember(asked, inventory)
     shown = views(inventory)
     if devices:
         shown = tuple(view for view in shown if _source(view) in sources)

@@ -1,0 +1,152 @@
+"""The saved discovery: the evidence of the last complete run, for commands that need not ask anew.
+
+It is believed only while everything that would change the answer is as it was (key.py), for a day at most, and only where
+the file is ours (file.py). Whatever is wrong with it is named, and the machine is asked instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from gpuprobe.capture.wire import ShapeError, from_json, to_json
+from gpuprobe.libraries import LIBRARIES
+from gpuprobe.model import Evidence, Host
+from gpuprobe.saved import file
+from gpuprobe.saved.key import Difference, differences, key_of
+
+KIND = "gpuprobe saved discovery"
+SCHEMA_VERSION = 1
+MOST_SECONDS = 24 * 3600.0  # what no key sees, such as a card that broke, is noticed within a day
+_CLOCK_SECONDS = 60.0  # by which a clock may be set back without a discovery seeming to come from the future
+
+# Nobody has to be told of these: they are how it should be.
+ORDINARY = frozenset({"none", "no_place", "too_old", "changed"})
+
+
+class Problem(NamedTuple):
+    """Why a saved discovery is not used: "none", "no_place", "not_ours", "damaged", "other_version", "too_old", "changed"."""
+
+    slug: str
+    because: str  # a sentence without its end
+
+
+class Saved(NamedTuple):
+    """What was found. `evidence` is there also where it does not fit any more: something may be compared with it."""
+
+    evidence: Evidence | None
+    problem: Problem | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+class _Unusable(Exception):
+    def __init__(self, slug: str, because: str) -> None:
+        super().__init__(because)
+        self.problem = Problem(slug, because)
+
+
+def load(host: Host, path: str | None = None, now: float | None = None) -> Saved:
+    """The saved discovery, judged against the survey of this machine as it is now; `now` in seconds since 1970."""
+    path = path or file.place(os.environ)
+    try:
+        if path is None:
+            raise _Unusable("no_place", "this account has no home directory to save a discovery in")
+        said = _document(path)
+        evidence = _evidence(said.get("evidence"), path)
+    except _Unusable as unusable:
+        return Saved(None, unusable.problem)
+    changed = differences(said.get("key"), key_of(host))
+    if changed:
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return Saved(evidence, Problem("changed", f"the saved discovery no longer fits: {changed[0].because}{more}"), changed)
+    return Saved(evidence, _too_old(evidence.gathered_at, time.time() if now is None else now))
+
+
+def save(evidence: Evidence, host: Host, path: str | None = None) -> str | None:
+    """Saves the evidence as the answer for a machine like `host`, surveyed after all was asked. None, or why not.
+
+    Asking may load kernel modules and create device nodes. Anything else that changed meanwhile leaves the evidence
+    without a machine that it fits.
+    """
+    path = path or file.place(os.environ)
+    if path is None:
+        return "this account has no home directory to save a discovery in"
+    key = key_of(host)
+    meanwhile = [each for each in differences(key_of(evidence.host), key) if each.section not in ("drivers", "nodes")]
+    if meanwhile:
+        return f"while the libraries were asked, something changed: {meanwhile[0].because}"
+    said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
+    try:
+        file.write(path, json.dumps(said, separators=(",", ":")).encode())
+    except (file.Untrusted, OSError, ValueError) as problem:
+        return f"`{path}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
+    return None
+
+
+def forget(path: str | None = None) -> None:
+    """Takes the saved discovery away: a later run has put it in doubt."""
+    path = path or file.place(os.environ)
+    if path is not None:
+        file.remove(path)
+
+
+def seconds_since(moment: str, now: float) -> float | None:
+    """How long ago a time like "2026-11-21T09:00:00Z" was; below 0: in the future; None: not such a time."""
+    try:
+        then = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return now - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
+
+
+def _document(path: str) -> dict[str, Any]:
+    said = _parsed(_content(path), path)
+    if not isinstance(said, dict) or said.get("kind") != KIND:
+        raise _Unusable("damaged", f"`{path}` is not a saved discovery")
+    if said.get("schema_version") != SCHEMA_VERSION:
+        version = f"{said.get('schema_version')!r:.20}"
+        raise _Unusable("other_version", f"`{path}` is of version {version}, and this gpuprobe reads version {SCHEMA_VERSION}")
+    return said
+
+
+def _content(path: str) -> bytes:
+    try:
+        return file.read(path)
+    except FileNotFoundError as problem:
+        raise _Unusable("none", "no discovery is saved") from problem
+    except file.Untrusted as untrusted:
+        raise _Unusable("not_ours", f"`{path}` is not used: {untrusted}") from untrusted
+    except (OSError, ValueError) as problem:
+        raise _Unusable("not_ours", f"`{path}` cannot be read: {getattr(problem, 'strerror', None) or problem}") from problem
+
+
+def _parsed(content: bytes, path: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as problem:
+        raise _Unusable("damaged", f"`{path}` is damaged: {problem}") from problem
+
+
+def _evidence(said: object, path: str) -> Evidence:
+    try:
+        evidence = from_json(Evidence, said)
+    except (ShapeError, RecursionError) as problem:
+        raise _Unusable("damaged", f"`{path}` is damaged: {problem}") from problem
+    known = {library.name for library in LIBRARIES}
+    named = {outcome.probe.library for outcome in evidence.outcomes}
+    named |= {device.library for outcome in evidence.outcomes for device in outcome.devices}
+    if not named <= known:
+        raise _Unusable("damaged", f"`{path}` is damaged: it names an unknown library, {min(named - known)!r:.60}")
+    return evidence
+
+
+def _too_old(moment: str, now: float) -> Problem | None:
+    age = seconds_since(moment, now)
+    if age is None or age < -_CLOCK_SECONDS:
+        return Problem("too_old", "the time of the saved discovery is not in the past")
+    if age > MOST_SECONDS:
+        return Problem("too_old", f"the saved discovery is {age / 3600:.0f} hours old, and is believed for a day")
+    return None

@@ -1,0 +1,180 @@
+"""What would change the answer of a discovery: read in a few milliseconds, without loading a library.
+
+A saved discovery fits as long as all of it is the same. What is measured anew in every run (memory) is no part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from gpuprobe import __version__
+from gpuprobe.model import Host, Json, Manifest
+from gpuprobe.survey.pci import DEVICES
+from gpuprobe.survey.search import default_directories
+from gpuprobe.survey.tree import Tree
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+SUSPENDS = "/sys/power/suspend_stats/success"
+LINKER_CACHE = "/etc/ld.so.cache"
+NVIDIA_CAPABILITIES = "/proc/driver/nvidia/capabilities"
+_NAMESPACES = ("/proc/self/ns/mnt", "/proc/self/ns/user")
+_DRIVER_TEXTS = ("/sys/module/", "/proc/driver/nvidia/version")
+_BOOT_ROUNDED_TO = 600  # seconds; where only clocks tell when the machine was started, they drift
+
+
+class Difference(NamedTuple):
+    """One thing that is not as it was: the section of the key, and a clause for a person."""
+
+    section: str
+    because: str
+
+
+def key_of(host: Host, root: str = "/") -> Json:
+    """Sections by name, as JSON. What this process is (account, container) is always this process's own."""
+    tree = Tree(root)
+    return {
+        "gpuprobe": __version__,
+        "boot": _boot(tree, host.platform),
+        "suspends": _suspends(tree, host.platform),
+        "kernel": host.kernel,
+        "account": [host.uid, list(host.gids)],
+        "container": _container(tree),
+        "drivers": {path: _checksum(reading.text) for path, reading in _driver_texts(host)},
+        "cards": {each.address: [each.vendor, each.device, each.class_code, each.driver] for each in host.pci},
+        "slices": dict(_slices(tree, host)),
+        "nodes": {node.path: [node.major, node.minor, node.accessible] for node in host.nodes},
+        "libraries": dict(_libraries(tree, host)),
+        "manifests": {each.path: _manifest(tree, each, host) for each in host.manifests},
+        "variables": host.environ,
+    }
+
+
+def _boot(tree: Tree, platform: str) -> str | int | None:
+    """On macOS the monotonic clock stands still while the machine sleeps, so sleeping counts as a start."""
+    if platform == "linux":
+        return tree.line(BOOT_ID)
+    return round((time.time() - time.monotonic()) / _BOOT_ROUNDED_TO)
+
+
+def _suspends(tree: Tree, platform: str) -> str | int | None:
+    """How often the machine slept, where the kernel counts it; else for how many seconds."""
+    counted = tree.line(SUSPENDS)
+    if counted is not None or platform != "linux" or not hasattr(time, "CLOCK_BOOTTIME"):
+        return counted
+    return round(time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
+
+
+def _container(tree: Tree) -> list[str | None]:
+    """Namespaces and what the root directory is made of: two containers of one image differ in their upper layer."""
+    mounts = tree.read("/proc/self/mountinfo").text or ""
+    roots = re.findall(r"(?m)^[0-9]+ [0-9]+ [0-9:]+ (\S+ / .*)$", mounts)
+    return [*(tree.target(path) for path in _NAMESPACES), roots[-1] if roots else None]
+
+
+def _driver_texts(host: Host) -> Iterator[tuple[str, Any]]:
+    return ((path, reading) for path, reading in host.texts.items() if path.startswith(_DRIVER_TEXTS) and reading.text)
+
+
+def _slices(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:
+    """How cards are cut: MIG's instances, and the partitioning mode of AMD's cards."""
+    for card in _matching(tree, NVIDIA_CAPABILITIES, r"gpu[0-9]+"):
+        place = f"{NVIDIA_CAPABILITIES}/{card}/mig"
+        instances = _matching(tree, place, r"gi[0-9]+")
+        cut = [f"{gpu}/{one}" for gpu in instances for one in _matching(tree, f"{place}/{gpu}", r"ci[0-9]+")]
+        yield from [(card, cut)] if cut else []
+    for each in host.pci:
+        mode = tree.line(f"{DEVICES}/{each.address}/current_compute_partition")
+        yield from [(each.address, mode)] if mode else []
+
+
+def _matching(tree: Tree, directory: str, pattern: str) -> list[str]:
+    return [name for name in tree.names(directory) if re.fullmatch(pattern, name)]
+
+
+def _libraries(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:
+    """The files behind the libraries; the linker cache stands for all that they load in their turn."""
+    for library in host.libraries:
+        yield library.name, [library.path, library.real_path, *_state(tree, library.real_path)]
+    yield LINKER_CACHE, _state(tree, LINKER_CACHE)
+
+
+def _manifest(tree: Tree, manifest: Manifest, host: Host) -> list[Any]:
+    """The manifest and the driver that it names: an update of Mesa changes the second alone."""
+    text = manifest.reading.text
+    driver = _driver_of(manifest.path, text or "")
+    found = next((state for path in _candidates(driver, manifest.path, host) if (state := _state(tree, path))), [])
+    return [_checksum(text) if text is not None else manifest.reading.problem, *found]
+
+
+def _driver_of(path: str, text: str) -> str:
+    try:
+        driver = json.loads(text)["ICD"]["library_path"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""  # the loader will say what is wrong with it; its text is compared
+    return driver if isinstance(driver, str) else ""
+
+
+def _candidates(driver: str, manifest: str, host: Host) -> Iterator[str]:
+    """Where the loader finds a driver: by its path, beside its manifest, or, by its mere name, where libraries are."""
+    if "/" in driver or "\\" in driver:
+        yield os.path.join(os.path.dirname(manifest), driver)  # noqa: PTH118, PTH120 - texts already
+    elif driver:
+        beside = (os.path.dirname(library.real_path) for library in host.libraries)  # noqa: PTH120
+        yield from (f"{directory}/{driver}" for directory in (*beside, *default_directories(host.machine)))
+
+
+def _state(tree: Tree, path: str) -> list[int]:
+    status = tree.status(path)
+    return [] if status is None else [status.st_size, status.st_mtime_ns]
+
+
+def _checksum(text: str | None) -> int:
+    return zlib.crc32((text or "").encode("utf-8", "surrogateescape"))
+
+
+def differences(old: object, new: Json) -> tuple[Difference, ...]:
+    """What is not as it was, in the order of the key. An `old` that is no key differs in everything."""
+    was = old if isinstance(old, dict) else {}
+    return tuple(
+        Difference(section, clause)
+        for section, now in new.items()
+        if was.get(section) != now
+        for clause in _clauses(section, was.get(section), now)
+    )
+
+
+_WHOLE = {
+    "gpuprobe": "another version of gpuprobe wrote it",
+    "boot": "the machine was started anew",
+    "suspends": "the machine slept since",
+    "kernel": "the kernel is another one",
+    "account": "the account or its groups are others",
+    "container": "it was made in another container or namespace",
+}
+_PARTS = {
+    "drivers": "the kernel driver",
+    "cards": "the card at",
+    "slices": "the partitioning of",
+    "nodes": "the device node",
+    "libraries": "the library",
+    "manifests": "the driver manifest",
+    "variables": "the variable",
+}
+
+
+def _clauses(section: str, old: object, new: object) -> Iterator[str]:
+    if section in _WHOLE:
+        yield _WHOLE[section]
+        return
+    was: Mapping[str, Any] = old if isinstance(old, dict) else {}
+    now: Mapping[str, Any] = new if isinstance(new, dict) else {}
+    for name in sorted({*was, *now}):
+        if was.get(name) != now.get(name):
+            verb = "is new" if name not in was else "is gone" if name not in now else "changed"
+            yield f"{_PARTS[section]} `{name}` {verb}"

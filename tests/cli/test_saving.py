@@ -1,0 +1,128 @@
+"""Which runs leave a saved discovery, as installed: doubles of drivers below, the cache directory beside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli import machines
+from tests.cli.documents import checked
+from tests.cli.machines import captured
+from tests.cli.terminal import COMMAND, environment, piped
+from tests.doubles import cuda_driver, described, nvml_driver, script
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
+
+A = "GPU-00000000-0000-0000-0000-00000000000a"
+CARD = described(name="NVIDIA GeForce RTX 4090", uuid=A, pci="0000:01:00.0", memory=24 << 30, free=20 << 30)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    directory = tmp_path / "cache"
+    directory.mkdir()
+    return directory
+
+
+def nvidia(cache: Path, *lines: str) -> dict[str, str]:
+    """A machine whose CUDA and NVML act by these lines, and whose user has this cache directory."""
+    libraries = f"{cuda_driver().parent}:{nvml_driver().parent}"
+    return {"LD_LIBRARY_PATH": libraries, "FAKE_CUDA": script(*lines), "XDG_CACHE_HOME": str(cache)}
+
+
+def saved_in(cache: Path) -> Path:
+    return cache / "gpuprobe" / "discovery.json"
+
+
+@pytest.mark.parametrize("line", ["list", "list --all", "list CUDA:0", "list --require count>=9", "validate", "--json"])
+def test_a_complete_run_is_saved(cache: Path, line: str) -> None:
+    piped(*line.split(), **nvidia(cache, CARD))
+
+    assert saved_in(cache).stat().st_mode & 0o777 == 0o600
+    assert os.listdir(cache / "gpuprobe") == ["discovery.json"]
+
+
+@pytest.mark.parametrize("limit", ["--timeout", "--deadline"])
+def test_a_limit_that_shortened_nothing_changes_nothing(cache: Path, limit: str) -> None:
+    piped("list", limit, "50", **nvidia(cache, CARD))
+
+    assert saved_in(cache).exists()
+
+
+INCOMPLETE = ["list --library cuda", "list --quick", "list --allow-software", "list --no-wake", "validate CUDA:0", "env"]
+
+
+@pytest.mark.parametrize("line", INCOMPLETE)
+def test_a_run_that_asked_for_less_is_not_saved_and_leaves_what_is(cache: Path, line: str) -> None:
+    piped(*line.split(), **nvidia(cache, CARD))
+    assert not saved_in(cache).exists()
+
+    piped("list", **nvidia(cache, CARD))
+    before = saved_in(cache).read_bytes()
+    piped(*line.split(), **nvidia(cache, CARD))
+    assert saved_in(cache).read_bytes() == before
+
+
+@pytest.mark.parametrize("limit", ["--timeout", "--deadline"])
+def test_a_run_that_its_limit_cut_short_is_not_saved_and_leaves_what_is(cache: Path, limit: str) -> None:
+    piped("list", **nvidia(cache, CARD))
+    before = saved_in(cache).read_bytes()
+
+    piped("list", limit, "1", **nvidia(cache, CARD, "hang cuInit"))
+
+    assert saved_in(cache).read_bytes() == before
+
+
+def test_a_capture_is_never_saved(cache: Path, tmp_path: Path) -> None:
+    piped("list", "--from", captured(machines.two_geforces(), tmp_path), XDG_CACHE_HOME=str(cache))
+
+    assert os.listdir(cache) == []
+
+
+@pytest.mark.parametrize("later", [("error cuInit 100",), (CARD, "crash cuInit")])
+def test_a_run_that_finds_nothing_or_doubt_forgets_what_was_saved(cache: Path, later: tuple[str, ...]) -> None:
+    piped("list", **nvidia(cache, CARD))
+    assert saved_in(cache).exists()
+
+    piped("list", **nvidia(cache, *later))
+
+    assert not saved_in(cache).exists()
+
+
+def test_list_never_answers_from_it(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+    log = cache.parent / "log"
+
+    document = checked("list", piped("list", "--json", **nvidia(cache, CARD), FAKE_LOG=str(log)).out)
+
+    assert f"retain {A}" in log.read_text()
+    assert [device["id"] for device in document["devices"]] == [A]
+
+
+def test_where_nothing_can_be_saved_list_answers_all_the_same_and_v_says_why(cache: Path) -> None:
+    (cache / "gpuprobe").write_text("in the way")
+
+    quiet, verbose = (piped("list", *more, **nvidia(cache, CARD)) for more in ((), ("-v",)))
+
+    assert (quiet.code, quiet.err) == (0, "")
+    assert verbose.out.startswith("1 of 1 GPU usable")
+    assert verbose.err.startswith(f"note: the discovery was not saved: `{saved_in(cache)}` cannot be written: ")
+
+
+def test_fifty_commands_at_once_leave_a_whole_file(cache: Path) -> None:
+    variables = environment(**nvidia(cache, CARD))
+    commands = [
+        subprocess.Popen([*COMMAND, "list"], env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(50)
+    ]
+    said = [command.communicate()[1] for command in commands]
+
+    assert {command.returncode for command in commands} == {0}
+    assert set(said) == {""}
+    assert json.loads(saved_in(cache).read_text())["kind"] == "gpuprobe saved discovery"
+    assert os.listdir(cache / "gpuprobe") == ["discovery.json"]
