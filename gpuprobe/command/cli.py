@@ -193,11 +193,15 @@ def env(
     shell: Annotated[
         str | None, typer.Option("--shell", metavar="sh", help="For which shell the lines are written: sh.")
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask the machine anew, also where the saved discovery fits.")
+    ] = False,
 ) -> Reply:
     """The variables that select exactly the devices that work.
 
     Use it in a script or a service's start: the chosen devices are selected, and all others are hidden from every
-    library. Nothing usable: nothing is printed, and the exit code is 3.
+    library. Nothing usable: nothing is printed, and the exit code is 3. It answers from the discovery that `list` or
+    `validate` saved, for a day and while nothing on the machine has changed; else it asks.
 
     \b
     Examples:
@@ -205,7 +209,7 @@ def env(
       e=$(gpuprobe env CUDA:0) || exit; eval "$e"   only this one
     A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`.
     """
-    return commands.env(asked, tuple(device or ()), shell=shell)
+    return commands.env(asked, tuple(device or ()), shell=shell, fresh=fresh)
 
 
 @command("capture")

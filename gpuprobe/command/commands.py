@@ -111,14 +111,14 @@ def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
     return Reply(leave_with, document, drawn)
 
 
-def env(asked: Asked, devices: Sequence[str], *, shell: str | None = None) -> Reply:
+def env(asked: Asked, devices: Sequence[str], *, shell: str | None = None, fresh: bool = False) -> Reply:
     from gpuprobe.render import shell as shells
     from gpuprobe.render.device import variables_for
 
     if shell is not None and shell not in shells.SHELLS:
         accepted = ", ".join(f"`{name}`" for name in shells.SHELLS)
         raise WrongUsage(f"`--shell {shell}`: this version writes {accepted} only", "as in `gpuprobe env --shell sh`")
-    inventory = inventory_of(asked, wanted_of(asked))
+    inventory = inventory_of(asked, wanted_of(asked), may_be_saved=not fresh)
     chosen = selected(devices, inventory.kept)
     variables = variables_for(chosen, inventory) if chosen else ()
     text = _selects(chosen) if chosen else _nothing(inventory)

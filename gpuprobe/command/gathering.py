@@ -52,13 +52,25 @@ def _seconds(option: str, text: str | None) -> float | None:
     return seconds
 
 
-def inventory_of(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Inventory:
-    """Asks the machine, or the capture that `--from` names, and judges what came back; `known` is not asked again."""
+def inventory_of(asked: Asked, wanted: Wanted, known: Evidence | None = None, *, may_be_saved: bool = False) -> Inventory:
+    """Asks the machine, or the capture that `--from` names, and judges what came back; `known` is not asked again.
+
+    `may_be_saved`: a saved discovery that fits answers as well. Its memory figures are as old as it is.
+    """
     if asked.source is not None:
         from gpuprobe.discovery import replay
 
         return judge(replay(_captured(asked.source), wanted), wanted)
+    if may_be_saved and (saved := _saved(asked, wanted)) is not None:
+        return judge(saved, wanted)
     return judge(evidence_of_this_machine(asked, wanted, known), wanted)
+
+
+def _saved(asked: Asked, wanted: Wanted) -> Evidence | None:
+    from gpuprobe.command.remembering import recalled
+    from gpuprobe.survey.host import read_host
+
+    return recalled(asked, wanted, read_host())
 
 
 def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Evidence:
@@ -86,9 +98,7 @@ def requirement_of(text: str) -> Requirement:
     try:
         return parse(text)
     except RequirementError as problem:
-        raise WrongUsage(
-            f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`"
-        ) from problem
+        raise WrongUsage(f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`") from problem
 
 
 def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, ...]:

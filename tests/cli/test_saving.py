@@ -32,7 +32,7 @@ def cache(tmp_path: Path) -> Path:
 def nvidia(cache: Path, *lines: str) -> dict[str, str]:
     """A machine whose CUDA and NVML act by these lines, and whose user has this cache directory."""
     libraries = f"{cuda_driver().parent}:{nvml_driver().parent}"
-    return {"LD_LIBRARY_PATH": libraries, "FAKE_CUDA": script(*lines), "XDG_CACHE_HOME": str(cache)}
+    return {"LD_LIBRARY_PATH": libraries, "FAKE_CUDA": script(*lines), "XDG_CACHE_HOME": str(cache), "OLLAMA_VULKAN": "0"}
 
 
 def saved_in(cache: Path) -> Path:
@@ -102,6 +102,111 @@ def test_list_never_answers_from_it(cache: Path) -> None:
 
     assert f"retain {A}" in log.read_text()
     assert [device["id"] for device in document["devices"]] == [A]
+
+
+LINES = f"export CUDA_VISIBLE_DEVICES='{A}'\n"
+
+
+def test_env_answers_from_it_without_starting_a_child(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+
+    ran = piped("env", **nvidia(cache, "crash cuInit", "crash nvmlInit_v2"))
+
+    assert (ran.out, ran.err, ran.code) == (LINES, "", 0)
+
+
+def test_env_that_answers_from_it_imports_nothing_that_asks(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+    program = "import sys; sys.argv = ['gpuprobe', 'env']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print(*sys.modules, sep='\\n', file=sys.stderr)"
+    variables = environment(**nvidia(cache, CARD))
+
+    done = subprocess.run([sys.executable, "-c", program], cwd="/", env=variables, capture_output=True, text=True, check=False)
+
+    imported = set(done.stderr.split())
+    assert done.stdout == LINES
+    assert not {name for name in imported if name.startswith(("gpuprobe.probing", "gpuprobe.discovery", "gpuprobe.backends"))}
+    assert not imported & {"gpuprobe.capture.redaction", "getpass", "tempfile", "rich", "psutil"}
+
+
+def test_env_fresh_asks_the_machine(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+
+    ran = piped("env", "--fresh", **nvidia(cache, "error cuInit 100"))
+
+    assert (ran.out, ran.code) == ("", 3)
+
+
+@pytest.mark.parametrize("narrowed", [["--library", "cuda"], ["--allow-software"], ["--no-wake"]])
+def test_env_with_an_option_that_makes_it_another_question_asks_the_machine(cache: Path, narrowed: list[str]) -> None:
+    piped("list", **nvidia(cache, CARD))
+
+    assert piped("env", *narrowed, **nvidia(cache, "error cuInit 100")).code == 3
+
+
+def test_env_asks_the_machine_where_a_variable_has_changed(cache: Path) -> None:
+    other = described(name="NVIDIA", uuid=A.replace("a", "b"), pci="0000:02:00.0", memory=24 << 30)
+    piped("list", **nvidia(cache, CARD, other))
+    hidden = {**nvidia(cache, CARD, other), "CUDA_VISIBLE_DEVICES": "1"}
+
+    plain, verbose = piped("env", **hidden), piped("env", "-v", **hidden)
+
+    assert (plain.out, plain.err) == (LINES.replace("a'", "b'"), "")
+    assert verbose.err == (
+        "note: the saved discovery no longer fits: the variable `CUDA_VISIBLE_DEVICES` is new; the machine is asked anew\n"
+    )
+
+
+DAMAGED = {
+    "damaged": b"{",
+    "foreign": b'{"kind": "something"}',
+    "later": b'{"kind":"gpuprobe saved discovery","schema_version":2}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_env_names_what_is_wrong_with_the_file_and_answers_rightly(cache: Path, damage: str) -> None:
+    piped("list", **nvidia(cache, CARD))
+    saved_in(cache).write_bytes(DAMAGED[damage])
+
+    ran, quiet = (piped("env", *more, **nvidia(cache, CARD)) for more in ((), ("-q",)))
+
+    assert (ran.out, ran.code, quiet.err) == (LINES, 0, "")
+    assert ran.err.startswith(f"note: `{saved_in(cache)}` is ")
+    assert ran.err.endswith("; the machine is asked anew\n") and ran.err.count("\n") == 1
+    piped("list", **nvidia(cache, CARD))
+    assert piped("env", **nvidia(cache, CARD)).err == ""
+
+
+def in_a_namespace_of_its_own(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = ["unshare", "--mount", *COMMAND, *arguments]
+    return subprocess.run(command, cwd="/", env=environment(**variables), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to make a mount namespace")
+def test_two_containers_with_one_home_do_not_take_each_others_answer(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+    if in_a_namespace_of_its_own("--version").returncode:
+        pytest.skip("this machine does not let a mount namespace be made")
+
+    inside = in_a_namespace_of_its_own("env", "-v", **nvidia(cache, "error cuInit 100"))
+
+    assert (inside.stdout, inside.returncode) == ("", 3)
+    assert "it was made in another container or namespace" in inside.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+def test_two_accounts_with_one_home_do_not_take_each_others_answer(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+    for directory in (cache, cache / "gpuprobe"):
+        directory.chmod(0o755)
+    saved_in(cache).chmod(0o644)
+    os.chown(saved_in(cache), 4242, 4242)
+
+    ran = piped("env", **nvidia(cache, "error cuInit 100"))
+
+    assert (ran.out, ran.code) == ("", 3)
+    assert "another account owns it (user id 4242)" in ran.err
 
 
 def test_where_nothing_can_be_saved_list_answers_all_the_same_and_v_says_why(cache: Path) -> None:
