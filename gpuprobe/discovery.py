@@ -12,6 +12,7 @@ from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import Evidence, Host, Inventory, Outcome, Probe, Purpose, Status, Wanted
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
+from gpuprobe.survey.clock import moment
 
 # Two cores and sixty-four cards must not mean sixty-four interpreters at once.
 MOST_CHILDREN = 16
@@ -75,8 +76,7 @@ def _appeared(host: Host) -> tuple[str, ...]:
 
 
 def _begin(host: Host, wanted: Wanted) -> Evidence:
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return Evidence(host, questions.not_asked(host, wanted), now)
+    return Evidence(host, questions.not_asked(host, wanted), moment())
 
 
 def _with(evidence: Evidence, outcome: Outcome) -> Evidence:

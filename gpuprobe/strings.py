@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 from gpuprobe.libraries import library_named
@@ -93,6 +94,25 @@ def build_key(path: str) -> tuple[tuple[int, ...], str]:
     # File names end at 255 characters; int() refuses texts of more than 4300 digits.
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1][:255]
     return tuple(int(part) for part in re.findall(r"[0-9]+", name)), name
+
+
+def seconds_between(earlier: str, later: str) -> float | None:
+    """Between two times like "2026-11-21T09:00:00Z"; below 0 where they are the other way round. None: no such times."""
+    try:
+        then, now = (datetime.fromisoformat(text) for text in (earlier, later))
+        return (now - then).total_seconds()
+    except (ValueError, TypeError):  # the second: one of them without its zone
+        return None
+
+
+_AGES = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def age_text(seconds: float) -> str:
+    """How long something is ago, for people: "3 hours", "1 minute"."""
+    size, unit = next(((size, unit) for size, unit in _AGES if seconds >= size), (1, "second"))
+    count = max(0, int(seconds // size))
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 _UNITS = ((TiB, "TiB", 1), (GiB, "GiB", 1), (MiB, "MiB", 0), (KiB, "KiB", 0))

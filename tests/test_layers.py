@@ -28,6 +28,7 @@ ROOMS = (
     "capture",
     "saved",
     "discovery",
+    "refreshing",
     "render",
     "command",
     "__main__",

@@ -230,16 +230,28 @@ def capture(
 
 
 @command("refresh")
-def refresh(asked: Asked) -> Reply:
+def refresh(
+    asked: Asked,
+    *,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Also what changed since the saved discovery: memory, drivers, devices.")
+    ] = False,
+) -> Reply:
     """How much memory is free now.
 
-    Use it in a loop that waits for memory. Nothing is saved between two runs yet: each run discovers everything anew.
+    Use it before work is sent to a GPU, or in a loop that waits for memory. It asks about the devices that `list` or
+    `validate` found and saved, and takes 3 seconds at most; `--timeout` and `--deadline` change that, for an integrated
+    GPU that is slow to answer. A device without an answer keeps its old figure, marked as stale: exit code 6 where it
+    may answer the next time. Where nothing is saved, or it no longer fits, everything is discovered anew.
 
     \b
-    Example:
+    Examples:
       gpuprobe refresh --json
+      gpuprobe refresh --diff           after an update or a suspend: what is not as it was
     """
-    return commands.refresh(asked)
+    from gpuprobe.command import refreshing
+
+    return refreshing.refresh(asked, diff=diff)
 
 
 @command("runner", hidden=True)

@@ -60,10 +60,6 @@ def list_devices(
     return Reply(leave_with, document, shown)
 
 
-def refresh(asked: Asked) -> Reply:
-    return list_devices(asked, notes=("no discovery is saved between two runs yet, so everything was asked anew",))
-
-
 def validate(asked: Asked, devices: Sequence[str], *, builds: Sequence[str] = (), strict: bool = False) -> Reply:
     from gpuprobe.command import validating
 

@@ -35,7 +35,7 @@ def remember(asked: Asked, inventory: Inventory) -> str | None:
 
 def recalled(asked: Asked, wanted: Wanted, host: Host) -> Evidence | None:
     """The saved discovery, where it answers this question on this machine; else None, and what is wrong with it is said."""
-    if asked.source is not None or not _asks_for_everything(wanted):
+    if asked.source is not None or not asks_for_everything(wanted):
         return None
     from gpuprobe import saved
 
@@ -53,13 +53,13 @@ def _tell(asked: Asked, problem: Problem) -> None:
     asked.screen.complain(printable(f"note: {problem.because}; the machine is asked anew"))
 
 
-def _asks_for_everything(wanted: Wanted) -> bool:
+def asks_for_everything(wanted: Wanted) -> bool:
     """Whatever narrows the question, also by an option that is added later, makes it another one."""
     return wanted._replace(validate="needed", seconds=None, deadline=None) == Wanted() and wanted.validate != "none"
 
 
 def _is_complete(inventory: Inventory) -> bool:
-    return _asks_for_everything(inventory.wanted) and not _was_cut_short(inventory)
+    return asks_for_everything(inventory.wanted) and not _was_cut_short(inventory)
 
 
 def _was_cut_short(inventory: Inventory) -> bool:

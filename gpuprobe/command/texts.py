@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from gpuprobe.judging import remarks
+from gpuprobe.judging import refreshed, remarks
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
+from gpuprobe.judging.refreshed import Refreshment, measured
 from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
 from gpuprobe.render import everything, matrix, tables, wording
@@ -87,3 +88,16 @@ def flash_attn_text(
             yield tables.indented(printable(sentence))
     if not asked.quiet:
         yield from tables.notes(remarks.warnings(inventory))
+
+
+def refresh_text(answer: Refreshment, text: str, asked: Asked, width: int, diff: bool) -> Iterator[RenderableType]:
+    from gpuprobe.render import memory
+
+    yield line(text, "bold")
+    yield from memory.memory_table(answer.figures, answer.evidence.gathered_at, width)
+    if diff:
+        yield memory.change_line(answer.changes, answer.compared_with)
+    if asked.verbose:
+        yield from everything.verbose_outcomes(answer.evidence.outcomes)
+    if not asked.quiet:
+        yield from tables.notes([*refreshed.notes(answer), *remarks.warnings(measured(answer))])

@@ -36,7 +36,7 @@ def _complete(device: Device, witnesses: Iterable[Device], evidence: Evidence) -
             device = filled(device, witness, _FROM_ANYONE)
             device = filled(device, witness, _FROM_WITNESS, overwrite=True)
     device = _from_validation(device, evidence)
-    device = _shared_memory(device, evidence.host)
+    device = shared_memory(device, evidence.host)
     return _used(device)
 
 
@@ -62,7 +62,7 @@ def _from_validation(device: Device, evidence: Evidence) -> Device:
     return device
 
 
-def _shared_memory(device: Device, host: Host) -> Device:
+def shared_memory(device: Device, host: Host) -> Device:
     """Weakness 14.28: an integrated NVIDIA GPU counts the page cache as used; what is really free is the system's.
 
     Clamped to the device's total, and the system's figure already respects the container's limit.

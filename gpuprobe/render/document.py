@@ -57,7 +57,7 @@ def list_document(
         "bystanders": machine_document.bystander_records(host),
         "devices": [record(device, inventory) for device in kept],
         "dropped": [_drop(drop) for drop in drops],
-        "probes": [_probe(outcome) for outcome in inventory.evidence.outcomes],
+        "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],
         "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
         "warnings": [*notes, *warnings_of(inventory)],
@@ -79,7 +79,7 @@ def _drop(drop: Drop) -> Json:
     }
 
 
-def _probe(outcome: Outcome) -> Json:
+def probe_record(outcome: Outcome) -> Json:
     probe = outcome.probe
     return {
         "library": probe.library,

@@ -1,17 +1,20 @@
-"""The documents of `validate`, `flash-attn`, `env` and `capture`."""
+"""The documents of `validate`, `refresh`, `flash-attn`, `env` and `capture`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from gpuprobe.exits import Exit
+from gpuprobe.judging.changes import Change
+from gpuprobe.judging.figures import Figure
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
+from gpuprobe.judging.refreshed import Refreshment, measured, notes
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
-from gpuprobe.render.document import envelope, last_words, warnings_of
-from gpuprobe.strings import printable
+from gpuprobe.render.document import envelope, last_words, probe_record, warnings_of
+from gpuprobe.strings import printable, seconds_between
 
 
 def validate_document(inventory: Inventory, shown: Sequence[View], text: str, leave_with: Exit) -> Json:
@@ -51,6 +54,43 @@ def failed_step(view: View) -> str | None:
     return view.outcome.last_step if view.outcome is not None and not passed else None
 
 
+def refresh_document(answer: Refreshment, text: str, leave_with: Exit, diff: bool) -> Json:
+    compared = {"compared_with": answer.compared_with, "changes": [_change(each) for each in answer.changes]}
+    return {
+        **envelope(answer.inventory, text, leave_with),
+        "discovery": {"discovered_at": answer.discovered_at, "anew": answer.anew is not None, "because": answer.anew},
+        "devices": [_figure(figure, answer.evidence.gathered_at) for figure in answer.figures],
+        "probes": [probe_record(outcome) for outcome in answer.evidence.outcomes],
+        **(compared if diff else {}),
+        "warnings": [*(printable(note) for note in notes(answer)), *warnings_of(measured(answer))],
+    }
+
+
+def _figure(figure: Figure, now: str) -> Json:
+    device = figure.device
+    return {
+        **identity(device),
+        "total_memory_bytes": device.total_memory,
+        "free_memory_bytes": device.free_memory,
+        "used_memory_bytes": device.used_memory,
+        "memory_source": figure.source,
+        "measured_at": figure.measured_at,
+        "age_seconds": seconds_between(figure.measured_at, now),
+        "stale": figure.stale,
+        "because": printable(figure.silence.because) if figure.silence else None,
+    }
+
+
+def _change(change: Change) -> Json:
+    return {
+        "kind": change.kind,
+        "subject": change.subject,
+        "text": printable(change.text),
+        "before": change.before,
+        "after": change.after,
+    }
+
+
 def flash_attn_document(
     inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, leave_with: Exit
 ) -> Json:
@@ -70,9 +110,7 @@ def flash_attn_document(
     }
 
 
-def env_document(
-    inventory: Inventory, chosen: Sequence[Device], variables: Variables, text: str, leave_with: Exit
-) -> Json:
+def env_document(inventory: Inventory, chosen: Sequence[Device], variables: Variables, text: str, leave_with: Exit) -> Json:
     return {
         **envelope(inventory, text, leave_with),
         "devices": [identity(device) for device in chosen],

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from gpuprobe.capture.wire import ShapeError, from_json, to_json
@@ -17,6 +15,8 @@ from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Evidence, Host
 from gpuprobe.saved import file
 from gpuprobe.saved.key import Difference, differences, key_of
+from gpuprobe.strings import seconds_between
+from gpuprobe.survey.clock import moment
 
 KIND = "gpuprobe saved discovery"
 SCHEMA_VERSION = 1
@@ -48,8 +48,8 @@ class _Unusable(Exception):
         self.problem = Problem(slug, because)
 
 
-def load(host: Host, path: str | None = None, now: float | None = None) -> Saved:
-    """The saved discovery, judged against the survey of this machine as it is now; `now` in seconds since 1970."""
+def load(host: Host, path: str | None = None, now: str | None = None) -> Saved:
+    """The saved discovery, judged against the survey of this machine as it is now; `now` as in `Evidence.gathered_at`."""
     path = path or file.place(os.environ)
     try:
         if path is None:
@@ -62,7 +62,7 @@ def load(host: Host, path: str | None = None, now: float | None = None) -> Saved
     if changed:
         more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
         return Saved(evidence, Problem("changed", f"the saved discovery no longer fits: {changed[0].because}{more}"), changed)
-    return Saved(evidence, _too_old(evidence.gathered_at, time.time() if now is None else now))
+    return Saved(evidence, _too_old(evidence.gathered_at, now or moment()))
 
 
 def save(evidence: Evidence, host: Host, path: str | None = None) -> str | None:
@@ -91,15 +91,6 @@ def forget(path: str | None = None) -> None:
     path = path or file.place(os.environ)
     if path is not None:
         file.remove(path)
-
-
-def seconds_since(moment: str, now: float) -> float | None:
-    """How long ago a time like "2026-11-21T09:00:00Z" was; below 0: in the future; None: not such a time."""
-    try:
-        then = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return now - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
 
 
 def _document(path: str) -> dict[str, Any]:
@@ -143,8 +134,8 @@ def _evidence(said: object, path: str) -> Evidence:
     return evidence
 
 
-def _too_old(moment: str, now: float) -> Problem | None:
-    age = seconds_since(moment, now)
+def _too_old(then: str, now: str) -> Problem | None:
+    age = seconds_between(then, now)
     if age is None or age < -_CLOCK_SECONDS:
         return Problem("too_old", "the time of the saved discovery is not in the past")
     if age > MOST_SECONDS:

@@ -33,6 +33,7 @@ class Difference(NamedTuple):
 
     section: str
     because: str
+    verb: str = "changed"  # or "is new", "is gone"
 
 
 def key_of(host: Host, root: str = "/") -> Json:
@@ -142,11 +143,24 @@ def differences(old: object, new: Json) -> tuple[Difference, ...]:
     """What is not as it was, in the order of the key. An `old` that is no key differs in everything."""
     was = old if isinstance(old, dict) else {}
     return tuple(
-        Difference(section, clause)
+        difference
         for section, now in new.items()
         if was.get(section) != now
-        for clause in _clauses(section, was.get(section), now)
+        for difference in _of_section(section, was.get(section), now)
     )
+
+
+def only_cards_came_or_went(found: tuple[Difference, ...]) -> bool:
+    """Whether the devices that were known are as they were, those excepted that are gone; new cards bring new nodes."""
+    cards = [each for each in found if each.section == "cards"]
+    return (
+        bool(cards) and all(each.verb != "changed" for each in cards) and {each.section for each in found} <= {"cards", "nodes"}
+    )
+
+
+def is_of_this_account(found: tuple[Difference, ...]) -> bool:
+    """Whether the older answer was given to the same account in the same container, so that it can be compared."""
+    return not any(each.section in ("account", "container") for each in found)
 
 
 _WHOLE = {
@@ -168,13 +182,13 @@ _PARTS = {
 }
 
 
-def _clauses(section: str, old: object, new: object) -> Iterator[str]:
+def _of_section(section: str, old: object, new: object) -> Iterator[Difference]:
     if section in _WHOLE:
-        yield _WHOLE[section]
+        yield Difference(section, _WHOLE[section])
         return
     was: Mapping[str, Any] = old if isinstance(old, dict) else {}
     now: Mapping[str, Any] = new if isinstance(new, dict) else {}
     for name in sorted({*was, *now}):
         if was.get(name) != now.get(name):
             verb = "is new" if name not in was else "is gone" if name not in now else "changed"
-            yield f"{_PARTS[section]} `{name}` {verb}"
+            yield Difference(section, f"{_PARTS[section]} `{name}` {verb}", verb)

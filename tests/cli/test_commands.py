@@ -160,15 +160,6 @@ def test_a_requirement_that_a_card_in_doubt_could_meet_cannot_be_decided(tmp_pat
     assert ran.out.startswith("requirement cannot be decided: ")
 
 
-def test_refresh_says_that_nothing_is_saved_and_lists(two: str) -> None:
-    ran = piped("refresh", "--from", two)
-
-    assert ran.code == 0
-    assert "2 of 2 GPUs usable" in ran.out
-    assert "note: no discovery is saved between two runs yet, so everything was asked anew" in ran.out
-    assert checked("list", piped("refresh", "--json", "--from", two).out)["warnings"]
-
-
 def test_validate_shows_views_by_stages_and_for_a_failed_one_its_step_number_and_last_words(tmp_path: Path) -> None:
     ran = piped("validate", "--from", captured(machines.a_geforce_that_fails(), tmp_path))
 

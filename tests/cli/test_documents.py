@@ -210,7 +210,7 @@ def test_the_schema_of_a_capture_is_what_the_records_say(bless: bool) -> None:
     assert json.loads(path.read_text()) == capture_schema()
 
 
-@pytest.mark.parametrize("kind", ["list", "validate", "flash-attn", "env", "captured", "error", "capture"])
+@pytest.mark.parametrize("kind", ["list", "validate", "refresh", "flash-attn", "env", "captured", "error", "capture"])
 def test_the_schemas_allow_nothing_that_they_do_not_name(kind: str) -> None:
     schema = json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
 

@@ -23,7 +23,7 @@ from tests.records import a_card, a_device, a_host, a_manifest, evidence_of
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 
 WRITTEN = "2026-11-21T09:00:00Z"
-NOW = 1795251600.0 + 60  # a minute later
+NOW = "2026-11-21T09:01:00Z"
 NODE = DeviceNode("/dev/nvidia0", 0o666, 0, 0, 195, 0, True)
 
 
@@ -49,7 +49,7 @@ def written(path: str) -> Path:
     return Path(path)
 
 
-def problem_of(path: str | Path, host: Host | None = None, now: float = NOW) -> tuple[str, str]:
+def problem_of(path: str | Path, host: Host | None = None, now: str = NOW) -> tuple[str, str]:
     problem = saved.load(host or a_machine(), str(path), now).problem
     assert problem is not None
     return problem
@@ -257,18 +257,18 @@ def test_a_file_of_a_later_version_is_named(written: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later", "problem"),
+    ("now", "problem"),
     [
-        (0.0, None),
-        (-30.0, None),
-        (saved.MOST_SECONDS, None),
-        (saved.MOST_SECONDS + 1, "the saved discovery is 24 hours old, and is believed for a day"),
-        (72 * 3600.0, "the saved discovery is 72 hours old, and is believed for a day"),
-        (-3600.0, "the time of the saved discovery is not in the past"),
+        (WRITTEN, None),
+        ("2026-11-21T08:59:30Z", None),
+        ("2026-11-22T09:00:00Z", None),
+        ("2026-11-22T09:00:01Z", "the saved discovery is 24 hours old, and is believed for a day"),
+        ("2026-11-24T09:00:00Z", "the saved discovery is 72 hours old, and is believed for a day"),
+        ("2026-11-21T08:00:00Z", "the time of the saved discovery is not in the past"),
     ],
 )
-def test_it_is_believed_for_a_day(written: Path, later: float, problem: str | None) -> None:
-    found = saved.load(a_machine(), str(written), NOW - 60 + later)
+def test_it_is_believed_for_a_day(written: Path, now: str, problem: str | None) -> None:
+    found = saved.load(a_machine(), str(written), now)
 
     assert (found.problem.because if found.problem else None) == problem
     assert found.evidence is not None

@@ -48,9 +48,7 @@ def test_a_text_that_is_no_architecture_is_unknown(text: str) -> None:
     assert strings.gfx_of_name(text) is None
 
 
-@pytest.mark.parametrize(
-    ("number", "name"), [(90010, "gfx90a"), (110000, "gfx1100"), (100306, "gfx1036"), (120001, "gfx1201")]
-)
+@pytest.mark.parametrize(("number", "name"), [(90010, "gfx90a"), (110000, "gfx1100"), (100306, "gfx1036"), (120001, "gfx1201")])
 def test_kfd_writes_architectures_in_decimal(number: int, name: str) -> None:
     gfx = strings.gfx_of_kfd(number)
 
@@ -233,3 +231,33 @@ def test_whatever_a_driver_calls_its_card_is_one_printable_line(name: str) -> No
     assert shown.encode("utf-8").decode("utf-8") == shown
     assert strings.printable(shown) == shown
     assert not name.isprintable() or shown == name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (59.9, "59 seconds"),
+        (60, "1 minute"),
+        (7200, "2 hours"),
+        (200000, "2 days"),
+        (-5, "0 seconds"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
+    assert strings.age_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "seconds"),
+    [
+        ("2026-11-21T09:00:00Z", "2026-11-21T10:00:01Z", 3601),
+        ("2026-11-21T10:00:00Z", "2026-11-21T09:00:00Z", -3600),
+        ("2026-11-21T09:00:00Z", "2026-11-21T09:00:00", None),
+        ("yesterday", "2026-11-21T09:00:00Z", None),
+        ("", "", None),
+    ],
+)
+def test_the_time_to_what_is_no_moment_is_unknown(earlier: str, later: str, seconds: float | None) -> None:
+    assert strings.seconds_between(earlier, later) == seconds

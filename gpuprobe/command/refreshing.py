@@ -1,0 +1,116 @@
+"""What `refresh` answers: the memory of the devices of the saved discovery now, or of a new discovery, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gpuprobe.command.commands import Reply
+from gpuprobe.command.gathering import inventory_of, wanted_of
+from gpuprobe.command.remembering import asks_for_everything, remember
+from gpuprobe.exits import Exit
+from gpuprobe.judging import changes, figures
+from gpuprobe.judging.changes import Change
+from gpuprobe.judging.figures import Figure
+from gpuprobe.judging.refreshed import Refreshment, headline, is_in_doubt
+from gpuprobe.judging.rules import judge
+from gpuprobe.model import Evidence, Host, Inventory, Json, Wanted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gpuprobe.command.options import Asked
+    from gpuprobe.render.screen import Screen
+    from gpuprobe.saved import Saved
+
+
+def refresh(asked: Asked, *, diff: bool = False) -> Reply:
+    answer = answer_of(asked)
+    text = headline(answer)
+    leave_with = Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED
+
+    def document() -> Json:
+        from gpuprobe.render.replies import refresh_document
+
+        return refresh_document(answer, text, leave_with, diff)
+
+    def drawn(screen: Screen) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import refresh_text
+
+        return refresh_text(answer, text, asked, screen.width, diff)
+
+    return Reply(leave_with, document, drawn)
+
+
+def answer_of(asked: Asked) -> Refreshment:
+    wanted = wanted_of(asked)
+    if asked.source is not None:
+        return _discovered(inventory_of(asked, wanted), "it is the machine of a capture, which cannot be asked again")
+    from gpuprobe import saved
+    from gpuprobe.survey.host import read_host
+
+    host = read_host()
+    found = saved.load(host)
+    why = _why_anew(found, wanted)
+    if why is None and found.evidence is not None:
+        return _refreshed(asked, found.evidence, host, wanted)
+    inventory = inventory_of(asked, wanted)
+    remember(asked, inventory)
+    return _discovered(inventory, why, _comparable(found))
+
+
+def _why_anew(found: Saved, wanted: Wanted) -> str | None:
+    from gpuprobe.saved.key import only_cards_came_or_went
+
+    if not asks_for_everything(wanted._replace(wake=True)):
+        return "the options ask for something else than what is saved"
+    if found.problem is None or only_cards_came_or_went(found.differences):
+        return None
+    return found.problem.because
+
+
+def _comparable(found: Saved) -> Evidence | None:
+    from gpuprobe.saved.key import is_of_this_account
+
+    return found.evidence if is_of_this_account(found.differences) else None
+
+
+def _refreshed(asked: Asked, known: Evidence, host: Host, wanted: Wanted) -> Refreshment:
+    from gpuprobe import refreshing
+
+    inventory = judge(known, Wanted())
+    with asked.screen.progress(asked.quiet) as watch:
+        found = refreshing.refresh(inventory.kept, known, host, wanted, watch)
+    now = found.evidence.gathered_at
+    return Refreshment(
+        inventory=inventory._replace(evidence=known._replace(gathered_at=now)),
+        figures=found.figures,
+        evidence=found.evidence,
+        discovered_at=known.gathered_at,
+        anew=None,
+        compared_with=known.gathered_at,
+        changes=tuple(_since(inventory, found.figures, found.evidence)),
+    )
+
+
+def _since(inventory: Inventory, found: Sequence[Figure], now: Evidence) -> Iterable[Change]:
+    there = [figure.device for figure in found if figure.silence is None or not figure.silence.is_gone]
+    yield from changes.card_changes(inventory.evidence, now)
+    yield from changes.unknown_devices(inventory.evidence, now)
+    yield from changes.device_changes(inventory.kept, there)
+    yield from changes.library_changes(inventory.evidence, now)
+
+
+def _discovered(inventory: Inventory, why: str | None, old: Evidence | None = None) -> Refreshment:
+    evidence = inventory.evidence
+    measured = evidence.gathered_at
+    found = tuple(Figure(device, figures.old_source(device), measured) for device in inventory.kept)
+    answer = Refreshment(inventory, found, evidence, measured, why or "nothing is saved")
+    if old is None:
+        return answer
+    compared = (
+        *changes.card_changes(old, evidence),
+        *changes.device_changes(judge(old, Wanted()).kept, inventory.kept),
+        *changes.library_changes(old, evidence),
+    )
+    return answer._replace(compared_with=old.gathered_at, changes=compared)

@@ -1,0 +1,126 @@
+"""What is not as it was at an earlier discovery: devices and cards that came and went, drivers, libraries, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gpuprobe import machine
+from gpuprobe.judging.figures import is_same
+from gpuprobe.machine import Card
+from gpuprobe.model import Device, Evidence, Outcome, Purpose, Status
+from gpuprobe.strings import size_text
+
+
+class Change(NamedTuple):
+    """`kind` is "card_gone", "card_new", "device_gone", "device_new", "driver", "library" or "memory"."""
+
+    kind: str
+    subject: str  # an address, an id, the name of a library
+    text: str
+    before: str | int | None = None  # for "memory" in bytes
+    after: str | int | None = None
+
+
+def card_changes(old: Evidence, new: Evidence) -> Iterator[Change]:
+    """Cards that came and went, by the bus alone."""
+    before, after = ({card.pci_id: card for card in machine.cards(each.host) if card.pci_id} for each in (old, new))
+    for address in sorted({*before, *after}):
+        if address not in after:
+            yield Change("card_gone", address, f"{_named(before[address])} is no longer on the bus")
+        elif address not in before:
+            yield Change("card_new", address, f"{_named(after[address])} is new on the bus")
+
+
+def _named(card: Card) -> str:
+    return f"the card at {card.pci_id}{f' ({card.name})' if card.name else ''}"
+
+
+def unknown_devices(old: Evidence, new: Evidence) -> Iterator[Change]:
+    """Devices in a listing that the same question did not list before. One that cannot be told from others is left out."""
+    for outcome in new.outcomes:
+        before = old.outcome_of(outcome.probe)
+        if before is None or outcome.probe.purpose is Purpose.VALIDATE or outcome.status is Status.UNREADABLE:
+            continue
+        for device in outcome.devices:
+            can_be_told = is_same(device, device)
+            if can_be_told and not any(is_same(device, other) for other in before.devices):
+                name = device.name or "a device"
+                yield Change("device_new", device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
+
+
+def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterator[Change]:
+    """Of the usable devices: whose driver is another one, which came and went, whose free memory is."""
+    pairs = [(device, _same(device, after)) for device in before]
+    yield from dict.fromkeys(change for device, now in pairs if now is not None for change in _driver(device, now))
+    for device, now in pairs:
+        if now is None:
+            yield Change("device_gone", device.id, f"{_called(device)} ({device.name or 'unnamed'}) is gone")
+        else:
+            yield from _memory(device, now)
+    for device in after:
+        if _same(device, before) is None:
+            yield Change("device_new", device.id, f"{_called(device)} ({device.name or 'unnamed'}) is new")
+
+
+def _same(device: Device, others: Sequence[Device]) -> Device | None:
+    return next((other for other in others if other.library == device.library and _is_one(device, other)), None)
+
+
+def _is_one(device: Device, other: Device) -> bool:
+    """A library that gives neither address nor UUID is taken at its own word."""
+    return is_same(device, other) or (device.build, device.manifest, device.key) == (other.build, other.manifest, other.key)
+
+
+def _called(device: Device) -> str:
+    return f"{device.library}:{device.ordinal if device.ordinal is not None else device.number}"
+
+
+def _driver(old: Device, new: Device) -> Iterator[Change]:
+    for word, before, after in (
+        ("driver", old.kernel_version, new.kernel_version),
+        ("runtime", old.runtime_version, new.runtime_version),
+    ):
+        if before and after and before != after:
+            yield Change("driver", new.library, f"{new.library} {word} {before} → {after}", before, after)
+
+
+def _memory(old: Device, new: Device) -> Iterator[Change]:
+    before, after = old.free_memory, new.free_memory
+    if before is not None and after is not None and before != after:
+        yield Change("memory", new.id, f"{_called(new)} free {_range(before, after)}", before, after)
+
+
+def _range(before: int, after: int) -> str:
+    """`20.0 → 3.1 GiB`: the unit once, where it is one."""
+    one, other = size_text(before), size_text(after)
+    number, _, unit = one.partition(" ")
+    return f"{number if other.endswith(f' {unit}') else one} → {other}"
+
+
+_NOW = {
+    Status.OK: "answers again",
+    Status.NO_DEVICES: "now lists no device",
+    Status.ABSENT: "is no longer installed",
+    Status.NOT_LOADABLE: "no longer loads",
+    Status.INIT_FAILED: "no longer starts",
+    Status.CALL_FAILED: "now fails",
+    Status.CRASHED: "now crashes",
+    Status.EXITED: "now ends its process",
+    Status.TIMED_OUT: "now times out",
+    Status.ABANDONED: "now hangs in the kernel",
+    Status.UNREADABLE: "now answers what cannot be read",
+}
+
+
+def library_changes(old: Evidence, new: Evidence) -> Iterator[Change]:
+    """Libraries whose listing or validation ends in another way than it did."""
+    for outcome in new.outcomes:
+        before = old.outcome_of(outcome.probe)
+        if before is not None and outcome.status is not before.status and outcome.status in _NOW:
+            yield Change("library", outcome.probe.library, _said(outcome), before.status.value, outcome.status.value)
+
+
+def _said(outcome: Outcome) -> str:
+    of = f" on {outcome.probe.device}" if outcome.probe.device else ""
+    return f"{outcome.probe.library}{of} {_NOW[outcome.status]}"

@@ -1,0 +1,53 @@
+"""The answer of `refresh`: figures, where the devices are known from, and what is not as it was."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gpuprobe.judging import standing
+from gpuprobe.judging.changes import Change
+from gpuprobe.judging.figures import Figure
+from gpuprobe.model import Evidence, Inventory
+
+
+class Refreshment(NamedTuple):
+    """`inventory` is the discovery that the devices are known by; its evidence has the time of this answer."""
+
+    inventory: Inventory
+    figures: tuple[Figure, ...]
+    evidence: Evidence  # what was asked for this answer
+    discovered_at: str
+    anew: str | None  # why the machine was discovered anew; None: the saved discovery fits
+    compared_with: str | None = None  # time of the discovery that `changes` speaks of; None: there is none to compare with
+    changes: tuple[Change, ...] = ()
+
+
+def headline(answer: Refreshment) -> str:
+    """The first line of `refresh`."""
+    if not answer.figures:
+        return standing.summary(answer.inventory).text
+    stale = sum(figure.stale for figure in answer.figures)
+    devices = f"memory of {len(answer.figures)} device{'s' if len(answer.figures) > 1 else ''}"
+    return f"{devices}: {f'{len(answer.figures) - stale} measured now, {stale} stale' if stale else 'measured now'}"
+
+
+def is_in_doubt(answer: Refreshment) -> bool:
+    """Whether somebody failed to tell who may tell the next time."""
+    silent = any(figure.silence is not None and figure.silence.in_doubt for figure in answer.figures)
+    return silent or (answer.anew is not None and standing.undecided(answer.inventory))
+
+
+def notes(answer: Refreshment) -> list[str]:
+    """Why everything was asked anew; and what only a discovery takes in."""
+    if answer.anew is not None:
+        return [f"discovered anew: {answer.anew}"]
+    news = [
+        each.text for each in answer.changes if each.kind in ("card_gone", "card_new", "device_new", "device_gone", "driver")
+    ]
+    return [f"{text}; `gpuprobe list` discovers anew" for text in news]
+
+
+def measured(answer: Refreshment) -> Inventory:
+    """The devices with figures of now, and what was asked for them: what remarks are made on."""
+    kept = tuple(figure.device for figure in answer.figures if not figure.stale)
+    return answer.inventory._replace(kept=kept, drops=(), evidence=answer.evidence)

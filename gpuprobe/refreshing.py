@@ -1,0 +1,147 @@
+"""How much memory is free now: witnesses first, then the libraries that are still needed, all within a few seconds.
+
+It asks the questions of the discovery again, as few as will do, and matches the answers by identity.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from gpuprobe import machine
+from gpuprobe.discovery import MOST_CHILDREN
+from gpuprobe.judging import figures
+from gpuprobe.judging.completion import shared_memory
+from gpuprobe.judging.figures import Figure, Silence, Told
+from gpuprobe.model import Device, Evidence, Host, Outcome, Probe, Status, Wanted
+from gpuprobe.probing import asking
+from gpuprobe.probing.children import Children
+from gpuprobe.probing.memory_questions import memory_probes
+from gpuprobe.survey.clock import moment
+from gpuprobe.survey.video_memory import VideoMemory, video_memory
+
+SECONDS = 3.0  # for everything, where nothing is said
+
+_GONE = Silence("its card is no longer on the bus", is_gone=True)
+_NO_WAKE = Silence("asking would wake its card, which `--no-wake` forbids", in_doubt=True)
+
+
+class Refreshed(NamedTuple):
+    """One figure per device, in their order, and the questions that were asked for them, on the machine as it is now."""
+
+    figures: tuple[Figure, ...]
+    evidence: Evidence
+
+
+class _Known(NamedTuple):
+    """What is known before anybody is asked."""
+
+    devices: tuple[Device, ...]
+    evidence: Evidence  # of the discovery
+    host: Host  # as it is now
+    kernel: Mapping[str, VideoMemory]
+    unasked: Mapping[int, Silence]  # by position of the device
+    probes: tuple[tuple[Probe, ...], ...]  # the questions for each device, in their order
+
+
+def refresh(
+    devices: Sequence[Device], known: Evidence, host: Host, wanted: Wanted, watch: Callable[[str], None] | None = None
+) -> Refreshed:
+    """The memory of these devices of a discovery now; see `Figure`. Takes `limits(wanted)` at most, in all."""
+    now, (_, in_all) = moment(), limits(wanted)
+    deadline = None if in_all is None else time.monotonic() + in_all
+    before = _known(tuple(devices), known, host, wanted)
+    outcomes = _asked(before, wanted, deadline, watch)
+    found = tuple(_figure(place, before, outcomes, now) for place in range(len(devices)))
+    return Refreshed(found, Evidence(host, outcomes, now))
+
+
+def limits(wanted: Wanted) -> tuple[float, float | None]:
+    """Seconds for each child and for everything: a limit for each child takes the place of the one for everything."""
+    in_all = wanted.deadline if wanted.deadline is not None else SECONDS if wanted.seconds is None else None
+    return wanted.seconds or in_all or SECONDS, in_all
+
+
+def _known(devices: tuple[Device, ...], known: Evidence, host: Host, wanted: Wanted) -> _Known:
+    unasked = {place: why for place, each in enumerate(devices) if (why := _why_unasked(each, known.host, host, wanted))}
+    probes = (() if place in unasked else memory_probes(each, known) for place, each in enumerate(devices))
+    return _Known(devices, known, host, video_memory(host.pci), unasked, tuple(probes))
+
+
+def _why_unasked(device: Device, then: Host, now: Host, wanted: Wanted) -> Silence | None:
+    card = next((card for card in machine.cards(now) if card.pci_id == device.pci_id), None)
+    was_there = any(card.pci_id == device.pci_id for card in machine.cards(then))
+    if device.pci_id is not None and was_there and card is None:
+        return _GONE
+    asleep = card is not None and card.pci_id is not None and card.was_asleep
+    return _NO_WAKE if asleep and not wanted.wake else None
+
+
+def _asked(before: _Known, wanted: Wanted, deadline: float | None, watch: Callable[[str], None] | None) -> tuple[Outcome, ...]:
+    children = Children(os.environ, watch)
+    outcomes: tuple[Outcome, ...] = ()
+    try:
+        while True:
+            for probe in _next_probes(before, outcomes, children.running):
+                if len(children.running) < MOST_CHILDREN:
+                    request = asking.request(probe, before.host, before.evidence.outcomes)
+                    children.start(probe, request, limits(wanted)[0])
+            outcome = children.next(deadline)
+            if outcome is None:
+                return outcomes
+            outcomes = (*outcomes, outcome)
+            if deadline is not None and time.monotonic() >= deadline:
+                return (*outcomes, *_too_late(before, outcomes, children, wanted))
+    finally:
+        children.close()
+
+
+def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children, wanted: Wanted) -> list[Outcome]:
+    """What was cut off at the deadline, and what was not even begun."""
+    ended = list(iter(lambda: children.next(0.0), None))
+    message = f"not asked: {limits(wanted)[1]:g} s had passed"
+    left = _next_probes(before, (*outcomes, *ended), ())
+    return [*ended, *(Outcome(probe, status=Status.SKIPPED, message=message) for probe in left)]
+
+
+def _next_probes(before: _Known, outcomes: Sequence[Outcome], running: Sequence[Probe]) -> list[Probe]:
+    """The next question for each device without a figure. A library waits for the witness that may make it needless."""
+    answered = {outcome.probe for outcome in outcomes}
+    open_probes = (
+        next((probe for probe in probes if probe not in answered), None)
+        for place, probes in enumerate(before.probes)
+        if _told(place, before, outcomes) is None
+    )
+    return [probe for probe in dict.fromkeys(open_probes) if probe is not None and probe not in running]
+
+
+def _told(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Told | None:
+    """What is known about one device, by the most trustworthy source that told."""
+    device = before.devices[place]
+    if place in before.unasked:
+        return None
+    shared = shared_memory(device, before.host)
+    if shared is not device:  # an integrated GPU of NVIDIA takes what the system has
+        return Told(shared, "system")
+    counted = before.kernel.get(device.pci_id or "")
+    by_kernel = figures.from_kernel(device, counted.total, counted.used) if counted is not None else None
+    listed = list(figures.told_by(outcomes))
+    return by_kernel or figures.matched(before.devices, listed).get(place) or figures.from_validation(device, outcomes)
+
+
+def _figure(place: int, before: _Known, outcomes: Sequence[Outcome], now: str) -> Figure:
+    device, told = before.devices[place], _told(place, before, outcomes)
+    if told is not None:
+        return Figure(figures.with_figure(device, told), told.source, now)
+    silence = _silence(place, before, outcomes)
+    return Figure(device, figures.old_source(device), before.evidence.gathered_at, silence)
+
+
+def _silence(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Silence:
+    if place in before.unasked:
+        return before.unasked[place]
+    if not before.probes[place]:
+        return Silence(f"{before.devices[place].library} tells it at its first reading only")
+    return figures.why_silent(before.devices[place], before.probes[place], outcomes)

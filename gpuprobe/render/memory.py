@@ -1,0 +1,78 @@
+"""The text of `refresh`: one line per device with its memory, who told it, and how old that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gpuprobe.judging.changes import Change
+from gpuprobe.judging.figures import Figure
+from gpuprobe.render import wording
+from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
+from gpuprobe.strings import age_text, printable, seconds_between, size_text
+
+_HEADER = ("DEVICE", "NAME", "FREE", "MEMORY", "", "TOLD BY", "AGE")
+_NAME, _SHORTEST_NAME, _BAR = 1, 12, 4
+
+
+def memory_table(figures: Sequence[Figure], now: str, width: int) -> Iterator[RenderableType]:
+    """A line per device where that fits, first without the bar; a block per device below that."""
+    rows = [_row(figure, now) for figure in figures]
+    for columns in (tuple(range(len(_HEADER))), tuple(place for place in range(len(_HEADER)) if place != _BAR)):
+        taken = sum(max(len(row[place]) for row in (_HEADER, *rows)) + GAP for place in columns if place != _NAME)
+        if rows and width >= BLOCKS_BELOW and width - taken >= _SHORTEST_NAME:
+            yield _table(rows, columns, width - taken)
+            break
+    else:
+        for row in rows:
+            yield from _block(row)
+    for figure in figures:
+        if figure.silence is not None:
+            yield indented(f"{wording.numbered(figure.device)} is stale: {printable(figure.silence.because)}")
+
+
+def _row(figure: Figure, now: str) -> tuple[str, ...]:
+    device = figure.device
+    free = wording.UNKNOWN if device.free_memory is None else size_text(device.free_memory)
+    told_by = figure.source or "-"
+    return (
+        *(wording.numbered(device), wording.name_of(device), free, wording.memory_of(device), wording.bar_of(device)),
+        *(told_by, age_of(figure, now)),
+    )
+
+
+def age_of(figure: Figure, now: str) -> str:
+    """`now`, or `3 hours, stale`."""
+    if not figure.stale:
+        return "now"
+    age = seconds_between(figure.measured_at, now)
+    return f"{wording.UNKNOWN if age is None else age_text(age)}, stale"
+
+
+def _table(rows: Sequence[Sequence[str]], columns: Sequence[int], room: int) -> Table:
+    table = Table(box=None, show_header=True, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), expand=False)
+    for place in columns:
+        table.add_column(Text(_HEADER[place]), no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        cells = [shortened(row[place], room) if place == _NAME else row[place] for place in columns]
+        style = "dim" if row[-1] != "now" else ""
+        table.add_row(*(Text(cell, style="bold green" if place == 0 else style) for place, cell in enumerate(cells)))
+    return table
+
+
+def _block(row: Sequence[str]) -> Iterator[RenderableType]:
+    device, name, free, memory, bar, told_by, age = row
+    yield Text.assemble((device, "bold green"), "  ", name)
+    yield indented(f"{free} free, {memory} {bar}".rstrip())
+    yield indented(f"told by {told_by}, {age}")
+
+
+def change_line(changes: Sequence[Change], since: str | None) -> Text:
+    """What changed, in one sentence, and since when."""
+    if since is None:
+        return Text("nothing to compare with: no earlier discovery of this account is saved")
+    said = "; ".join(printable(change.text) for change in changes)
+    return Text(f"since {since}: {said}" if said else f"nothing changed since {since}")
