@@ -14,10 +14,11 @@ from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
 from gpuprobe.judging import figures
 from gpuprobe.judging.completion import shared_memory
-from gpuprobe.judging.figures import Figure, Silence, Told
+from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
 from gpuprobe.model import Device, Evidence, Host, Outcome, Probe, Status, Wanted
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
+from gpuprobe.probing.last_resort import LastResort
 from gpuprobe.probing.memory_questions import memory_probes
 from gpuprobe.survey.clock import moment
 from gpuprobe.survey.video_memory import VideoMemory, video_memory
@@ -29,10 +30,11 @@ _NO_WAKE = Silence("asking would wake its card, which `--no-wake` forbids", in_d
 
 
 class Refreshed(NamedTuple):
-    """One figure per device, in their order, and the questions that were asked for them, on the machine as it is now."""
+    """One figure per device, in their order, and what was asked for them, on the machine as it is now."""
 
     figures: tuple[Figure, ...]
     evidence: Evidence
+    servers: tuple[ServerAnswer, ...] = ()
 
 
 class _Known(NamedTuple):
@@ -53,9 +55,28 @@ def refresh(
     now, (_, in_all) = moment(), limits(wanted)
     deadline = None if in_all is None else time.monotonic() + in_all
     before = _known(tuple(devices), known, host, wanted)
-    outcomes = _asked(before, wanted, deadline, watch)
-    found = tuple(_figure(place, before, outcomes, now) for place in range(len(devices)))
-    return Refreshed(found, Evidence(host, outcomes, now))
+    last_resort = LastResort(in_all, limits(wanted)[0])
+    try:
+        outcomes = _asked(before, wanted, deadline, watch)
+        found = tuple(_figure(place, before, outcomes, now) for place in range(len(devices)))
+        silent = [figure for figure in found if figure.silence is not None and not figure.silence.is_gone]
+        servers = last_resort.answers() if any(figure.silence is not _NO_WAKE for figure in silent) else ()
+    finally:
+        last_resort.cancel()
+    return Refreshed(_by_servers(found, servers, now), Evidence(host, outcomes, now), servers)
+
+
+def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: str) -> tuple[Figure, ...]:
+    if not servers:
+        return tuple(found)
+    from gpuprobe.probing.servers import told_of
+
+    return tuple(
+        Figure(figures.with_figure(figure.device, told), told.source, now)
+        if figure.stale and (told := told_of(figure.device, servers)) is not None
+        else figure
+        for figure in found
+    )
 
 
 def limits(wanted: Wanted) -> tuple[float, float | None]:

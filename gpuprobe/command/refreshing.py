@@ -90,6 +90,7 @@ def _refreshed(asked: Asked, known: Evidence, host: Host, wanted: Wanted) -> Ref
         anew=None,
         compared_with=known.gathered_at,
         changes=tuple(_since(inventory, found.figures, found.evidence)),
+        servers=found.servers,
     )
 
 

@@ -99,5 +99,6 @@ def refresh_text(answer: Refreshment, text: str, asked: Asked, width: int, diff:
         yield memory.change_line(answer.changes, answer.compared_with)
     if asked.verbose:
         yield from everything.verbose_outcomes(answer.evidence.outcomes)
+        yield from memory.servers(answer.servers)
     if not asked.quiet:
         yield from tables.notes([*refreshed.notes(answer), *remarks.warnings(measured(answer))])

@@ -38,6 +38,15 @@ class Figure(NamedTuple):
         return self.silence is not None
 
 
+class ServerAnswer(NamedTuple):
+    """What a running server said of its devices; `problem` is a clause that says why it said nothing."""
+
+    process: int
+    port: int
+    devices: tuple[Device, ...] = ()
+    problem: str | None = None
+
+
 class Told(NamedTuple):
     """One answer about one device, before it is known which device it is about."""
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gpuprobe.judging import standing
 from gpuprobe.judging.changes import Change
-from gpuprobe.judging.figures import Figure
+from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.model import Evidence, Inventory
 
 
@@ -20,6 +20,7 @@ class Refreshment(NamedTuple):
     anew: str | None  # why the machine was discovered anew; None: the saved discovery fits
     compared_with: str | None = None  # time of the discovery that `changes` speaks of; None: there is none to compare with
     changes: tuple[Change, ...] = ()
+    servers: tuple[ServerAnswer, ...] = ()  # that were asked for what was left
 
 
 def headline(answer: Refreshment) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.judging.changes import Change
-from gpuprobe.judging.figures import Figure
+from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
 from gpuprobe.strings import age_text, printable, seconds_between, size_text
@@ -68,6 +68,13 @@ def _block(row: Sequence[str]) -> Iterator[RenderableType]:
     yield Text.assemble((device, "bold green"), "  ", name)
     yield indented(f"{free} free, {memory} {bar}".rstrip())
     yield indented(f"told by {told_by}, {age}")
+
+
+def servers(answers: Sequence[ServerAnswer]) -> Iterator[RenderableType]:
+    """With -v: which running servers were asked."""
+    for each in answers:
+        said = f"{len(each.devices)} devices" if each.problem is None else printable(each.problem)
+        yield indented(f"Ollama's process {each.process} at port {each.port}: {said}")
 
 
 def change_line(changes: Sequence[Change], since: str | None) -> Text:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpuprobe.exits import Exit
 from gpuprobe.judging.changes import Change
-from gpuprobe.judging.figures import Figure
+from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
 from gpuprobe.judging.refreshed import Refreshment, measured, notes
 from gpuprobe.judging.views import View
@@ -61,6 +61,7 @@ def refresh_document(answer: Refreshment, text: str, leave_with: Exit, diff: boo
         "discovery": {"discovered_at": answer.discovered_at, "anew": answer.anew is not None, "because": answer.anew},
         "devices": [_figure(figure, answer.evidence.gathered_at) for figure in answer.figures],
         "probes": [probe_record(outcome) for outcome in answer.evidence.outcomes],
+        "servers": [_server(each) for each in answer.servers],
         **(compared if diff else {}),
         "warnings": [*(printable(note) for note in notes(answer)), *warnings_of(measured(answer))],
     }
@@ -79,6 +80,11 @@ def _figure(figure: Figure, now: str) -> Json:
         "stale": figure.stale,
         "because": printable(figure.silence.because) if figure.silence else None,
     }
+
+
+def _server(answer: ServerAnswer) -> Json:
+    because = None if answer.problem is None else printable(answer.problem)
+    return {"name": "Ollama", "pid": answer.process, "port": answer.port, "answered": because is None, "because": because}
 
 
 def _change(change: Change) -> Json:

@@ -1,0 +1,87 @@
+"""Which running servers may be asked about the memory of their GPUs: Ollama's runners, found by their command lines.
+
+A command line is only a hint, which any process can write. A port is believed to be the runner's where the socket that
+listens on it, in this network namespace, is open in that very process, and the process runs as root, as us or as the service.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gpuprobe.survey.tree import Tree
+
+SERVICE = "ollama"  # the name of the program, and of the account that its installer makes
+_MOST_SERVERS = 16
+_LISTENS = "0A"  # state TCP_LISTEN in /proc/net/tcp
+_ANSWERING = ("0100007F", "00000000")  # 127.0.0.1 and every address, as little-endian machines write them
+
+
+class Server(NamedTuple):
+    process: int
+    port: int
+
+
+def servers(root: str = "/") -> tuple[Server, ...]:
+    """The runners that may be asked, by process number."""
+    tree = Tree(root)
+    found = (server for server in _runners(tree) if is_its_own(server, root))
+    return tuple(server for server, _ in zip(found, range(_MOST_SERVERS), strict=False))
+
+
+def is_its_own(server: Server, root: str = "/") -> bool:
+    """Whether the port is this process's, and the process an account's that we trust with a figure."""
+    tree = Tree(root)
+    if _account(tree, server.process) not in _trusted_accounts():
+        return False
+    listening = _sockets_on(tree, server.port)
+    return bool(listening) and listening <= _sockets_of(tree, server.process)
+
+
+def _runners(tree: Tree) -> Iterator[Server]:
+    for name in sorted((name for name in tree.names("/proc") if name.isascii() and name.isdigit()), key=int):
+        port = _port((tree.read(f"/proc/{name}/cmdline", most=4096).text or "").split("\0"))
+        if port is not None:
+            yield Server(int(name), port)
+
+
+def _port(words: list[str]) -> int | None:
+    """`ollama runner … --port 41234`"""
+    if words[0].rpartition("/")[2] != SERVICE or words[1:2] != ["runner"] or "--port" not in words:
+        return None
+    given = "".join(words[words.index("--port") + 1 :][:1])
+    return int(given) if re.fullmatch("[0-9]{1,5}", given) and 0 < int(given) < 65536 else None
+
+
+def _account(tree: Tree, process: int) -> int | None:
+    """The effective user id: what the process may do, not who started it."""
+    found = re.search(r"(?m)^Uid:\s+[0-9]+\s+([0-9]+)", tree.read(f"/proc/{process}/status").text or "")
+    return int(found[1]) if found else None
+
+
+def _trusted_accounts() -> set[int]:
+    import pwd
+
+    trusted = {0, os.geteuid()}
+    try:
+        trusted.add(pwd.getpwnam(SERVICE).pw_uid)
+    except KeyError:
+        return trusted  # no such account here
+    return trusted
+
+
+def _sockets_on(tree: Tree, port: int) -> set[str]:
+    """The inodes of all sockets that could take a connection to this port of 127.0.0.1."""
+    lines = (tree.read("/proc/net/tcp", most=1 << 22).text or "").splitlines()[1:]
+    rows = (fields for line in lines if len(fields := line.split()) > 9 and fields[3] == _LISTENS)
+    wanted = {f"{address}:{port:04X}" for address in _ANSWERING}
+    return {fields[9] for fields in rows if fields[1] in wanted}
+
+
+def _sockets_of(tree: Tree, process: int) -> set[str]:
+    """Nothing where we may not look: only root and the account itself may."""
+    place = f"/proc/{process}/fd"
+    targets = (tree.target(f"{place}/{name}") or "" for name in tree.names(place))
+    return {found[1] for target in targets if (found := re.fullmatch(r"socket:\[([0-9]+)\]", target))}
