@@ -91,8 +91,9 @@ def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
     effective = flash_attention.effective(inventory.evidence.host.environ, answer)
     if chosen:
         codes = {True: Exit.ANSWERED, False: Exit.NO, None: Exit.UNDECIDED}
-        doubt = Exit.UNDECIDED if not devices and standing.undecided(inventory) else Exit.ANSWERED
-        leave_with = weightiest(codes[answer.supported], doubt)
+        # One device that says no decides for the set, whatever another would have said.
+        doubt = answer.supported is True and not devices and standing.undecided(inventory)
+        leave_with = weightiest(codes[answer.supported], Exit.UNDECIDED if doubt else Exit.ANSWERED)
     else:
         answer = answer._replace(supported=None, rule="no_device", because=_nothing(inventory))
         leave_with = _nothing_usable(inventory)
@@ -147,6 +148,9 @@ def capture(asked: Asked, file: str) -> Reply:
     # Everything that any command could ask later, software renderers included.
     wanted = wanted_of(asked, "all")._replace(allow_software=True)
     evidence = gathering.evidence_of_this_machine(asked, wanted)
+    if file in ("-", "/dev/stdout"):
+        whole = captures.text(evidence)
+        return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)
     try:
         captures.save(Path(file), evidence)
     except OSError as problem:

@@ -117,19 +117,18 @@ def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failur
     if {"-v", "--verbose"} & set(arguments):
         from traceback import format_exception
 
-        screen.complain("".join(format_exception(problem)).rstrip())
+        for line in "".join(format_exception(problem)).splitlines():
+            screen.complain(line)
     said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
     return Failure("bug", f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
 
 
 def _tell(failure: Failure, screen: Screen, json: bool) -> None:
     try:
-        if json:
+        if json and failure.code != "unwritable":
             screen.write_document(error_document(failure.code, failure.message, failure.hint, failure.exit))
         else:
-            from gpuprobe.strings import printable
-
-            screen.complain(printable(f"Error: {failure.message}; {failure.hint}"))
+            screen.complain(f"Error: {failure.message}; {failure.hint}")
     except OSError:
         _let_go(screen.out)
 

@@ -51,6 +51,14 @@ def marked(mark: str) -> Iterator[int]:
             yield int(name)
 
 
+def state_of(process_id: int) -> str | None:
+    """The kernel's letter for the process: "D" waits in the kernel and cannot be killed; None: gone, or not told here."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return None
+
+
 def _process_names() -> list[str]:
     try:
         return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - twice as fast, on every run

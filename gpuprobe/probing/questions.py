@@ -51,6 +51,14 @@ def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:
     )
 
 
+def only_recorded(outcome: Outcome, wanted: Wanted) -> bool:
+    """Whether a capture's answer is one that this version could not ask for, and can judge all the same."""
+    library, probe = library_named(outcome.probe.library), outcome.probe
+    foreign = library.backend is None or probe.build != "system"
+    listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and outcome.status not in (Status.SKIPPED, Status.ABSENT)
+    return foreign and listing and (not wanted.libraries or library.name in wanted.libraries)
+
+
 def _wanted_libraries(host: Host, wanted: Wanted) -> Iterator[Library]:
     for library in LIBRARIES:
         chosen = not wanted.libraries or library.name in wanted.libraries or _supports_chosen(library, wanted)
@@ -117,7 +125,8 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
         filters = [name for name in library.filters if name in evidence.host.environ]
-        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT)
+        # A library that hangs would only hang once more.
+        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT, Status.TIMED_OUT, Status.ABANDONED)
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
             yield Probe(library.name, Purpose.UNFILTERED, variables=tuple((name, None) for name in filters))
 

@@ -102,8 +102,8 @@ def _probe(outcome: Outcome) -> Json:
 
 
 def last_words(outcome: Outcome) -> Json:
-    """What the library printed before it failed; a library that answered is not quoted."""
-    if outcome.status in (Status.OK, Status.ABSENT, Status.SKIPPED) or outcome.seconds is None:
+    """What the library printed, where it failed or had something to say: a loader names the driver that it passes over."""
+    if outcome.seconds is None or (outcome.status is Status.OK and not outcome.stderr):
         return {}
     lines = (printable(line) for line in outcome.stderr[-LAST_WORDS:].splitlines())
     return {"stderr": "\n".join(lines)[-LAST_WORDS:]}
