@@ -17,7 +17,7 @@ from gpuprobe.command import tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.grammar import Command, Help, Option, Program, Takes
-from tests.shells import PROMPT, Shell, running
+from tests.interactive import PROMPT, Shell, running
 from tests.vulkan_world import missing
 
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")

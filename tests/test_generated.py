@@ -20,7 +20,8 @@ from gpuprobe.command.cli import app
 from gpuprobe.environment import VARIABLES
 from gpuprobe.exits import Exit
 from gpuprobe.render.completions import SCRIPTS
-from gpuprobe.render.grammar import Program
+from gpuprobe.render.grammar import Command, Help, Program
+from gpuprobe.render.roff import page
 from tests.cli.documents import checked
 from tests.cli.terminal import piped
 from tests.vulkan_world import missing
@@ -42,9 +43,9 @@ def output_of(*command: str) -> str:
     return done.stdout.decode()
 
 
-def plain_page() -> str:
-    """The page as a terminal of 80 columns shows it, without overstriking, hyphenation and line breaks."""
-    lines = output_of("mandoc", "-T", "ascii", str(PAGE)).splitlines()
+def plain(page: Path) -> str:
+    """The page as a terminal of 80 columns shows it, without overstriking and line breaks."""
+    lines = output_of("mandoc", "-T", "ascii", str(page)).splitlines()
     text = " ".join(line.strip() for line in lines)
     return "".join(text[i] for i in range(len(text)) if text[i] != "\b" and text[i + 1 : i + 2] != "\b")
 
@@ -129,24 +130,35 @@ def test_every_option_and_argument_has_a_sentence_of_help(program: Program) -> N
 
 
 def test_the_manual_page_names_every_command_option_exit_code_and_variable(program: Program) -> None:
-    page = plain_page()
+    shown = plain(PAGE)
 
     for level in program.levels:
-        assert f" {level.name} " in page
+        assert f" {level.name} " in shown
         for option in level.options:
-            assert ", ".join(option.names) in page
+            assert ", ".join(option.names) in shown
         for example in level.help.examples:
-            assert example.line in page
+            assert example.line in shown
     for code in Exit:
-        assert f" {code.value} {code.meaning[0].upper()}" in " ".join(page.split())
+        assert f" {code.value} {code.meaning[0].upper()}" in " ".join(shown.split())
     for variable in VARIABLES:
-        assert f" {variable.name} " in page or f" {variable.name}, " in page
-    assert f"gpuprobe {__version__}" in page
+        assert f" {variable.name} " in shown or f" {variable.name}, " in shown
+    assert f"gpuprobe {__version__}" in shown
 
 
 def test_the_manual_page_is_read_without_a_warning() -> None:
     assert output_of("mandoc", "-T", "lint", "-W", "warning", str(PAGE)) == ""
     assert output_of("groff", "-man", "-ww", "-z", "-Tutf8", str(PAGE)) == ""
+
+
+def test_text_of_every_kind_reaches_the_reader_of_the_page_as_it_is(tmp_path: Path) -> None:
+    awkward = """'quoted' .config .TH "double" -- --all \\fB\\n ~/.bashrc ^ $HOME % 100"""
+    told = Program("gpuprobe", Help("Lists.", (awkward, f"{awkward} `code`")), (), (Command("list", Help("L.")),), "list")
+    path = tmp_path / "page.1"
+
+    path.write_text(page(told, (), "1.0", "2026-01-01"))
+
+    assert plain(path).count(awkward) == 2
+    assert output_of("groff", "-man", "-ww", "-z", "-Tutf8", str(path)) == ""
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,8 @@ def page(program: Program, variables: Iterable[Variable], version: str, date: st
     head = [
         '.\\" Written by `python -m gpuprobe.manual write`; changes here are lost.',
         f'.TH {program.name.upper()} 1 "{date}" "{program.name} {version}" "User Commands"',
+        ".nh",  # commands and names of variables are copied from the page
+        ".ad l",
     ]
     lines = [line for name, body in sections.items() for line in (f'.SH "{name}"', *body)]
     return "\n".join([*head, *lines]) + "\n"
@@ -157,7 +159,7 @@ def _escaped(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text and not text.endswith(".") else text
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", ":")) else ".") if text else ""
 
 
 def _lowered(text: str) -> str:
