@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpuprobe.command import gathering
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
@@ -170,6 +170,23 @@ def capture(asked: Asked, file: str) -> Reply:
         return [line(text)]
 
     return Reply(Exit.ANSWERED, document, drawn)
+
+
+def completion(asked: Asked, shell: str, root: Any) -> Reply:
+    """`root`: the whole command line, as Typer has built it."""
+    from gpuprobe.command import tree
+    from gpuprobe.render.completions import SCRIPTS
+
+    if shell not in SCRIPTS:
+        raise WrongUsage(f"`completion {shell}`: {', '.join(SCRIPTS)} are accepted", "as in `gpuprobe completion bash`")
+    script = SCRIPTS[shell].write(tree.program(root))
+
+    def document() -> Json:
+        from gpuprobe.render.document import completion_document
+
+        return completion_document(shell, script)
+
+    return Reply(Exit.ANSWERED, document, lambda screen: (), lines=script)
 
 
 def _nothing(inventory: Inventory) -> str:

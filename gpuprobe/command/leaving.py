@@ -85,7 +85,7 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
     except WrongUsage as wrong:
         raise Failure("wrong_usage", wrong.message, wrong.hint, Exit.USAGE) from wrong
     except TyperUsage as wrong:
-        raise _misused(wrong) from wrong
+        raise _misused(wrong, arguments) from wrong
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
 
@@ -102,11 +102,11 @@ def _show(asked: Asked, reply: Reply, screen: Screen) -> None:
         screen.show(reply.text(screen))
 
 
-def _misused(wrong: Any) -> Failure:
-    """Typer's own complaint, with the example that it lacks."""
-    command = wrong.ctx.command_path if getattr(wrong, "ctx", None) else "gpuprobe"
-    message = wrong.format_message().strip().rstrip(".").replace("'", "`")
-    return Failure("wrong_usage", message, f"`{command} --help` shows what is accepted, with examples", Exit.USAGE)
+def _misused(wrong: Any, arguments: Sequence[str]) -> Failure:
+    from gpuprobe.command.cli import app
+    from gpuprobe.command.misuse import explained
+
+    return Failure("wrong_usage", *explained(wrong, typer.main.get_command(app), arguments), Exit.USAGE)
 
 
 def _interrupted() -> Failure:

@@ -21,6 +21,10 @@ def error_document(code: str, message: str, hint: str, leave_with: Exit) -> Json
     return {"schema_version": SCHEMA_VERSION, "error": error}
 
 
+def completion_document(shell: str, script: str) -> Json:
+    return {"schema_version": SCHEMA_VERSION, "gpuprobe": __version__, "shell": shell, "script": script}
+
+
 def envelope(inventory: Inventory, text: str, leave_with: Exit) -> Json:
     """What every answer begins with; `text` is the first line of the command's text."""
     found = standing.summary(inventory)
