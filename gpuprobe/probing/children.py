@@ -23,6 +23,7 @@ from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, s
 KEPT_BYTES = 1024 * 1024
 GRACE_SECONDS = 0.2  # between asking to end and killing
 KILL_SECONDS = 0.25  # a killed process that is still there after this is stuck in the kernel
+CLOSE_SECONDS = 1.0  # at most; without anything left behind nothing waits
 POLL_SECONDS = 0.02  # where the system cannot tell by a descriptor that a child has ended
 
 Take = Callable[[bytes], None]
@@ -142,11 +143,11 @@ class Children:
             ending.kill(child.process.pid, child.mark)
         for child in self._children:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.process.wait(KILL_SECONDS)
+                child.process.wait(CLOSE_SECONDS)
             self._forget(child)
         self._children.clear()
         if self._count:
-            ending.kill_marked(self._mark)
+            ending.wait_until_gone(ending.kill_marked(self._mark), CLOSE_SECONDS)
         self._selector.close()
 
     def _listen(self, child: Child) -> None:

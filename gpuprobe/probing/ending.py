@@ -10,7 +10,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpuprobe.probing.asking import MARK
@@ -49,6 +50,14 @@ def marked(mark: str) -> Iterator[int]:
     for name in _process_names():
         if int(name) != own and _carries(name, entry):
             yield int(name)
+
+
+def wait_until_gone(process_ids: Iterable[int], seconds: float) -> None:
+    """Returns when none of these processes runs any more, or after `seconds`: a killed process takes a moment to end."""
+    end = time.monotonic() + seconds
+    for process_id in process_ids:
+        while state_of(process_id) not in (None, "Z", "X") and time.monotonic() < end:
+            time.sleep(0.005)
 
 
 def state_of(process_id: int) -> str | None:
