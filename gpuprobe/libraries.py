@@ -38,6 +38,7 @@ class Library(NamedTuple):
     flash_attention: str = "unknown"  # rule in flash_attention.py
     compute: str = "major.minor"  # or "gfx"
     uses_manifests: bool = False
+    crash_prone: bool = False  # initialising a card that it does not support ends the process
     refreshes: bool = True  # False: its free memory never changes after the first reading
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
@@ -109,6 +110,7 @@ ROCM = Library(
     stacked=("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
     flash_attention="yes",
     compute="gfx",
+    crash_prone=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
 METAL = Library(
