@@ -209,14 +209,15 @@ def env(
 
     \b
     Examples:
-      gpuprobe env -- python3 train.py              run one program on all usable devices
-      gpuprobe env --count 2 --min-free 8GiB -- ollama serve   on the two with most free memory
-      e=$(gpuprobe env) || exit; eval "$e"          for everything that a script does from here on
-      gpuprobe env --shell fish | source            the same in fish; in csh and PowerShell:
+      gpuprobe env -- python3 train.py       run one program on all usable devices
+      gpuprobe env --count 2 -- ./serve      on the two with most free memory
+      e=$(gpuprobe env) || exit; eval "$e"   for all that a script does from here on
+      gpuprobe env --shell fish | source     the same in fish; in csh:
       set e = "`gpuprobe env --shell csh`" || exit $status
       eval "$e"
       gpuprobe env --shell powershell | Out-String | Invoke-Expression
-      gpuprobe env CUDA:0 --format systemd > /etc/systemd/system/ollama.service.d/gpu.conf
+      gpuprobe env CUDA:0 --format systemd   a drop-in for a service
+
     A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`. A COMMAND is run
     in the place of gpuprobe and returns its own code: 127 where it is not found, 126 where it cannot be run.
     """

@@ -88,7 +88,7 @@ def _is_repeated(device: Device, known: Sequence[Device]) -> bool:
 def _inner_list(library: Library, selection: Selection, environ: Mapping[str, str]) -> str | None:
     """The user's list that filters behind the library's own variable: HIP's lists count within ROCr's.
 
-    Of `HIP_VISIBLE_DEVICES`, `GPU_DEVICE_ORDINAL` and `CUDA_VISIBLE_DEVICES` HIP obeys the first that is set.
+    Of `HIP_VISIBLE_DEVICES` and `CUDA_VISIBLE_DEVICES` HIP obeys the first that is set to anything (seen with HIP 5.2.3).
     """
     inner = [name for name in _lists_behind(library) if name != selection.variable]
     if selection.variable in library.stacked and environ.get(selection.variable):
