@@ -78,9 +78,11 @@ def _launch(variables: Variables, inventory: Inventory, asked: Asked) -> Launch 
 _ANSWERS = {True: Exit.ANSWERED, False: Exit.FAILED, None: Exit.UNDECIDED}
 
 
-def _doubts(checks: Iterable[Check]) -> str:
+def _doubts(checks: Sequence[Check]) -> str:
     because = [sentence for check in checks for sentence in check.because]
-    return f"under these variables not exactly the chosen devices are seen: {'; '.join(because)}"
+    if any(check.answer is False for check in checks):
+        return f"under these variables not exactly the chosen devices are seen: {'; '.join(because)}"
+    return f"it cannot be told whether these variables show exactly the chosen devices: {'; '.join(because)}"
 
 
 def _lines(form: Form, variables: Variables, asked: Asked) -> str | None:

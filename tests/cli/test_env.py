@@ -479,7 +479,17 @@ def test_devices_that_have_nothing_to_be_told_by_cannot_be_checked(tmp_path: Pat
     ran = piped("env", "CUDA:1", "--check", **variables)
 
     assert (ran.code, ran.out) == (6, "")
-    assert "neither UUID nor PCI address" in ran.err
+    assert ran.err.startswith("Error: it cannot be told whether these variables show exactly the chosen devices: CUDA shows 1")
+
+
+def test_a_library_that_crashes_under_the_variables_leaves_a_doubt_even_where_it_should_show_nothing(vulkan: World) -> None:
+    """Whatever program loads that library would crash there too."""
+    variables = {**nvidia(*CARDS), **vulkan.icd("crash vkEnumeratePhysicalDevices").lavapipe().environment()}
+
+    ran = piped("env", "CUDA:1", "--check", **variables)
+
+    assert (ran.code, ran.out) == (6, "")
+    assert "Vulkan cannot be told: its child crashed (signal 11) in `vkEnumeratePhysicalDevices`" in ran.err
 
 
 # --- wrong usage
