@@ -116,7 +116,16 @@ def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Vari
         return [device for device in devices if not required or library_named(device.library).crash_prone]
 
     host = inventory.evidence.host
-    return visible_variables(concerned(chosen), concerned(_listed(inventory)), host.platform, host.environ)
+    unasked = [] if required else _unasked(inventory)
+    return visible_variables(concerned(chosen), concerned(_listed(inventory)), host.platform, host.environ, unasked)
+
+
+def _unasked(inventory: Inventory) -> list[str]:
+    """Libraries that `--library` left out and that are installed: a program would still find the cards through them."""
+    from gpuprobe.probing.questions import installed
+
+    wanted, host = inventory.wanted.libraries, inventory.evidence.host
+    return [library.name for library in LIBRARIES if wanted and library.name not in wanted and installed(library, host)]
 
 
 def _listed(inventory: Inventory) -> list[Device]:

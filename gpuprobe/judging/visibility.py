@@ -20,34 +20,38 @@ LIST_OF_MANIFESTS = "VK_DRIVER_FILES"
 
 
 def visible_variables(
-    chosen: Sequence[Device], listed: Sequence[Device], platform: str, environ: Mapping[str, str]
+    chosen: Sequence[Device],
+    listed: Sequence[Device],
+    platform: str,
+    environ: Mapping[str, str],
+    unasked: Sequence[str] = (),
 ) -> Variables:
     """(variable, value) pairs under which programs see exactly `chosen`, in the order of `chosen`; None means unset.
 
     `listed` is every device that any library listed here, kept or dropped; `environ` is the environment it was listed
     under. A device that no token can name is left out, and a library all of whose devices are left out is hidden: a
     child under the map shows it. A CUDA process sees one MIG slice at most, so of several chosen ones it uses the
-    first. Metal has no such variable.
+    first. Metal has no such variable. `unasked` names libraries that are here and were not asked: they are hidden.
     """
     known = [*listed, *chosen]
     variables: dict[str, str | None] = {}
-    for library, selection in selecting(known, platform):
+    for library, selection in selecting(known, platform, unasked):
         mine = [device for device in chosen if device.library == library.name]
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
         else:
             variables.update(_listed_selection(library, selection, mine, known, environ))
-    for library, selection in selecting(known, platform):
+    for library, selection in selecting(known, platform, unasked):
         count = len(_split(variables[selection.variable], selection))
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
     return tuple(variables.items())
 
 
-def selecting(known: Iterable[Device], platform: str) -> list[tuple[Library, Selection]]:
+def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = ()) -> list[tuple[Library, Selection]]:
     """The libraries that listed something, each with the variable it obeys. A library that lists nothing but a software
     renderer is one of them: what it does not list today it may list once another driver is installed."""
-    names = {device.library for device in known}
+    names = {device.library for device in known}.union(unasked)
     return [
         (library, library.selections[platform])
         for library in LIBRARIES
