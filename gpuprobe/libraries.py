@@ -140,7 +140,7 @@ METAL = Library(
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
-    backend=None,
+    backend="level_zero",
     sonames={"linux": ("libze_loader.so.1",), "win32": ("ze_loader.dll",)},
     vendors=(INTEL,),
     selections={"linux": _LEVEL_ZERO, "win32": _LEVEL_ZERO},
