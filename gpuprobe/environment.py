@@ -60,6 +60,10 @@ VARIABLES = (
         "only these devices or tiles are seen", hides=("Level Zero",),
     ),
     Variable(
+        "ZE_ENABLE_ALT_DRIVERS", VISIBILITY, "the Level Zero loader", "list of libraries",
+        "only these driver libraries are loaded, in place of Intel's", hides=("Level Zero",),
+    ),
+    Variable(
         "NVIDIA_VISIBLE_DEVICES", VISIBILITY, _CONTAINER_RUNTIME, "list of UUIDs or numbers, `all`, `none` or `void`",
         "says at the start of a container which cards get into it; changing it inside has no effect",
         hides=("CUDA", "NVML"),
@@ -108,6 +112,14 @@ VARIABLES = (
     Variable(
         "CUDA_DEVICE_ORDER", OVERRIDE, "CUDA", "`FASTEST_FIRST` or `PCI_BUS_ID`",
         "decides what a device number means; unset, the fastest card is 0, unlike in nvidia-smi",
+    ),
+    Variable(
+        "ZE_ENABLE_PCI_ID_DEVICE_ORDER", OVERRIDE, "Level Zero", "boolean",
+        "1: device numbers follow PCI addresses; unset, discrete cards come before integrated ones",
+    ),
+    Variable(
+        "ZE_FLAT_DEVICE_HIERARCHY", OVERRIDE, "Level Zero", "`FLAT`, `COMBINED` or `COMPOSITE`",
+        "decides whether a number means a tile or a whole card",
     ),
     Variable(
         "JETSON_JETPACK", OVERRIDE, "Ollama on a Jetson", "number such as 6 or 6.2",

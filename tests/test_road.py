@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -173,7 +174,8 @@ def test_two_runs_give_the_same_bytes_whatever_order_the_driver_lists_in(vulkan:
     assert answers[0]["devices"] != []
     for other in answers[1:3]:
         assert without_numbers(other) == without_numbers(answers[0])
-    assert piped("list", **variables).out == piped("list", **variables).out
+    texts = [re.sub(r"[0-9.]+ GiB of", "? GiB of", piped("list", **variables).out) for _ in range(2)]
+    assert texts[0] == texts[1]
 
 
 def timeless(ran: Ran) -> Any:

@@ -89,6 +89,9 @@ def _selected(row: environment.Variable, value: str) -> Iterator[str]:
     selecting = [each for library in LIBRARIES for each in library.selections.values() if each.variable == row.name]
     if not selecting and not any(row.name in library.stacked for library in LIBRARIES):
         return
+    if not value and any(not selection.empty_hides for selection in selecting):
+        yield "set to nothing, which counts as not set"
+        return
     raw = any(selection.takes == "raw" for selection in selecting)
     chosen = [str(each) for each in ggml_positions(value)] if raw else list(parse_list(value))
     if chosen:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gpuprobe.judging.device_lists import ggml_positions
 from gpuprobe.judging.identity import normal_pci, normal_uuid
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.judging.visibility import LIST_OF_MANIFESTS, Variables, selecting
+from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
 from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
 
@@ -37,7 +37,7 @@ def settable(libraries: Iterable[Library], platform: str) -> tuple[str, ...]:
     for library in libraries:
         if platform in library.selections:
             names += [library.selections[platform].variable, *library.stacked]
-            names += [LIST_OF_MANIFESTS] if library.uses_manifests else []
+            names += [library.drivers.variable] if library.drivers else []
     return tuple(dict.fromkeys(names))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gpuprobe.judging.device_lists import ggml_positions, resolve
+from gpuprobe.judging.device_lists import ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
 from gpuprobe.model import Device, DeviceType
@@ -40,6 +40,8 @@ def visible_variables(
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
         else:
+            variables.update(_of_chosen_drivers(library, mine, platform))
+            mine = [device for device in mine if device.manifest or not any(other.manifest for other in mine)]
             variables.update(_listed_selection(library, selection, mine, known, environ))
     for library, selection in selecting(known, platform, unasked):
         count = len(_split(variables[selection.variable], selection))
@@ -59,12 +61,21 @@ def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = (
     ]
 
 
+def _of_chosen_drivers(library: Library, mine: Sequence[Device], platform: str) -> dict[str, str | None]:
+    """The variable that loads only the drivers that were asked alone, because all together fail: a device that no driver
+    alone gives cannot be had beside these."""
+    manifests = dict.fromkeys(device.manifest for device in mine if device.manifest)
+    if not manifests or library.drivers is None:
+        return {}
+    return {library.drivers.variable: library.drivers.separators[platform].join(manifests)}
+
+
 def _listed_selection(
     library: Library, selection: Selection, mine: Sequence[Device], known: Sequence[Device], environ: Mapping[str, str]
 ) -> dict[str, str | None]:
     tokens = [_token(library, selection, device, known, environ) for device in mine]
     named = list(dict.fromkeys(token for token in tokens if token is not None))
-    numbered = any(token.isdigit() for token in named)
+    numbered = bool(named) if selection.takes == "number" else any(token.isdigit() for token in named)
     kept = {name: environ[name] for name in selection.numbered_under if numbered and name in environ}
     return {selection.variable: ",".join(named) or selection.hide_all, **kept}
 
@@ -77,7 +88,10 @@ def _token(
     inner = resolve(_inner_list(library, selection, environ), device.number)
     if inner is None or not inner.isdigit():
         return None
-    return resolve(environ.get(selection.variable), int(inner), selection.keeps_order)
+    value = environ.get(selection.variable)
+    if not value and not selection.empty_hides:
+        return inner
+    return resolve(value, int(inner)) if selection.keeps_order else resolve_mask(value, int(inner))
 
 
 def _is_repeated(device: Device, known: Sequence[Device]) -> bool:

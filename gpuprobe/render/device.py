@@ -158,7 +158,8 @@ _NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
     if device.partition is not None and library_named(device.library).witness:
         return []  # nvidia-smi numbers cards; a slice has a number inside its card only
-    if not library_named(device.library).uses_manifests:
+    selections = library_named(device.library).selections.values()
+    if not any(selection.takes == "raw" for selection in selections):
         return [(_NUMBERED_AS[device.library], device.number)]
     return [("vulkan_raw", device.number), ("vulkan_listed", _place_behind_filters(device, inventory))]
 

@@ -14,8 +14,9 @@ _MOST_CACHE = 16 * 1024 * 1024  # bytes; 500 libraries take 35 KB
 
 
 def libraries(tree: Tree, environ: Mapping[str, str], platform: str, machine: str) -> Iterator[FoundLibrary]:
-    """Every name in the registry of libraries that the loader would find, in the registry's order."""
-    names = tuple(name for library in LIBRARIES for name in library.sonames.get(platform, ()))
+    """Every name in the registry of libraries that the loader would find, in the registry's order; drivers come behind."""
+    own = [name for library in LIBRARIES for name in library.sonames.get(platform, ())]
+    names = (*own, *(name for library in LIBRARIES if library.drivers for name in library.drivers.names.get(platform, ())))
     places = _places(tree, environ, platform, machine, names)
     for hit in search.find_library(names, places, lambda path: _loads(tree, path, machine)):
         framework = hit.where == search.BY_SYSTEM
