@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
@@ -55,10 +55,25 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Eviden
         children.close()
 
 
+def ask(host: Host, probes: Sequence[Probe], wanted: Wanted, watch: Watch | None = None) -> tuple[Outcome, ...]:
+    """Asks this machine just these questions, which list: their outcomes, in the order of `probes`."""
+    children = Children(os.environ, watch)
+    deadline = None if wanted.deadline is None else time.monotonic() + wanted.deadline
+    try:
+        for probe in probes:
+            children.start(probe, asking.request(probe, host, ()), _limit(probe, wanted))
+        outcomes = {outcome.probe: outcome for outcome in iter(lambda: children.next(deadline), None)}
+    finally:
+        children.close()
+    return tuple(outcomes[probe] for probe in probes)
+
+
 def replay(captured: Evidence, wanted: Wanted) -> Evidence:
     """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
-    outcomes = questions.not_asked(captured.host, wanted)
-    evidence = Evidence(captured.host, outcomes, captured.gathered_at, captured.appeared)
+    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, wanted))
+    answered = {outcome.probe for outcome in recorded}
+    left_out = tuple(outcome for outcome in questions.not_asked(captured.host, wanted) if outcome.probe not in answered)
+    evidence = Evidence(captured.host, (*recorded, *left_out), captured.gathered_at, captured.appeared)
     while probes := questions.next_probes(evidence, wanted):
         for probe in probes:
             evidence = _with(evidence, captured.outcome_of(probe) or _unrecorded(probe))
@@ -94,7 +109,7 @@ def _limit(probe: Probe, wanted: Wanted) -> float:
 
 
 def _too_late(probe: Probe, wanted: Wanted) -> Outcome:
-    return Outcome(probe, status=Status.SKIPPED, message=f"not asked: the deadline of {wanted.deadline:g} s had passed")
+    return Outcome(probe, status=Status.NOT_STARTED, message=f"not asked: the deadline of {wanted.deadline:g} s had passed")
 
 
 def _unrecorded(probe: Probe) -> Outcome:

@@ -52,12 +52,16 @@ VARIABLES = (
         hides=("Vulkan",),
     ),
     Variable(
-        "GPU_DEVICE_ORDINAL", VISIBILITY, "HIP and OpenCL on AMD cards", _NUMBERS,
-        "only these devices are seen", hides=("ROCm",),
+        "GPU_DEVICE_ORDINAL", VISIBILITY, "OpenCL on AMD cards", _NUMBERS,
+        "only these devices are seen by OpenCL; HIP does not read it, though AMD's documentation says so",
     ),
     Variable(
         "ZE_AFFINITY_MASK", VISIBILITY, "Level Zero", "list of numbers, with `.n` for a tile",
         "only these devices or tiles are seen", hides=("Level Zero",),
+    ),
+    Variable(
+        "ZE_ENABLE_ALT_DRIVERS", VISIBILITY, "the Level Zero loader", "list of libraries",
+        "only these driver libraries are loaded, in place of Intel's", hides=("Level Zero",),
     ),
     Variable(
         "NVIDIA_VISIBLE_DEVICES", VISIBILITY, _CONTAINER_RUNTIME, "list of UUIDs or numbers, `all`, `none` or `void`",
@@ -108,6 +112,14 @@ VARIABLES = (
     Variable(
         "CUDA_DEVICE_ORDER", OVERRIDE, "CUDA", "`FASTEST_FIRST` or `PCI_BUS_ID`",
         "decides what a device number means; unset, the fastest card is 0, unlike in nvidia-smi",
+    ),
+    Variable(
+        "ZE_ENABLE_PCI_ID_DEVICE_ORDER", OVERRIDE, "Level Zero", "boolean",
+        "1: device numbers follow PCI addresses; unset, discrete cards come before integrated ones",
+    ),
+    Variable(
+        "ZE_FLAT_DEVICE_HIERARCHY", OVERRIDE, "Level Zero", "`FLAT`, `COMBINED` or `COMPOSITE`",
+        "decides whether a number means a tile or a whole card",
     ),
     Variable(
         "JETSON_JETPACK", OVERRIDE, "Ollama on a Jetson", "number such as 6 or 6.2",
@@ -185,9 +197,9 @@ def variable(name: str) -> Variable | None:
 def known(environ: Mapping[str, str]) -> dict[str, str]:
     """What is set of the variables that bear on GPUs, gpuprobe's own left out, under the names of the table.
 
-    Values are as they are set, escape codes included, but bytes that are not UTF-8 become `\\xff`.
+    Values are as they are set, escape codes and stand-ins for bytes that are not UTF-8 included.
     """
-    return {name: printable(environ[name]) for name in (*_ASKED, *_numbered(environ)) if name in environ}
+    return {name: environ[name] for name in (*_ASKED, *_numbered(environ)) if name in environ}
 
 
 def cleaned(value: str) -> str:
@@ -199,16 +211,6 @@ def truth(value: str | None) -> bool | None:
     """What Ollama makes of a boolean: any text that it does not know, even `no` and `off`, is true. None: not set."""
     text = cleaned(value or "")
     return text in _TRUE or text not in _FALSE if text else None
-
-
-def printable(value: str) -> str:
-    """A text from the system without the stand-ins that Python keeps for bytes that are not UTF-8."""
-    if value.isascii():
-        return value
-    try:
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # Windows allows half of a surrogate pair in a value
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _numbered(environ: Mapping[str, str]) -> Iterator[str]:

@@ -22,6 +22,20 @@ class Selection(NamedTuple):
     source: str
     numbered_under: tuple[str, ...] = ()  # variables that decide what a number means
     keeps_order: bool = True  # False: the value is a set, and devices keep the library's own order
+    empty_hides: bool = True  # False: set to nothing, it counts as not set
+
+
+class Drivers(NamedTuple):
+    """How a library that loads drivers of its own is made to load one of them alone."""
+
+    variable: str  # a list of them: paths of manifests, or names of libraries
+    separators: dict[str, str]  # platform → what stands between two
+    others: tuple[str, ...] = ()  # variables that would bring in more, and are unset beside it
+    names: dict[str, tuple[str, ...]] = {}  # platform → the libraries it looks for by name; empty: it reads manifests
+
+    def only(self, driver: str) -> tuple[tuple[str, str | None], ...]:
+        """What a child changes so that this driver is the only one."""
+        return ((self.variable, driver), *((name, None) for name in self.others))
 
 
 class Library(NamedTuple):
@@ -34,10 +48,12 @@ class Library(NamedTuple):
     minimum_memory: int = 457 * MiB
     selections: dict[str, Selection] = {}  # platform → how devices are chosen there
     filters: tuple[str, ...] = ()  # variables that hide devices from it when the user has set them
-    stacked: tuple[str, ...] = ()  # of these, the ones that would filter again behind its own selection
+    stacked: tuple[str, ...] = ()  # to be unset beside its own selection, because they would, or are said to, filter again
     flash_attention: str = "unknown"  # rule in flash_attention.py
     compute: str = "major.minor"  # or "gfx"
-    uses_manifests: bool = False
+    crash_prone: bool = False  # initialising a card that it does not support ends the process
+    drivers: Drivers | None = None  # None: it is the driver, or its drivers cannot be told apart
+    switch: str | None = None  # Ollama's variable that turns it off
     refreshes: bool = True  # False: its free memory never changes after the first reading
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
@@ -55,19 +71,28 @@ _ROCR = Selection(
     variable="ROCR_VISIBLE_DEVICES",
     takes="uuid",
     hide_all="-1",
-    source="ROCm documentation, GPU isolation techniques: indices or UUIDs, processing stops at the first unknown one",
+    source=(
+        "ROCm documentation, GPU isolation techniques: indices or UUIDs up to the first unknown one; seen with ROCr 5.2.3: -1,"
+        " nothing, GPU-XX and the beginning of several UUIDs hide all"
+    ),
 )
 _HIP = Selection(
     variable="HIP_VISIBLE_DEVICES",
     takes="number",
     hide_all="-1",
-    source="ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath",
+    source=(
+        "ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath; seen with HIP 5.2.3: -1 hides"
+        " all, set to nothing it is not set, and CUDA_VISIBLE_DEVICES is read instead"
+    ),
 )
 _VULKAN = Selection(
     variable="GGML_VK_VISIBLE_DEVICES",
     takes="raw",
     hide_all="-1",
-    source="ggml-vulkan reads raw positions of vkEnumeratePhysicalDevices; Ollama documents -1 to disable Vulkan",
+    source=(
+        "Ollama documents -1 to disable Vulkan; seen with ggml 0.25.1: raw positions of vkEnumeratePhysicalDevices, nothing and"
+        " a number out of range (which -1 is) hide all"
+    ),
     numbered_under=(
         "VK_DRIVER_FILES",
         "VK_ICD_FILENAMES",
@@ -80,10 +105,13 @@ _VULKAN = Selection(
 _LEVEL_ZERO = Selection(
     variable="ZE_AFFINITY_MASK",
     takes="number",
+    # The loader (1.8.12, 1.26.3) does not read it; each driver library does by itself and counts its own devices.
     hide_all="-1",
-    source="Level Zero specification, Affinity Mask: device numbers, comma separated; unknown numbers select nothing",
-    numbered_under=("ZE_FLAT_DEVICE_HIERARCHY", "ZE_ENABLE_PCI_ID_DEVICE_ORDER"),
+    source="Intel compute runtime 22.43 to 26.31, ExecutionEnvironment::parseAffinityMask: entries are read as by std::stoul "
+    "(-1 is 4294967295), a number without a device selects none, and with none left zeInit answers 0x78000001",
+    numbered_under=("ZE_FLAT_DEVICE_HIERARCHY", "ZE_ENABLE_PCI_ID_DEVICE_ORDER", "ZE_ENABLE_ALT_DRIVERS"),
     keeps_order=False,
+    empty_hides=False,
 )
 
 CUDA = Library(
@@ -105,10 +133,12 @@ ROCM = Library(
     },
     vendors=(AMD,),
     selections={"linux": _ROCR, "win32": _HIP},
-    filters=("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "CUDA_VISIBLE_DEVICES"),
+    filters=("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"),
+    # AMD documents GPU_DEVICE_ORDINAL for HIP too, but HIP 5.2.3 does not read it, nor does later source: OpenCL does.
     stacked=("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
     flash_attention="yes",
     compute="gfx",
+    crash_prone=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
 METAL = Library(
@@ -122,11 +152,24 @@ METAL = Library(
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
-    backend=None,
+    backend="level_zero",
     sonames={"linux": ("libze_loader.so.1",), "win32": ("ze_loader.dll",)},
     vendors=(INTEL,),
     selections={"linux": _LEVEL_ZERO, "win32": _LEVEL_ZERO},
-    filters=("ZE_AFFINITY_MASK",),
+    filters=("ZE_AFFINITY_MASK", "ZE_ENABLE_ALT_DRIVERS"),
+    drivers=Drivers(
+        "ZE_ENABLE_ALT_DRIVERS",
+        {"linux": ","},
+        # source/loader/linux/driver_discovery_lin.cpp, loader 1.28. On Windows the registry names them.
+        names={
+            "linux": (
+                "libze_intel_gpu.so.1",
+                "libze_intel_gpu_legacy1.so.1",
+                "libze_intel_vpu.so.1",
+                "libze_intel_npu.so.1",
+            )
+        },
+    ),
     advice="install Intel's compute runtime (Ubuntu 24.04: `sudo apt install libze1 libze-intel-gpu1`)",
 )
 VULKAN = Library(
@@ -145,7 +188,13 @@ VULKAN = Library(
         "VK_LOADER_DRIVERS_DISABLE",
     ),
     flash_attention="yes",
-    uses_manifests=True,
+    drivers=Drivers(
+        "VK_DRIVER_FILES",
+        {"linux": ":", "win32": ";", "darwin": ":"},
+        # The first selects too where the newer variable is not set, the second adds.
+        others=("VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"),
+    ),
+    switch="OLLAMA_VULKAN",
     advice="install a Vulkan driver (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)",
 )
 NVML = Library(

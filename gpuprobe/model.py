@@ -55,7 +55,7 @@ class Purpose(str, Enum):
 
     LIST = "list"
     VALIDATE = "validate"
-    ALONE = "alone"  # one driver manifest without the others
+    ALONE = "alone"  # one driver without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
 
@@ -108,6 +108,7 @@ class DeviceNode(NamedTuple):
     major: int | None
     minor: int | None
     accessible: bool  # may this process read and write it, by the permission bits
+    group: str | None = None  # the name of `gid`; None: it has none here
 
 
 class FoundLibrary(NamedTuple):
@@ -207,7 +208,7 @@ class Device(NamedTuple):
     runtime_version: str | None = None
     driver_name: str | None = None
     library_path: str | None = None
-    manifest: str | None = None  # the one driver manifest that gives it, where all together do not
+    manifest: str | None = None  # the one driver (for Vulkan its manifest) that gives it, where all together do not
     copy: int = 0  # counts devices that the library cannot tell apart: two installs of lavapipe share one UUID
     capabilities: Json = {}
     sources: tuple[tuple[str, str], ...] = ()  # field → library that completed it

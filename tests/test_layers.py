@@ -31,6 +31,7 @@ ROOMS = (
     "refreshing",
     "render",
     "command",
+    "manual",
     "__main__",
 )
 PURE = {"model", "libraries", "strings", "environment", "machine", "judging"}

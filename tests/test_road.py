@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,15 @@ def test_env_selects_by_uuid_and_hides_what_is_not_selected(vulkan: World) -> No
     ]
 
 
+def test_env_for_one_library_hides_the_cards_from_the_others_too(vulkan: World) -> None:
+    variables = {**nvidia(*TWO_CUDA), **vulkan.icd(*TWO_VULKAN).environment()}
+
+    lines = piped("env", "--library", "vulkan", "Vulkan:0", **variables).out.splitlines()
+
+    assert "export CUDA_VISIBLE_DEVICES='-1'" in lines
+    assert "export GGML_VK_VISIBLE_DEVICES='0'" in lines
+
+
 def test_with_the_users_own_list_the_right_card_is_validated_and_the_other_explained(vulkan: World, tmp_path: Path) -> None:
     """Weakness 14.4."""
     log = tmp_path / "log"
@@ -136,11 +146,12 @@ AT = ["load", "vkCreateInstance", "vkEnumeratePhysicalDevices", "vkGetPhysicalDe
 REST = {"exit": " 7", "print": " 1000000"}
 
 
-@pytest.mark.parametrize("step", AT)
-@pytest.mark.parametrize("misdeed", MISDEEDS)
+# exit() in a constructor deadlocks in the loader itself: that is the case of a hang.
+CASES = [(misdeed, step) for misdeed in MISDEEDS for step in AT if (misdeed, step) != ("exit", "load")]
+
+
+@pytest.mark.parametrize(("misdeed", "step"), CASES)
 def test_whatever_a_vulkan_driver_does_cuda_answers(vulkan: World, misdeed: str, step: str) -> None:
-    if (misdeed, step) == ("exit", "load"):
-        pytest.skip("exit() in a constructor deadlocks in the loader itself; that is the case of a hang")
     drivers = vulkan.icd(RADEON, f"{misdeed} {step}{REST.get(misdeed, '')}")
 
     document = answered("list", "--timeout", "2", **nvidia(*TWO_CUDA), **drivers.environment())
@@ -163,7 +174,8 @@ def test_two_runs_give_the_same_bytes_whatever_order_the_driver_lists_in(vulkan:
     assert answers[0]["devices"] != []
     for other in answers[1:3]:
         assert without_numbers(other) == without_numbers(answers[0])
-    assert piped("list", **variables).out == piped("list", **variables).out
+    texts = [re.sub(r"[0-9.]+ GiB of", "? GiB of", piped("list", **variables).out) for _ in range(2)]
+    assert texts[0] == texts[1]
 
 
 def timeless(ran: Ran) -> Any:

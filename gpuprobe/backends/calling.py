@@ -8,11 +8,18 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
+    Filled = TypeVar("Filled", bound=ctypes.Structure)
     Function = Callable[..., int]
     Step = Callable[[str], None]
     Facts = Callable[[dict[str, Any]], None]
+
+# What a driver fills in is filled with this first: the Khronos mock driver advertises an extension, answers success and
+# writes nothing.
+SENTINEL = 0xA5
+UNTOUCHED_32 = 0xA5A5A5A5
+UNTOUCHED_64 = 0xA5A5A5A5A5A5A5A5
 
 _RTLD_NOW = 2  # the same number on Linux (glibc, musl) and macOS; RTLD_LOCAL is the default there
 _RTLD_DI_LINKMAP = 2
@@ -136,6 +143,26 @@ def pci_id(address: str) -> str | None:
 _HEXADECIMAL = set("0123456789abcdefABCDEF")
 
 
+def untouched(kind: type[Filled]) -> Filled:
+    """A structure with every byte at the sentinel; what a driver leaves alone can be told from what it says."""
+    structure = kind()
+    ctypes.memset(ctypes.byref(structure), SENTINEL, ctypes.sizeof(structure))
+    return structure
+
+
+def known(value: int) -> int | None:
+    return None if value in (UNTOUCHED_32, UNTOUCHED_64) else value
+
+
+def known_bytes(raw: ctypes.Array[ctypes.c_uint8]) -> bytes:
+    """The bytes that a driver wrote, or zeros where it wrote none."""
+    return b"\0" * len(raw) if set(raw) == {SENTINEL} else bytes(raw)
+
+
+def known_text(raw: bytes) -> str | None:
+    return None if set(raw) == {SENTINEL} else text(raw)
+
+
 def chosen(wanted: dict[str, Any], matches: Sequence[int]) -> int:
     """Which of the library's numbers is the wanted device; Failed("device_missing") where none is.
 
@@ -144,6 +171,12 @@ def chosen(wanted: dict[str, Any], matches: Sequence[int]) -> int:
     copy = wanted.get("copy") or 0
     if copy < len(matches):
         return matches[copy]
+    raise missing(wanted)
+
+
+def missing(wanted: dict[str, Any]) -> Failed:
+    """The end of a validation whose device is not there any more."""
+    copy = wanted.get("copy") or 0
     name = wanted.get("uuid") or wanted.get("pci_id") or f"number {wanted.get('number')}"
     again = f" {copy + 1} times" if copy else ""
-    raise Failed("device_missing", f"the library no longer lists {name}{again}; it was there when the devices were listed")
+    return Failed("device_missing", f"the library no longer lists {name}{again}; it was there when the devices were listed")

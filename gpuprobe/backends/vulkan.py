@@ -136,7 +136,7 @@ def _described(instance: Instance, number: int, handle: c_void_p) -> dict[str, A
 
 def _properties(instance: Instance, handle: c_void_p, extensions: set[bytes]) -> dict[Any, Any]:
     """Every structure by its class; what was not asked or not answered is untouched."""
-    answers = {kind: structs.untouched(kind) for kind in (*_CORE, *_BY_EXTENSION.values())}
+    answers = {kind: calling.untouched(kind) for kind in (*_CORE, *_BY_EXTENSION.values())}
     asked = (*_CORE, *(kind for name, kind in _BY_EXTENSION.items() if name in extensions))
     first = structs.chain([answers[kind] for kind in asked])
     if instance.has_properties2:
@@ -149,16 +149,16 @@ def _properties(instance: Instance, handle: c_void_p, extensions: set[bytes]) ->
 def _identity(answers: dict[Any, Any]) -> dict[str, Any]:
     general = answers[structs.PhysicalDeviceProperties2].properties
     driver = answers[structs.PhysicalDeviceDriverProperties]
-    driver_name = structs.known_text(driver.driverName)
+    driver_name = calling.known_text(driver.driverName)
     return {
-        "name": structs.known_text(general.deviceName),
+        "name": calling.known_text(general.deviceName),
         "type": "software" if driver.driverID in (_SWIFTSHADER, _LLVMPIPE) else _TYPES.get(general.deviceType, "unknown"),
         "pci_id": _pci_id(answers[structs.PhysicalDevicePCIBusInfoPropertiesEXT]),
-        "uuid": calling.uuid_text(structs.known_bytes(answers[structs.PhysicalDeviceIDProperties].deviceUUID)),
+        "uuid": calling.uuid_text(calling.known_bytes(answers[structs.PhysicalDeviceIDProperties].deviceUUID)),
         "uuid_space": _uuid_space(driver.driverID, driver_name),
-        "vendor_id": structs.known(general.vendorID),
-        "device_id": structs.known(general.deviceID),
-        "api_version": None if structs.known(general.apiVersion) is None else version_text(general.apiVersion),
+        "vendor_id": calling.known(general.vendorID),
+        "device_id": calling.known(general.deviceID),
+        "api_version": None if calling.known(general.apiVersion) is None else version_text(general.apiVersion),
         "runtime_version": _driver_version(general, driver),
         "driver_name": driver_name,
     }
@@ -178,10 +178,10 @@ def _uuid_space(driver_id: int, driver_name: str | None) -> str:
 
 def _driver_version(general: Any, driver: Any) -> str | None:
     """The driver's own words where they hold a number ("Mesa 22.3.6", but not Intel's "Intel driver"), else its number."""
-    words = structs.known_text(driver.driverInfo)
+    words = calling.known_text(driver.driverInfo)
     if words and any(letter.isdigit() for letter in words):
         return words
-    version = structs.known(general.driverVersion)
+    version = calling.known(general.driverVersion)
     if version is None:
         return None
     # NVIDIA and Intel's Windows driver pack the number in ways of their own, which the Vulkan Hardware Database documents.
@@ -195,20 +195,20 @@ def _limits(answers: dict[Any, Any]) -> dict[str, Any]:
     identity = answers[structs.PhysicalDeviceIDProperties]
     drm = answers[structs.PhysicalDeviceDrmPropertiesEXT]
     return {
-        "max_memory_allocation_count": structs.known(limits.maxMemoryAllocationCount),
-        "max_storage_buffer_bytes": structs.known(limits.maxStorageBufferRange),
-        "max_allocation_bytes": structs.known(answers[structs.PhysicalDeviceMaintenance3Properties].maxMemoryAllocationSize),
-        "shared_memory_bytes": structs.known(limits.maxComputeSharedMemorySize),
-        "max_work_group_invocations": structs.known(limits.maxComputeWorkGroupInvocations),
-        "subgroup_size": structs.known(answers[structs.PhysicalDeviceSubgroupProperties].subgroupSize) or None,
+        "max_memory_allocation_count": calling.known(limits.maxMemoryAllocationCount),
+        "max_storage_buffer_bytes": calling.known(limits.maxStorageBufferRange),
+        "max_allocation_bytes": calling.known(answers[structs.PhysicalDeviceMaintenance3Properties].maxMemoryAllocationSize),
+        "shared_memory_bytes": calling.known(limits.maxComputeSharedMemorySize),
+        "max_work_group_invocations": calling.known(limits.maxComputeWorkGroupInvocations),
+        "subgroup_size": calling.known(answers[structs.PhysicalDeviceSubgroupProperties].subgroupSize) or None,
         "luid": bytes(identity.deviceLUID).hex() if identity.deviceLUIDValid == 1 else None,
         "drm_render_minor": drm.renderMinor if drm.hasRender == 1 else None,
     }
 
 
 def _memory(instance: Instance, handle: c_void_p, extensions: set[bytes]) -> tuple[Any, Any]:
-    memory = structs.untouched(structs.PhysicalDeviceMemoryProperties2)
-    budget = structs.untouched(structs.PhysicalDeviceMemoryBudgetPropertiesEXT)
+    memory = calling.untouched(structs.PhysicalDeviceMemoryProperties2)
+    budget = calling.untouched(structs.PhysicalDeviceMemoryBudgetPropertiesEXT)
     structs.chain([memory, budget] if _BUDGET in extensions else [memory])
     if instance.has_properties2:
         instance.run("vkGetPhysicalDeviceMemoryProperties2", handle, byref(memory))
@@ -234,7 +234,7 @@ def _counted_heaps(heaps: list[dict[str, Any]] | None, integrated: bool) -> list
 def _free(budget: Any, counted: list[int] | None) -> int | None:
     """What this process could still take from the counted heaps; None without the budget extension or with budgets of 0."""
     figures: list[tuple[int, int]] = [(budget.heapBudget[heap], budget.heapUsage[heap]) for heap in counted or ()]
-    if structs.UNTOUCHED_64 in {figure for pair in figures for figure in pair} or not any(most for most, _ in figures):
+    if calling.UNTOUCHED_64 in {figure for pair in figures for figure in pair} or not any(most for most, _ in figures):
         return None
     return sum(max(0, most - used) for most, used in figures)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ctypes import CFUNCTYPE, byref, c_char_p, c_int32, c_uint32, c_void_p, pointer
 
+from gpuprobe.backends import calling
 from gpuprobe.backends import vulkan_structs as structs
 from gpuprobe.backends.calling import Failed
 
@@ -97,7 +98,7 @@ class Instance:
         self.step(name)
         function = self._function(name)
         for _ in range(4):  # VK_INCOMPLETE: the list grew between the calls; after a fourth time it is given as it is
-            count = c_uint32(structs.UNTOUCHED_32)
+            count = c_uint32(calling.UNTOUCHED_32)
             _check(name, function(*of, byref(count), None))
             if count.value > _CEILING:
                 raise Failed("call_failed", f"`{name}` succeeded and gave no believable number ({count.value})")
@@ -123,10 +124,10 @@ class Instance:
         return {extension.extensionName for extension in self.listed(name, structs.ExtensionProperties, *of)}
 
     def _offered_version(self) -> int:
-        version = c_uint32(structs.UNTOUCHED_32)
+        version = c_uint32(calling.UNTOUCHED_32)
         if self._find(None, b"vkEnumerateInstanceVersion"):
             self.run("vkEnumerateInstanceVersion", byref(version))
-        return structs.known(version.value) or VERSION_1_0
+        return calling.known(version.value) or VERSION_1_0
 
 
 def _check(name: str, result: int | None) -> int | None:

@@ -1,18 +1,15 @@
 """The C structures of Vulkan that gpuprobe reads or fills: what lies where.
 
 Fields are spelled as in `vulkan_core.h`, so that a test can ask the C compiler about every one; names that begin with `_`
-only skip what is not read. What a driver fills in is filled with `SENTINEL` first: the Khronos mock driver advertises an
-extension, answers success and writes nothing.
+only skip what is not read.
 """
 
 from __future__ import annotations
 
 from ctypes import (
     POINTER,
-    Array,
     Structure,
     addressof,
-    byref,
     c_char,
     c_char_p,
     c_float,
@@ -21,19 +18,11 @@ from ctypes import (
     c_uint32,
     c_uint64,
     c_void_p,
-    memset,
-    sizeof,
 )
-
-from gpuprobe.backends.calling import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-SENTINEL = 0xA5
-UNTOUCHED_32 = 0xA5A5A5A5
-UNTOUCHED_64 = 0xA5A5A5A5A5A5A5A5
 
 _HEADER = (("sType", c_uint32), ("pNext", c_void_p))
 
@@ -222,29 +211,9 @@ def asking(kind: type[Structure], **fields: Any) -> Structure:
     return kind(sType=kind.STYPE, **fields)
 
 
-def untouched(kind: type[Structure]) -> Structure:
-    """A structure with every byte at the sentinel; what a driver leaves alone can be told from what it says."""
-    structure = kind()
-    memset(byref(structure), SENTINEL, sizeof(structure))
-    return structure
-
-
 def chain(links: list[Structure]) -> Structure:
     """Extensible structures linked through `pNext` in this order; the first. Whoever calls keeps them alive."""
     for link, following in zip(links, [*links[1:], None], strict=True):
         link.sType = link.STYPE
         link.pNext = None if following is None else addressof(following)
     return links[0]
-
-
-def known(value: int) -> int | None:
-    return None if value in (UNTOUCHED_32, UNTOUCHED_64) else value
-
-
-def known_bytes(raw: Array[c_uint8]) -> bytes:
-    """The bytes that a driver wrote, or zeros where it wrote none."""
-    return b"\0" * len(raw) if set(raw) == {SENTINEL} else bytes(raw)
-
-
-def known_text(raw: bytes) -> str | None:
-    return None if set(raw) == {SENTINEL} else text(raw)

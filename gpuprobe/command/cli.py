@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from gpuprobe.command import commands
+from gpuprobe.command import commands, env_options
 from gpuprobe.command.commands import Reply
 from gpuprobe.command.options import Asked, show_version, with_shared_options
 from gpuprobe.exits import Exit
@@ -23,11 +23,13 @@ Devices = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help
 class Command(NamedTuple):
     function: Callable[..., Reply | None]
     hidden: bool = False
+    asks: bool = True  # a machine, or a capture of one
+    kind: type[TyperCommand] = TyperCommand
 
     def built(self, name: str) -> Any:
         """What Typer makes of it; None is never seen by Typer, which takes a function with its options."""
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        single.command(name, hidden=self.hidden)(with_shared_options(self.function))
+        single.command(name, cls=self.kind, hidden=self.hidden)(with_shared_options(self.function, self.asks))
         return typer.main.get_command(single)
 
 
@@ -37,8 +39,10 @@ COMMANDS: dict[str, Command] = {}
 class Commands(TyperGroup):
     """The commands of `COMMANDS`, each built when it is asked for: all of them cost a sixth of the start-up.
 
-    Options may stand before the command, and `list` is taken where there is none.
+    Options may stand before the command, and `default` is taken where there is none.
     """
+
+    default = "list"
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -64,11 +68,11 @@ class Commands(TyperGroup):
         if rest:
             return [*rest[:1], *options, *rest[1:]]
         early = [option for option in options if option in ("--help", "-h", "--version")]
-        return early or ["list", *options]
+        return early or [self.default, *options]
 
 
 def _options_with_a_value() -> set[str]:
-    options = [each for each in COMMANDS["list"].built("list").params if each.param_type_name == "option"]
+    options = [each for each in COMMANDS[Commands.default].built(Commands.default).params if each.param_type_name == "option"]
     return {name for each in options if not each.is_flag for name in each.opts}
 
 
@@ -82,9 +86,11 @@ app = typer.Typer(
 )
 
 
-def command(name: str, hidden: bool = False) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
+def command(
+    name: str, *, hidden: bool = False, asks: bool = True, kind: type[TyperCommand] = TyperCommand
+) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
     def declare(function: Callable[..., Reply | None]) -> Callable[..., Reply | None]:
-        COMMANDS[name] = Command(function, hidden)
+        COMMANDS[name] = Command(function, hidden, asks, kind)
         return function
 
     return declare
@@ -186,30 +192,45 @@ def flash_attn(asked: Asked, device: Devices = None) -> Reply:
     return commands.flash_attn(asked, tuple(device or ()))
 
 
-@command("env")
+@command("env", kind=env_options.BeforeCommand)
 def env(
     asked: Asked,
     device: Devices = None,
-    shell: Annotated[
-        str | None, typer.Option("--shell", metavar="sh", help="For which shell the lines are written: sh.")
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Ask the machine anew, also where the saved discovery fits.")
-    ] = False,
+    *,
+    shell: env_options.Shell = None,
+    format: env_options.Format = None,  # noqa: A002 - the name of the option
+    unset: env_options.Unset = False,
+    required: env_options.Required = False,
+    count: env_options.Count = None,
+    min_free: env_options.MinFree = None,
+    check: env_options.Check = False,
+    fresh: env_options.Fresh = False,
 ) -> Reply:
     """The variables that select exactly the devices that work.
 
     Use it in a script or a service's start: the chosen devices are selected, and all others are hidden from every
-    library. Nothing usable: nothing is printed, and the exit code is 3. It answers from the discovery that `list` or
-    `validate` saved, for a day and while nothing on the machine has changed; else it asks.
+    library. Nothing usable, or not enough: nothing is printed, and the exit code is 3. It answers from the discovery
+    that `list` or `validate` saved, for a day and while nothing on the machine has changed; else it asks.
 
     \b
     Examples:
-      e=$(gpuprobe env) || exit; eval "$e"          all usable devices
-      e=$(gpuprobe env CUDA:0) || exit; eval "$e"   only this one
-    A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`.
+      gpuprobe env -- python3 train.py       run one program on all usable devices
+      gpuprobe env --count 2 -- ./serve      on the two with most free memory
+      e=$(gpuprobe env) || exit; eval "$e"   for all that a script does from here on
+      gpuprobe env --shell fish | source     the same in fish; in csh:
+      set e = "`gpuprobe env --shell csh`" || exit $status
+      eval "$e"
+      gpuprobe env --shell powershell | Out-String | Invoke-Expression
+      gpuprobe env CUDA:0 --format systemd   a drop-in for a service
+
+    A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`. A COMMAND is run
+    in the place of gpuprobe and returns its own code: 127 where it is not found, 126 where it cannot be run.
     """
-    return commands.env(asked, tuple(device or ()), shell=shell, fresh=fresh)
+    from gpuprobe.command import selecting
+    from gpuprobe.command.choosing import Choice
+
+    choice = Choice(shell, format, unset, required, count, min_free, check, fresh)
+    return selecting.env(asked, tuple(device or ()), choice)
 
 
 @command("capture")
@@ -252,6 +273,25 @@ def refresh(
     from gpuprobe.command import refreshing
 
     return refreshing.refresh(asked, diff=diff)
+
+
+@command("completion", asks=False)
+def completion(
+    asked: Asked,
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.", show_default=False)],
+) -> Reply:
+    """The script with which a shell completes `gpuprobe` at a TAB.
+
+    Use it once per shell, from its start-up file or as a file in its folder of completions. The script holds every
+    command, option and value itself: a TAB starts nothing.
+
+    \b
+    Examples:
+      eval "$(gpuprobe completion bash)"    at the end of ~/.bashrc; with `zsh` in ~/.zshrc, behind `compinit`
+      gpuprobe completion fish > ~/.config/fish/completions/gpuprobe.fish    for fish
+      gpuprobe completion powershell | Out-String | Invoke-Expression    in PowerShell's $PROFILE
+    """
+    return commands.completion(asked, shell, typer.main.get_command(app))
 
 
 @command("runner", hidden=True)

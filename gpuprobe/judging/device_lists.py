@@ -63,7 +63,7 @@ def _position(token: str, uuids: Sequence[str | None]) -> int | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def resolve(value: str | None, number: int, keeps_order: bool = True) -> str | None:
+def resolve(value: str | None, number: int) -> str | None:
     """What a device has to be called outside, that a process under the user's list `value` numbers `number`.
 
     A child counts within the list it inherited, so its numbers mean other devices once the list is replaced.
@@ -72,9 +72,23 @@ def resolve(value: str | None, number: int, keeps_order: bool = True) -> str | N
     if value is None:
         return str(number)
     tokens = parse_list(value)
-    if not keeps_order:
-        numbers = {int(token) for token in tokens if token.isdigit()}
-        tokens = tuple(str(each) for each in sorted(numbers))
+    return tokens[number] if number < len(tokens) else None
+
+
+def resolve_mask(value: str | None, number: int) -> str | None:
+    """The same for Level Zero's mask: a set of devices (`1`) and tiles (`1.0`), whose devices keep the library's order.
+
+    Entries that name no number are passed over, where other lists end. Source: as for the mask in libraries.py.
+    """
+    if value is None:
+        return str(number)
+    entries = dict.fromkeys(entry.strip() for entry in value.split(","))
+    devices: dict[int, list[str]] = {}
+    for entry in entries:
+        found = re.match(r"([0-9]{1,9})(\.[0-9]+)?$", entry)
+        if found is not None:
+            devices.setdefault(int(found[1]), []).append(entry)
+    tokens = [",".join(devices[each]) for each in sorted(devices)]
     return tokens[number] if number < len(tokens) else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gpuprobe.judging.device_lists import ggml_positions, resolve
+from gpuprobe.judging.device_lists import ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
 from gpuprobe.model import Device, DeviceType
@@ -16,38 +16,44 @@ from gpuprobe.strings import printable
 
 Variables = tuple[tuple[str, str | None], ...]
 
-_LIST_OF_MANIFESTS = "VK_DRIVER_FILES"
+LIST_OF_MANIFESTS = "VK_DRIVER_FILES"
 
 
 def visible_variables(
-    chosen: Sequence[Device], listed: Sequence[Device], platform: str, environ: Mapping[str, str]
+    chosen: Sequence[Device],
+    listed: Sequence[Device],
+    platform: str,
+    environ: Mapping[str, str],
+    unasked: Sequence[str] = (),
 ) -> Variables:
     """(variable, value) pairs under which programs see exactly `chosen`, in the order of `chosen`; None means unset.
 
     `listed` is every device that any library listed here, kept or dropped; `environ` is the environment it was listed
     under. A device that no token can name is left out, and a library all of whose devices are left out is hidden: a
     child under the map shows it. A CUDA process sees one MIG slice at most, so of several chosen ones it uses the
-    first. Metal has no such variable.
+    first. Metal has no such variable. `unasked` names libraries that are here and were not asked: they are hidden.
     """
     known = [*listed, *chosen]
     variables: dict[str, str | None] = {}
-    for library, selection in _selecting(known, platform):
+    for library, selection in selecting(known, platform, unasked):
         mine = [device for device in chosen if device.library == library.name]
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
         else:
+            variables.update(_of_chosen_drivers(library, mine, platform))
+            mine = [device for device in mine if device.manifest or not any(other.manifest for other in mine)]
             variables.update(_listed_selection(library, selection, mine, known, environ))
-    for library, selection in _selecting(known, platform):
+    for library, selection in selecting(known, platform, unasked):
         count = len(_split(variables[selection.variable], selection))
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
     return tuple(variables.items())
 
 
-def _selecting(known: Iterable[Device], platform: str) -> list[tuple[Library, Selection]]:
+def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = ()) -> list[tuple[Library, Selection]]:
     """The libraries that listed something, each with the variable it obeys. A library that lists nothing but a software
     renderer is one of them: what it does not list today it may list once another driver is installed."""
-    names = {device.library for device in known}
+    names = {device.library for device in known}.union(unasked)
     return [
         (library, library.selections[platform])
         for library in LIBRARIES
@@ -55,12 +61,21 @@ def _selecting(known: Iterable[Device], platform: str) -> list[tuple[Library, Se
     ]
 
 
+def _of_chosen_drivers(library: Library, mine: Sequence[Device], platform: str) -> dict[str, str | None]:
+    """The variable that loads only the drivers that were asked alone, because all together fail: a device that no driver
+    alone gives cannot be had beside these."""
+    manifests = dict.fromkeys(device.manifest for device in mine if device.manifest)
+    if not manifests or library.drivers is None:
+        return {}
+    return {library.drivers.variable: library.drivers.separators[platform].join(manifests)}
+
+
 def _listed_selection(
     library: Library, selection: Selection, mine: Sequence[Device], known: Sequence[Device], environ: Mapping[str, str]
 ) -> dict[str, str | None]:
     tokens = [_token(library, selection, device, known, environ) for device in mine]
     named = list(dict.fromkeys(token for token in tokens if token is not None))
-    numbered = any(token.isdigit() for token in named)
+    numbered = bool(named) if selection.takes == "number" else any(token.isdigit() for token in named)
     kept = {name: environ[name] for name in selection.numbered_under if numbered and name in environ}
     return {selection.variable: ",".join(named) or selection.hide_all, **kept}
 
@@ -73,7 +88,10 @@ def _token(
     inner = resolve(_inner_list(library, selection, environ), device.number)
     if inner is None or not inner.isdigit():
         return None
-    return resolve(environ.get(selection.variable), int(inner), selection.keeps_order)
+    value = environ.get(selection.variable)
+    if not value and not selection.empty_hides:
+        return inner
+    return resolve(value, int(inner)) if selection.keeps_order else resolve_mask(value, int(inner))
 
 
 def _is_repeated(device: Device, known: Sequence[Device]) -> bool:
@@ -88,7 +106,7 @@ def _is_repeated(device: Device, known: Sequence[Device]) -> bool:
 def _inner_list(library: Library, selection: Selection, environ: Mapping[str, str]) -> str | None:
     """The user's list that filters behind the library's own variable: HIP's lists count within ROCr's.
 
-    Of `HIP_VISIBLE_DEVICES`, `GPU_DEVICE_ORDINAL` and `CUDA_VISIBLE_DEVICES` HIP obeys the first that is set.
+    Of `HIP_VISIBLE_DEVICES` and `CUDA_VISIBLE_DEVICES` HIP obeys the first that is set to anything (seen with HIP 5.2.3).
     """
     inner = [name for name in _lists_behind(library) if name != selection.variable]
     if selection.variable in library.stacked and environ.get(selection.variable):
@@ -149,7 +167,7 @@ def _raw_selection(
         pool = _in_loader_order(known, manifests, platform)
         numbers = [pool.index(_place(device)) for device in alone]
     separator = ";" if platform == "win32" else ":"
-    return {selection.variable: _joined(numbers, selection), _LIST_OF_MANIFESTS: separator.join(manifests)}
+    return {selection.variable: _joined(numbers, selection), LIST_OF_MANIFESTS: separator.join(manifests)}
 
 
 def _joined(numbers: Iterable[int], selection: Selection) -> str:

@@ -1,9 +1,9 @@
 """What is still worth asking, given what is known so far. Pure: it starts nothing and never asks a question twice.
 
-The order: every library lists; a library whose listing failed although it has several driver manifests is asked once per
-manifest; a library that a variable of the user filters is asked once more without it; then the devices that would be kept
-if their validation passed are validated. That last step simply judges the unfinished evidence: whatever would be kept and
-has not been validated is worth validating, so planning and judging cannot disagree.
+The order: every library lists; a library whose listing failed although it has several drivers is asked once per driver; a
+library that a variable of the user filters is asked once more without it; then the devices that would be kept if their
+validation passed are validated. That last step simply judges the unfinished evidence: whatever would be kept and has not
+been validated is worth validating, so planning and judging cannot disagree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from gpuprobe import environment, machine
 from gpuprobe.judging import identity
 from gpuprobe.judging.rules import judge, offered, order
-from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
+from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
 from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
 
 LISTING_FAILED = frozenset(
@@ -27,9 +27,6 @@ LISTING_FAILED = frozenset(
         Status.CALL_FAILED,
     }
 )
-
-# Both spellings select drivers, the old one wins over nothing when the new one is set, the third only adds.
-_ONE_MANIFEST_ONLY: tuple[tuple[str, str | None], ...] = (("VK_ICD_FILENAMES", None), ("VK_ADD_DRIVER_FILES", None))
 
 
 def next_probes(evidence: Evidence, wanted: Wanted, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
@@ -49,6 +46,14 @@ def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:
         if (answer := _without_asking(library, host, wanted)) is not None
         for status, message in [answer]
     )
+
+
+def only_recorded(outcome: Outcome, wanted: Wanted) -> bool:
+    """Whether a capture's answer is one that this version could not ask for, and can judge all the same."""
+    library, probe = library_named(outcome.probe.library), outcome.probe
+    foreign = library.backend is None or probe.build != "system"
+    listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and outcome.status not in (Status.SKIPPED, Status.ABSENT)
+    return foreign and listing and (not wanted.libraries or library.name in wanted.libraries)
 
 
 def _wanted_libraries(host: Host, wanted: Wanted) -> Iterator[Library]:
@@ -71,8 +76,8 @@ def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Statu
         return Status.ABSENT, f"{names} is not installed, and no card here needs it"
     if library.backend is None:
         return Status.SKIPPED, f"this version of gpuprobe cannot ask {library.name} yet"
-    if library.uses_manifests and environment.truth(host.environ.get("OLLAMA_VULKAN", "")) is False:
-        return Status.SKIPPED, "`OLLAMA_VULKAN` switches it off"
+    if library.switch and environment.truth(host.environ.get(library.switch, "")) is False:
+        return Status.SKIPPED, f"`{library.switch}` switches it off"
     sleeping = _sleeping(library, host)
     if sleeping and not wanted.wake:
         return Status.SKIPPED, f"asking would wake {', '.join(sleeping)}, which `--no-wake` forbids"
@@ -99,17 +104,26 @@ def _listings(host: Host, wanted: Wanted) -> Iterator[Probe]:
 
 
 def _alone(evidence: Evidence) -> Iterator[Probe]:
-    """One bad driver must not hide the others: where all manifests together fail, each is asked alone."""
-    manifests = [manifest.path for manifest in evidence.host.manifests]
-    if len(manifests) < 2:
-        return
+    """One bad driver must not hide the others: where all together fail, each is asked alone."""
     for outcome in evidence.outcomes:
-        library = library_named(outcome.probe.library)
-        listing = outcome.probe.purpose is Purpose.LIST
-        if listing and library.uses_manifests and outcome.status in LISTING_FAILED:
-            for path in manifests:
-                variables = (("VK_DRIVER_FILES", path), *_ONE_MANIFEST_ONLY)
-                yield Probe(library.name, Purpose.ALONE, manifest=path, variables=variables)
+        drivers = library_named(outcome.probe.library).drivers
+        if drivers is None or outcome.probe.purpose is not Purpose.LIST or outcome.status not in LISTING_FAILED:
+            continue
+        found = driver_files(drivers, evidence.host)
+        for driver in found if len(found) > 1 else ():
+            yield Probe(outcome.probe.library, Purpose.ALONE, manifest=driver, variables=drivers.only(driver))
+
+
+def driver_files(drivers: Drivers, host: Host) -> list[str]:
+    """The drivers that the library would load here, as its own variable names them."""
+    if not drivers.names:
+        return [manifest.path for manifest in host.manifests]
+    chosen = host.environ.get(drivers.variable)
+    if chosen is not None:
+        return list(dict.fromkeys(filter(None, chosen.split(drivers.separators.get(host.platform, ",")))))
+    names = drivers.names.get(host.platform, ())
+    # One that lies where only gpuprobe looks is not found by the library either.
+    return [found.name for found in host.libraries if found.name in names and found.where != "known place"]
 
 
 def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
@@ -117,7 +131,8 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
         filters = [name for name in library.filters if name in evidence.host.environ]
-        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT)
+        # A library that hangs would only hang once more.
+        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT, Status.TIMED_OUT, Status.ABANDONED)
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
             yield Probe(library.name, Purpose.UNFILTERED, variables=tuple((name, None) for name in filters))
 
@@ -143,8 +158,8 @@ def _asks(probe: Probe, device: Device) -> bool:
 
 
 def validation_probe(device: Device) -> Probe:
-    alone = device.manifest is not None
-    variables = (("VK_DRIVER_FILES", device.manifest), *_ONE_MANIFEST_ONLY) if alone else ()
+    drivers = library_named(device.library).drivers
+    variables = drivers.only(device.manifest) if drivers is not None and device.manifest is not None else ()
     return Probe(
         device.library,
         Purpose.VALIDATE,

@@ -143,7 +143,7 @@ def numbers(device: Device, inventory: Inventory) -> Json:
     return {
         key: number
         for outcome in inventory.evidence.outcomes
-        if outcome.probe.purpose is Purpose.LIST
+        if outcome.probe.purpose is Purpose.LIST or (device.manifest and outcome.probe.manifest == device.manifest)
         for other in outcome.devices
         if same_card(device, other).answer == "same"
         for key, number in _numbers_in(other, inventory)
@@ -156,7 +156,10 @@ _NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library
 
 
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
-    if not library_named(device.library).uses_manifests:
+    if device.partition is not None and library_named(device.library).witness:
+        return []  # nvidia-smi numbers cards; a slice has a number inside its card only
+    selections = library_named(device.library).selections.values()
+    if not any(selection.takes == "raw" for selection in selections):
         return [(_NUMBERED_AS[device.library], device.number)]
     return [("vulkan_raw", device.number), ("vulkan_listed", _place_behind_filters(device, inventory))]
 

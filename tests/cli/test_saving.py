@@ -137,6 +137,14 @@ def test_env_fresh_asks_the_machine(cache: Path) -> None:
     assert (ran.out, ran.code) == ("", 3)
 
 
+@pytest.mark.parametrize("figures", [["--count", "1"], ["--min-free", "1GiB"]])
+def test_env_that_chooses_by_free_memory_measures_it_now(cache: Path, figures: list[str]) -> None:
+    piped("list", **nvidia(cache, CARD))
+
+    assert piped("env", *figures, **nvidia(cache, "error cuInit 100")).code == 3
+    assert piped("env", "--check", **nvidia(cache, CARD)).out == LINES
+
+
 @pytest.mark.parametrize("narrowed", [["--library", "cuda"], ["--allow-software"], ["--no-wake"]])
 def test_env_with_an_option_that_makes_it_another_question_asks_the_machine(cache: Path, narrowed: list[str]) -> None:
     piped("list", **nvidia(cache, CARD))

@@ -129,3 +129,8 @@ def test_every_variable_of_the_table_can_be_told_with_any_value(row: environment
         for effect in effects({row.name: value}, (NVIDIA, AMD), "linux"):
             assert effect.effect.isprintable()
             assert effect.effect
+
+
+def test_a_level_zero_mask_that_is_set_to_nothing_hides_nothing() -> None:
+    assert effect_of("ZE_AFFINITY_MASK", "").endswith("set to nothing, which counts as not set")
+    assert effect_of("ZE_AFFINITY_MASK", "-1").endswith("here it hides every device")

@@ -200,6 +200,27 @@ def test_each_driver_manifest_is_asked_alone_where_all_together_fail(status: Sta
     }
 
 
+ZE_DRIVERS = ("libze_intel_gpu.so.1", "libze_intel_gpu_legacy1.so.1")
+
+
+def test_drivers_that_a_library_finds_by_name_are_asked_alone_too() -> None:
+    host = having("libze_loader.so.1", *ZE_DRIVERS)
+
+    alone = next_probes(evidence(host, an_outcome(library="Level Zero", status=Status.CRASHED)), ANY)
+
+    assert [(probe.purpose, probe.manifest, probe.variables) for probe in alone] == [
+        (Purpose.ALONE, name, (("ZE_ENABLE_ALT_DRIVERS", name),)) for name in ZE_DRIVERS
+    ]
+
+
+def test_drivers_that_the_user_names_are_the_ones_asked_alone() -> None:
+    host = having("libze_loader.so.1", *ZE_DRIVERS, environ={"ZE_ENABLE_ALT_DRIVERS": "/opt/a.so,/opt/b.so"})
+
+    probes = next_probes(evidence(host, an_outcome(library="Level Zero", status=Status.CRASHED)), ANY)
+
+    assert [probe.manifest for probe in probes if probe.purpose is Purpose.ALONE] == ["/opt/a.so", "/opt/b.so"]
+
+
 @pytest.mark.parametrize("status", [Status.OK, Status.NO_DEVICES])
 def test_manifests_are_not_asked_alone_where_all_together_work(status: Status) -> None:
     host = having("libvulkan.so.1", manifests=MANIFESTS)

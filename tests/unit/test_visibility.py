@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.device_lists import cuda_selects, ggml_positions, parse_list, resolve
+from gpuprobe.judging.device_lists import cuda_selects, ggml_positions, parse_list, resolve, resolve_mask
 from gpuprobe.judging.visibility import filter_id, hidden, visible_variables
 from gpuprobe.model import Device, DeviceType, Partition
 from tests.records import a_device, a_slice, a_software_renderer
@@ -62,7 +62,7 @@ def test_a_number_behind_a_list_means_the_entry_at_its_place(order: list[int], l
 
 
 def test_a_list_that_is_a_set_keeps_the_library_s_own_order() -> None:
-    assert [resolve("2,0,2", number, keeps_order=False) for number in range(3)] == ["0", "2", None]
+    assert [resolve_mask("2,0,2", number) for number in range(3)] == ["0", "2", None]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,8 @@ def test_with_nvidia_and_amd_on_windows_hip_s_own_variable_is_enough() -> None:
         ({"HIP_VISIBLE_DEVICES": "2,0"}, "0"),
         ({"ROCR_VISIBLE_DEVICES": "4,5,6", "HIP_VISIBLE_DEVICES": "0,2"}, "6"),
         ({"ROCR_VISIBLE_DEVICES": f"0,{ROCR_B}"}, ROCR_B),
-        ({"GPU_DEVICE_ORDINAL": "3,2"}, "2"),
+        ({"GPU_DEVICE_ORDINAL": "3,2"}, "1"),
+        ({"GPU_DEVICE_ORDINAL": "3,2", "CUDA_VISIBLE_DEVICES": "5,4"}, "4"),
         ({"CUDA_VISIBLE_DEVICES": "3,1"}, "1"),
         ({"HIP_VISIBLE_DEVICES": "3,2", "CUDA_VISIBLE_DEVICES": "0,1"}, "2"),
         ({"HIP_VISIBLE_DEVICES": "", "CUDA_VISIBLE_DEVICES": "0,1"}, "1"),
@@ -341,6 +342,43 @@ def test_metal_has_no_variable_and_vulkan_on_a_mac_has_one() -> None:
 
     assert variables([metal], [metal, vulkan], "darwin") == {"GGML_VK_VISIBLE_DEVICES": "-1"}
     assert filter_id(metal, {}, "darwin") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"),
+    [
+        ("1.0", ["1.0", None]),
+        ("1.1,0,1.0", ["0", "1.1,1.0"]),
+        ("-1,2", ["2", None]),
+        ("7, 3", ["3", "7"]),
+    ],
+)
+def test_what_a_mask_of_tiles_leaves_is_named_by_the_same_tiles(value: str, tokens: list[str | None]) -> None:
+    assert [resolve_mask(value, number) for number in range(2)] == tokens
+
+
+def test_a_mask_that_is_set_to_nothing_counts_as_not_set() -> None:
+    device = a_device("Level Zero", number=1)
+
+    assert variables([device], [device], ZE_AFFINITY_MASK="") == {"ZE_AFFINITY_MASK": "1"}
+
+
+def test_what_decides_the_meaning_of_a_mask_s_numbers_comes_along() -> None:
+    device = a_device("Level Zero", number=0)
+
+    assert variables([device], [device], ZE_FLAT_DEVICE_HIERARCHY="COMPOSITE", ZE_AFFINITY_MASK="1.0") == {
+        "ZE_AFFINITY_MASK": "1.0",
+        "ZE_FLAT_DEVICE_HIERARCHY": "COMPOSITE",
+    }
+
+
+def test_devices_that_only_one_driver_alone_gives_need_that_driver() -> None:
+    together = a_device("Level Zero", number=0, pci_id="0000:03:00.0")
+    alone = a_device("Level Zero", number=1, pci_id="0000:04:00.0", manifest="libze_intel_gpu.so.1")
+
+    chosen = variables([together, alone], [together, alone])
+
+    assert chosen == {"ZE_ENABLE_ALT_DRIVERS": "libze_intel_gpu.so.1", "ZE_AFFINITY_MASK": "1"}
 
 
 def test_level_zero_s_mask_is_a_set_and_keeps_the_library_s_order() -> None:

@@ -1,0 +1,79 @@
+"""What Level Zero's result numbers are called, what a person does about them, and which of them decide anything.
+
+Numbers and names are those of `ze_api.h`, where `tests/backends/test_layout_level_zero.py` reads them again.
+"""
+
+from __future__ import annotations
+
+from gpuprobe.backends.calling import Failed
+
+UNINITIALIZED, UNSUPPORTED_FEATURE = 0x78000001, 0x78000003
+
+NAMES = {
+    0x1: "ZE_RESULT_NOT_READY",
+    0x70000001: "ZE_RESULT_ERROR_DEVICE_LOST",
+    0x70000002: "ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY",
+    0x70000003: "ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY",
+    0x70000006: "ZE_RESULT_ERROR_DEVICE_REQUIRES_RESET",
+    0x70000007: "ZE_RESULT_ERROR_DEVICE_IN_LOW_POWER_STATE",
+    0x70010000: "ZE_RESULT_ERROR_INSUFFICIENT_PERMISSIONS",
+    0x70010001: "ZE_RESULT_ERROR_NOT_AVAILABLE",
+    0x70020000: "ZE_RESULT_ERROR_DEPENDENCY_UNAVAILABLE",
+    UNINITIALIZED: "ZE_RESULT_ERROR_UNINITIALIZED",
+    0x78000002: "ZE_RESULT_ERROR_UNSUPPORTED_VERSION",
+    UNSUPPORTED_FEATURE: "ZE_RESULT_ERROR_UNSUPPORTED_FEATURE",
+    0x78000004: "ZE_RESULT_ERROR_INVALID_ARGUMENT",
+    0x78000005: "ZE_RESULT_ERROR_INVALID_NULL_HANDLE",
+    0x78000006: "ZE_RESULT_ERROR_HANDLE_OBJECT_IN_USE",
+    0x78000007: "ZE_RESULT_ERROR_INVALID_NULL_POINTER",
+    0x78000008: "ZE_RESULT_ERROR_INVALID_SIZE",
+    0x78000009: "ZE_RESULT_ERROR_UNSUPPORTED_SIZE",
+    0x7800000A: "ZE_RESULT_ERROR_UNSUPPORTED_ALIGNMENT",
+    0x7800000C: "ZE_RESULT_ERROR_INVALID_ENUMERATION",
+    0x7800000D: "ZE_RESULT_ERROR_UNSUPPORTED_ENUMERATION",
+    0x7FFFFFFE: "ZE_RESULT_ERROR_UNKNOWN",
+}
+
+_NO_DRIVER = (
+    "the Level Zero loader found no driver that works: the card's driver library (`libze_intel_gpu.so.1`) is not installed "
+    "or does not load, it found no card that this account may open (`/dev/dri/renderD*`, group `render`), or "
+    "`ZE_AFFINITY_MASK` leaves it none"
+)
+_MEANINGS = {
+    0x70000001: "the card hangs, was reset or was taken away; look at `sudo dmesg | grep -iE 'i915|xe'`, and reboot",
+    0x70000002: "the machine's memory, or what this process may take of it, ran out",
+    0x70000003: "the card's memory ran out; end programs that hold it",
+    0x70000006: "the card must be reset: reboot",
+    0x70000007: "the card sleeps, and the driver could not wake it; try again",
+    0x70010000: "this account may not use the card; add it to the group `render` (`sudo usermod -aG render $USER`)",
+    0x70010001: "the driver says it is not to be had now; another program may hold it",
+    0x70020000: "a library that the driver needs is missing; reinstall Intel's compute runtime in one version",
+    UNINITIALIZED: "the driver did not start",
+    0x78000002: "the driver is too old for this loader; install a newer compute runtime",
+    UNSUPPORTED_FEATURE: "the driver cannot do this on this card",
+    0x78000006: "the driver says that it is in use",
+    0x7FFFFFFE: "the driver gives no reason; look at `sudo dmesg | grep -iE 'i915|xe'`",
+}
+
+# The answers of the calls that a validation makes. Busy: another process decides it, or it passes by itself. Unsupported: the
+# same question gets the same answer until somebody installs something else.
+_BUSY = frozenset((0x1, 0x70000002, 0x70000003, 0x70000007, 0x70010001, 0x78000006))
+_UNSUPPORTED = frozenset((0x70020000, 0x78000002, UNSUPPORTED_FEATURE))
+
+
+def named(code: int) -> str:
+    """ "ZE_RESULT_ERROR_UNKNOWN (0x7ffffffe)"; the number alone where nobody knows its name."""
+    name = NAMES.get(code)
+    return f"{name} (0x{code:08x})" if name else f"0x{code:08x}"
+
+
+def failure(status: str, function: str, code: int) -> Failed:
+    """The end of a probe by this result."""
+    starting = status == "no_devices"
+    meaning = _NO_DRIVER if starting else _MEANINGS.get(code, "the driver says no more")
+    return Failed(status, f"`{function}` answered {named(code)}: {meaning}", code, NAMES.get(code))
+
+
+def validation_status(code: int) -> str:
+    """What a failure to use the device says of it: "unsupported", "busy", else "call_failed"."""
+    return "unsupported" if code in _UNSUPPORTED else "busy" if code in _BUSY else "call_failed"
