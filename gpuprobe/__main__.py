@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import gc
 import os
+import signal
 import sys
 
 
@@ -13,6 +14,9 @@ def main() -> None:
     """Runs the command line of this process and leaves with its exit code."""
     # What a run of a second leaves in cycles is not worth looking for: that was 6 % of `list --json` (CPython 3.11).
     gc.disable()
+    if hasattr(signal, "SIGCHLD"):
+        # Some supervisors start programs with it ignored; how a child ended would then be lost.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         from gpuprobe.command.leaving import run
 

@@ -56,8 +56,10 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Eviden
 
 def replay(captured: Evidence, wanted: Wanted) -> Evidence:
     """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
-    outcomes = questions.not_asked(captured.host, wanted)
-    evidence = Evidence(captured.host, outcomes, captured.gathered_at, captured.appeared)
+    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, wanted))
+    answered = {outcome.probe for outcome in recorded}
+    left_out = tuple(outcome for outcome in questions.not_asked(captured.host, wanted) if outcome.probe not in answered)
+    evidence = Evidence(captured.host, (*recorded, *left_out), captured.gathered_at, captured.appeared)
     while probes := questions.next_probes(evidence, wanted):
         for probe in probes:
             evidence = _with(evidence, captured.outcome_of(probe) or _unrecorded(probe))
@@ -94,7 +96,7 @@ def _limit(probe: Probe, wanted: Wanted) -> float:
 
 
 def _too_late(probe: Probe, wanted: Wanted) -> Outcome:
-    return Outcome(probe, status=Status.SKIPPED, message=f"not asked: the deadline of {wanted.deadline:g} s had passed")
+    return Outcome(probe, status=Status.NOT_STARTED, message=f"not asked: the deadline of {wanted.deadline:g} s had passed")
 
 
 def _unrecorded(probe: Probe) -> Outcome:

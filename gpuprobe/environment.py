@@ -184,9 +184,9 @@ def variable(name: str) -> Variable | None:
 def known(environ: Mapping[str, str]) -> dict[str, str]:
     """What is set of the variables that bear on GPUs, gpuprobe's own left out, under the names of the table.
 
-    Values are as they are set, escape codes included, but bytes that are not UTF-8 become `\\xff`.
+    Values are as they are set, escape codes and stand-ins for bytes that are not UTF-8 included.
     """
-    return {name: printable(environ[name]) for name in (*_ASKED, *_numbered(environ)) if name in environ}
+    return {name: environ[name] for name in (*_ASKED, *_numbered(environ)) if name in environ}
 
 
 def cleaned(value: str) -> str:
@@ -198,16 +198,6 @@ def truth(value: str | None) -> bool | None:
     """What Ollama makes of a boolean: any text that it does not know, even `no` and `off`, is true. None: not set."""
     text = cleaned(value or "")
     return text in _TRUE or text not in _FALSE if text else None
-
-
-def printable(value: str) -> str:
-    """A text from the system without the stand-ins that Python keeps for bytes that are not UTF-8."""
-    if value.isascii():
-        return value
-    try:
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # Windows allows half of a surrogate pair in a value
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _numbered(environ: Mapping[str, str]) -> Iterator[str]:

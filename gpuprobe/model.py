@@ -108,6 +108,7 @@ class DeviceNode(NamedTuple):
     major: int | None
     minor: int | None
     accessible: bool  # may this process read and write it, by the permission bits
+    group: str | None = None  # the name of `gid`; None: it has none here
 
 
 class FoundLibrary(NamedTuple):

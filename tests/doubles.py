@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 DRIVERS = Path(__file__).parent / "drivers"
-BINDINGS = DRIVERS / "python"  # doubles of vendors' Python modules
+BINDINGS = DRIVERS / "dist-packages"  # doubles of vendors' Python modules
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-format-truncation")
 
 

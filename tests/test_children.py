@@ -299,6 +299,32 @@ def test_a_child_that_ended_beside_another_counts_as_asked_until_it_is_delivered
         children.close()
 
 
+def test_ending_one_child_ends_no_other(driver: Callable[..., None]) -> None:
+    """Child 1 and child 10 have marks that begin alike."""
+    driver("sleep cuInit 2500")
+    children = Children(os.environ)
+    try:
+        for number in range(11):
+            children.start(Probe("CUDA", Purpose.ALONE, manifest=str(number)), request(), 0.5 if number == 0 else 60.0)
+        outcomes = list(iter(children.next, None))
+    finally:
+        children.close()
+
+    assert sorted(outcome.status.value for outcome in outcomes) == ["ok"] * 10 + ["timed_out"]
+
+
+def test_the_binding_of_a_vendor_is_not_taken_from_the_users_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "pynvml.py").write_text("raise SystemExit('evil')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site-packages"))
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+
+    found = asking.binding_path("pynvml")
+
+    assert found is not None
+    assert not found.startswith(str(tmp_path))
+
+
 def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory() -> None:
     """Weakness 14.22."""
     environment = asking.child_environment({"LD_LIBRARY_PATH": ":/opt/lib:;/opt/other:"}, Probe("CUDA", Purpose.LIST), "mark")

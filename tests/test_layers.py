@@ -29,6 +29,7 @@ ROOMS = (
     "discovery",
     "render",
     "command",
+    "manual",
     "__main__",
 )
 PURE = {"model", "libraries", "strings", "environment", "machine", "judging"}

@@ -144,6 +144,12 @@ def chosen(wanted: dict[str, Any], matches: Sequence[int]) -> int:
     copy = wanted.get("copy") or 0
     if copy < len(matches):
         return matches[copy]
+    raise missing(wanted)
+
+
+def missing(wanted: dict[str, Any]) -> Failed:
+    """The end of a validation whose device is not there any more."""
+    copy = wanted.get("copy") or 0
     name = wanted.get("uuid") or wanted.get("pci_id") or f"number {wanted.get('number')}"
     again = f" {copy + 1} times" if copy else ""
-    raise Failed("device_missing", f"the library no longer lists {name}{again}; it was there when the devices were listed")
+    return Failed("device_missing", f"the library no longer lists {name}{again}; it was there when the devices were listed")

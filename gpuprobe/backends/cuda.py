@@ -64,15 +64,39 @@ def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
     """Every device in CUDA's numbering, as `CUDA_VISIBLE_DEVICES` leaves it. Free memory needs a context: not asked."""
     api_version = _started(library, step, facts)
     for number in range(_counted(library, step)):
-        yield _Card(library, step, number).described(api_version)
+        try:
+            card = _Card(library, step, number)
+        except calling.Failed as failed:  # one broken card must not hide the others
+            yield {"number": number, "problems": {"device": failed.message}}
+        else:
+            yield card.described(api_version)
 
 
 def validate(library: CDLL, step: Step, facts: Facts, device: Json) -> str:
     """Make the wanted device's primary context, ask its memory, give it back: "context"; `facts` gets the memory in bytes."""
     _started(library, step, facts)
-    cards = [_Card(library, step, number) for number in range(_counted(library, step))]
-    _use(cards[calling.chosen(device, [card.number for card in cards if card.is_wanted(device)])], facts)
+    _use(_wanted(library, step, device), facts)
     return "context"
+
+
+def _wanted(library: CDLL, step: Step, device: Json) -> _Card:
+    """The device with the wanted identity, looked for first where it was listed: a broken card elsewhere is not touched."""
+    numbers = list(range(_counted(library, step)))
+    copies = device.get("copy") or 0
+    if not copies:
+        numbers.sort(key=lambda number: number != device.get("number"))
+    problem: calling.Failed | None = None
+    for number in numbers:
+        try:
+            card = _Card(library, step, number)
+        except calling.Failed as failed:
+            problem = problem or failed
+            continue
+        if card.is_wanted(device):
+            if not copies:
+                return card
+            copies -= 1
+    raise problem or calling.missing(device)
 
 
 def _started(library: CDLL, step: Step, facts: Facts) -> str | None:

@@ -37,16 +37,21 @@ def document(evidence: Evidence) -> Json:
     }
 
 
+def text(evidence: Evidence) -> str:
+    """The file's content."""
+    return json.dumps(document(evidence), indent=1, sort_keys=True) + "\n"
+
+
 def save(path: Path, evidence: Evidence) -> None:
     """Writes the capture whole or not at all, readable by its owner only. Raises OSError."""
-    text = json.dumps(document(evidence), indent=1, sort_keys=True) + "\n"
+    whole = text(evidence)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        path.write_text(text, encoding="utf-8")  # a pipe or /dev/stdout: nothing to replace
+        path.write_text(whole, encoding="utf-8")  # a pipe or /dev/stdout: nothing to replace
         return
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(whole)
         os.replace(temporary, path)  # noqa: PTH105 - the same call, and the names are texts already
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

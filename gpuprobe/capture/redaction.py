@@ -15,22 +15,28 @@ from functools import reduce
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from gpuprobe import environment
 from gpuprobe.model import Host
 
 # Accounts that say nothing about a person.
 _COMMON = frozenset({"root", "ollama", "nobody", "user", "ubuntu", "debian", "localhost", "runner"})
 
-_CONTAINER_ID = re.compile(r"\b[0-9a-f]{64}\b")
+_CONTAINER_ID = re.compile(r"\b[0-9a-f]{32,64}\b")
+_BUILDER = re.compile(r"[\w.+-]+@[\w.-]+")  # who built the kernel: /proc/version
+
+# What a library or a system wrote for people.
+_FREE_TEXTS = frozenset({"stderr", "message"})
 
 
 class Secret(NamedTuple):
     pattern: re.Pattern[str]
     instead: str | None  # None: a pseudonym of what was found
+    free_only: bool = False
 
 
 def redacted(value: Any, host: Host) -> Any:
     """The JSON value with every secret in its texts replaced; keys are paths and names of facts and stay."""
-    return _walk(value, list(_secrets(host)))
+    return _walk(_places(value), list(_secrets(host)))
 
 
 def pseudonym(kind: str, secret: str) -> str:
@@ -48,7 +54,8 @@ def _secrets(host: Host) -> Iterator[Secret]:
         yield Secret(re.compile(rf"(?:(?<=/home/)|(?<=/Users/)){re.escape(user)}(?![\w.-])"), pseudonym("user", user))
     name = socket.gethostname().split(".")[0]
     if name not in {*_COMMON, ""}:
-        yield Secret(re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), pseudonym("host", name))
+        yield Secret(re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), pseudonym("host", name), True)
+    yield Secret(_BUILDER, None)
     yield Secret(_CONTAINER_ID, None)
 
 
@@ -66,11 +73,23 @@ def _without(secret: Secret, text: str) -> str:
     return secret.pattern.sub(name, text)
 
 
-def _walk(value: Any, secrets: list[Secret]) -> Any:
+def _walk(value: Any, secrets: list[Secret], free: bool = False) -> Any:
+    """`free`: below a key whose texts somebody wrote, where a name can stand anywhere. Other texts are names of libraries,
+    drivers and files that are judged; a host called `linux` must not change them."""
     if isinstance(value, str):
-        return reduce(lambda text, secret: _without(secret, text), secrets, value)
+        return reduce(lambda text, secret: _without(secret, text), [s for s in secrets if free or not s.free_only], value)
     if isinstance(value, list):
-        return [_walk(item, secrets) for item in value]
+        return [_walk(item, secrets, free) for item in value]
     if isinstance(value, dict):
-        return {key: _walk(item, secrets) for key, item in value.items()}
+        return {key: _walk(item, secrets, free or key in _FREE_TEXTS) for key, item in value.items()}
     return value
+
+
+def _places(value: Any) -> Any:
+    """Marks of containers and sandboxes count by being there; their values name networks and people."""
+    environ = value.get("host", {}).get("environ") if isinstance(value, dict) else None
+    if not isinstance(environ, dict):
+        return value
+    names = {row.name for row in environment.VARIABLES if row.kind == environment.PLACE}
+    hidden = {name: pseudonym("value", text) if name in names and text else text for name, text in environ.items()}
+    return {**value, "host": {**value["host"], "environ": hidden}}

@@ -6,9 +6,13 @@ import types
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
+from math import isfinite
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
+
+
+_LARGEST = 2**63
 
 
 class ShapeError(ValueError):
@@ -98,10 +102,14 @@ def _record(expected: Any, value: object, where: str) -> Any:
 
 
 def _plain(expected: Any, value: object, where: str) -> Any:
+    if type(value) is int and not -_LARGEST <= value <= _LARGEST:
+        raise ShapeError(f"{where}: the number is too large")
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
         raise ShapeError(f"{where}: {expected.__name__} is needed, not {_kind(value)}")
+    if isinstance(value, float) and not isfinite(value):
+        raise ShapeError(f"{where}: {value} is no number")
     return value
 
 

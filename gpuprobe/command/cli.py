@@ -23,11 +23,12 @@ Devices = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help
 class Command(NamedTuple):
     function: Callable[..., Reply | None]
     hidden: bool = False
+    asks: bool = True  # a machine, or a capture of one
 
     def built(self, name: str) -> Any:
         """What Typer makes of it; None is never seen by Typer, which takes a function with its options."""
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        single.command(name, hidden=self.hidden)(with_shared_options(self.function))
+        single.command(name, hidden=self.hidden)(with_shared_options(self.function, self.asks))
         return typer.main.get_command(single)
 
 
@@ -37,8 +38,10 @@ COMMANDS: dict[str, Command] = {}
 class Commands(TyperGroup):
     """The commands of `COMMANDS`, each built when it is asked for: all of them cost a sixth of the start-up.
 
-    Options may stand before the command, and `list` is taken where there is none.
+    Options may stand before the command, and `default` is taken where there is none.
     """
+
+    default = "list"
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -64,11 +67,11 @@ class Commands(TyperGroup):
         if rest:
             return [*rest[:1], *options, *rest[1:]]
         early = [option for option in options if option in ("--help", "-h", "--version")]
-        return early or ["list", *options]
+        return early or [self.default, *options]
 
 
 def _options_with_a_value() -> set[str]:
-    options = [each for each in COMMANDS["list"].built("list").params if each.param_type_name == "option"]
+    options = [each for each in COMMANDS[Commands.default].built(Commands.default).params if each.param_type_name == "option"]
     return {name for each in options if not each.is_flag for name in each.opts}
 
 
@@ -82,9 +85,11 @@ app = typer.Typer(
 )
 
 
-def command(name: str, hidden: bool = False) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
+def command(
+    name: str, hidden: bool = False, asks: bool = True
+) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
     def declare(function: Callable[..., Reply | None]) -> Callable[..., Reply | None]:
-        COMMANDS[name] = Command(function, hidden)
+        COMMANDS[name] = Command(function, hidden, asks)
         return function
 
     return declare
@@ -236,6 +241,25 @@ def refresh(asked: Asked) -> Reply:
       gpuprobe refresh --json
     """
     return commands.refresh(asked)
+
+
+@command("completion", asks=False)
+def completion(
+    asked: Asked,
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.", show_default=False)],
+) -> Reply:
+    """The script with which a shell completes `gpuprobe` at a TAB.
+
+    Use it once per shell, from its start-up file or as a file in its folder of completions. The script holds every
+    command, option and value itself: a TAB starts nothing.
+
+    \b
+    Examples:
+      eval "$(gpuprobe completion bash)"    at the end of ~/.bashrc; with `zsh` in ~/.zshrc, behind `compinit`
+      gpuprobe completion fish > ~/.config/fish/completions/gpuprobe.fish    for fish
+      gpuprobe completion powershell | Out-String | Invoke-Expression    in PowerShell's $PROFILE
+    """
+    return commands.completion(asked, shell, typer.main.get_command(app))
 
 
 @command("runner", hidden=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpuprobe.command import gathering
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
@@ -91,8 +91,9 @@ def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
     effective = flash_attention.effective(inventory.evidence.host.environ, answer)
     if chosen:
         codes = {True: Exit.ANSWERED, False: Exit.NO, None: Exit.UNDECIDED}
-        doubt = Exit.UNDECIDED if not devices and standing.undecided(inventory) else Exit.ANSWERED
-        leave_with = weightiest(codes[answer.supported], doubt)
+        # One device that says no decides for the set, whatever another would have said.
+        doubt = answer.supported is True and not devices and standing.undecided(inventory)
+        leave_with = weightiest(codes[answer.supported], Exit.UNDECIDED if doubt else Exit.ANSWERED)
     else:
         answer = answer._replace(supported=None, rule="no_device", because=_nothing(inventory))
         leave_with = _nothing_usable(inventory)
@@ -147,6 +148,9 @@ def capture(asked: Asked, file: str) -> Reply:
     # Everything that any command could ask later, software renderers included.
     wanted = wanted_of(asked, "all")._replace(allow_software=True)
     evidence = gathering.evidence_of_this_machine(asked, wanted)
+    if file in ("-", "/dev/stdout"):
+        whole = captures.text(evidence)
+        return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)
     try:
         captures.save(Path(file), evidence)
     except OSError as problem:
@@ -166,6 +170,23 @@ def capture(asked: Asked, file: str) -> Reply:
         return [line(text)]
 
     return Reply(Exit.ANSWERED, document, drawn)
+
+
+def completion(asked: Asked, shell: str, root: Any) -> Reply:
+    """`root`: the whole command line, as Typer has built it."""
+    from gpuprobe.command import tree
+    from gpuprobe.render.completions import SCRIPTS
+
+    if shell not in SCRIPTS:
+        raise WrongUsage(f"`completion {shell}`: {', '.join(SCRIPTS)} are accepted", "as in `gpuprobe completion bash`")
+    script = SCRIPTS[shell].write(tree.program(root))
+
+    def document() -> Json:
+        from gpuprobe.render.document import completion_document
+
+        return completion_document(shell, script)
+
+    return Reply(Exit.ANSWERED, document, lambda screen: (), lines=script)
 
 
 def _nothing(inventory: Inventory) -> str:

@@ -85,7 +85,7 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
     except WrongUsage as wrong:
         raise Failure("wrong_usage", wrong.message, wrong.hint, Exit.USAGE) from wrong
     except TyperUsage as wrong:
-        raise _misused(wrong) from wrong
+        raise _misused(wrong, arguments) from wrong
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
 
@@ -102,11 +102,11 @@ def _show(asked: Asked, reply: Reply, screen: Screen) -> None:
         screen.show(reply.text(screen))
 
 
-def _misused(wrong: Any) -> Failure:
-    """Typer's own complaint, with the example that it lacks."""
-    command = wrong.ctx.command_path if getattr(wrong, "ctx", None) else "gpuprobe"
-    message = wrong.format_message().strip().rstrip(".").replace("'", "`")
-    return Failure("wrong_usage", message, f"`{command} --help` shows what is accepted, with examples", Exit.USAGE)
+def _misused(wrong: Any, arguments: Sequence[str]) -> Failure:
+    from gpuprobe.command.cli import app
+    from gpuprobe.command.misuse import explained
+
+    return Failure("wrong_usage", *explained(wrong, typer.main.get_command(app), arguments), Exit.USAGE)
 
 
 def _interrupted() -> Failure:
@@ -117,19 +117,18 @@ def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failur
     if {"-v", "--verbose"} & set(arguments):
         from traceback import format_exception
 
-        screen.complain("".join(format_exception(problem)).rstrip())
+        for line in "".join(format_exception(problem)).splitlines():
+            screen.complain(line)
     said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
     return Failure("bug", f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
 
 
 def _tell(failure: Failure, screen: Screen, json: bool) -> None:
     try:
-        if json:
+        if json and failure.code != "unwritable":
             screen.write_document(error_document(failure.code, failure.message, failure.hint, failure.exit))
         else:
-            from gpuprobe.strings import printable
-
-            screen.complain(printable(f"Error: {failure.message}; {failure.hint}"))
+            screen.complain(f"Error: {failure.message}; {failure.hint}")
     except OSError:
         _let_go(screen.out)
 

@@ -70,17 +70,22 @@ def _shared(
 
 
 _SHARED = tuple(signature(_shared, eval_str=True).parameters.values())
+_ABOUT_THE_MACHINE = {"source", "library", "timeout", "deadline", "allow_software", "no_wake"}
 
 
-def with_shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function(asked, …)` as Typer shall see it: its own parameters, then the shared ones instead of `asked`."""
+def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Callable[..., Any]:
+    """`function(asked, …)` as Typer shall see it: its own parameters, then the shared ones instead of `asked`.
+
+    `asks`: whether the command asks a machine anything; one that does not has no options about that.
+    """
 
     def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
         asked = Asked(ctx.obj, **{name: given.pop(name) for name in Asked._fields if name in given})
         return asked, function(asked._replace(library=tuple(asked.library or ())), **given)
 
     own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "asked"]
-    parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *_SHARED)]
+    shared = [each for each in _SHARED if asks or each.name not in _ABOUT_THE_MACHINE]
+    parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *shared)]
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__doc__ = function.__doc__
     return run

@@ -71,7 +71,7 @@ def _about_cards(cards: Sequence[Sequence[View]]) -> str:
         f"{failed} of {_counted(len(cards), 'card')} failed" if failed else "",
         f"{undecided} of {_counted(len(cards), 'card')} could not be decided" if undecided else "",
     ]
-    works = "the card works" if len(cards) == 1 else f"all {len(cards)} cards work"
+    works = {1: "the card works", 2: "both cards work"}.get(len(cards), f"all {len(cards)} cards work")
     return ", ".join(part for part in parts if part) or works
 
 

@@ -14,7 +14,7 @@ from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import AMD, INTEL, LIBRARIES, NVIDIA, Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, Drop, Host, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import Device, DeviceType, Drop, Host, Inventory, Outcome, Purpose, Reason, Status
 
 
 class Why(NamedTuple):
@@ -49,9 +49,12 @@ def is_of(device: Device, card: Card) -> bool:
     """Whether this view is a view of this card."""
     if card.pci_id is not None:
         return device.pci_id == normal_pci(card.pci_id)
-    if card.kind in ("listed", "software"):
-        return device.pci_id is None and device.name == card.name
-    return device.pci_id is None and serves(library_named(device.library), card)
+    if card.listed_as is not None:
+        return card.listed_as == (device.library, device.key)
+    if device.type is DeviceType.SOFTWARE:
+        return False
+    on_board = device.pci_id is None or device.type is DeviceType.INTEGRATED
+    return on_board and serves(library_named(device.library), card)
 
 
 def serves(library: Library, card: Card) -> bool:
@@ -95,7 +98,8 @@ def _device_node(card: Card, host: Host) -> Why | None:
         return Why("no_device_node", f"`{absent[0]}` does not exist{where}", advice)
     denied = [nodes[path] for path in needed if not nodes[path].accessible]
     if denied:
-        because = f"this user may not open `{denied[0].path}`, which belongs to group {denied[0].gid}"
+        group = denied[0].group or denied[0].gid
+        because = f"this user may not open `{denied[0].path}`, which belongs to the group `{group}`"
         return Why("no_permission", because, 'run `sudo usermod -aG render,video "$USER"`, then log out and in again')
     return None
 
@@ -116,13 +120,21 @@ _CONTAINER_ADVICE = {
 
 
 def _hidden(card: Card, inventory: Inventory) -> Why | None:
+    listed = {library for library, purpose in _listing_it(card, inventory) if purpose is not Purpose.UNFILTERED}
     for outcome in inventory.evidence.outcomes:
-        if outcome.probe.purpose is Purpose.UNFILTERED and any(is_of(device, card) for device in outcome.devices):
+        unfiltered = outcome.probe.purpose is Purpose.UNFILTERED and outcome.probe.library not in listed
+        if unfiltered and any(is_of(device, card) for device in outcome.devices):
             names = [name for name, _ in outcome.probe.variables]
             shown = ", ".join(f"`{name}={inventory.evidence.host.environ.get(name, '')}`" for name in names)
             because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
             return Why(Reason.HIDDEN_BY_VARIABLE.value, because, f"unset it to use this card: `unset {' '.join(names)}`")
     return None
+
+
+def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
+    outcomes = inventory.evidence.outcomes
+    lists = [outcome for outcome in outcomes if any(is_of(device, card) for device in outcome.devices)]
+    return [(outcome.probe.library, outcome.probe.purpose) for outcome in lists]
 
 
 def _dropped(drops: Sequence[Drop]) -> Why | None:
@@ -137,17 +149,35 @@ _NOT_THERE = (Status.OK, Status.ABSENT, Status.SKIPPED, Status.NOT_LOADABLE, Sta
 def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
     """What became of the most preferred library that should have listed this card, if it ranks before what did.
 
-    Where another library lists the card, a better one that is merely not installed is no reason against it.
+    Where another library lists the card, a better one that is merely not installed is no reason against it. What was left
+    out on purpose counts last.
     """
-    for library in LIBRARIES:
-        if library.witness or not library.vendors or not serves(library, card):
-            continue
-        if drops and rank_of(library.name) >= rank_of(drops[0].device.library):
-            return None
-        outcome = _listing(library, inventory)
-        harmless = _NOT_THERE if drops else (Status.OK,)
-        if outcome is not None and outcome.status not in harmless:
-            return Why(outcome.status.value, f"{library.name}: {describe(outcome)}", library.advice or None)
+    best = rank_of(drops[0].device.library) if drops else len(LIBRARIES)
+    offers = [library for library in LIBRARIES[:best] if not library.witness and serves(library, card)]
+    outcomes = [outcome for library in offers if (outcome := _listing(library, inventory)) is not None]
+    telling = [outcome for outcome in outcomes if outcome.status not in (_NOT_THERE if drops else (Status.OK,))]
+    if not telling:
+        return None
+    outcome = min(telling, key=_left_out)
+    library = library_named(outcome.probe.library)
+    return Why(outcome.status.value, f"{library.name}: {describe(outcome)}", _advice(library, outcome, inventory))
+
+
+def _left_out(outcome: Outcome) -> int:
+    """0: it was asked, or is not there; 1: the user left it out; 2: this version cannot ask it."""
+    skipped = outcome.status is Status.SKIPPED
+    return (2 if library_named(outcome.probe.library).backend is None else 1) if skipped else 0
+
+
+def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
+    if outcome.status in (Status.ABSENT, Status.NOT_LOADABLE):
+        return library.advice or None
+    if outcome.status is Status.TIMED_OUT:
+        return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"
+    if outcome.status is Status.CRASHED:
+        return f"reinstall the {library.name} driver in one version; `gpuprobe list --all -v` shows its last words"
+    if outcome.status is Status.SKIPPED and not inventory.wanted.wake:
+        return "run it without `--no-wake`"
     return None
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine
+from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.rules import order
+from gpuprobe.judging.standing import standings
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.libraries import Library, library_named
+from gpuprobe.libraries import Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, Evidence, Inventory, MiB, Outcome, Purpose, Status
+from gpuprobe.model import Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
 
 _BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
 
@@ -19,9 +21,11 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
     """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
     evidence = inventory.evidence
     return (
-        *_hidden(evidence),
-        *_failed(evidence),
+        *_hidden(inventory),
+        *_failed(inventory),
+        *_second_best(inventory),
         *_left_out(evidence),
+        *_other_slices(inventory),
         *_woken(evidence),
         *_appeared(evidence),
         *_overridden(inventory),
@@ -29,17 +33,21 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
     )
 
 
-def _hidden(evidence: Evidence) -> Iterator[str]:
+def _hidden(inventory: Inventory) -> Iterator[str]:
     """What the user's own variables hide, found out by a child without them."""
+    evidence = inventory.evidence
     for outcome in evidence.outcomes:
         if outcome.probe.purpose is not Purpose.UNFILTERED:
             continue
         listed = {device.key for device in _listed(evidence, outcome.probe.library)}
-        missing = [device for device in outcome.devices if device.key not in listed]
+        real = [device for device in outcome.devices if device.type is not DeviceType.SOFTWARE]
+        missing = [device for device in real if device.key not in listed]
         names = ", ".join(f"`{name}={evidence.host.environ.get(name, '')}`" for name, _ in outcome.probe.variables)
         if missing:
+            kept = [other for other in inventory.kept if any(same_card(device, other).answer == "same" for device in missing)]
+            still = "".join(f"; {other.library}:{other.ordinal} is one of them all the same" for other in kept)
             devices = ", ".join(f"{device.name or 'a device'} ({device.id})" for device in missing)
-            yield f"{names} hides {len(missing)} of {len(outcome.devices)} devices from {outcome.probe.library}: {devices}"
+            yield f"{names} hides {len(missing)} of {len(real)} devices from {outcome.probe.library}: {devices}{still}"
 
 
 def _listed(evidence: Evidence, library: str) -> list[Device]:
@@ -47,13 +55,34 @@ def _listed(evidence: Evidence, library: str) -> list[Device]:
     return [device for outcome in outcomes if outcome.probe.library == library for device in outcome.devices]
 
 
-def _failed(evidence: Evidence) -> Iterator[str]:
-    for outcome in evidence.outcomes:
-        if outcome.status in _BAD and outcome.probe.purpose is not Purpose.VALIDATE:
+def _failed(inventory: Inventory) -> Iterator[str]:
+    """Libraries that were lost, unless that is already told as the reason of a card."""
+    told = [standing.why.because for standing in standings(inventory) if standing.why]
+    alone = any(outcome.probe.purpose is Purpose.ALONE for outcome in inventory.evidence.outcomes)
+    for outcome in inventory.evidence.outcomes:
+        news = not any(describe(outcome) in because for because in told)
+        if outcome.status in _BAD and outcome.probe.purpose is not Purpose.VALIDATE and news:
             kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
-            yield f"{_subject(outcome)}: {describe(outcome)}{kept}"
+            around = _WAY_AROUND if alone and outcome.probe.manifest else ""
+            yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
         for process in outcome.survivors:
-            yield f"process {process} is stuck in the kernel and is left behind; only a reboot ends it"
+            yield f"process {process} is left behind: it could not be ended, and may still hold the card"
+
+
+_WAY_AROUND = "; a program that loads every driver meets this too: remove that file, or use `gpuprobe env`, which avoids it"
+
+
+def _second_best(inventory: Inventory) -> Iterator[str]:
+    """A card that works, and not through its best library: people ask why it is slower than it should be."""
+    for drop in inventory.drops:
+        if drop.reason in (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED):
+            for device in inventory.kept:
+                if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).answer == "same":
+                    better = drop.device.library
+                    yield f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
+    for standing in standings(inventory):
+        if standing.why is None and standing.card.driver in ("nouveau", "nova_core"):
+            yield f"{standing.card.pci_id} is driven by `{standing.card.driver}`, which has no CUDA; NVIDIA's driver has"
 
 
 def _subject(outcome: Outcome) -> str:
@@ -67,9 +96,20 @@ def _left_out(evidence: Evidence) -> Iterator[str]:
     cards = machine.cards(evidence.host)
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
-        concerned = any(library.vendors and serves(library, card) for card in cards)
+        concerned = any(serves(library, card) for card in cards)
         if outcome.status is Status.SKIPPED and outcome.probe.purpose is Purpose.LIST and concerned:
             yield f"{library.name} was not asked: {outcome.message}"
+
+
+def _other_slices(inventory: Inventory) -> Iterator[str]:
+    """CUDA shows one MIG slice to a process; the witness knows of all (CUDA's documentation: "single MIG instance")."""
+    views = (*inventory.kept, *(drop.device for drop in inventory.drops))
+    listed = {device.uuid for device in views}
+    for outcome in inventory.evidence.outcomes:
+        if library_named(outcome.probe.library).witness:
+            others = [device.id for device in outcome.devices if device.partition and device.uuid not in listed]
+            if others:
+                yield f"a CUDA process sees one MIG slice, and these are others: {', '.join(others)} (choose by that id)"
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:

@@ -108,8 +108,8 @@ def _whole_number(text: str) -> int | None:
 def _size(text: str) -> int | None:
     found = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s*([a-z]*)", text.lower(), re.ASCII)
     unit = _BYTES.get(found[3]) if found else None
-    if found is None or unit is None:
-        return None
+    if found is None or unit is None or (found[3] == "" and found[1].strip("0")):
+        return None  # "20" means 20 GiB to some and 20 bytes to others
     whole, fraction = found[1], found[2] or ""
     shift: int = 10 ** len(fraction)
     return int(whole + fraction) * unit // shift

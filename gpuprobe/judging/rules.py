@@ -95,7 +95,7 @@ def too_little_memory(standing: Sequence[Device], host: Host, wanted: Wanted) ->
     for device in standing:
         need = library_named(device.library).minimum_memory
         if device.total_memory is not None and device.total_memory < need:
-            has = f"{device.total_memory // MiB} MiB of memory"
+            has = f"{device.total_memory // MiB} MiB of memory" if device.total_memory else "no memory, as its driver says"
             yield Drop(
                 device,
                 Reason.TOO_LITTLE_MEMORY,

@@ -30,6 +30,8 @@ _UNDECIDED = frozenset(
     {Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED}
 )
 
+_FAILED = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
+
 
 def standings(inventory: Inventory) -> tuple[Standing, ...]:
     """Every card of the machine, in the order of addresses; cards that only a library knows of are among them."""
@@ -53,12 +55,19 @@ def undecided(inventory: Inventory) -> bool:
     """Whether a crash, a timeout or an unknown could change the answer about any card or library."""
     if any(drop.reason is Reason.NOT_DECIDED for drop in inventory.drops):
         return True
+    asleep = [standing for standing in standings(inventory) if standing.card.was_asleep and standing.why is not None]
+    if asleep and not inventory.wanted.wake:
+        return True
     listings = [outcome for outcome in inventory.evidence.outcomes if outcome.probe.purpose is not Purpose.VALIDATE]
     return any(outcome.status in _UNDECIDED and not _made_good(outcome, inventory) for outcome in listings)
 
 
 def _is_offer(outcome: Outcome) -> bool:
     return outcome.probe.purpose is Purpose.LIST and not library_named(outcome.probe.library).witness
+
+
+def _of_one_vendor(outcome: Outcome) -> bool:
+    return _is_offer(outcome) and bool(library_named(outcome.probe.library).vendors)
 
 
 def _made_good(outcome: Outcome, inventory: Inventory) -> bool:
@@ -71,35 +80,45 @@ def _made_good(outcome: Outcome, inventory: Inventory) -> bool:
 
 
 def _all_cards(inventory: Inventory) -> list[Card]:
+    """Those of the survey, and those that only a library or a witness shows: a sandbox may hide the bus."""
     cards = list(machine.cards(inventory.evidence.host))
-    for device in _real_devices(inventory):
-        known = any(is_of(device, card) for card in cards) or (device.pci_id is None and _platform_card(device, cards))
-        if not known:
+    shown = list(_real_devices(inventory))
+    # WSL shows one adapter for every vendor, however many cards it stands for; what the libraries list is better.
+    listed = {card for card in cards if card.kind == "wsl" and any(_shows(device, card) for device in shown)}
+    cards = [card for card in cards if card not in listed]
+    for device in shown:
+        if not any(is_of(device, card) for card in cards):
             cards.append(_card_of(device))
     return sorted(cards, key=lambda card: card.pci_id or "~")
 
 
+def _shows(device: Device, card: Card) -> bool:
+    vendors = library_named(device.library).vendors
+    return card.vendor_id is not None and card.vendor_id in {*vendors, device.vendor_id}
+
+
 def _real_devices(inventory: Inventory) -> Iterator[Device]:
-    """One device per card: those that another view replaces do not count again, those that a variable hides do."""
+    """One device per card: those that another view replaces do not count again; those that a variable hides, and those that
+    only a witness knows, do."""
     yield from inventory.kept
-    for drop in inventory.drops:
-        if drop.reason not in REPLACED and drop.device.type is not DeviceType.SOFTWARE:
-            yield drop.device
+    others = [drop.device for drop in inventory.drops if drop.reason not in REPLACED]
     for outcome in inventory.evidence.outcomes:
-        if outcome.probe.purpose is Purpose.UNFILTERED:
-            yield from (device for device in outcome.devices if device.pci_id and device.type is not DeviceType.SOFTWARE)
-
-
-def _platform_card(device: Device, cards: Sequence[Card]) -> bool:
-    """An integrated GPU without an address is the platform's own: Tegra, Apple, the adapter of WSL."""
-    return any(card.pci_id is None and serves(library_named(device.library), card) for card in cards)
+        witness = library_named(outcome.probe.library).witness
+        if witness or outcome.probe.purpose is Purpose.UNFILTERED:
+            others += [device for device in outcome.devices if device.pci_id]
+    yield from (device for device in others if device.type is not DeviceType.SOFTWARE)
 
 
 def _card_of(device: Device) -> Card:
     vendors = library_named(device.library).vendors
     vendor = device.vendor_id if device.vendor_id is not None else (vendors[0] if len(vendors) == 1 else None)
     return Card(
-        pci_id=device.pci_id, vendor_id=vendor, device_id=device.device_id, name=device.name, kind=_listed_by(device)
+        pci_id=device.pci_id,
+        vendor_id=vendor,
+        device_id=device.device_id,
+        name=device.name,
+        kind=_listed_by(device),
+        listed_as=(device.library, device.key),
     )
 
 
@@ -146,6 +165,9 @@ def _no_card(inventory: Inventory) -> str:
     lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status in _UNDECIDED and _is_offer(outcome)]
     if lost:
         return f"No GPU was found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
+    failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status in _FAILED and _of_one_vendor(outcome)]
+    if failed:
+        return f"No GPU is usable: {failed[0].probe.library} is installed and does not work: {describe(failed[0])}"
     software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]
     if software:
         name = software[0].name or software[0].library

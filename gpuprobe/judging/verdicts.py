@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status, Validation, Verdict
 
-# The library found the device and refused it with a number of its own. A library that listed a moment ago and now
-# cannot even start, or does not list the device again, contradicts itself: that decides nothing.
-_DEFINITE = ("unsupported", "call_failed")
+# The signals by which a process dies of its own doing. SIGKILL, SIGTERM and the like come from outside, as from the
+# kernel when memory runs out, and say nothing of the card.
+_OWN_DEATH = frozenset({3, 4, 5, 6, 7, 8, 11, 31})
+_TRACEBACK = "Traceback (most recent call last)"
 
 _SENTENCES = {
     Status.CRASHED: "its child crashed",
@@ -35,13 +36,21 @@ def verdict_of(outcome: Outcome) -> Verdict:
     """Supported needs proof of completion; unsupported needs the library's own definite words or its death.
 
     A crash in a step of the library is definite: a program that computes would die there too. A timeout, a child that
-    could not start, a busy card and an answer that cannot be read prove nothing.
+    could not start, a busy card, a child killed from outside and an answer that cannot be read prove nothing; nor does a
+    library that listed a moment ago and cannot start now, or a number that the backend does not call definite.
     """
     if outcome.status is Status.OK and outcome.depth:
         return Verdict.SUPPORTED
-    if outcome.status in (Status.CRASHED, Status.EXITED) and outcome.steps:
+    if outcome.failure == "unsupported" or (outcome.steps and _died(outcome)):
         return Verdict.UNSUPPORTED
-    return Verdict.UNSUPPORTED if outcome.failure in _DEFINITE else Verdict.INCONCLUSIVE
+    return Verdict.INCONCLUSIVE
+
+
+def _died(outcome: Outcome) -> bool:
+    """Whether the library ended its own process; a Python error of ours in the child is not the library's doing."""
+    if outcome.status is Status.EXITED:
+        return _TRACEBACK not in outcome.stderr
+    return outcome.status is Status.CRASHED and (outcome.signal is None or outcome.signal in _OWN_DEATH)
 
 
 def _judged(outcome: Outcome) -> Validation:
@@ -64,11 +73,12 @@ def _because(outcome: Outcome, verdict: Verdict) -> str:
 
 def describe(outcome: Outcome) -> str:
     """One clause: what happened, in which step, with the library's number and words where there are any."""
-    where = f" in `{outcome.last_step}`" if outcome.last_step else ""
+    said = outcome.message or ""
+    where = f" in `{outcome.last_step}`" if outcome.last_step and f"`{outcome.last_step}`" not in said else ""
     name = outcome.code_name or (f"error {outcome.code}" if outcome.code is not None else "")
     known = f" ({name})" if name and name not in (outcome.message or "") else ""
-    if outcome.message:
-        return f"{outcome.message}{known}{where}" if outcome.steps else outcome.message
+    if said:
+        return f"{where.strip()}: {said}{known}".removeprefix(": ")
     return f"{_SENTENCES.get(outcome.status, outcome.status.value.replace('_', ' '))}{_signal(outcome)}{known}{where}"
 
 

@@ -67,6 +67,7 @@ class Card(NamedTuple):
     max_link_speed: str | None = None
     max_link_width: int | None = None
     was_asleep: bool | None = None  # before anything was asked
+    listed_as: tuple[str, str] | None = None  # library and key of the view that alone shows this card
 
 
 class Bystander(NamedTuple):

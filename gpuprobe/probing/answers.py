@@ -17,6 +17,8 @@ _TEXTS = (
 )
 _NUMBERS = ("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory")
 
+_LARGEST = 2**63
+
 _FAILURES = {
     "not_loadable": Status.NOT_LOADABLE,
     "no_devices": Status.NO_DEVICES,
@@ -218,7 +220,7 @@ def _text_or_none(said: object) -> str | None:
 def _number_or_none(said: object) -> int | None:
     if said is None:
         return None
-    if type(said) is not int or said < 0:
+    if type(said) is not int or not 0 <= said < _LARGEST:
         raise NotTheProtocol("a number is missing")
     return said
 

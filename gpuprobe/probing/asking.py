@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.machinery import PathFinder
 from os import pathsep
@@ -12,6 +14,8 @@ from gpuprobe.model import Device, Host, Json, Outcome, Probe, Purpose
 
 MARK = "GPUPROBE_CHILD"
 RUNNER = str(Path(__file__).parents[1] / "runner.py")
+
+_PACKAGES = ("site-packages", "dist-packages")
 
 _SEARCH_PATHS = {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH"}
 
@@ -44,8 +48,13 @@ def candidates(library: Library, host: Host) -> list[str]:
 
 
 def binding_path(module: str | None) -> str | None:
-    """The directory to import a vendor's Python binding from, found without importing it; None: none, or not installed."""
-    spec = PathFinder.find_spec(module) if module else None
+    """The directory to import a vendor's Python binding from, found without importing it; None: none, or not installed.
+
+    Only where packages are installed: the working directory and `PYTHONPATH` are anybody's.
+    """
+    told = {str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    installed = [entry for entry in sys.path if Path(entry).name in _PACKAGES and str(Path(entry).resolve()) not in told]
+    spec = PathFinder.find_spec(module, installed) if module else None
     if spec is None or spec.origin is None:
         return None
     is_package = spec.submodule_search_locations is not None

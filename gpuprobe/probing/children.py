@@ -23,6 +23,7 @@ from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, s
 KEPT_BYTES = 1024 * 1024
 GRACE_SECONDS = 0.2  # between asking to end and killing
 KILL_SECONDS = 0.25  # a killed process that is still there after this is stuck in the kernel
+CLOSE_SECONDS = 1.0  # at most; without anything left behind nothing waits
 POLL_SECONDS = 0.02  # where the system cannot tell by a descriptor that a child has ended
 
 Take = Callable[[bytes], None]
@@ -85,7 +86,9 @@ class Child:
     def _ending(self, code: int | None) -> tuple[Status, str | None]:
         """Asked in this order, because a child that we end shows a signal too."""
         if code is None:
-            return Status.ABANDONED, f"it is stuck in the kernel: process {self.process.pid} cannot be killed"
+            stuck = ending.state_of(self.process.pid) == "D"
+            why = "it is stuck in the kernel" if stuck else "it has not ended yet"
+            return Status.ABANDONED, f"process {self.process.pid} was killed, and {why}"
         if self.rung:
             in_time = time.monotonic() - self.began < self.seconds
             return Status.TIMED_OUT, "no answer before the deadline" if in_time else f"no answer within {self.seconds:g} s"
@@ -114,7 +117,7 @@ class Children:
     def start(self, probe: Probe, request: Json, seconds: float) -> None:
         """Starts one child with its limit in seconds."""
         self._count += 1
-        mark = f"{self._mark}.{self._count}"
+        mark = f"{self._mark}.{self._count}."  # the last dot keeps child 1 apart from child 10
         try:
             process = _spawn(asking.child_environment(self._environ, probe, mark))
         except OSError as problem:
@@ -140,11 +143,11 @@ class Children:
             ending.kill(child.process.pid, child.mark)
         for child in self._children:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.process.wait(KILL_SECONDS)
+                child.process.wait(CLOSE_SECONDS)
             self._forget(child)
         self._children.clear()
         if self._count:
-            ending.kill_marked(self._mark)
+            ending.wait_until_gone(ending.kill_marked(self._mark), CLOSE_SECONDS)
         self._selector.close()
 
     def _listen(self, child: Child) -> None:
@@ -181,6 +184,8 @@ class Children:
             return
         self._drain(child)
         self._children.remove(child)
+        if child.answers.done_at is None:
+            ending.kill_marked(child.mark)  # what it left behind must not outlive us, should we be killed
         self._finished.append(child.outcome())
         self._forget(child)
         self._tell_watch()

@@ -10,7 +10,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gpuprobe.probing.asking import MARK
@@ -51,6 +52,22 @@ def marked(mark: str) -> Iterator[int]:
             yield int(name)
 
 
+def wait_until_gone(process_ids: Iterable[int], seconds: float) -> None:
+    """Returns when none of these processes runs any more, or after `seconds`: a killed process takes a moment to end."""
+    end = time.monotonic() + seconds
+    for process_id in process_ids:
+        while state_of(process_id) not in (None, "Z", "X") and time.monotonic() < end:
+            time.sleep(0.005)
+
+
+def state_of(process_id: int) -> str | None:
+    """The kernel's letter for the process: "D" waits in the kernel and cannot be killed; None: gone, or not told here."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return None
+
+
 def _process_names() -> list[str]:
     try:
         return [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - twice as fast, on every run
@@ -61,7 +78,8 @@ def _process_names() -> list[str]:
 def _carries(name: str, entry: bytes) -> bool:
     """A process of another user cannot be ours, and one that is gone or a zombie needs no ending."""
     try:
-        with Path(f"/proc/{name}/environ").open("rb") as file:
+        # Half the time of Path.open() with a buffer: 5 ms of every run on a machine with a thousand processes.
+        with open(f"/proc/{name}/environ", "rb", buffering=0) as file:  # noqa: PTH123
             environment = file.read()
     except OSError:
         return False

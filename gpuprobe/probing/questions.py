@@ -30,6 +30,8 @@ LISTING_FAILED = frozenset(
     }
 )
 
+_NOT_WORTH_ASKING_AGAIN = (Status.SKIPPED, Status.ABSENT, Status.NOT_LOADABLE, Status.TIMED_OUT, Status.ABANDONED)
+
 # Both spellings select drivers, the old one wins over nothing when the new one is set, the third only adds.
 _ONE_MANIFEST_ONLY: tuple[tuple[str, str | None], ...] = (("VK_ICD_FILENAMES", None), ("VK_ADD_DRIVER_FILES", None))
 
@@ -51,6 +53,14 @@ def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:
         if (answer := _without_asking(library, host, wanted)) is not None
         for status, message in [answer]
     )
+
+
+def only_recorded(outcome: Outcome, wanted: Wanted) -> bool:
+    """Whether a capture's answer is one that this version could not ask for, and can judge all the same."""
+    library, probe = library_named(outcome.probe.library), outcome.probe
+    foreign = library.backend is None or probe.build != "system"
+    listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and outcome.status not in (Status.SKIPPED, Status.ABSENT)
+    return foreign and listing and (not wanted.libraries or library.name in wanted.libraries)
 
 
 def _wanted_libraries(host: Host, wanted: Wanted) -> Iterator[Library]:
@@ -122,7 +132,8 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
         filters = [name for name in library.filters if name in evidence.host.environ]
-        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT, Status.NOT_LOADABLE)
+        # A library that hangs would only hang once more, and what cannot be loaded is hidden by no variable.
+        unasked = outcome.status in _NOT_WORTH_ASKING_AGAIN
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
             yield Probe(library.name, Purpose.UNFILTERED, variables=tuple((name, None) for name in filters))
 

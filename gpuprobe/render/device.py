@@ -143,7 +143,7 @@ def numbers(device: Device, inventory: Inventory) -> Json:
     return {
         key: number
         for outcome in inventory.evidence.outcomes
-        if outcome.probe.purpose is Purpose.LIST
+        if outcome.probe.purpose is Purpose.LIST or (device.manifest and outcome.probe.manifest == device.manifest)
         for other in outcome.devices
         if same_card(device, other).answer == "same"
         for key, number in _numbers_in(other, inventory)
@@ -152,6 +152,8 @@ def numbers(device: Device, inventory: Inventory) -> Json:
 
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
     library = library_named(device.library)
+    if device.partition is not None and library.witness:
+        return []  # nvidia-smi numbers cards; a slice has a number inside its card only
     if not library.uses_manifests:
         return [(library.numbered_as, device.number)] if library.numbered_as else []
     return [("vulkan_raw", device.number), ("vulkan_listed", _place_behind_filters(device, inventory))]

@@ -21,6 +21,10 @@ def error_document(code: str, message: str, hint: str, leave_with: Exit) -> Json
     return {"schema_version": SCHEMA_VERSION, "error": error}
 
 
+def completion_document(shell: str, script: str) -> Json:
+    return {"schema_version": SCHEMA_VERSION, "gpuprobe": __version__, "shell": shell, "script": script}
+
+
 def envelope(inventory: Inventory, text: str, leave_with: Exit) -> Json:
     """What every answer begins with; `text` is the first line of the command's text."""
     found = standing.summary(inventory)
@@ -102,8 +106,8 @@ def _probe(outcome: Outcome) -> Json:
 
 
 def last_words(outcome: Outcome) -> Json:
-    """What the library printed before it failed; a library that answered is not quoted."""
-    if outcome.status in (Status.OK, Status.ABSENT, Status.SKIPPED) or outcome.seconds is None:
+    """What the library printed, where it failed or had something to say: a loader names the driver that it passes over."""
+    if outcome.seconds is None or (outcome.status is Status.OK and not outcome.stderr):
         return {}
     lines = (printable(line) for line in outcome.stderr[-LAST_WORDS:].splitlines())
     return {"stderr": "\n".join(lines)[-LAST_WORDS:]}

@@ -73,7 +73,7 @@ def _raw(device: Device) -> str:
     """As its library numbers it, with the exact figures: `Vulkan number 1 …, 25769803776 bytes`."""
     build = f" ({printable(device.build)})" if device.build != "system" else ""
     known = [
-        device.pci_id,
+        device.pci_id and printable(device.pci_id),
         device.uuid and printable(device.uuid),
         None if device.total_memory is None else f"{device.total_memory} bytes",
         None if device.free_memory is None else f"{device.free_memory} free",

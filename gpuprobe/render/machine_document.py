@@ -16,7 +16,7 @@ def host_record(host: Host) -> Json:
     jetpack = machine.jetpack(host)
     return {
         "os": machine.operating_system(host),
-        "kernel": host.kernel,
+        "kernel": host.kernel or None,
         "machine": host.machine,
         "virtualization": machine.virtualization(host),
         "container": machine.container(host),

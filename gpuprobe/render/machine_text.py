@@ -45,4 +45,4 @@ def _swap(total: int | None) -> str:
 def bystanders(host: Host) -> Iterator[RenderableType]:
     """What a person might take for a GPU, named as what it is."""
     for one in machine.bystanders(host):
-        yield Text(f"{one.pci_id} is no GPU that could be used: {printable(one.what)}")
+        yield Text(f"{printable(one.pci_id)} is no GPU that could be used: {printable(one.what)}")

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gpuprobe.strings import printable
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PLAIN_WIDTH = 80
+WIDEST = 1000  # nobody reads a longer line, and drawing one of a million columns takes seconds
 PROGRESS_AFTER_SECONDS = 1.0
 
 # What the tables draw with, for a terminal whose encoding has none of it. One character for one: the columns stay.
@@ -34,7 +37,7 @@ class Screen:
         """Columns: `COLUMNS` where it is a number above 0, else the terminal's, else 80."""
         told = self._environ.get("COLUMNS", "")
         if told.isascii() and told.isdigit() and int(told) > 0:
-            return int(told)
+            return min(int(told), WIDEST)
         try:
             return os.get_terminal_size(self.out.fileno()).columns or PLAIN_WIDTH
         except (OSError, ValueError):
@@ -92,7 +95,8 @@ class Screen:
         self.out.buffer.flush()
 
     def complain(self, line: str) -> None:
-        self.err.write(self._drawable(line) + "\n")
+        """One line on standard error; what a driver or a file said in it is made harmless."""
+        self.err.write(self._drawable(printable(line)) + "\n")
         self.err.flush()
 
     def _unicode(self) -> bool:
@@ -151,7 +155,7 @@ class _ProgressLine:
     def _draw(self) -> None:
         if self._due and not self._over and self._text:
             self._drawn = True
-            self._put(self._text[: self._width - 1])
+            self._put(printable(self._text)[: self._width - 1])
 
     def _put(self, text: str) -> None:
         self._stream.write(f"\r\x1b[K{text}")

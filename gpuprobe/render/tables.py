@@ -20,7 +20,7 @@ BLOCKS_BELOW = 60  # columns
 GAP = 2
 SHORTEST_NAME = 20
 SHORTEST_FOLDED_NAME = 26  # "integrated, 0000:01:00.0" stands under it
-LONGEST_DRIVER = 24
+SHORTEST_DRIVER = 12
 
 
 class Row(NamedTuple):
@@ -45,7 +45,7 @@ def rows_of(devices: Iterable[Device]) -> list[Row]:
             device=wording.numbered(device),
             name=wording.name_of(device),
             compute=wording.compute_of(device),
-            driver=shortened(wording.driver_of(device), LONGEST_DRIVER),
+            driver=wording.driver_of(device),
             memory=wording.memory_of(device),
             bar=wording.bar_of(device),
             type=wording.type_of(device),
@@ -68,15 +68,22 @@ def device_table(devices: Sequence[Device], width: int) -> Iterator[RenderableTy
     rows = rows_of(devices)
     if not rows:
         return
+    longest = max(SHORTEST_DRIVER, width // 5)
+    rows = [row._replace(driver=shortened(row.driver, longest)) for row in rows]
     line = ("device", "name", "compute", "driver", "memory", "bar", "type", "pci")
     folded = ("device", "name", "compute", "driver", "memory")
     if width >= BLOCKS_BELOW and (room := _room_for_name(rows, line, width)) >= SHORTEST_NAME:
         yield _table(rows, line, room)
-    elif width >= BLOCKS_BELOW and (room := _room_for_name(rows, folded, width)) >= SHORTEST_FOLDED_NAME:
+    elif width >= BLOCKS_BELOW and (room := _room_for_name(rows, folded, width)) >= _second_line(rows):
         yield _table(rows, folded, room, second_line=True)
     else:
         for row in rows:
             yield from _block(row)
+
+
+def _second_line(rows: Sequence[Row]) -> int:
+    """Cells that the name's column needs where type and place stand below the name."""
+    return max(SHORTEST_FOLDED_NAME, *(cell_len(f"{row.type}, {row.pci}") for row in rows))
 
 
 def _room_for_name(rows: Sequence[Row], columns: Sequence[str], width: int) -> int:

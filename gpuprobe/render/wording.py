@@ -34,7 +34,9 @@ def driver_of(device: Device) -> str:
 
 
 def memory_of(device: Device) -> str:
-    """Used and total: `3.2 of 24.0 GiB`."""
+    """Used and total: `3.2 of 24.0 GiB`; what is free where only that is known, as of memory shared with the system."""
+    if device.used_memory is None and device.free_memory is not None and device.total_memory is not None:
+        return f"{size_text(device.free_memory)} free of {size_text(device.total_memory)}"
     used, total = (UNKNOWN if size is None else size_text(size) for size in (device.used_memory, device.total_memory))
     number, _, unit = used.partition(" ")
     return f"{number if unit and total.endswith(f' {unit}') else used} of {total}"
@@ -54,7 +56,7 @@ def type_of(device: Device) -> str:
 
 
 def place_of(device: Device) -> str:
-    return device.pci_id or "no PCI address"
+    return printable(device.pci_id) if device.pci_id else "no PCI address"
 
 
 def seconds_of(seconds: float | None) -> str:

@@ -202,7 +202,17 @@ def _node(tree: Tree, path: str, status: os.stat_result) -> DeviceNode:
         major=os.major(status.st_rdev) if special else None,
         minor=os.minor(status.st_rdev) if special else None,
         accessible=accessible,
+        group=_group_name(status.st_gid) if tree.is_this_machine else None,
     )
+
+
+def _group_name(gid: int) -> str | None:
+    try:
+        import grp
+
+        return grp.getgrgid(gid).gr_name
+    except (ImportError, KeyError):
+        return None
 
 
 def may_open(mode: int, owner: int, group: int, uid: int, gids: tuple[int, ...]) -> bool:

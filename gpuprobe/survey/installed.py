@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gpuprobe import environment
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import FoundLibrary, Manifest
 from gpuprobe.survey import search
@@ -21,7 +20,7 @@ def libraries(tree: Tree, environ: Mapping[str, str], platform: str, machine: st
     for hit in search.find_library(names, places, lambda path: _loads(tree, path, machine)):
         framework = hit.where == search.BY_SYSTEM
         real = hit.path if framework else tree.real_path(hit.path)
-        yield FoundLibrary(hit.name, environment.printable(hit.path), environment.printable(real), hit.where)
+        yield FoundLibrary(hit.name, hit.path, real, hit.where)
 
 
 def _places(
@@ -69,4 +68,4 @@ def manifests(tree: Tree, environ: Mapping[str, str], platform: str) -> Iterator
         paths.update(dict.fromkeys(inside or [whole]))
     for path in paths:
         if path.endswith(".json") and (reading := tree.read(path)).problem != ABSENT:
-            yield Manifest(environment.printable(path), reading)
+            yield Manifest(path, reading)

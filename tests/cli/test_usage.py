@@ -28,6 +28,8 @@ WRONG = {
     "one argument too many": ["list", "CUDA:0", "CUDA:1"],
     "an unknown shell": ["env", "--shell", "fish"],
     "no file to capture into": ["capture"],
+    "no shell to complete for": ["completion"],
+    "a shell without a script": ["completion", "tcsh"],
     "a capture of a capture": ["capture", "a.json", "--from", "b.json"],
     "a capture into nowhere": ["capture", "/nonexistent/folder/a.json"],
     "a capture that is not there": ["list", "--from", "/nonexistent.json"],
@@ -67,6 +69,22 @@ def test_wrong_usage_with_json_is_one_document(arguments: list[str], tmp_path: P
 
 def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
     assert "Did you mean `validate`?" in piped("validat").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        (["lst"], "accepted is list, validate, flash-attn, env, "),
+        (["list", "a", "b"], "accepted is `gpuprobe list [OPTION]... [DEVICE]`, as in `gpuprobe list --all`; "),
+        (["capture"], "accepted is `gpuprobe capture [OPTION]... FILE`, as in `gpuprobe capture machine.json`; "),
+        (["validate", "--jsno"], "accepted is `gpuprobe validate [OPTION]... [DEVICE]...`, as in `gpuprobe validate`; "),
+        (["env", "--library"], "accepted is `--library NAME`: ask only these libraries, as in `--library cuda,vulkan`"),
+        (["--timeout"], "accepted is `--timeout SECONDS`: how long one child may take"),
+        (["list", "--all=yes"], "accepted is `--all`: also every view"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_answered_with_one_that_can(arguments: list[str], accepted: str) -> None:
+    assert accepted in piped(*arguments).err
 
 
 def test_an_unknown_shell_is_answered_with_those_that_exist() -> None:

@@ -14,7 +14,8 @@ from gpuprobe.survey.host import read_host
 from tests.scenarios.parts import virtual_computer
 from tests.scenarios.staging import ASKED_AT, EVERYTHING, USER, steady
 
-_REPLACED = ("/proc/version", "/proc/sys/kernel/osrelease", "/proc/cpuinfo", "/proc/meminfo", "/proc/self/cgroup", "/proc/devices")
+_TEXTS = ("version", "sys/kernel/osrelease", "cpuinfo", "meminfo", "self/cgroup", "devices")
+_REPLACED = tuple(f"/proc/{name}" for name in _TEXTS)
 
 
 def lavapipe_only() -> Evidence:

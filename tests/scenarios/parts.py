@@ -66,8 +66,17 @@ def computer(
     }
 
 
+def intel(name: str, cores: int, threads: int, flags: str) -> str:
+    """/proc/cpuinfo of an Intel processor."""
+    return f"model name\t: Intel(R) {name}\nsiblings\t: {threads}\ncpu cores\t: {cores}\nflags\t\t: {flags}\n"
+
+
+def arm(part: str, features: str = "") -> str:
+    return f"Features\t: fp asimd asimddp asimdhp fphp{features}\nCPU implementer\t: 0x41\nCPU part\t: {part}\n"
+
+
 def virtual_computer(**more: str) -> dict[str, str]:
-    cpuinfo = "model name\t: Intel(R) Xeon(R) Gold 6338\nsiblings\t: 4\ncpu cores\t: 4\nflags\t\t: sse4_2 avx avx2 fma hypervisor\n"
+    cpuinfo = intel("Xeon(R) Gold 6338", 4, 4, "sse4_2 avx avx2 fma hypervisor")
     return computer(cpuinfo=cpuinfo, threads=4, memory=16, maker="QEMU", **more)
 
 

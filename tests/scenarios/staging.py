@@ -154,7 +154,7 @@ def _asked(host: Host, staged: Staged) -> tuple[Outcome, ...]:
     there = tuple(library.name for library in askable if installed(library, host) or _is_a_binding_alone(library, host))
     gathered = gather(host, EVERYTHING._replace(libraries=there, seconds=staged.limit)).outcomes if there else ()
     missing = [library for library in askable if library.name not in there and vendor_cards(library, host)]
-    answers = {outcome.probe: outcome for outcome in (*not_asked(host, EVERYTHING), *gathered, *map(_not_found, missing))}
+    answers = {outcome.probe: outcome for outcome in (*not_asked(host, EVERYTHING), *gathered, *map(not_found, missing))}
     return tuple(answers.values())
 
 
@@ -162,7 +162,8 @@ def _is_a_binding_alone(library: Library, host: Host) -> bool:
     return library.sonames["linux"] == () and vendor_cards(library, host) != ()
 
 
-def _not_found(library: Library) -> Outcome:
+def not_found(library: Library) -> Outcome:
+    """What a child says where a card needs this library and it is not installed."""
     name, elsewhere = library.sonames["linux"][0], "libthat-is-installed-nowhere.so.1"
     try:
         calling.load([elsewhere])
@@ -171,7 +172,7 @@ def _not_found(library: Library) -> Outcome:
             Probe(library.name, Purpose.LIST),
             status=Status.NOT_LOADABLE,
             steps=(Step(f"load {name}", None),),
-            seconds=1.0,
+            seconds=0.05,
             exit_code=0,
             message=failed.message.replace(elsewhere, name),
             failure=failed.status,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuprobe.libraries import AMD, APPLE, INTEL
+from gpuprobe.libraries import AMD, APPLE, INTEL, VULKAN
 from gpuprobe.model import (
     Device,
     DeviceType,
@@ -21,7 +21,7 @@ from gpuprobe.model import (
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, an_outcome
 from tests.scenarios.parts import FIRST, A, B, GiB, computer
-from tests.scenarios.staging import ASKED_AT
+from tests.scenarios.staging import ASKED_AT, not_found
 
 STEPS = {
     "CUDA": ("load libcuda.so.1", "cuDriverGetVersion", "cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain"),
@@ -36,7 +36,8 @@ def linux(pci: tuple[PciFunction, ...], *libraries: str, manifests: tuple[Manife
     texts = {path: Reading(text) for path, text in computer().items() if not path.endswith("pci.ids")}
     folder = "/usr/lib/x86_64-linux-gnu"
     found = tuple(FoundLibrary(name, f"{folder}/{name}", f"{folder}/{name}", "linker cache") for name in libraries)
-    return a_host(texts=texts, pci=pci, libraries=found, manifests=manifests, kernel="6.8.0-48-generic", cpus_allowed=None)
+    known = {"texts": texts, "kernel": "6.8.0-48-generic", "cpus_allowed": None}
+    return a_host(pci=pci, libraries=found, manifests=manifests, **known)
 
 
 def evidence(host: Host, *outcomes: Outcome) -> Evidence:
@@ -60,14 +61,9 @@ def refused(device: Device, code: int, name: str, message: str) -> Outcome:
 
 
 def witnessed(*devices: Device) -> Outcome:
-    """NVML sees the same cards as CUDA, and how much of their memory is taken."""
-    known = ("number", "name", "pci_id", "uuid", "total_memory")
-    return an_outcome(
-        *(
-            a_device("NVML", **{field: getattr(each, field) for field in known}, free_memory=20 * GiB, used_memory=4 * GiB)
-            for each in devices
-        )
-    )
+    """NVML sees the same cards as CUDA."""
+    same = ("number", "name", "pci_id", "uuid", "total_memory", "free_memory")
+    return an_outcome(*(a_device("NVML", **{field: getattr(each, field) for field in same}) for each in devices))
 
 
 def windows() -> Evidence:
@@ -83,7 +79,7 @@ def windows() -> Evidence:
             "PF_SSE4_2_INSTRUCTIONS_AVAILABLE": 1, "PF_AVX512F_INSTRUCTIONS_AVAILABLE": 0, "windows_build": 26100,
             "ProcessorNameString": "11th Gen Intel(R) Core(TM) i7-11700K @ 3.60GHz",
         },
-    )  # fmt: skip
+    )
     card = a_device(
         "CUDA", name="NVIDIA GeForce RTX 4070", uuid=A, pci_id=FIRST, total_memory=12 * GiB, free_memory=None,
         device_id=0x2786, library_path=rf"{system}/nvcuda.dll",
@@ -116,9 +112,11 @@ def mac() -> Evidence:
             "memory_total": 64 * GiB, "memory_available": 40 * GiB, "swap_total": 0, "swap_free": 0, "cpu_cores": 16,
             "cpu_count": 16,
         },
-    )  # fmt: skip
+    )
     chip = a_device("Metal", vendor_id=APPLE, total_memory=48 * GiB, free_memory=48 * GiB, library_path=framework)
-    return evidence(host, an_outcome(chip), passed(chip))
+    tried = "dlopen(libvulkan.1.dylib, 0x0002): tried: '/usr/lib/libvulkan.1.dylib' (no such file)"
+    no_vulkan = not_found(VULKAN)._replace(steps=(), message=f"`libvulkan.1.dylib` did not load: {tried}")
+    return evidence(host, an_outcome(chip), passed(chip), no_vulkan)
 
 
 def three_vendors() -> Evidence:
@@ -142,6 +140,7 @@ def three_vendors() -> Evidence:
         a_device(
             "Vulkan", number=2, name="Intel(R) Arc(tm) A770 Graphics (DG2)", vendor_id=INTEL, pci_id=arc_at,
             uuid="86800056-0800-0000-0700-000000000000", uuid_space="vulkan:Intel", total_memory=16 * GiB,
+            free_memory=15 * GiB,
         ),
     )
     everything = (geforce, radeon, arc, *views)
@@ -164,7 +163,7 @@ def two_builds() -> Evidence:
     asked = [_listing(in_12, "cuda_v12"), _listing(in_13, "cuda_v13"), an_outcome(*system), witnessed(new, older)]
     lost = refused(in_13[1], 209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "`ggml_backend_cuda_init` found no code for this card")
     host = linux(pci, "libcuda.so.1", "libnvidia-ml.so.1")
-    return evidence(host, *asked, *map(passed, [*system, *in_12, in_13[0]]), lost)
+    return evidence(host, *asked, not_found(VULKAN), *map(passed, [*system, *in_12, in_13[0]]), lost)
 
 
 BUILDS = ("cuda_v12", "cuda_v13")

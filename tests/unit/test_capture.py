@@ -160,18 +160,48 @@ def test_people_and_machines_are_taken_out_of_every_text(monkeypatch: pytest.Mon
     host = a_host(environ={"HOME": "/data/homes/alice"})
     secret = {
         "/home/alice/key stays": "/home/alice/lib:/data/homes/alice/lib and /home/alicette",
-        "list": ["kernel of wonderland, not wonderland-like", "a" * 64],
+        "stderr": "on wonderland, not on wonderland-like",
+        "list": ["a" * 64, "Linux version 6.1 (root@builder.example.org)"],
     }
 
     clean = redaction.redacted(secret, host)
 
-    user, name, container = (
-        redaction.pseudonym(*pair) for pair in (("user", "alice"), ("host", "wonderland"), ("id", "a" * 64))
-    )
+    pairs = (("user", "alice"), ("host", "wonderland"), ("id", "a" * 64), ("id", "root@builder.example.org"))
+    user, name, container, builder = (redaction.pseudonym(*pair) for pair in pairs)
     assert clean == {
         "/home/alice/key stays": f"/home/{user}/lib:/data/homes/{user}/lib and /home/alicette",
-        "list": [f"kernel of {name}, not wonderland-like", container],
+        "stderr": f"on {name}, not on wonderland-like",
+        "list": [container, f"Linux version 6.1 ({builder})"],
     }
+
+
+@pytest.mark.parametrize("name", ["linux", "CUDA", "nvidia", "ok", "libcuda"])
+def test_a_host_with_the_name_of_something_that_is_judged_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+
+    capture.save(tmp_path / "machine.json", rich_evidence())
+
+    assert capture.load(tmp_path / "machine.json") == rich_evidence()
+
+
+def test_what_marks_a_container_stays_a_mark_and_loses_its_value() -> None:
+    environ = {"KUBERNETES_SERVICE_HOST": "10.9.8.7", "CUDA_VISIBLE_DEVICES": "0"}
+    clean = redaction.redacted({"host": {"environ": environ}}, a_host())
+
+    assert clean["host"]["environ"]["CUDA_VISIBLE_DEVICES"] == "0"
+    assert clean["host"]["environ"]["KUBERNETES_SERVICE_HOST"] not in ("", "10.9.8.7")
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("nan"), float("inf")])
+def test_a_number_that_no_machine_has_is_refused(tmp_path: Path, number: float) -> None:
+    document = json.loads(json.dumps(capture.document(rich_evidence())))
+    document["evidence"]["outcomes"][0]["devices"][0]["total_memory"] = number
+    (tmp_path / "machine.json").write_text(json.dumps(document))
+
+    with pytest.raises(CaptureError, match="damaged capture"):
+        capture.load(tmp_path / "machine.json")
 
 
 def test_gpu_uuids_stay_because_devices_are_chosen_by_them() -> None:

@@ -93,10 +93,11 @@ def test_a_software_renderer_has_no_place_among_the_listed() -> None:
     assert numbers(device, inventory) == {"vulkan_raw": 0, "vulkan_listed": None}
 
 
-def test_the_last_words_are_those_of_children_that_failed() -> None:
+def test_the_last_words_are_those_of_children_that_had_something_to_say() -> None:
     noise = "\x1b[31mred\nlast line"
 
-    assert last_words(an_outcome(a_device(), stderr=noise)) == {}
+    assert last_words(an_outcome(a_device())) == {}
+    assert last_words(an_outcome(a_device(), stderr=noise)) == {"stderr": "\\x1b[31mred\nlast line"}
     assert last_words(an_outcome(library="CUDA", status=Status.CRASHED, stderr=noise)) == {
         "stderr": "\\x1b[31mred\nlast line"
     }

@@ -351,11 +351,12 @@ def test_a_binding_that_is_not_installed_is_asked_for_all_the_same(monkeypatch: 
 
 
 def test_a_binding_is_imported_from_the_directory_above_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pyamdgpuinfo").mkdir()
-    (tmp_path / "pyamdgpuinfo" / "__init__.py").write_text("")
-    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    package = tmp_path / "site-packages" / "pyamdgpuinfo"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr("sys.path", [str(package.parent)])
 
-    assert request(listing("AMDGPU"), a_host(), [])["paths"] == [str(tmp_path)]
+    assert request(listing("AMDGPU"), a_host(), [])["paths"] == [str(package.parent)]
 
 
 def test_what_cannot_be_loaded_is_not_asked_again_without_the_users_variables() -> None:

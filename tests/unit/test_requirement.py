@@ -52,13 +52,20 @@ def test_a_count_alone_counts_every_device() -> None:
         ("free<=23GiB", True),
         ("free<23GiB", False),
         ("FREE >= 23 gib", True),
-        (f"free={23 * GiB}", True),
+        (f"free={23 * GiB}B", True),
         ("total>=24.0GiB", True),
-        ("total>25769803776", False),
+        ("total>25769803776bytes", False),
     ],
 )
 def test_memory_is_compared_in_bytes(text: str, met: bool) -> None:
     assert answer(text, BIG) == (met, False)
+
+
+def test_a_size_without_a_unit_is_refused_because_it_would_mean_bytes() -> None:
+    with pytest.raises(RequirementError, match="`20` is no value for free"):
+        parse("free>20")
+
+    assert parse("free>0")
 
 
 def test_gb_and_gib_differ() -> None:
@@ -191,7 +198,7 @@ SIZES = st.one_of(st.none(), st.integers(0, 3))
 def test_an_answer_is_open_exactly_if_some_value_of_the_unknown_figures_turns_it(
     sizes: list[int | None], comparison: str, count: int, size: int
 ) -> None:
-    requirement = parse(f"count{comparison}{count}, free>{size}")
+    requirement = parse(f"count{comparison}{count}, free>{size}B")
     devices = [a_device("CUDA", free_memory=free) for free in sizes]
     filled = [
         [

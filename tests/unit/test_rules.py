@@ -157,7 +157,7 @@ def test_no_answer_is_not_called_unsupported(status: Status) -> None:
     ("failure", "reason"),
     [
         ("unsupported", Reason.FAILED_VALIDATION),
-        ("call_failed", Reason.FAILED_VALIDATION),
+        ("call_failed", Reason.NOT_DECIDED),
         ("busy", Reason.NOT_DECIDED),
         ("device_missing", Reason.NOT_DECIDED),
         ("init_failed", Reason.NOT_DECIDED),
@@ -170,6 +170,23 @@ def test_only_a_definite_refusal_is_unsupported(failure: str, reason: Reason) ->
     inventory = kept_by(cuda, outcomes=(validated(cuda, Status.CALL_FAILED, failure),))
 
     assert reasons(inventory) == {"CUDA:0": reason}
+
+
+@pytest.mark.parametrize("number", [9, 15, 2, 1])
+def test_a_child_that_was_killed_from_outside_proves_nothing(number: int) -> None:
+    """As by the kernel when memory runs out."""
+    cuda = a_device(pci_id=FIRST)
+    killed = validated(cuda, Status.CRASHED, signal=number, steps=(Step("cuInit", None),))
+
+    assert reasons(kept_by(cuda, outcomes=(killed,))) == {"CUDA:0": Reason.NOT_DECIDED}
+
+
+def test_an_error_of_our_own_in_the_child_proves_nothing() -> None:
+    cuda = a_device(pci_id=FIRST)
+    bug = "Traceback (most recent call last):\n  MemoryError\n"
+    failed = validated(cuda, Status.EXITED, exit_code=1, stderr=bug, steps=(Step("cuInit", None),))
+
+    assert reasons(kept_by(cuda, outcomes=(failed,))) == {"CUDA:0": Reason.NOT_DECIDED}
 
 
 def test_success_without_a_context_is_no_success() -> None:
@@ -260,7 +277,7 @@ def test_an_integrated_nvidia_gpu_has_the_memory_that_the_system_has() -> None:
 
     (device,) = kept_by(thor, host=host).kept
 
-    assert (device.free_memory, device.used_memory) == (32 * GiB, 0)
+    assert (device.free_memory, device.used_memory) == (32 * GiB, None)
     assert dict(device.sources)["free_memory"] == "system"
 
 

@@ -19,6 +19,7 @@ from gpuprobe.model import (
     Host,
     Inventory,
     Outcome,
+    Partition,
     Probe,
     Purpose,
     Reading,
@@ -26,7 +27,7 @@ from gpuprobe.model import (
     Step,
     Wanted,
 )
-from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
+from tests.records import a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
 CONTROL = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
@@ -81,7 +82,10 @@ def test_a_node_that_may_not_be_opened() -> None:
     node = DeviceNode("/dev/dri/renderD128", 0o660, 0, 106, 226, 128, False)
     host = a_host(pci=(a_card(vendor=AMD, driver="amdgpu", drm=("card0", "renderD128")),), nodes=(node,))
 
-    assert reason_of(host) == ("no_permission", "this user may not open `/dev/dri/renderD128`, which belongs to group 106")
+    assert reason_of(host) == (
+        "no_permission",
+        "this user may not open `/dev/dri/renderD128`, which belongs to the group `106`",
+    )
 
 
 def test_the_librarys_own_words_where_everything_below_is_in_order() -> None:
@@ -96,7 +100,7 @@ def test_the_librarys_own_words_where_everything_below_is_in_order() -> None:
 
     assert reason_of(with_node(), failed) == (
         "init_failed",
-        "CUDA: the driver did not start (CUDA_ERROR_UNKNOWN) in `cuInit`",
+        "CUDA: in `cuInit`: the driver did not start (CUDA_ERROR_UNKNOWN)",
     )
 
 
@@ -138,6 +142,91 @@ def test_a_failed_validation_is_the_reason_of_its_card() -> None:
     )
 
     assert reason_of(with_node(), an_outcome(cuda), no) == ("failed_validation", "CUDA: no kernels")
+
+
+def test_a_card_that_is_selected_and_fails_is_not_called_hidden() -> None:
+    """The child without the user's variable lists every card, the visible ones too."""
+    host = with_node(environ={"CUDA_VISIBLE_DEVICES": "0"})
+    cuda = a_device(pci_id=FIRST)
+    no = Outcome(
+        Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.CALL_FAILED, failure="unsupported", message="no kernels"
+    )
+    unfiltered = an_outcome(cuda, probe=Probe("CUDA", Purpose.UNFILTERED, variables=(("CUDA_VISIBLE_DEVICES", None),)))
+
+    assert reason_of(host, an_outcome(cuda), no, unfiltered)[0] == "failed_validation"
+
+
+def test_advice_to_install_is_given_only_where_something_is_missing() -> None:
+    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, steps=(Step("cuInit", None),))
+    absent = Outcome(Probe("CUDA", Purpose.LIST), Status.ABSENT, message="`libcuda.so.1` is not installed")
+    host = with_node()
+
+    assert "install the NVIDIA driver" not in str(why(cards(host)[0], judged(host, crashed)).advice)
+    assert "install the NVIDIA driver" in str(why(cards(host)[0], judged(host, absent)).advice)
+
+
+def test_a_software_renderer_is_never_taken_for_the_boards_own_gpu() -> None:
+    files = {"/proc/device-tree/compatible": Reading("nvidia,p3737-0000\0nvidia,tegra234\0")}
+    host = a_host(machine="aarch64", texts=files)
+
+    inventory = judge(Evidence(host, (an_outcome(a_software_renderer()),), "2026-11-21T09:00:00Z"), Wanted(allow_software=True))
+
+    board = [standing for standing in standings(inventory) if standing.card.kind == "tegra"]
+    assert [standing.devices for standing in board] == [()]
+
+
+def test_two_cards_of_one_name_without_addresses_are_two() -> None:
+    twins = [a_device("Vulkan", name="Apple M1", uuid=f"0000000{n}-0000-0000-0000-000000000000", number=n) for n in (1, 2)]
+
+    assert summary(judged(a_host(), an_outcome(*twins)))[:2] == (2, 2)
+
+
+def test_a_library_that_is_installed_and_does_not_work_is_named_where_no_card_is_known() -> None:
+    failed = Outcome(Probe("CUDA", Purpose.LIST), Status.INIT_FAILED, message="`cuInit` answered 999")
+
+    assert summary(judged(a_host(), failed)).text == (
+        "No GPU is usable: CUDA is installed and does not work: `cuInit` answered 999"
+    )
+
+
+def test_a_card_that_only_the_witness_knows_counts_with_the_librarys_reason() -> None:
+    failed = Outcome(Probe("CUDA", Purpose.LIST), Status.INIT_FAILED, message="`cuInit` answered 999")
+    inventory = judged(a_host(), failed, an_outcome(a_device("NVML", pci_id=FIRST)))
+
+    assert summary(inventory).text == f"0 of 1 GPU usable; {FIRST} is not: CUDA: `cuInit` answered 999"
+
+
+def test_a_card_left_asleep_leaves_the_answer_open() -> None:
+    host = with_node(a_card(runtime_status="suspended"))
+    skipped = Outcome(Probe("CUDA", Purpose.LIST), Status.SKIPPED, message="asking would wake it")
+    evidence = Evidence(host, (skipped,), "2026-11-21T09:00:00Z")
+
+    inventory = judge(evidence, Wanted(wake=False))
+
+    assert undecided(inventory)
+    assert why(cards(host)[0], inventory).advice == "run it without `--no-wake`"
+
+
+def test_the_other_slices_of_a_card_are_not_silently_left_out() -> None:
+    one, other = (f"MIG-0000000{n}-0000-0000-0000-000000000000" for n in (1, 2))
+    part = Partition("mig", "GPU-1")
+    seen = a_slice(uuid=one, partition=part, pci_id=FIRST)
+    known = [a_device("NVML", uuid=uuid, partition=part, pci_id=FIRST, number=n) for n, uuid in enumerate((one, other))]
+
+    notes = warnings(judged(with_node(), an_outcome(seen), an_outcome(*known)))
+
+    assert notes == (f"a CUDA process sees one MIG slice, and these are others: {other} (choose by that id)",)
+
+
+def test_a_card_that_works_by_its_second_best_library_is_told_why() -> None:
+    cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+    no = Outcome(
+        Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.CALL_FAILED, failure="unsupported", message="no kernels"
+    )
+
+    assert warnings(judged(with_node(), an_outcome(cuda), an_outcome(vulkan), no)) == (
+        "Vulkan:0 is used because CUDA does not work on it: no kernels",
+    )
 
 
 def test_a_card_that_nobody_lists_is_not_silently_left_out() -> None:
@@ -224,4 +313,4 @@ def test_a_full_card_is_kept_and_said_to_be_full() -> None:
 def test_a_process_that_cannot_be_ended_is_named() -> None:
     stuck = an_outcome(library="CUDA", status=Status.ABANDONED, survivors=(4711,), message="it is stuck in the kernel")
 
-    assert any("process 4711 is stuck in the kernel" in line for line in warnings(judged(with_node(), stuck)))
+    assert any("process 4711 is left behind" in line for line in warnings(judged(with_node(), stuck)))

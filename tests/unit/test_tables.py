@@ -34,7 +34,14 @@ def drawn(devices: list[Device], width: int) -> list[str]:
     ],
 )
 def test_memory_is_used_of_total_and_unknown_is_no_number(used: int | None, total: int | None, text: str) -> None:
-    assert wording.memory_of(a_device(used_memory=used, total_memory=total)) == text
+    assert wording.memory_of(a_device(used_memory=used, total_memory=total, free_memory=None)) == text
+
+
+def test_what_is_free_is_told_where_nothing_else_is_known() -> None:
+    """Memory that is shared with the system: what is used is nobody's figure."""
+    orin = a_device(used_memory=None, free_memory=20 * GiB, total_memory=30 * GiB)
+
+    assert wording.memory_of(orin) == "20.0 GiB free of 30.0 GiB"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+# bash completion for gpuprobe. Written by `python -m gpuprobe.manual write`; changes here are lost.
+
+_gpuprobe_words() {  # sets `words` to the words up to the cursor, `cur` to the last of them
+    local line=${COMP_LINE:0:COMP_POINT} word blank i
+    words=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        blank=${line%%[![:space:]]*}
+        line=${line#"$blank"}
+        [[ $line == "$word"* ]] || word=$line
+        line=${line#"$word"}
+        if ((i == 0)) || [[ -n $blank ]]; then words+=("$word"); else words[${#words[@]} - 1]+=$word; fi
+    done
+    cur=${words[${#words[@]} - 1]}
+    cur=${cur#[\"\']}
+}
+
+_gpuprobe_offer() {  # those of the given words that begin with `cur`, in any case, behind what bash wants kept
+    local word
+    shopt -q nocasematch && local was=-s || local was=-u
+    shopt -s nocasematch
+    for word; do
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$kept$word")
+    done
+    shopt "$was" nocasematch
+}
+
+_gpuprobe_offer_listed() {  # the same behind the last comma
+    [[ $cur == *,* ]] && kept+=${cur%,*}, cur=${cur##*,}
+    _gpuprobe_offer "$@"
+}
+
+_gpuprobe_offer_paths() {  # readline's own, which knows quotes, blanks and `~`
+    compopt -o "$1" 2>/dev/null
+}
+
+_gpuprobe_value() {  # of the option $1, behind the command $2
+    case "$2 $1" in
+        *' --sort') _gpuprobe_offer free ;;
+        *' --from') _gpuprobe_offer_paths default ;;
+        *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml ;;
+        *' --build') _gpuprobe_offer system ;;
+        *' --shell') _gpuprobe_offer sh ;;
+    esac
+}
+
+_gpuprobe_options() {  # behind the command $1
+    case $1 in
+        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
+        'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'validate') _gpuprobe_offer --build --strict --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'flash-attn') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'capture') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'refresh') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'completion') _gpuprobe_offer --json --no-color -v --verbose -q --quiet -h --help ;;
+    esac
+}
+
+_gpuprobe_argument() {  # number $2 behind the command $1
+    case "$1 $2" in
+        'list 0') _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
+        'validate '*) _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
+        'flash-attn '*) _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
+        'env '*) _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
+        'capture 0') _gpuprobe_offer_paths default ;;
+        'completion 0') _gpuprobe_offer bash zsh fish powershell ;;
+    esac
+}
+
+_gpuprobe() {
+    local cur kept='' word command='' option='' ended='' number=0 i
+    local -a words
+    COMPREPLY=()
+    compopt +o default 2>/dev/null
+    _gpuprobe_words
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        word=${words[i]}
+        if [[ -n $option ]]; then
+            option=''
+        elif [[ -z $ended && $word == -- ]]; then
+            ended=yes
+        elif [[ -z $ended && $word == -* ]]; then
+            case $word in --require | --sort | --from | --library | --timeout | --deadline | --build | --shell) option=$word ;; esac
+        elif [[ -z $command ]]; then
+            command=$word
+        else
+            ((number++))
+        fi
+    done
+    if [[ -n $option ]]; then
+        _gpuprobe_value "$option" "$command"
+    elif [[ -z $ended && $cur == --*=* ]]; then
+        option=${cur%%=*} cur=${cur#*=}
+        [[ $COMP_WORDBREAKS == *=* ]] || kept=$option=
+        _gpuprobe_value "$option" "$command"
+    elif [[ -z $ended && $cur == -* ]]; then
+        _gpuprobe_options "$command"
+    elif [[ -z $command ]]; then
+        _gpuprobe_offer list validate flash-attn env capture refresh completion
+    else
+        _gpuprobe_argument "$command" "$number"
+    fi
+}
+
+complete -o default -F _gpuprobe gpuprobe

@@ -1,0 +1,67 @@
+# fish completion for gpuprobe. Written by `python -m gpuprobe.manual write`; changes here are lost.
+
+function __gpuprobe_given --description 'The words before the cursor that are no options: the command, then its arguments'
+    set -l value_of ''
+    set -l ended ''
+    for word in (commandline -opc)[2..]
+        if test -n "$value_of"
+            set value_of ''
+        else if test -n "$ended"
+            echo -- $word
+        else
+            switch $word
+                case --
+                    set ended yes
+                case --require --sort --from --library --timeout --deadline --build --shell
+                    set value_of $word
+                case '-*'
+                case '*'
+                    echo -- $word
+            end
+        end
+    end
+end
+
+function __gpuprobe_behind --description 'Whether the command line stands behind one of these commands; an empty one: before any'
+    set -l given (__gpuprobe_given)
+    contains -- "$given[1]" $argv
+end
+
+function __gpuprobe_argument --description 'Whether the word at the cursor is this argument of this command'
+    set -l given (__gpuprobe_given)
+    test "$given[1]" = $argv[1] -a (count $given) = $argv[2]
+end
+
+complete -c gpuprobe -f
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a list -d 'Which GPUs are usable, and what became of the others.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Whether every view of every card works, and where it fails.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a flash-attn -d 'Whether these devices can use flash attention together.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a env -d 'The variables that select exactly the devices that work.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Write this machine as a file that `--from` judges elsewhere.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a refresh -d 'How much memory is free now.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a completion -d 'The script with which a shell completes `gpuprobe` at a TAB.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -l version -d 'Print the version and leave.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -s h -l help -d 'Show this message and exit.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l all -d 'Also every view and every library: how far each got, and why it was dropped.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l quick -d 'Only list, initialise nothing: faster, and proves less.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l require -x -d 'Exit 5 unless met: \'count>=2, free>=20GiB, compute>=8.0, library=cuda\'.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l sort -x -a 'free' -d 'Most free memory first, instead of the fixed order.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -l json -d 'Print one JSON document instead of text.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l from -r -F -d 'Judge a machine that `gpuprobe capture` wrote, not this one.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l timeout -x -d 'How long one child may take (30 where nothing is said).'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l deadline -x -d 'How long everything together may take.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l allow-software -d 'Count renderers that compute on the CPU (llvmpipe) as devices.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l no-wake -d 'Ask nothing that would wake a sleeping card; says what was not asked.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -l no-color -d 'No colours; `NO_COLOR` does the same.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -s v -l verbose -d 'Each child\'s steps, times and last words.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -s q -l quiet -d 'No progress line and no notes.'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -l build -x -a 'system' -d 'Only views in this build; `system` is the system\'s own library.'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -l strict -d 'Exit 4 if any view fails, not only if a card has no passing one.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l shell -x -a 'sh' -d 'For which shell the lines are written: sh.'
+complete -c gpuprobe -n "__gpuprobe_argument list 1" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind flash-attn" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind env" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_argument capture 1" -F
+complete -c gpuprobe -n "__gpuprobe_argument completion 1" -x -a 'bash zsh fish powershell' -d 'SHELL'

@@ -1,0 +1,106 @@
+# PowerShell completion for gpuprobe. Written by `python -m gpuprobe.manual write`; changes here are lost.
+
+Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commands = [ordered]@{
+        'list' = 'Which GPUs are usable, and what became of the others.'
+        'validate' = 'Whether every view of every card works, and where it fails.'
+        'flash-attn' = 'Whether these devices can use flash attention together.'
+        'env' = 'The variables that select exactly the devices that work.'
+        'capture' = 'Write this machine as a file that `--from` judges elsewhere.'
+        'refresh' = 'How much memory is free now.'
+        'completion' = 'The script with which a shell completes `gpuprobe` at a TAB.'
+    }
+    # Behind: the commands that have it, with an empty one for before any command.
+    $options = @(
+        @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and leave.' }
+        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every view and every library: how far each got, and why it was dropped.' }
+        @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, and proves less.' }
+        @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
+        @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
+        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
+        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30 where nothing is said).' }
+        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
+        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
+        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Ask nothing that would wake a sleeping card; says what was not asked.' }
+        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
+        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
+        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
+        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
+        @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
+        @{ Name = '--shell'; Behind = @('env'); Takes = 'sh'; Does = 'For which shell the lines are written: sh.' }
+    )
+    $arguments = @(
+        @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
+        @{ Behind = 'validate'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
+        @{ Behind = 'flash-attn'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
+        @{ Behind = 'env'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
+        @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
+        @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
+    )
+    $taking = @('--require', '--sort', '--from', '--library', '--timeout', '--deadline', '--build', '--shell')
+    $running = @()
+
+    $command = ''
+    $option = ''
+    $ended = $false
+    $place = 0
+    $before = $commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.Extent.Text }
+    foreach ($word in $before) {
+        if ($option) { $option = '' }
+        elseif ($ended) { if ($command) { $place++ } else { $command = $word } }
+        elseif ($word -eq '--') { $ended = $true }
+        elseif ($taking -ccontains $word) { $option = $word }
+        elseif ($word.StartsWith('-')) { }
+        elseif (-not $command) { $command = $word }
+        else { $place++ }
+    }
+
+    $typed = $wordToComplete
+    $kept = ''
+    if (-not $option -and -not $ended -and $typed -match '^(--[^=]+)=(.*)$') {
+        $option = $Matches[1]
+        $typed = $Matches[2]
+        $kept = "$option="
+    }
+
+    function Complete-Value($takes) {
+        if ($takes -eq '<files>' -or $takes -eq '<directories>') {
+            [System.Management.Automation.CompletionCompleters]::CompleteFilename($typed)
+            return
+        }
+        $takes -split ' ' | Where-Object { $_ -and $_ -like "$typed*" } | ForEach-Object {
+            [System.Management.Automation.CompletionResult]::new("$kept$_", $_, 'ParameterValue', $_)
+        }
+    }
+
+    if ($option) {
+        $options | Where-Object { $_.Name -ceq $option -and $_.Behind -ccontains $command } |
+            ForEach-Object { Complete-Value $_.Takes }
+    }
+    elseif ($ended -and $running -ccontains $command) {
+        [System.Management.Automation.CompletionCompleters]::CompleteCommand($typed)
+    }
+    elseif (-not $ended -and $typed.StartsWith('-')) {
+        $options | Where-Object { $_.Behind -ccontains $command -and $_.Name -clike "$typed*" } | ForEach-Object {
+            [System.Management.Automation.CompletionResult]::new($_.Name, $_.Name, 'ParameterName', $_.Does)
+        }
+    }
+    elseif (-not $command) {
+        $commands.GetEnumerator() | Where-Object { $_.Key -like "$typed*" } | ForEach-Object {
+            [System.Management.Automation.CompletionResult]::new($_.Key, $_.Key, 'Command', $_.Value)
+        }
+    }
+    else {
+        $arguments | Where-Object { $_.Behind -ceq $command -and ($_.Place -eq '*' -or $_.Place -eq "$place") } |
+            ForEach-Object { Complete-Value $_.Takes }
+    }
+}

@@ -1,0 +1,102 @@
+"""The rows about one whole command: with no GPU library installed beside do-nothing and the peers, and with every loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+
+from gpuprobe.exits import Exit
+from gpuprobe.survey.host import read_host
+from tests.benchmark.doubles import nvidia
+from tests.benchmark.table import Line, MiB, Ran, Unmeasured, mebibytes, milliseconds, ratio, times
+from tests.benchmark.workplace import PEERS, Workplace, interleaved
+
+LIST_JSON = ("list", "--json")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "list --json": LIST_JSON,
+    "list": ("list",),
+    "env": ("env",),
+    "--version": ("--version",),
+}
+PEER_ARGUMENTS = {"gpustat": ("--json",), "nvitop": ("-1",)}
+
+START_BAR = 1.4  # times do-nothing
+EVERY_LOADER_BAR = 1.3  # times (slowest listing + slowest validation + do-nothing)
+MEMORY_BAR = 40 * MiB
+
+Costs = Mapping[str, Sequence[Ran]]
+
+
+def nothing_installed(workplace: Workplace, rows: Sequence[str]) -> Iterator[Line]:
+    """Every wanted row in one run: do-nothing, our commands and the peers take turns."""
+    ours = [row for row in COMMANDS if row in rows]
+    peers = [row for row in PEERS if row in rows]
+    try:
+        peers_commands = {peer: [str(workplace.peers / peer), *PEER_ARGUMENTS[peer]] for peer in peers}
+    except Unmeasured as reason:
+        yield from (Line(f"list --json beside {peer}", "not measured", remark=str(reason)) for peer in peers)
+        peers, peers_commands = [], {}
+    measured = dict.fromkeys([*ours, *(["list --json"] if peers else [])])
+    own_commands = {row: workplace.gpuprobe(*COMMANDS[row]) for row in measured}
+    costs = _taking_turns(workplace, {"do-nothing": workplace.do_nothing(), **own_commands, **peers_commands})
+    yield Line("do-nothing", "1 x", remark=f"two commands of Typer's; {_cost(costs['do-nothing'])}")
+    yield from (_beside_do_nothing(row, costs) for row in ours)
+    for peer in peers:
+        remark = f"{peer} {workplace.release_of(peer)}; {_cost(costs[peer])}"
+        yield times(f"list --json beside {peer}", ratio(costs["list --json"], costs[peer]), 1, remark)
+
+
+def _taking_turns(workplace: Workplace, commands: Mapping[str, Sequence[str]]) -> Costs:
+    environment = workplace.environment()
+    columns = interleaved(workplace.bare, [(argv, environment) for argv in commands.values()], workplace.runs)
+    costs = dict(zip(commands, columns, strict=True))
+    failed = [row for row in costs if row not in PEERS and costs[row][0].code not in (Exit.ANSWERED, Exit.NOTHING_USABLE)]
+    if failed:  # a peer without a GPU may leave with what it likes
+        raise Unmeasured(f"{', '.join(failed)} failed: exit code {costs[failed[0]][0].code}")
+    return costs
+
+
+def _cost(runs: Sequence[Ran]) -> str:
+    return f"{milliseconds(median(run.seconds for run in runs))}, {mebibytes(median(run.peak for run in runs))}"
+
+
+def _beside_do_nothing(row: str, costs: Costs) -> Line:
+    figure, remark = ratio(costs[row], costs["do-nothing"]), f"do-nothing; {_cost(costs[row])}"
+    if row != "list --json":  # the one command that has a bar where nothing was discovered before
+        return Line(row, f"{figure:.2f} x", remark=remark)
+    return times(row, figure, START_BAR, remark)
+
+
+def every_loader(workplace: Workplace) -> Iterator[Line]:
+    """The loaders of this machine and doubles of NVIDIA's libraries, which validate."""
+    environment = workplace.environment(**_with_a_card())
+    commands = (workplace.gpuprobe(*LIST_JSON), workplace.do_nothing())
+    ours, nothing = interleaved(workplace.here, [(argv, environment) for argv in commands], workplace.runs)
+    figure = median(_beyond_the_slowest(*pair) for pair in zip(ours, nothing, strict=True))
+    asked = sorted({probe["library"] for probe in ours[0].document["probes"] if probe["seconds"] is not None})
+    remark = f"slowest listing + slowest validation + do-nothing; {milliseconds(median(run.seconds for run in ours))}; asked: "
+    yield times("list --json, every loader", figure, EVERY_LOADER_BAR, remark + ", ".join(asked))
+
+
+def _with_a_card() -> dict[str, str]:
+    if not any("lvp" in manifest.path for manifest in read_host().manifests):
+        raise Unmeasured("Vulkan's software driver (lavapipe) is not installed")
+    return nvidia()
+
+
+def _beyond_the_slowest(ours: Ran, nothing: Ran) -> float:
+    probes = [probe for probe in ours.document["probes"] if probe["seconds"] is not None]
+    listing = max(probe["seconds"] for probe in probes if probe["purpose"] != "validate")
+    validation = max(probe["seconds"] for probe in probes if probe["purpose"] == "validate")
+    return ours.seconds / float(listing + validation + nothing.seconds)
+
+
+def memory(workplace: Workplace) -> Iterator[Line]:
+    """The parent alone: the children's memory is the libraries'."""
+    environment = workplace.environment(**_with_a_card())
+    for row in ("list --json", "list"):
+        command = workplace.gpuprobe(*COMMANDS[row])
+        (runs,) = interleaved(workplace.here, [(command, environment)], min(workplace.runs, 5), watch=True)
+        peak = max(run.own_peak or 0 for run in runs)
+        remark = "every loader; the parent alone, read each millisecond"
+        yield Line(f"memory of {row}", mebibytes(peak), mebibytes(MEMORY_BAR), peak <= MEMORY_BAR, remark)
