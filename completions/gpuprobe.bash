@@ -38,9 +38,10 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
     case "$2 $1" in
         *' --sort') _gpuprobe_offer free ;;
         *' --from') _gpuprobe_offer_paths default ;;
-        *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml ;;
+        *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml amdgpu ;;
         *' --build') _gpuprobe_offer system ;;
-        *' --shell') _gpuprobe_offer sh ;;
+        *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
+        *' --format') _gpuprobe_offer dotenv docker compose systemd ;;
     esac
 }
 
@@ -50,7 +51,7 @@ _gpuprobe_options() {  # behind the command $1
         'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'validate') _gpuprobe_offer --build --strict --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'flash-attn') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'env') _gpuprobe_offer --shell --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'capture') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'refresh') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'completion') _gpuprobe_offer --json --no-color -v --verbose -q --quiet -h --help ;;
@@ -80,8 +81,13 @@ _gpuprobe() {
             option=''
         elif [[ -z $ended && $word == -- ]]; then
             ended=yes
+            case $command in env)
+                for ((i = 1; i < COMP_CWORD; i++)); do [[ ${COMP_WORDS[i]} == -- ]] && break; done
+                if declare -F _command_offset >/dev/null; then _command_offset $((i + 1)); else compopt -o default; fi
+                return ;;
+            esac
         elif [[ -z $ended && $word == -* ]]; then
-            case $word in --require | --sort | --from | --library | --timeout | --deadline | --build | --shell) option=$word ;; esac
+            case $word in --require | --sort | --from | --library | --timeout | --deadline | --build | --shell | --format | --count | --min-free) option=$word ;; esac
         elif [[ -z $command ]]; then
             command=$word
         else

@@ -12,7 +12,7 @@ function __gpuprobe_given --description 'The words before the cursor that are no
             switch $word
                 case --
                     set ended yes
-                case --require --sort --from --library --timeout --deadline --build --shell
+                case --require --sort --from --library --timeout --deadline --build --shell --format --count --min-free
                     set value_of $word
                 case '-*'
                 case '*'
@@ -32,6 +32,15 @@ function __gpuprobe_argument --description 'Whether the word at the cursor is th
     test "$given[1]" = $argv[1] -a (count $given) = $argv[2]
 end
 
+function __gpuprobe_runs --description 'Whether the cursor stands behind the `--` of one of these commands'
+    contains -- -- (commandline -opc); and __gpuprobe_behind $argv
+end
+
+function __gpuprobe_run --description 'What can be typed there: the rest of the line is a command line of its own'
+    set -l words (commandline -opc)
+    set -l place (contains --index -- -- $words)
+    complete -C (string join ' ' -- (string escape -- $words[(math $place + 1)..]) (commandline -ct))
+end
 complete -c gpuprobe -f
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a list -d 'Which GPUs are usable, and what became of the others.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Whether every view of every card works, and where it fails.'
@@ -48,7 +57,7 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list" -l require -x -d 'Exit 5 unl
 complete -c gpuprobe -n "__gpuprobe_behind '' list" -l sort -x -a 'free' -d 'Most free memory first, instead of the fixed order.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -l json -d 'Print one JSON document instead of text.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l from -r -F -d 'Judge a machine that `gpuprobe capture` wrote, not this one.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml amdgpu")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l timeout -x -d 'How long one child may take (30 where nothing is said).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l deadline -x -d 'How long everything together may take.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l allow-software -d 'Count renderers that compute on the CPU (llvmpipe) as devices.'
@@ -58,10 +67,17 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env captu
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -s q -l quiet -d 'No progress line and no notes.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l build -x -a 'system' -d 'Only views in this build; `system` is the system\'s own library.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l strict -d 'Exit 4 if any view fails, not only if a card has no passing one.'
-complete -c gpuprobe -n "__gpuprobe_behind env" -l shell -x -a 'sh' -d 'For which shell the lines are written: sh.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l shell -x -a 'sh bash zsh dash fish csh powershell cmd' -d 'For which shell: sh, bash, zsh, dash, fish, csh, powershell, cmd. By `$SHELL` where nothing is said.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l format -x -a 'dotenv docker compose systemd' -d 'For a file instead: dotenv, docker (`--env-file`), compose, systemd.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l unset -d 'Undo: unset whatever `env` may have set. What stood there before is not restored.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l required -d 'Only variables without which a library crashes on an unsupported card (ROCm).'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l count -x -d 'The N devices with most free memory, discrete ones first.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l min-free -x -d 'Only devices with as much free memory, as in `8GiB`; unknown is none.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l check -d 'Prove it: list once more under the variables; exit 4 where others are seen.'
 complete -c gpuprobe -n "__gpuprobe_argument list 1" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
 complete -c gpuprobe -n "__gpuprobe_behind flash-attn" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
-complete -c gpuprobe -n "__gpuprobe_behind env" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "not contains -- -- (commandline -opc); and __gpuprobe_behind env" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_runs env" -x -a '(__gpuprobe_run)'
 complete -c gpuprobe -n "__gpuprobe_argument capture 1" -F
 complete -c gpuprobe -n "__gpuprobe_argument completion 1" -x -a 'bash zsh fish powershell' -d 'SHELL'

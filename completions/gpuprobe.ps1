@@ -23,7 +23,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
         @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
         @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
-        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
         @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30 where nothing is said).' }
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
         @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
@@ -35,7 +35,13 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
         @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
-        @{ Name = '--shell'; Behind = @('env'); Takes = 'sh'; Does = 'For which shell the lines are written: sh.' }
+        @{ Name = '--shell'; Behind = @('env'); Takes = 'sh bash zsh dash fish csh powershell cmd'; Does = 'For which shell: sh, bash, zsh, dash, fish, csh, powershell, cmd. By `$SHELL` where nothing is said.' }
+        @{ Name = '--format'; Behind = @('env'); Takes = 'dotenv docker compose systemd'; Does = 'For a file instead: dotenv, docker (`--env-file`), compose, systemd.' }
+        @{ Name = '--unset'; Behind = @('env'); Takes = ''; Does = 'Undo: unset whatever `env` may have set. What stood there before is not restored.' }
+        @{ Name = '--required'; Behind = @('env'); Takes = ''; Does = 'Only variables without which a library crashes on an unsupported card (ROCm).' }
+        @{ Name = '--count'; Behind = @('env'); Takes = ''; Does = 'The N devices with most free memory, discrete ones first.' }
+        @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with as much free memory, as in `8GiB`; unknown is none.' }
+        @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Prove it: list once more under the variables; exit 4 where others are seen.' }
     )
     $arguments = @(
         @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
@@ -45,8 +51,8 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
-    $taking = @('--require', '--sort', '--from', '--library', '--timeout', '--deadline', '--build', '--shell')
-    $running = @()
+    $taking = @('--require', '--sort', '--from', '--library', '--timeout', '--deadline', '--build', '--shell', '--format', '--count', '--min-free')
+    $running = @('env')
 
     $command = ''
     $option = ''

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
@@ -52,6 +52,19 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Eviden
                 return _in_order(evidence._replace(appeared=_appeared(host)))
     finally:
         children.close()
+
+
+def ask(host: Host, probes: Sequence[Probe], wanted: Wanted, watch: Watch | None = None) -> tuple[Outcome, ...]:
+    """Asks this machine just these questions, which list: their outcomes, in the order of `probes`."""
+    children = Children(os.environ, watch)
+    deadline = None if wanted.deadline is None else time.monotonic() + wanted.deadline
+    try:
+        for probe in probes:
+            children.start(probe, asking.request(probe, host, ()), _limit(probe, wanted))
+        outcomes = {outcome.probe: outcome for outcome in iter(lambda: children.next(deadline), None)}
+    finally:
+        children.close()
+    return tuple(outcomes[probe] for probe in probes)
 
 
 def replay(captured: Evidence, wanted: Wanted) -> Evidence:

@@ -52,8 +52,8 @@ VARIABLES = (
         hides=("Vulkan",),
     ),
     Variable(
-        "GPU_DEVICE_ORDINAL", VISIBILITY, "HIP and OpenCL on AMD cards", _NUMBERS,
-        "only these devices are seen", hides=("ROCm",),
+        "GPU_DEVICE_ORDINAL", VISIBILITY, "OpenCL on AMD cards", _NUMBERS,
+        "only these devices are seen by OpenCL; HIP does not read it, though AMD's documentation says so",
     ),
     Variable(
         "ZE_AFFINITY_MASK", VISIBILITY, "Level Zero", "list of numbers, with `.n` for a tile",

@@ -34,7 +34,7 @@ class Library(NamedTuple):
     minimum_memory: int = 457 * MiB
     selections: dict[str, Selection] = {}  # platform → how devices are chosen there
     filters: tuple[str, ...] = ()  # variables that hide devices from it when the user has set them
-    stacked: tuple[str, ...] = ()  # of these, the ones that would filter again behind its own selection
+    stacked: tuple[str, ...] = ()  # to be unset beside its own selection, because they would, or are said to, filter again
     flash_attention: str = "unknown"  # rule in flash_attention.py
     compute: str = "major.minor"  # or "gfx"
     uses_manifests: bool = False
@@ -43,6 +43,7 @@ class Library(NamedTuple):
     context_steps: tuple[str, ...] = ()  # and of those that use a device it has found
     numbered_as: str | None = None  # what documents call its numbers; None: nobody calls a card by them
     opens_every_node: bool = False  # asking it opens the DRM nodes of other vendors' cards too, which wakes them
+    crash_prone: bool = False  # initialising a card that it does not support ends the process
     refreshes: bool = True  # False: its free memory never changes after the first reading
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
@@ -60,19 +61,28 @@ _ROCR = Selection(
     variable="ROCR_VISIBLE_DEVICES",
     takes="uuid",
     hide_all="-1",
-    source="ROCm documentation, GPU isolation techniques: indices or UUIDs, processing stops at the first unknown one",
+    source=(
+        "ROCm documentation, GPU isolation techniques: indices or UUIDs up to the first unknown one; seen with ROCr 5.2.3: -1,"
+        " nothing, GPU-XX and the beginning of several UUIDs hide all"
+    ),
 )
 _HIP = Selection(
     variable="HIP_VISIBLE_DEVICES",
     takes="number",
     hide_all="-1",
-    source="ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath",
+    source=(
+        "ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath; seen with HIP 5.2.3: -1 hides"
+        " all, set to nothing it is not set, and CUDA_VISIBLE_DEVICES is read instead"
+    ),
 )
 _VULKAN = Selection(
     variable="GGML_VK_VISIBLE_DEVICES",
     takes="raw",
     hide_all="-1",
-    source="ggml-vulkan reads raw positions of vkEnumeratePhysicalDevices; Ollama documents -1 to disable Vulkan",
+    source=(
+        "Ollama documents -1 to disable Vulkan; seen with ggml 0.25.1: raw positions of vkEnumeratePhysicalDevices, nothing and"
+        " a number out of range (which -1 is) hide all"
+    ),
     numbered_under=(
         "VK_DRIVER_FILES",
         "VK_ICD_FILENAMES",
@@ -86,7 +96,10 @@ _LEVEL_ZERO = Selection(
     variable="ZE_AFFINITY_MASK",
     takes="number",
     hide_all="-1",
-    source="Level Zero specification, Affinity Mask: device numbers, comma separated; unknown numbers select nothing",
+    source=(
+        "Level Zero specification, Affinity Mask; intel/compute-runtime, ExecutionEnvironment::parseAffinityMask: too large"
+        " numbers, and -1 is read as one, select nothing, while nothing and `default` hide nothing; the loader does not read it"
+    ),
     numbered_under=("ZE_FLAT_DEVICE_HIERARCHY", "ZE_ENABLE_PCI_ID_DEVICE_ORDER"),
     keeps_order=False,
 )
@@ -113,7 +126,8 @@ ROCM = Library(
     },
     vendors=(AMD,),
     selections={"linux": _ROCR, "win32": _HIP},
-    filters=("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "CUDA_VISIBLE_DEVICES"),
+    filters=("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"),
+    # AMD documents GPU_DEVICE_ORDINAL for HIP too, but HIP 5.2.3 does not read it, nor does later source: OpenCL does.
     stacked=("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
     flash_attention="yes",
     compute="gfx",
@@ -121,6 +135,7 @@ ROCM = Library(
     init_steps=("hipInit", "hipDriverGetVersion", "hipRuntimeGetVersion"),
     context_steps=("hipSetDevice", "hipFree", "hipMemGetInfo", "load librocblas", "load rocblas", "rocblas_"),
     numbered_as="rocm",
+    crash_prone=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
 METAL = Library(

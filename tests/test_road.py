@@ -102,6 +102,15 @@ def test_env_selects_by_uuid_and_hides_what_is_not_selected(vulkan: World) -> No
     ]
 
 
+def test_env_for_one_library_hides_the_cards_from_the_others_too(vulkan: World) -> None:
+    variables = {**nvidia(*TWO_CUDA), **vulkan.icd(*TWO_VULKAN).environment()}
+
+    lines = piped("env", "--library", "vulkan", "Vulkan:0", **variables).out.splitlines()
+
+    assert "export CUDA_VISIBLE_DEVICES='-1'" in lines
+    assert "export GGML_VK_VISIBLE_DEVICES='0'" in lines
+
+
 def test_with_the_users_own_list_the_right_card_is_validated_and_the_other_explained(vulkan: World, tmp_path: Path) -> None:
     """Weakness 14.4."""
     log = tmp_path / "log"

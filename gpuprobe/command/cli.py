@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from gpuprobe.command import commands
+from gpuprobe.command import commands, env_options
 from gpuprobe.command.commands import Reply
 from gpuprobe.command.options import Asked, show_version, with_shared_options
 from gpuprobe.exits import Exit
@@ -24,11 +24,12 @@ class Command(NamedTuple):
     function: Callable[..., Reply | None]
     hidden: bool = False
     asks: bool = True  # a machine, or a capture of one
+    kind: type[TyperCommand] = TyperCommand
 
     def built(self, name: str) -> Any:
         """What Typer makes of it; None is never seen by Typer, which takes a function with its options."""
         single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        single.command(name, hidden=self.hidden)(with_shared_options(self.function, self.asks))
+        single.command(name, cls=self.kind, hidden=self.hidden)(with_shared_options(self.function, self.asks))
         return typer.main.get_command(single)
 
 
@@ -86,10 +87,10 @@ app = typer.Typer(
 
 
 def command(
-    name: str, hidden: bool = False, asks: bool = True
+    name: str, *, hidden: bool = False, asks: bool = True, kind: type[TyperCommand] = TyperCommand
 ) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
     def declare(function: Callable[..., Reply | None]) -> Callable[..., Reply | None]:
-        COMMANDS[name] = Command(function, hidden, asks)
+        COMMANDS[name] = Command(function, hidden, asks, kind)
         return function
 
     return declare
@@ -191,26 +192,42 @@ def flash_attn(asked: Asked, device: Devices = None) -> Reply:
     return commands.flash_attn(asked, tuple(device or ()))
 
 
-@command("env")
+@command("env", kind=env_options.BeforeCommand)
 def env(
     asked: Asked,
     device: Devices = None,
-    shell: Annotated[
-        str | None, typer.Option("--shell", metavar="sh", help="For which shell the lines are written: sh.")
-    ] = None,
+    *,
+    shell: env_options.Shell = None,
+    format: env_options.Format = None,  # noqa: A002 - the name of the option
+    unset: env_options.Unset = False,
+    required: env_options.Required = False,
+    count: env_options.Count = None,
+    min_free: env_options.MinFree = None,
+    check: env_options.Check = False,
 ) -> Reply:
     """The variables that select exactly the devices that work.
 
     Use it in a script or a service's start: the chosen devices are selected, and all others are hidden from every
-    library. Nothing usable: nothing is printed, and the exit code is 3.
+    library. Nothing usable, or not enough: nothing is printed, and the exit code is 3.
 
     \b
     Examples:
-      e=$(gpuprobe env) || exit; eval "$e"          all usable devices
-      e=$(gpuprobe env CUDA:0) || exit; eval "$e"   only this one
-    A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`.
+      gpuprobe env -- python3 train.py       run one program on all usable devices
+      gpuprobe env --count 2 -- ./serve      on the two with most free memory
+      e=$(gpuprobe env) || exit; eval "$e"   for all that a script does from here on
+      gpuprobe env --shell fish | source     the same in fish; in csh:
+      set e = "`gpuprobe env --shell csh`" || exit $status
+      eval "$e"
+      gpuprobe env --shell powershell | Out-String | Invoke-Expression
+      gpuprobe env CUDA:0 --format systemd   a drop-in for a service
+
+    A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`. A COMMAND is run
+    in the place of gpuprobe and returns its own code: 127 where it is not found, 126 where it cannot be run.
     """
-    return commands.env(asked, tuple(device or ()), shell=shell)
+    from gpuprobe.command import selecting
+    from gpuprobe.command.choosing import Choice
+
+    return selecting.env(asked, tuple(device or ()), Choice(shell, format, unset, required, count, min_free, check))
 
 
 @command("capture")

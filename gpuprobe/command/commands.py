@@ -9,7 +9,7 @@ from gpuprobe.command import gathering
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import standing
-from gpuprobe.model import Device, Inventory, Json
+from gpuprobe.model import Inventory, Json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,6 +26,14 @@ class Reply(NamedTuple):
     text: Callable[[Screen], Iterable[RenderableType]]
     lines: str | None = None
     complaint: str | None = None  # one line on standard error, without --json
+    launch: Launch | None = None  # what the process becomes where nothing was wrong
+
+
+class Launch(NamedTuple):
+    """A program to run in this process's environment with these changes; None: unset."""
+
+    command: tuple[str, ...]
+    variables: tuple[tuple[str, str | None], ...]
 
 
 def list_devices(
@@ -95,8 +103,8 @@ def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
         doubt = answer.supported is True and not devices and standing.undecided(inventory)
         leave_with = weightiest(codes[answer.supported], Exit.UNDECIDED if doubt else Exit.ANSWERED)
     else:
-        answer = answer._replace(supported=None, rule="no_device", because=_nothing(inventory))
-        leave_with = _nothing_usable(inventory)
+        answer = answer._replace(supported=None, rule="no_device", because=nothing(inventory))
+        leave_with = nothing_usable(inventory)
 
     def document() -> Json:
         from gpuprobe.render.replies import flash_attn_document
@@ -109,33 +117,6 @@ def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
         return flash_attn_text(inventory, chosen, answer, effective, asked)
 
     return Reply(leave_with, document, drawn)
-
-
-def env(asked: Asked, devices: Sequence[str], *, shell: str | None = None) -> Reply:
-    from gpuprobe.render import shell as shells
-    from gpuprobe.render.device import variables_for
-
-    if shell is not None and shell not in shells.SHELLS:
-        accepted = ", ".join(f"`{name}`" for name in shells.SHELLS)
-        raise WrongUsage(f"`--shell {shell}`: this version writes {accepted} only", "as in `gpuprobe env --shell sh`")
-    inventory = inventory_of(asked, wanted_of(asked))
-    chosen = selected(devices, inventory.kept)
-    variables = variables_for(chosen, inventory) if chosen else ()
-    text = _selects(chosen) if chosen else _nothing(inventory)
-    leave_with = Exit.ANSWERED if chosen else _nothing_usable(inventory)
-
-    def document() -> Json:
-        from gpuprobe.render.replies import env_document
-
-        return env_document(inventory, chosen, variables, text, leave_with)
-
-    return Reply(
-        leave_with,
-        document,
-        lambda screen: (),
-        lines=shells.sh(dict(variables)),
-        complaint=None if chosen else f"Error: {text}",
-    )
 
 
 def capture(asked: Asked, file: str) -> Reply:
@@ -189,14 +170,9 @@ def completion(asked: Asked, shell: str, root: Any) -> Reply:
     return Reply(Exit.ANSWERED, document, lambda screen: (), lines=script)
 
 
-def _nothing(inventory: Inventory) -> str:
+def nothing(inventory: Inventory) -> str:
     return standing.summary(inventory).text
 
 
-def _nothing_usable(inventory: Inventory) -> Exit:
+def nothing_usable(inventory: Inventory) -> Exit:
     return Exit.UNDECIDED if standing.undecided(inventory) else Exit.NOTHING_USABLE
-
-
-def _selects(chosen: Sequence[Device]) -> str:
-    names = ", ".join(f"{device.library}:{device.ordinal}" for device in chosen)
-    return f"these variables select {names} and hide every other device"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gpuprobe.exits import WrongUsage
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
-from gpuprobe.model import Device, Evidence, Inventory, Wanted
+from gpuprobe.model import Device, Evidence, Host, Inventory, Outcome, Probe, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked
@@ -67,6 +67,14 @@ def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | Non
 
     with asked.screen.progress(asked.quiet) as watch:
         return gather(known.host if known else read_host(), wanted, watch, known)
+
+
+def asked_again(asked: Asked, host: Host, probes: Sequence[Probe]) -> tuple[Outcome, ...]:
+    """Just these questions to this machine, whatever has been asked before."""
+    from gpuprobe.discovery import ask
+
+    with asked.screen.progress(asked.quiet) as watch:
+        return ask(host, probes, wanted_of(asked), watch)
 
 
 def _captured(source: str) -> Evidence:

@@ -14,7 +14,7 @@ from gpuprobe.render.document import error_document
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
-    from gpuprobe.command.commands import Reply
+    from gpuprobe.command.commands import Launch, Reply
     from gpuprobe.command.options import Asked
 
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
@@ -38,10 +38,11 @@ def run(arguments: Sequence[str], screen: Screen | None = None) -> int:
     if screen is None and sys.stdout is None:
         return _without_output()
     screen = screen or Screen.of_process()
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
     try:
         return _answered(arguments, screen)
     except Failure as failure:
-        _tell(failure, screen, "--json" in arguments)
+        _tell(failure, screen, "--json" in ours)
         return failure.exit
 
 
@@ -69,7 +70,19 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         raise Failure("unwritable", said, "make room there, or write elsewhere", Exit.BUG) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
-    return reply.exit
+    return reply.exit if reply.exit or reply.launch is None else _launched(reply.launch, screen)
+
+
+def _launched(order: Launch, screen: Screen) -> int:
+    from gpuprobe.command.launching import NotLaunched, launch
+
+    try:
+        return launch(order)
+    except NotLaunched as problem:
+        from gpuprobe.strings import printable
+
+        screen.complain(printable(f"Error: {problem}"))
+        return problem.code
 
 
 def _result(arguments: Sequence[str], screen: Screen) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from gpuprobe import __version__
+from gpuprobe.command.env_options import COMMAND
 from gpuprobe.render.screen import Screen
 
 
@@ -26,6 +27,7 @@ class Asked(NamedTuple):
     no_color: bool = False
     verbose: bool = False
     quiet: bool = False
+    command: tuple[str, ...] | None = None  # what stands behind `--`, where a command takes that
 
 
 def show_version(wanted: bool) -> None:
@@ -81,7 +83,8 @@ def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Call
 
     def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
         asked = Asked(ctx.obj, **{name: given.pop(name) for name in Asked._fields if name in given})
-        return asked, function(asked._replace(library=tuple(asked.library or ())), **given)
+        asked = asked._replace(library=tuple(asked.library or ()), command=ctx.meta.get(COMMAND))
+        return asked, function(asked, **given)
 
     own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "asked"]
     shared = [each for each in _SHARED if asks or each.name not in _ABOUT_THE_MACHINE]

@@ -11,6 +11,7 @@ from typing import Any
 
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.render.completions import SCRIPTS
+from gpuprobe.render.formats import FORMATS
 from gpuprobe.render.grammar import Argument, Command, Option, Program, Takes, explained
 from gpuprobe.render.shell import SHELLS
 
@@ -87,6 +88,7 @@ _BY_OPTION = {
     "--library": Takes(tuple(library.name.replace(" ", "-").lower() for library in LIBRARIES), listed=True),
     "--build": Takes(("system",)),
     "--shell": Takes(tuple(SHELLS)),
+    "--format": Takes(tuple(FORMATS)),
 }
 _BY_KIND = {
     "DEVICE": _devices(),
@@ -95,4 +97,6 @@ _BY_KIND = {
     "FILE": _FILES,
     "CLAUSES": _NOTHING,
     "SECONDS": _NOTHING,
+    "N": _NOTHING,
+    "SIZE": _NOTHING,
 }

@@ -102,10 +102,8 @@ def _selected(row: environment.Variable, value: str) -> Iterator[str]:
 def _ignored(row: environment.Variable, environ: Mapping[str, str]) -> Iterator[str]:
     if row.name == "VK_ICD_FILENAMES" and "VK_DRIVER_FILES" in environ:
         yield "here it is ignored, because `VK_DRIVER_FILES` is set"
-    if row.name == "ROCR_VISIBLE_DEVICES":
-        behind = [name for name in ("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL") if environ.get(name)]
-        if behind:
-            yield f"`{behind[0]}` is set too and counts within what this one leaves"
+    if row.name == "ROCR_VISIBLE_DEVICES" and environ.get("HIP_VISIBLE_DEVICES"):
+        yield "`HIP_VISIBLE_DEVICES` is set too and counts within what this one leaves"
 
 
 def _elsewhere(row: environment.Variable, environ: Mapping[str, str], vendors: Collection[int]) -> Iterator[str]:
@@ -115,7 +113,7 @@ def _elsewhere(row: environment.Variable, environ: Mapping[str, str], vendors: C
         foreign = owners and other not in owners and row.name in other.filters and other.stacked
         if not foreign or not set(other.vendors) & set(vendors):
             continue
-        own = [name for name in other.stacked if environ.get(name)]
+        own = [name for name in other.stacked if name in other.filters and environ.get(name)]
         if own:
             yield f"{other.name} reads `{own[0]}` instead, which is set"
         else:

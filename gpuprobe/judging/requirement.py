@@ -105,7 +105,8 @@ def _whole_number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else None
 
 
-def _size(text: str) -> int | None:
+def size_of(text: str) -> int | None:
+    """Bytes for "20GiB", "24 GB" or a plain number; None: no size. GB and GiB differ."""
     found = re.fullmatch(r"([0-9]{1,18})(?:\.([0-9]{1,6}))?\s*([a-z]*)", text.lower(), re.ASCII)
     unit = _BYTES.get(found[3]) if found else None
     if found is None or unit is None or (found[3] == "" and found[1].strip("0")):
@@ -140,8 +141,8 @@ _TYPES = tuple(member.value for member in DeviceType if member is not DeviceType
 _LIBRARY_NAMES = ", ".join(library.name for library in LIBRARIES if not library.witness)
 _FIELDS = {
     "count": _Field(_whole_number, "a whole number", "count>=2"),
-    "free": _Field(_size, "a size in GiB, GB, MiB, MB or bytes", "free>=20GiB"),
-    "total": _Field(_size, "a size in GiB, GB, MiB, MB or bytes", "total>=24GB"),
+    "free": _Field(size_of, "a size in GiB, GB, MiB, MB or bytes", "free>=20GiB"),
+    "total": _Field(size_of, "a size in GiB, GB, MiB, MB or bytes", "total>=24GB"),
     "compute": _Field(_capability, "a CUDA compute capability", "compute>=8.0"),
     "library": _Field(_library, f"one of {_LIBRARY_NAMES}", "library=cuda", texts_only=True),
     "type": _Field(_type, f"one of {', '.join(_TYPES)}", "type=discrete", texts_only=True),

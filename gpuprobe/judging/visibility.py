@@ -16,38 +16,42 @@ from gpuprobe.strings import printable
 
 Variables = tuple[tuple[str, str | None], ...]
 
-_LIST_OF_MANIFESTS = "VK_DRIVER_FILES"
+LIST_OF_MANIFESTS = "VK_DRIVER_FILES"
 
 
 def visible_variables(
-    chosen: Sequence[Device], listed: Sequence[Device], platform: str, environ: Mapping[str, str]
+    chosen: Sequence[Device],
+    listed: Sequence[Device],
+    platform: str,
+    environ: Mapping[str, str],
+    unasked: Sequence[str] = (),
 ) -> Variables:
     """(variable, value) pairs under which programs see exactly `chosen`, in the order of `chosen`; None means unset.
 
     `listed` is every device that any library listed here, kept or dropped; `environ` is the environment it was listed
     under. A device that no token can name is left out, and a library all of whose devices are left out is hidden: a
     child under the map shows it. A CUDA process sees one MIG slice at most, so of several chosen ones it uses the
-    first. Metal has no such variable.
+    first. Metal has no such variable. `unasked` names libraries that are here and were not asked: they are hidden.
     """
     known = [*listed, *chosen]
     variables: dict[str, str | None] = {}
-    for library, selection in _selecting(known, platform):
+    for library, selection in selecting(known, platform, unasked):
         mine = [device for device in chosen if device.library == library.name]
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
         else:
             variables.update(_listed_selection(library, selection, mine, known, environ))
-    for library, selection in _selecting(known, platform):
+    for library, selection in selecting(known, platform, unasked):
         count = len(_split(variables[selection.variable], selection))
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
     return tuple(variables.items())
 
 
-def _selecting(known: Iterable[Device], platform: str) -> list[tuple[Library, Selection]]:
+def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = ()) -> list[tuple[Library, Selection]]:
     """The libraries that listed something, each with the variable it obeys. A library that lists nothing but a software
     renderer is one of them: what it does not list today it may list once another driver is installed."""
-    names = {device.library for device in known}
+    names = {device.library for device in known}.union(unasked)
     return [
         (library, library.selections[platform])
         for library in LIBRARIES
@@ -88,7 +92,7 @@ def _is_repeated(device: Device, known: Sequence[Device]) -> bool:
 def _inner_list(library: Library, selection: Selection, environ: Mapping[str, str]) -> str | None:
     """The user's list that filters behind the library's own variable: HIP's lists count within ROCr's.
 
-    Of `HIP_VISIBLE_DEVICES`, `GPU_DEVICE_ORDINAL` and `CUDA_VISIBLE_DEVICES` HIP obeys the first that is set.
+    Of `HIP_VISIBLE_DEVICES` and `CUDA_VISIBLE_DEVICES` HIP obeys the first that is set to anything (seen with HIP 5.2.3).
     """
     inner = [name for name in _lists_behind(library) if name != selection.variable]
     if selection.variable in library.stacked and environ.get(selection.variable):
@@ -149,7 +153,7 @@ def _raw_selection(
         pool = _in_loader_order(known, manifests, platform)
         numbers = [pool.index(_place(device)) for device in alone]
     separator = ";" if platform == "win32" else ":"
-    return {selection.variable: _joined(numbers, selection), _LIST_OF_MANIFESTS: separator.join(manifests)}
+    return {selection.variable: _joined(numbers, selection), LIST_OF_MANIFESTS: separator.join(manifests)}
 
 
 def _joined(numbers: Iterable[int], selection: Selection) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gpuprobe import __version__
 from gpuprobe.exits import Exit
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
+from gpuprobe.judging.under_map import Check
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
-from gpuprobe.render.document import envelope, last_words, warnings_of
+from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, warnings_of
 from gpuprobe.strings import printable
 
 
@@ -71,15 +73,42 @@ def flash_attn_document(
 
 
 def env_document(
-    inventory: Inventory, chosen: Sequence[Device], variables: Variables, text: str, leave_with: Exit
+    inventory: Inventory,
+    chosen: Sequence[Device],
+    variables: Variables,
+    *,
+    text: str,
+    leave_with: Exit,
+    checks: Sequence[Check] | None,
 ) -> Json:
+    """`check` is there where it was asked for."""
     return {
         **envelope(inventory, text, leave_with),
         "devices": [identity(device) for device in chosen],
-        "variables": [
-            {"name": name, "value": value, "action": "unset" if value is None else "set"} for name, value in variables
-        ],
+        "variables": _actions(variables),
+        **({} if checks is None else {"check": [_check(check) for check in checks]}),
         "warnings": warnings_of(inventory),
+    }
+
+
+def undo_document(variables: Variables, timestamp: str, text: str) -> Json:
+    """Nothing was asked for it, so its summary counts nothing."""
+    summary = {"text": text, "exit_code": int(Exit.ANSWERED)}
+    head = {"schema_version": SCHEMA_VERSION, "gpuprobe": __version__, "timestamp": timestamp, "summary": summary}
+    return {**head, "devices": [], "variables": _actions(variables), "warnings": []}
+
+
+def _actions(variables: Variables) -> list[Json]:
+    return [{"name": name, "value": value, "action": "unset" if value is None else "set"} for name, value in variables]
+
+
+def _check(check: Check) -> Json:
+    return {
+        "library": check.library,
+        "answer": check.answer,
+        "expected": [device.id for device in check.expected],
+        "seen": [device.id for device in check.seen],
+        "because": [printable(sentence) for sentence in check.because],
     }
 
 

@@ -2,6 +2,7 @@
  *
  *   driver 13000              what cuDriverGetVersion says (the default)
  *   count 0                   cuDeviceGetCount says this whatever there is (cuInit without a card answers 100)
+ *   obeys 0                   CUDA_VISIBLE_DEVICES changes nothing, as in a library that somebody has wrapped
  *   device KEY=VALUE…         one card: name, uuid (GPU-8-4-4-4-12), pci, memory and free (bytes), cc (8.9), integrated (0),
  *                             id (0x268410de), mig (1: cut into the slices that follow; CUDA does not list it itself),
  *                             refuse (number and answer of an attribute: "133:1"), a16=128 (any attribute by its number)
@@ -84,9 +85,10 @@ static void list_card(const struct card *card) {
 
 FAKE_UNUSED static void list_cards(void) {
     static struct card cards[LISTED];
-    char visible[4096], *rest = visible, *entry;
+    char visible[4096], obeys[8], *rest = visible, *entry;
     int found = read_cards(cards), chosen;
-    const char *filter = getenv("CUDA_VISIBLE_DEVICES");
+    fake_setting("obeys", "1", obeys, sizeof obeys);
+    const char *filter = *obeys == '0' ? NULL : getenv("CUDA_VISIBLE_DEVICES");
     count = 0;
     reorder(cards, found);
     for (int i = 0; !filter && i < found; i++) list_card(&cards[i]);

@@ -5,8 +5,8 @@
  *   device KEY=VALUE…         one card: name, uuid (16 digits; none: ROCr's "XX"), gfx ("gfx942:sramecc+:xnack-"), pci, memory and
  *                             free (bytes), integrated (0), ecc (0), bytes=1 (the UUID's bytes are no text)
  *
- * Filters as AMD's documentation says (GPU isolation techniques): ROCR_VISIBLE_DEVICES takes numbers or `GPU-` and the digits, up
- * to the first that names nothing; within what it leaves count HIP_VISIBLE_DEVICES, else GPU_DEVICE_ORDINAL, else
+ * Filters as the real runtimes of 5.2.3 obey them: ROCR_VISIBLE_DEVICES takes numbers or beginnings of UUIDs, up to the first that
+ * names nothing or several; within what it leaves counts HIP_VISIBLE_DEVICES, and where that is not set to anything,
  * CUDA_VISIBLE_DEVICES. HSA_OVERRIDE_GFX_VERSION_<node> and HSA_OVERRIDE_GFX_VERSION change the architecture (libhsakmt: the node
  * of the first card is 1, behind one processor). FAKE_ORDER=reverse changes the order of the listing. FAKE_LOG gets "context PCI".
  *
@@ -38,14 +38,18 @@ static int read_cards(struct card *cards) {
     return found;
 }
 
-/* Which card an entry names, by number or, where ROCr reads it, by UUID; -1: none. A UUID that several have names the first. */
+/* Which card an entry names, by number or, where ROCr reads it, by the beginning of a UUID; -1: none, or several. */
 static int named(const struct card *cards, int found, const char *entry, int by_uuid) {
     char *end, uuid[64];
     long number = strtol(entry, &end, 10);
+    int match = -1;
     if (end != entry && !*end) return number >= 0 && number < found ? (int)number : -1;
-    for (int i = 0; by_uuid && !strncmp(entry, "GPU-", 4) && i < found; i++)
-        if (fake_value(cards[i].line, "uuid", uuid, sizeof uuid) && !strcasecmp(uuid, entry + 4)) return i;
-    return -1;
+    for (int i = 0; by_uuid && !strncmp(entry, "GPU-", 4) && i < found; i++) {
+        if (!fake_value(cards[i].line, "uuid", uuid, sizeof uuid) || strncasecmp(uuid, entry + 4, strlen(entry + 4))) continue;
+        if (match >= 0) return -1;
+        match = i;
+    }
+    return match;
 }
 
 static int filtered(struct card *cards, int found, const char *list, int by_uuid) {
@@ -61,12 +65,8 @@ static int filtered(struct card *cards, int found, const char *list, int by_uuid
 }
 
 static const char *own_list(void) { /* HIP's; one that is set to nothing counts as not set */
-    static const char *names[] = {"HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "CUDA_VISIBLE_DEVICES"};
-    for (int i = 0; i < 3; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value) return value;
-    }
-    return NULL;
+    const char *own = getenv("HIP_VISIBLE_DEVICES"), *foreign = getenv("CUDA_VISIBLE_DEVICES");
+    return own && *own ? own : foreign && *foreign ? foreign : NULL;
 }
 
 FAKE_UNUSED static void list_cards(void) {

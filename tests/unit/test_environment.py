@@ -34,7 +34,7 @@ def test_the_table_agrees_with_the_registry_on_what_hides_a_librarys_devices(lib
 
     hiding = {row.name for row in environment.VARIABLES if library.name in row.hides}
 
-    assert {*library.filters, *library.stacked, *selecting} <= hiding
+    assert {*library.filters, *selecting} <= hiding
 
 
 def test_what_is_set_is_found_under_its_name() -> None:

@@ -1,0 +1,76 @@
+"""What the options of `env` ask for together, and what they cannot mean together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from gpuprobe.exits import WrongUsage
+
+if TYPE_CHECKING:
+    from gpuprobe.command.options import Asked
+    from gpuprobe.render.form import Form
+
+
+class Choice(NamedTuple):
+    """The options of `env`, as they were given."""
+
+    shell: str | None = None
+    format: str | None = None
+    unset: bool = False
+    required: bool = False
+    number: str | None = None
+    min_free: str | None = None
+    check: bool = False
+
+
+def form_of(asked: Asked, choice: Choice) -> Form:
+    """A program gets what an environment can hold, and that is what sh can write."""
+    from gpuprobe.render import formats, shell
+
+    if asked.command is not None:
+        return shell.SHELLS["sh"]
+    if choice.format is not None:
+        return _accepted("--format", choice.format, formats.FORMATS.get(choice.format), list(formats.FORMATS))
+    if choice.shell is not None:
+        return _accepted("--shell", choice.shell, shell.shell_named(choice.shell), list(shell.SHELLS))
+    return shell.shell_of(os.environ.get("SHELL"))
+
+
+def _accepted(option: str, given: str, form: Form | None, names: Sequence[str]) -> Form:
+    if form is not None:
+        return form
+    accepted = ", ".join(f"`{name}`" for name in names)
+    raise WrongUsage(f"`{option} {given}`: accepted is one of {accepted}", f"as in `gpuprobe env {option} {names[-4]}`")
+
+
+_COMMAND = "-- COMMAND"
+_FORMS = ("--json", "--shell", "--format")
+_EXCLUDE = (
+    ("--shell", "--format", "one form is written"),
+    *((_COMMAND, form, "a command is run, and nothing is printed") for form in _FORMS),
+    *(("--json", form, "JSON has no other form") for form in _FORMS[1:]),
+    *((needy, "--from", "it needs the machine itself") for needy in (_COMMAND, "--check", "--unset")),
+    *(("--unset", other, "it undoes any selection") for other in ("DEVICE", "--count", "--min-free", "--check", _COMMAND)),
+)
+
+
+def refuse_contradictions(asked: Asked, devices: Sequence[str], choice: Choice) -> None:
+    if asked.command == ():
+        raise WrongUsage("`--` without a command behind it", "as in `gpuprobe env CUDA:0 -- python3 train.py`")
+    given: dict[str, object] = {
+        "DEVICE": devices,
+        "--json": asked.json,
+        "--from": asked.source,
+        _COMMAND: asked.command,
+        "--shell": choice.shell,
+        "--format": choice.format,
+        "--unset": choice.unset,
+        "--check": choice.check,
+        "--count": choice.number,
+        "--min-free": choice.min_free,
+    }
+    for one, other, because in _EXCLUDE:
+        if given[one] and given[other]:
+            raise WrongUsage(f"`{one}` and `{other}` exclude each other: {because}", "leave one of them out")

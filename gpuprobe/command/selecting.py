@@ -1,0 +1,164 @@
+"""What `env` answers: which devices it selects, the variables for them, whether they hold, and in which form."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gpuprobe.command import gathering
+from gpuprobe.command.choosing import Choice, form_of, refuse_contradictions
+from gpuprobe.command.commands import Launch, Reply
+from gpuprobe.command.enough import Enough, Selected
+from gpuprobe.command.gathering import inventory_of, selected, wanted_of
+from gpuprobe.exits import Exit, WrongUsage, weightiest
+from gpuprobe.judging.visibility import Variables
+from gpuprobe.libraries import LIBRARIES, library_named
+from gpuprobe.model import Device, Inventory, Json
+from gpuprobe.strings import printable
+
+if TYPE_CHECKING:
+    from gpuprobe.command.options import Asked
+    from gpuprobe.judging.under_map import Check
+    from gpuprobe.render.form import Form
+
+
+def env(asked: Asked, devices: Sequence[str], choice: Choice) -> Reply:
+    refuse_contradictions(asked, devices, choice)
+    form = form_of(asked, choice)
+    if choice.unset:
+        return _undoing(asked, choice, form)
+    enough = Enough.read(choice.number, choice.min_free)
+    inventory = inventory_of(asked, wanted_of(asked))
+    found = enough.of(selected(devices, inventory.kept), inventory, named=bool(devices))
+    variables = _map(found.devices, inventory, choice.required) if found.devices else ()
+    checks = _checked(asked, found.devices, variables, inventory) if choice.check and found.devices else None
+    if choice.required and found.devices:
+        found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
+    return _reply(asked, found, inventory, variables=variables, checks=checks, form=form)
+
+
+def _reply(
+    asked: Asked,
+    found: Selected,
+    inventory: Inventory,
+    *,
+    variables: Variables,
+    checks: Sequence[Check] | None,
+    form: Form,
+) -> Reply:
+    leave_with = weightiest(found.exit, *(_ANSWERS[check.answer] for check in checks or ()))
+    text = found.text if leave_with == found.exit else _doubts(checks or ())
+    printed = variables if leave_with is Exit.ANSWERED else ()
+
+    def document() -> Json:
+        from gpuprobe.render.replies import env_document
+
+        return env_document(inventory, found.devices, variables, text=text, leave_with=leave_with, checks=checks)
+
+    return Reply(
+        leave_with,
+        document,
+        lambda screen: (),
+        lines=_lines(form, printed, asked),
+        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, asked),
+        launch=_launch(printed, inventory, asked),
+    )
+
+
+def _launch(variables: Variables, inventory: Inventory, asked: Asked) -> Launch | None:
+    if asked.command is None:
+        return None
+    from gpuprobe.judging.under_map import changed
+
+    return Launch(asked.command, changed(variables, inventory.evidence.host.environ))
+
+
+_ANSWERS = {True: Exit.ANSWERED, False: Exit.FAILED, None: Exit.UNDECIDED}
+
+
+def _doubts(checks: Sequence[Check]) -> str:
+    because = [sentence for check in checks for sentence in check.because]
+    if any(check.answer is False for check in checks):
+        return f"under these variables not exactly the chosen devices are seen: {'; '.join(because)}"
+    return f"it cannot be told whether these variables show exactly the chosen devices: {'; '.join(because)}"
+
+
+def _lines(form: Form, variables: Variables, asked: Asked) -> str | None:
+    """None: nothing is to be printed as it is."""
+    from gpuprobe.render.form import NotCarried, written
+
+    if asked.json:
+        return None
+    try:
+        lines = written(form, variables)
+    except NotCarried as problem:
+        raise WrongUsage(str(problem), "`gpuprobe env -- COMMAND` runs a program with these variables as they are") from problem
+    return lines if asked.command is None else ""
+
+
+def _note(form: Form, variables: Variables, asked: Asked) -> str | None:
+    from gpuprobe.render.form import left_set
+
+    if left := left_set(form, variables):
+        names = ", ".join(f"`{name}`" for name in left)
+        return f"Note: {form.named} cannot unset {names}: see that nothing sets it where these lines are used"
+    if not variables and not asked.quiet:
+        return "Note: none of these devices needs a variable"
+    return None
+
+
+def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Variables:
+    from gpuprobe.judging.visibility import visible_variables
+
+    def concerned(devices: Iterable[Device]) -> list[Device]:
+        return [device for device in devices if not required or library_named(device.library).crash_prone]
+
+    host = inventory.evidence.host
+    unasked = [] if required else _unasked(inventory)
+    return visible_variables(concerned(chosen), concerned(_listed(inventory)), host.platform, host.environ, unasked)
+
+
+def _unasked(inventory: Inventory) -> list[str]:
+    """Libraries that `--library` left out and that are installed: a program would still find the cards through them."""
+    from gpuprobe.probing.questions import installed
+
+    wanted, host = inventory.wanted.libraries, inventory.evidence.host
+    return [library.name for library in LIBRARIES if wanted and library.name not in wanted and installed(library, host)]
+
+
+def _listed(inventory: Inventory) -> list[Device]:
+    from gpuprobe.render.device import listed
+
+    return listed(inventory)
+
+
+def _checked(asked: Asked, chosen: Sequence[Device], variables: Variables, inventory: Inventory) -> tuple[Check, ...]:
+    """Asks each library that the map speaks of once more, in a child under the map."""
+    from gpuprobe.judging import under_map
+
+    host = inventory.evidence.host
+    probes = under_map.probes(variables, _listed(inventory), host.platform, host.environ)
+    outcomes = gathering.asked_again(asked, host, probes)
+    return under_map.checks(chosen, variables, outcomes, host.platform)
+
+
+def _undoing(asked: Asked, choice: Choice, form: Form) -> Reply:
+    """Nothing is asked for this: under the variables that are to go, the libraries would not list what they list without."""
+    from gpuprobe.judging.under_map import settable
+
+    names = wanted_of(asked).libraries
+    libraries = [library for library in LIBRARIES if not names or library.name in names]
+    libraries = [library for library in libraries if not choice.required or library.crash_prone]
+    variables: Variables = tuple((name, None) for name in settable(libraries, sys.platform))
+    if form.unsetting is None:
+        raise WrongUsage(f"`--unset`: {form.named} can only set variables", "as in `gpuprobe env --unset --shell sh`")
+
+    def document() -> Json:
+        from gpuprobe.render.replies import undo_document
+
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return undo_document(variables, now, "everything that `gpuprobe env` may have set is unset")
+
+    return Reply(Exit.ANSWERED, document, lambda screen: (), lines=_lines(form, variables, asked))

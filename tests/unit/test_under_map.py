@@ -1,0 +1,116 @@
+"""What a child under an environment map should have seen, compared with what it saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpuprobe.judging.under_map import Check, changed, checks, probes, settable
+from gpuprobe.judging.visibility import visible_variables
+from gpuprobe.libraries import CUDA, LIBRARIES, ROCM, VULKAN
+from gpuprobe.model import Device, Outcome, Probe, Purpose, Status, Step
+from tests.records import a_device
+
+A, B, C = (f"GPU-00000000-0000-0000-0000-00000000000{letter}" for letter in "abc")
+FIRST, SECOND, THIRD = (a_device(uuid=uuid, number=number, ordinal=number) for number, uuid in enumerate((A, B, C)))
+
+
+def saw(*devices: Device, library: str = "CUDA", status: Status | None = None, **more: Any) -> Outcome:
+    status = status or (Status.OK if devices else Status.NO_DEVICES)
+    return Outcome(Probe(library, Purpose.LIST), status=status, devices=devices, **more)
+
+
+def checked(chosen: list[Device], outcome: Outcome, variables: dict[str, str | None] | None = None) -> Check:
+    (check,) = checks(chosen, tuple((variables or {}).items()), [outcome], "linux")
+    return check
+
+
+def anew(*devices: Device) -> tuple[Device, ...]:
+    """As a child under the map lists them: numbered from 0, and without what judging adds."""
+    return tuple(device._replace(number=number, ordinal=None) for number, device in enumerate(devices))
+
+
+def test_the_chosen_devices_in_their_order_are_what_is_wanted() -> None:
+    check = checked([THIRD, FIRST], saw(*anew(THIRD, FIRST)))
+
+    assert (check.answer, check.because) == (True, ())
+
+
+def test_each_device_that_is_missing_or_too_much_is_named() -> None:
+    check = checked([FIRST, SECOND], saw(*anew(SECOND, THIRD._replace(name="Quadro"))))
+
+    assert check.answer is False
+    assert check.because == (f"CUDA does not show CUDA:0 ({A})", f"CUDA also shows Quadro ({C})")
+
+
+def test_another_order_is_a_difference_where_the_library_promises_one() -> None:
+    assert checked([FIRST, SECOND], saw(*anew(SECOND, FIRST))).because == (
+        f"CUDA shows them in another order: NVIDIA GeForce RTX 4090 ({B}), NVIDIA GeForce RTX 4090 ({A})",
+    )
+    intel = [a_device("Level Zero", number=number, uuid=uuid) for number, uuid in enumerate((A, B))]
+    assert checked(intel, saw(*anew(*reversed(intel)), library="Level Zero")).answer is True
+
+
+@pytest.mark.parametrize("status", [Status.NO_DEVICES, Status.INIT_FAILED, Status.NOT_LOADABLE])
+def test_a_library_that_shows_nothing_is_right_where_nothing_of_it_is_chosen(status: Status) -> None:
+    assert checked([], saw(status=status)).answer is True
+    check = checked([FIRST], saw(status=status, message="no device is visible"))
+    assert check.answer is False
+    assert check.because == (f"CUDA does not show CUDA:0 ({A})", "CUDA: no device is visible")
+
+
+@pytest.mark.parametrize("chosen", [[], [FIRST]])
+@pytest.mark.parametrize("status", [Status.CRASHED, Status.TIMED_OUT, Status.UNREADABLE, Status.NOT_STARTED])
+def test_a_child_that_did_not_answer_proves_nothing(status: Status, chosen: list[Device]) -> None:
+    check = checked(chosen, saw(*anew(*chosen), status=status, steps=(Step("cuInit", None),)))
+
+    assert check.answer is None
+    assert check.because[0].startswith("CUDA cannot be told: ")
+
+
+def test_a_device_is_told_by_its_address_where_it_has_no_uuid_and_never_by_its_number() -> None:
+    first, second = (a_device(number=number, pci_id=f"0000:0{number}:00.0") for number in (1, 2))
+
+    assert checked([second], saw(*anew(second))).answer is True
+    assert checked([second], saw(*anew(first))).answer is False
+    nameless = a_device(number=0)
+    assert checked([nameless], saw(nameless)).answer is None
+    assert checked([nameless], saw(nameless, nameless._replace(number=1))).answer is False
+
+
+def test_vulkan_shows_a_program_only_the_positions_of_ggmls_list() -> None:
+    raw = [a_device("Vulkan", number=number, uuid=uuid) for number, uuid in enumerate((A, B, C))]
+
+    def seen(value: str) -> list[str | None]:
+        check = checked([], saw(*raw, library="Vulkan"), {"GGML_VK_VISIBLE_DEVICES": value})
+        return [device.uuid for device in check.seen]
+
+    assert seen("2,0") == [C, A]
+    assert seen("-1") == seen("0,3") == []
+
+
+def test_one_listing_is_asked_for_each_library_that_the_map_speaks_of_with_only_what_it_changes() -> None:
+    vulkan = a_device("Vulkan", uuid=A)
+    variables = visible_variables([FIRST], [FIRST, vulkan], "linux", {"GGML_VK_VISIBLE_DEVICES": "-1"})
+
+    asked = probes(variables, [FIRST, vulkan], "linux", {"GGML_VK_VISIBLE_DEVICES": "-1"})
+
+    assert [(probe.library, probe.variables) for probe in asked] == [
+        ("CUDA", (("CUDA_VISIBLE_DEVICES", A),)),
+        ("Vulkan", (("CUDA_VISIBLE_DEVICES", A),)),
+    ]
+
+
+def test_what_is_set_so_already_is_no_change() -> None:
+    variables = (("A", "1"), ("B", None), ("C", None), ("D", "2"))
+
+    assert changed(variables, {"A": "1", "B": "x", "D": "3"}) == (("B", None), ("D", "2"))
+
+
+def test_all_that_a_map_may_set_is_known_for_each_platform() -> None:
+    assert settable([CUDA], "linux") == ("CUDA_VISIBLE_DEVICES",)
+    assert settable([ROCM], "linux") == ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+    assert settable([ROCM], "win32") == ("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+    assert settable([VULKAN], "linux") == ("GGML_VK_VISIBLE_DEVICES", "VK_DRIVER_FILES")
+    assert settable(LIBRARIES, "darwin") == ("GGML_VK_VISIBLE_DEVICES", "VK_DRIVER_FILES")
