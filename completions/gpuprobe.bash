@@ -38,7 +38,7 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
     case "$2 $1" in
         *' --sort') _gpuprobe_offer free ;;
         *' --from') _gpuprobe_offer_paths default ;;
-        *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml ;;
+        *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml amdgpu ;;
         *' --build') _gpuprobe_offer system ;;
         *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
         *' --format') _gpuprobe_offer dotenv docker compose systemd ;;

@@ -57,7 +57,7 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list" -l require -x -d 'Exit 5 unl
 complete -c gpuprobe -n "__gpuprobe_behind '' list" -l sort -x -a 'free' -d 'Most free memory first, instead of the fixed order.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -l json -d 'Print one JSON document instead of text.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l from -r -F -d 'Judge a machine that `gpuprobe capture` wrote, not this one.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml amdgpu")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l timeout -x -d 'How long one child may take (30 where nothing is said).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l deadline -x -d 'How long everything together may take.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l allow-software -d 'Count renderers that compute on the CPU (llvmpipe) as devices.'

@@ -23,7 +23,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
         @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
         @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
-        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
         @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30 where nothing is said).' }
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
         @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }

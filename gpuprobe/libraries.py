@@ -41,7 +41,7 @@ class Drivers(NamedTuple):
 class Library(NamedTuple):
     name: str
     backend: str | None  # module in gpuprobe/backends; None: this version can judge its devices but not ask it
-    sonames: dict[str, tuple[str, ...]]  # platform → names, most preferred first
+    sonames: dict[str, tuple[str, ...]]  # platform → names, most preferred first; none: its binding is all it needs
     vendors: tuple[int, ...] = ()  # PCI vendors whose cards it lists; empty: any vendor's
     witness: bool = False  # knows that a card is there, computes nothing: no device of its own
     binding: str | None = None  # Python module that the backend needs
@@ -51,6 +51,11 @@ class Library(NamedTuple):
     stacked: tuple[str, ...] = ()  # to be unset beside its own selection, because they would, or are said to, filter again
     flash_attention: str = "unknown"  # rule in flash_attention.py
     compute: str = "major.minor"  # or "gfx"
+    validated_alone: bool = False  # its validating child is shown one device, by the variable of its selection
+    init_steps: tuple[str, ...] = ()  # how the names of its steps begin that start it, before it looks for devices
+    context_steps: tuple[str, ...] = ()  # and of those that use a device it has found
+    numbered_as: str | None = None  # what documents call its numbers; None: nobody calls a card by them
+    opens_every_node: bool = False  # asking it opens the DRM nodes of other vendors' cards too, which wakes them
     crash_prone: bool = False  # initialising a card that it does not support ends the process
     drivers: Drivers | None = None  # None: it is the driver, or its drivers cannot be told apart
     switch: str | None = None  # Ollama's variable that turns it off
@@ -122,11 +127,14 @@ CUDA = Library(
     selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
     filters=("CUDA_VISIBLE_DEVICES",),
     flash_attention="compute_capability",
+    init_steps=("cuDriverGetVersion", "cuInit"),
+    context_steps=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
+    numbered_as="cuda",
     advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
 )
 ROCM = Library(
     name="ROCm",
-    backend=None,
+    backend="rocm",
     sonames={
         "linux": ("libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"),
         "win32": ("amdhip64_7.dll", "amdhip64_6.dll", "amdhip64.dll"),
@@ -138,6 +146,10 @@ ROCM = Library(
     stacked=("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"),
     flash_attention="yes",
     compute="gfx",
+    validated_alone=True,
+    init_steps=("hipInit", "hipDriverGetVersion", "hipRuntimeGetVersion"),
+    context_steps=("hipSetDevice", "hipFree", "hipMemGetInfo", "load librocblas", "load rocblas", "rocblas_"),
+    numbered_as="rocm",
     crash_prone=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
@@ -149,6 +161,7 @@ METAL = Library(
     minimum_memory=512 * MiB,
     flash_attention="yes",
     refreshes=False,
+    numbered_as="metal",
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
@@ -170,6 +183,9 @@ LEVEL_ZERO = Library(
             )
         },
     ),
+    numbered_as="level_zero",
+    init_steps=("zeInit",),
+    context_steps=("zeContext", "zeCommand", "zeMem"),
     advice="install Intel's compute runtime (Ubuntu 24.04: `sudo apt install libze1 libze-intel-gpu1`)",
 )
 VULKAN = Library(
@@ -195,6 +211,8 @@ VULKAN = Library(
         others=("VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"),
     ),
     switch="OLLAMA_VULKAN",
+    init_steps=("vkEnumerateInstance", "vkCreateInstance"),
+    context_steps=("vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
     advice="install a Vulkan driver (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)",
 )
 NVML = Library(
@@ -204,9 +222,20 @@ NVML = Library(
     vendors=(NVIDIA,),
     witness=True,
     binding="pynvml",
+    numbered_as="nvidia_smi",
 )
 
-LIBRARIES = (CUDA, ROCM, METAL, LEVEL_ZERO, VULKAN, NVML)
+AMDGPU = Library(
+    name="AMDGPU",
+    backend="amdgpu",
+    sonames={"linux": ()},  # the binding brings its own: nothing to look for
+    vendors=(AMD,),
+    witness=True,
+    binding="pyamdgpuinfo",
+    opens_every_node=True,
+)
+
+LIBRARIES = (CUDA, ROCM, METAL, LEVEL_ZERO, VULKAN, NVML, AMDGPU)
 
 _BY_NAME = {library.name: library for library in LIBRARIES}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 DRIVERS = Path(__file__).parent / "drivers"
+BINDINGS = DRIVERS / "dist-packages"  # doubles of vendors' Python modules
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-format-truncation")
 
 
@@ -80,6 +81,21 @@ def cuda_driver(*defines: str) -> Path:
 def nvml_driver(*defines: str) -> Path:
     """The double of libnvidia-ml.so.1, compiled once per session: in a directory of its own, fit for LD_LIBRARY_PATH."""
     return _double("fake_nvml.c", "libnvidia-ml.so.1", defines)
+
+
+@functools.cache
+def hip_runtime(*defines: str) -> Path:
+    """The double of libamdhip64.so.6 (with OLD_LAYOUT: .so.5), compiled once per session, in a directory of its own."""
+    return _double("fake_hip.c", f"libamdhip64.so.{5 if 'OLD_LAYOUT' in defines else 6}", defines)
+
+
+@functools.cache
+def rocm_install() -> Path:
+    """The double of HIP in a directory in which the double of its rocBLAS lies too: the path of the former."""
+    directory = _compiled() / "rocm"
+    hip = compile_double(DRIVERS / "fake_hip.c", directory, "libamdhip64.so.6", soname="libamdhip64.so.6")
+    compile_double(DRIVERS / "fake_rocblas.c", directory, "librocblas.so.4", soname="librocblas.so.4", links=(hip,))
+    return hip
 
 
 def _double(source: str, soname: str, defines: tuple[str, ...]) -> Path:

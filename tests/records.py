@@ -68,6 +68,12 @@ _TYPICAL: dict[str, dict[str, Any]] = {
         "free_memory": 23 * GiB,
         "kernel_version": "580.95.05",
     },
+    "AMDGPU": {
+        "name": "AMD Radeon RX 7900 XTX",
+        "vendor_id": AMD,
+        "total_memory": 24 * GiB,
+        "free_memory": 23 * GiB,
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""Completing what a library says of a card with what others know better: witnesses, its own validation, the system.
+"""Completing what a library says of a card with what others know better: witnesses, the survey, its own validation, the system.
 
 Each completed field names its source; nothing that the library itself said is overwritten except free and used memory,
 which witnesses see for every process and not only for the asking one.
@@ -18,27 +18,62 @@ _SYSTEM = "system"
 _FROM_WITNESS = ("free_memory", "used_memory")
 _FROM_ANYONE = (
     *("uuid", "uuid_space", "pci_id", "total_memory", "kernel_version"),
-    *("compute_major", "compute_minor", "vendor_id", "name"),
+    *("compute_major", "compute_minor", "vendor_id", "device_id", "gfx_target", "name"),
 )
+# Two figures are of one memory where they differ by less than this part: drivers take different reserves off.
+_SAME_MEMORY = 1 / 8
 
 
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
-    witnesses = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
-    return [_complete(device, witnesses, evidence) for device in devices]
+    asked = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
+    surveyed = machine.witnesses(evidence.host)
+    return [_complete(device, asked, surveyed, evidence) for device in devices]
 
 
 def _is_witness(outcome: Outcome) -> bool:
     return library_named(outcome.probe.library).witness and outcome.probe.purpose is Purpose.LIST
 
 
-def _complete(device: Device, witnesses: Iterable[Device], evidence: Evidence) -> Device:
-    for witness in witnesses:
+def _complete(device: Device, asked: Iterable[Device], surveyed: Iterable[Device], evidence: Evidence) -> Device:
+    told = []
+    for witness in (*asked, *surveyed):
         if identity.same_card(device, witness).answer == "same":
+            told.append(witness)
             device = filled(device, witness, _FROM_ANYONE)
-            device = filled(device, witness, _FROM_WITNESS, overwrite=True)
+            device = _described(device, witness) if witness in surveyed else device
+    device = _measured(device, told)
     device = _from_validation(device, evidence)
     device = shared_memory(device, evidence.host)
     return _used(device)
+
+
+def _described(device: Device, surveyed: Device) -> Device:
+    """With what the kernel's files say of the card itself. HIP shows the architecture that a variable tells it to, and most
+    releases do not know which cards are integrated."""
+    capabilities = {**surveyed.capabilities, **device.capabilities}
+    if device.gfx_target and surveyed.gfx_target and device.gfx_target != surveyed.gfx_target:
+        capabilities["real_gfx_target"] = surveyed.gfx_target
+    device = device._replace(capabilities=capabilities)
+    if device.type is not DeviceType.UNKNOWN or surveyed.type is DeviceType.UNKNOWN:
+        return device
+    sources = {**dict(device.sources), "type": surveyed.library}
+    return device._replace(type=surveyed.type, sources=tuple(sorted(sources.items())))
+
+
+def _measured(device: Device, witnesses: Iterable[Device]) -> Device:
+    """With the free memory of the witness that speaks of the same memory: of the closest, and of equals the last.
+
+    An integrated card has two memories, one set aside for it and one that it shares, and a witness may speak of the other.
+    """
+
+    def distance(witness: Device) -> int:
+        known = device.total_memory is not None and witness.total_memory is not None
+        return abs((device.total_memory or 0) - (witness.total_memory or 0)) if known else 0
+
+    fitting = [witness for witness in witnesses if distance(witness) <= (device.total_memory or 0) * _SAME_MEMORY]
+    for witness in sorted(fitting, key=distance, reverse=True):
+        device = filled(device, witness, _FROM_WITNESS, overwrite=True)
+    return device
 
 
 def filled(device: Device, other: Device, fields: Iterable[str], overwrite: bool = False) -> Device:

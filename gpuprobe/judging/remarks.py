@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe import machine
+from gpuprobe import environment, machine
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
+from gpuprobe.judging.rules import order
 from gpuprobe.judging.standing import standings
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.libraries import library_named, rank_of
+from gpuprobe.libraries import Library, library_named, rank_of
+from gpuprobe.machine import Card
 from gpuprobe.model import Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
 
 _BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
@@ -26,6 +28,7 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
         *_other_slices(inventory),
         *_woken(evidence),
         *_appeared(evidence),
+        *_overridden(inventory),
         *_little_free(inventory),
     )
 
@@ -95,7 +98,7 @@ def _left_out(evidence: Evidence) -> Iterator[str]:
         library = library_named(outcome.probe.library)
         concerned = any(serves(library, card) for card in cards)
         if outcome.status is Status.SKIPPED and outcome.probe.purpose is Purpose.LIST and concerned:
-            yield f"{library.name} was not asked: {outcome.message}"
+            yield f"{library.name} was not asked: {(outcome.message or '').removeprefix('not asked: ')}"
 
 
 def _other_slices(inventory: Inventory) -> Iterator[str]:
@@ -114,15 +117,32 @@ def _woken(evidence: Evidence) -> Iterator[str]:
         asked = [
             outcome.probe.library
             for outcome in evidence.outcomes
-            if outcome.seconds is not None and serves(library_named(outcome.probe.library), card)
+            if outcome.seconds is not None and _opens(library_named(outcome.probe.library), card)
         ]
         if card.was_asleep and asked:
             yield f"{card.pci_id} was asleep and was woken by asking {', '.join(dict.fromkeys(asked))} (`--no-wake` does not)"
 
 
+def _opens(library: Library, card: Card) -> bool:
+    return serves(library, card) or (library.opens_every_node and card.render_node is not None)
+
+
 def _appeared(evidence: Evidence) -> Iterator[str]:
     if evidence.appeared:
         yield f"asking as root let the driver create {', '.join(f'`{path}`' for path in evidence.appeared)}"
+
+
+def _overridden(inventory: Inventory) -> Iterator[str]:
+    """A library that takes a card for another architecture than it has, as `HSA_OVERRIDE_GFX_VERSION` tells ROCm."""
+    environ = inventory.evidence.host.environ
+    names = [name for name in environ if (row := environment.variable(name)) is not None and row.per_device]
+    told = ", ".join(f"`{name}={environ[name]}`" for name in names)
+    for device in sorted((*inventory.kept, *(drop.device for drop in inventory.drops)), key=order):
+        real = device.capabilities.get("real_gfx_target")
+        if real is not None:
+            why = f"{told} tells it so" if told else "the kernel driver says otherwise"
+            name = f"{device.name or 'a device'} ({device.id})"
+            yield f"{device.library} takes {name} for {device.gfx_target}, and it is {real}: {why}"
 
 
 def _little_free(inventory: Inventory) -> Iterator[str]:

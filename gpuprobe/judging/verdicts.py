@@ -74,7 +74,8 @@ def _because(outcome: Outcome, verdict: Verdict) -> str:
 def describe(outcome: Outcome) -> str:
     """One clause: what happened, in which step, with the library's number and words where there are any."""
     said = outcome.message or ""
-    where = f" in `{outcome.last_step}`" if outcome.last_step and f"`{outcome.last_step}`" not in said else ""
+    told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_step}`" in said
+    where = f" in `{outcome.last_step}`" if outcome.last_step and not told else ""
     name = outcome.code_name or (f"error {outcome.code}" if outcome.code is not None else "")
     known = f" ({name})" if name and name not in (outcome.message or "") else ""
     if said:

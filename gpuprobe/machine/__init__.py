@@ -1,7 +1,8 @@
-"""What the survey of a machine means: the one face of cards.py, surroundings.py and processor.py, which are pure."""
+"""What the survey of a machine means: the one face of the files of this room, which are pure."""
 
 from __future__ import annotations
 
+from gpuprobe.machine.amd import views as witnesses
 from gpuprobe.machine.cards import Bystander, Card, bystanders, cards
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
 from gpuprobe.machine.surroundings import JetPack, container, jetpack, operating_system, virtualization, wsl
@@ -21,5 +22,6 @@ __all__ = [
     "operating_system",
     "processor",
     "virtualization",
+    "witnesses",
     "wsl",
 ]

@@ -29,8 +29,8 @@ def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
     return {
         "backend": library.backend,
         "purpose": "validate" if probe.purpose is Purpose.VALIDATE else "list",
-        "candidates": candidates(library, host),
-        "paths": [binding_path(library.binding)] if library.binding else [],
+        "candidates": candidates(library, host) or [str(library.binding)],
+        "paths": [path] if (path := binding_path(library.binding)) else [],
         "device": _identity(probe, known),
     }
 
@@ -47,15 +47,18 @@ def candidates(library: Library, host: Host) -> list[str]:
     return [*present, *outside]
 
 
-def binding_path(module: str) -> str | None:
-    """The directory that holds a vendor's Python binding, found without importing it; None: not installed.
+def binding_path(module: str | None) -> str | None:
+    """The directory to import a vendor's Python binding from, found without importing it; None: none, or not installed.
 
     Only where packages are installed: the working directory and `PYTHONPATH` are anybody's.
     """
     told = {str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
     installed = [entry for entry in sys.path if Path(entry).name in _PACKAGES and str(Path(entry).resolve()) not in told]
-    spec = PathFinder.find_spec(module, installed)
-    return None if spec is None or spec.origin is None else str(Path(spec.origin).parent)
+    spec = PathFinder.find_spec(module, installed) if module else None
+    if spec is None or spec.origin is None:
+        return None
+    is_package = spec.submodule_search_locations is not None
+    return str(Path(spec.origin).parents[1 if is_package else 0])
 
 
 def child_environment(environ: Mapping[str, str], probe: Probe, mark: str) -> dict[str, str]:
@@ -81,7 +84,10 @@ def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:
     if probe.purpose is not Purpose.VALIDATE:
         return None
     device = _listed(probe, known)
-    return {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}
+    identity = {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}
+    if library_named(probe.library).validated_alone and probe.variables:
+        return {**identity, "number": 0, "copy": 0, "alone": True}
+    return identity
 
 
 def _listed(probe: Probe, known: Sequence[Outcome]) -> Device:

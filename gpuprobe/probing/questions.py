@@ -8,11 +8,13 @@ been validated is worth validating, so planning and judging cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gpuprobe import environment, machine
-from gpuprobe.judging import identity
+from gpuprobe.judging import identity, visibility
 from gpuprobe.judging.rules import judge, offered, order
+from gpuprobe.judging.verdicts import validates
+from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
 from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
 
@@ -27,6 +29,8 @@ LISTING_FAILED = frozenset(
         Status.CALL_FAILED,
     }
 )
+
+_NOT_WORTH_ASKING_AGAIN = (Status.SKIPPED, Status.ABSENT, Status.NOT_LOADABLE, Status.TIMED_OUT, Status.ABANDONED)
 
 
 def next_probes(evidence: Evidence, wanted: Wanted, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
@@ -73,7 +77,7 @@ def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Statu
     """Status and sentence for a library that no child is started for; None: it is to be asked."""
     if not installed(library, host) and not vendor_cards(library, host):
         names = " or ".join(f"`{name}`" for name in library.sonames[host.platform])
-        return Status.ABSENT, f"{names} is not installed, and no card here needs it"
+        return Status.ABSENT, f"{names} is not installed, and no card here needs it" if names else "no card here needs it"
     if library.backend is None:
         return Status.SKIPPED, f"this version of gpuprobe cannot ask {library.name} yet"
     if library.switch and environment.truth(host.environ.get(library.switch, "")) is False:
@@ -94,7 +98,10 @@ def vendor_cards(library: Library, host: Host) -> tuple[machine.Card, ...]:
 
 
 def _sleeping(library: Library, host: Host) -> list[str]:
-    return [card.pci_id or "the card" for card in vendor_cards(library, host) if card.was_asleep]
+    opened = list(vendor_cards(library, host))
+    if library.opens_every_node:
+        opened += [card for card in machine.cards(host) if card.render_node and card not in opened]
+    return [card.pci_id or "the card" for card in opened if card.was_asleep]
 
 
 def _listings(host: Host, wanted: Wanted) -> Iterator[Probe]:
@@ -131,8 +138,8 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
         filters = [name for name in library.filters if name in evidence.host.environ]
-        # A library that hangs would only hang once more.
-        unasked = outcome.status in (Status.SKIPPED, Status.ABSENT, Status.TIMED_OUT, Status.ABANDONED)
+        # A library that hangs would only hang once more, and what cannot be loaded is hidden by no variable.
+        unasked = outcome.status in _NOT_WORTH_ASKING_AGAIN
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
             yield Probe(library.name, Purpose.UNFILTERED, variables=tuple((name, None) for name in filters))
 
@@ -142,7 +149,8 @@ def _validations(
 ) -> Iterator[Probe]:
     if wanted.validate == "none":
         return
-    busy = [device for device in offered(evidence) if any(_asks(probe, device) for probe in running)]
+    listed = offered(evidence)
+    busy = [device for device in listed if any(validates(probe, device) for probe in running)]
     for device in _worth_validating(evidence, wanted):
         if not _settled(device, wanted, (*running, *starting)):
             continue
@@ -150,16 +158,19 @@ def _validations(
         if any(identity.same_card(device, other).answer == "same" for other in busy):
             continue
         busy.append(device)
-        yield validation_probe(device)
+        yield validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
 
 
-def _asks(probe: Probe, device: Device) -> bool:
-    return probe == validation_probe(device)
-
-
-def validation_probe(device: Device) -> Probe:
+def validation_probe(
+    device: Device, listed: Sequence[Device] = (), platform: str = "linux", environ: Mapping[str, str] | None = None
+) -> Probe:
+    """The question whether this device computes. `listed` is every device that is offered, `environ` what they were listed
+    under: a child that is to see one device alone needs its name as it is outside the user's own list (weakness 14.4)."""
     drivers = library_named(device.library).drivers
-    variables = drivers.only(device.manifest) if drivers is not None and device.manifest is not None else ()
+    if drivers is not None and device.manifest is not None:
+        variables: Variables = drivers.only(device.manifest)
+    else:
+        variables = _for_it_alone(device, listed, platform, environ or {})
     return Probe(
         device.library,
         Purpose.VALIDATE,
@@ -168,6 +179,20 @@ def validation_probe(device: Device) -> Probe:
         manifest=device.manifest,
         variables=variables,
     )
+
+
+def _for_it_alone(device: Device, listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> Variables:
+    """The variables that leave a child this device and no other of its library; none where no token can name it.
+
+    The token is that of the device as it was listed: what a witness added would make it another question in a replay.
+    """
+    if not library_named(device.library).validated_alone:
+        return ()
+    mine = [other for other in listed if (other.library, other.build) == (device.library, device.build)]
+    device = next((other for other in mine if other.key == device.key), device)
+    if visibility.filter_id(device, environ, platform, mine) is None:
+        return ()
+    return visibility.visible_variables([device], mine, platform, environ)
 
 
 def _worth_validating(evidence: Evidence, wanted: Wanted) -> list[Device]:

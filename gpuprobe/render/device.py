@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.identity import same_card
-from gpuprobe.libraries import LIBRARIES, NVML, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
 from gpuprobe.strings import compute_string, printable
 
@@ -150,17 +150,12 @@ def numbers(device: Device, inventory: Inventory) -> Json:
     }
 
 
-_NUMBERED_AS = {library.name: library.name.lower().replace(" ", "_") for library in LIBRARIES} | {
-    NVML.name: "nvidia_smi"
-}
-
-
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
-    if device.partition is not None and library_named(device.library).witness:
+    library = library_named(device.library)
+    if device.partition is not None and library.witness:
         return []  # nvidia-smi numbers cards; a slice has a number inside its card only
-    selections = library_named(device.library).selections.values()
-    if not any(selection.takes == "raw" for selection in selections):
-        return [(_NUMBERED_AS[device.library], device.number)]
+    if not any(selection.takes == "raw" for selection in library.selections.values()):
+        return [(library.numbered_as, device.number)] if library.numbered_as else []
     return [("vulkan_raw", device.number), ("vulkan_listed", _place_behind_filters(device, inventory))]
 
 

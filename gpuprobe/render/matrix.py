@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.judging.views import View
+from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
@@ -21,9 +22,9 @@ LAST_LINES = 5
 # The steps of all libraries in four stages, by how their names begin; what begins otherwise looks for the device.
 STAGES = ("load", "init", "find", "context")
 _BEGINNINGS = {
-    "load": ("load ",),
-    "init": ("cuDriverGetVersion", "cuInit", "vkEnumerateInstance", "vkCreateInstance"),
-    "context": ("cuDevicePrimaryCtx", "cuCtx", "cuMem", "vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
+    "context": tuple(name for library in LIBRARIES for name in library.context_steps),
+    "init": tuple(name for library in LIBRARIES for name in library.init_steps),
+    "load": ("load ",),  # last: a library may load another one to use a device
 }
 _WORDS = {
     Verdict.SUPPORTED: "passed",

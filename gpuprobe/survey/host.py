@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from gpuprobe import environment
 from gpuprobe.model import DeviceNode, Host, Reading
+from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.pci import DEVICES, pci_functions
 from gpuprobe.survey.tree import ABSENT, Tree
@@ -73,6 +74,7 @@ def read_host(
     platform = platform or sys.platform
     machine = machine or _machine()
     texts = _texts(tree) if platform == "linux" else {}
+    functions = pci_functions(tree) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
@@ -81,9 +83,9 @@ def read_host(
         gids=_groups(),
         cpus_allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         environ=environment.known(environ),
-        texts=texts,
+        texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
-        pci=pci_functions(tree) if platform == "linux" else (),
+        pci=functions,
         nodes=tuple(_nodes(tree)) if platform == "linux" else (),
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),

@@ -25,6 +25,11 @@ _MOST_NAMES = 8 * 1024 * 1024  # bytes; pci.ids had 1.5 MB in 2025
 _AWAKE = ("active", "unsupported", None)
 
 
+def is_awake(runtime_status: str | None) -> bool:
+    """Whether a card is surely awake, given what sysfs says of its power: without management it always is."""
+    return runtime_status in _AWAKE
+
+
 def pci_functions(tree: Tree) -> tuple[PciFunction, ...]:
     """Display controllers, accelerators and NVIDIA's bridges, by address; named where the machine has the names."""
     addresses = sorted((name for name in tree.names(DEVICES) if _ADDRESS.fullmatch(name.lower())), key=_order)
@@ -49,7 +54,7 @@ def _may_be_kept(tree: Tree, name: str) -> bool:
 def _read(tree: Tree, name: str) -> PciFunction:
     place = f"{DEVICES}/{name}"
     status = tree.line(f"{place}/power/runtime_status")
-    awake = status in _AWAKE
+    awake = is_awake(status)
     override = tree.line(f"{place}/driver_override")
     return PciFunction(
         address=name.lower(),

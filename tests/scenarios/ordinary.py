@@ -9,7 +9,9 @@ from tests.scenarios.parts import (
     FIRST,
     GEFORCE,
     LAVAPIPE,
+    NAVI_31,
     RADEON,
+    RADEON_WITNESSED,
     SECOND,
     UVM_MODULE,
     VULKAN_LOADER,
@@ -20,8 +22,10 @@ from tests.scenarios.parts import (
     drm_nodes,
     geforce,
     kernel_module,
+    kfd_nodes,
     lines,
     nvidia_nodes,
+    radeon_files,
     radv,
 )
 from tests.scenarios.staging import Node, Staged
@@ -55,11 +59,12 @@ def two_geforces(**changed: Any) -> Staged:
 def one_radeon(**changed: Any) -> Staged:
     """A desktop with Mesa and no ROCm, as distributions install it."""
     found: dict[str, Any] = {
-        "files": {**computer(), "/sys/module/amdgpu/initstate": "live\n"},
-        "pci": {"0000:03:00.0": RADEON},
+        "files": {**computer(), "/sys/module/amdgpu/initstate": "live\n", **kfd_nodes(NAVI_31)},
+        "pci": {"0000:03:00.0": {**RADEON, **radeon_files()}},
         "nodes": {"/dev/kfd": Node(0o660, 992, 511, 0), **drm_nodes()},
         "installed": VULKAN_LOADER,
         "manifests": {**LAVAPIPE, **radv()},
+        "amdgpu": RADEON_WITNESSED,
     }
     return Staged(**{**found, **changed})
 

@@ -14,6 +14,7 @@ VIDEO = 44
 NVIDIA_DRIVER = "580.95.05"
 CUDA_AND_NVML = {"libcuda.so.1": f"libcuda.so.{NVIDIA_DRIVER}", "libnvidia-ml.so.1": f"libnvidia-ml.so.{NVIDIA_DRIVER}"}
 VULKAN_LOADER = {"libvulkan.so.1": "libvulkan.so.1.3.239"}
+ROCM_6 = {"libamdhip64.so.6": "libamdhip64.so.6.3.60304", "librocblas.so.4": "librocblas.so.4.3.60304"}
 NVIDIA_MANIFEST, RADV_MANIFEST, INTEL_MANIFEST = "nvidia_icd.json", "radeon_icd.x86_64.json", "intel_icd.x86_64.json"
 LAVAPIPE = {"lvp_icd.x86_64.json": Driver("libvulkan_lvp.so")}
 
@@ -109,6 +110,9 @@ def geforce(number: int = 0, **more: str) -> Function:
 
 
 RADEON: Function = {**RX_7900, "drm": "card0 renderD128"}
+RADEON_WITNESSED = described(
+    name="AMD Radeon RX 7900 XTX", pci="0000:03:00.0", vram=24 * GiB, used=GiB, gtt=31 * GiB, shared=GiB // 16
+)
 IRIS: Function = {**RTX_4090, "vendor": "0x8086\n", "device": "0xa7a0\n", "driver": "i915", "drm": "card0 renderD128"}
 
 
@@ -137,6 +141,38 @@ def radv(*lines: str, address: str = "0000:03:00.0") -> dict[str, Driver]:
         driver_name="radv", driver_info="Mesa 25.0.7", api="1.4.305",
     )
     return {RADV_MANIFEST: Driver("libvulkan_radeon.so", script(card, *lines))}
+
+
+def radeon_files(total: int = 24 * GiB, used: int = GiB, unique: str = "8b5ac29c9e8f1a2b", **more: str) -> Function:
+    """What `amdgpu` says of a card with memory of its own, in bytes."""
+    return {
+        "mem_info_vram_total": f"{total}\n",
+        "mem_info_vram_used": f"{used}\n",
+        "mem_info_vis_vram_total": f"{total}\n",
+        "mem_info_gtt_total": f"{31 * GiB}\n",
+        "mem_info_gtt_used": f"{GiB // 16}\n",
+        "mem_info_vram_vendor": "samsung\n",
+        "unique_id": f"{unique}\n",
+        **more,
+    }
+
+
+def kfd_nodes(*nodes: Mapping[str, int]) -> dict[str, str]:
+    """KFD's topology: node 0 is the processor; `memory` is the size of a node's bank, the rest are its properties."""
+    place = "/sys/class/kfd/kfd/topology/nodes"
+    files = {f"{place}/0/properties": "cpu_cores_count 32\nsimd_count 0\ngfx_target_version 0\nlocation_id 0\n"}
+    for number, node in enumerate(nodes, start=1):
+        properties = {"cpu_cores_count": 0, "simd_count": 192, "vendor_id": 4098, "domain": 0, **node}
+        memory = properties.pop("memory", 24 * GiB)
+        files[f"{place}/{number}/properties"] = "".join(f"{key} {value}\n" for key, value in properties.items())
+        files[f"{place}/{number}/mem_banks/0/properties"] = f"heap_type 1\nsize_in_bytes {memory}\nflags 0\nwidth 384\n"
+    return files
+
+
+NAVI_31 = {
+    "gfx_target_version": 110000, "location_id": 768, "drm_render_minor": 128, "device_id": 29772,
+    "unique_id": 0x8B5AC29C9E8F1A2B,
+}  # fmt: skip
 
 
 def anv() -> dict[str, Driver]:

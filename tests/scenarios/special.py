@@ -136,6 +136,7 @@ def hostile() -> Staged:
         installed={**CUDA_AND_NVML, **VULKAN_LOADER},
         manifests={"radeon_icd'$(touch v).json": Driver("libvulkan_radeon.so", nvk)},
         cuda=cuda_card(name=name),
+        amdgpu='device name="\x1b[2J$(touch s)" pci=0000:03:00.0',
         nvml=lines(cuda_card(name=name), "kernel 580.95.05\x1b[2J$(touch u)"),
         environ={"CUDA_VISIBLE_DEVICES": f"{A},$(touch t)\x1b[31m"},
     )

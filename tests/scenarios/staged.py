@@ -29,6 +29,7 @@ from tests.scenarios.parts import (
     radv,
     virtual_computer,
 )
+from tests.scenarios.radeons import beside_integrated, overridden
 from tests.scenarios.special import eight_cards, front_page, hostile, integrated_in_a_container, jetson, laptop, mig_slices, wsl
 from tests.scenarios.staging import Driver, Staged
 
@@ -62,8 +63,10 @@ STAGED: dict[str, Callable[[], Staged]] = {
     "docker-without-gpus": in_docker,
     "amd-vulkan-only": one_radeon,
     "amd-no-permission": lambda: one_radeon(
-        groups=(1000,), manifests={**LAVAPIPE, "radeon_icd.x86_64.json": Driver("libvulkan_radeon.so", "")}
+        groups=(1000,), amdgpu="", manifests={**LAVAPIPE, "radeon_icd.x86_64.json": Driver("libvulkan_radeon.so", "")}
     ),
+    "rocm-beside-integrated": beside_integrated,
+    "rocm-overridden": overridden,
     "laptop-asleep": laptop,
     "crashing-vulkan-driver": lambda: one_radeon(
         manifests={"amd_icd64.json": Driver("amdvlk64.so", "crash vkEnumeratePhysicalDevices"), **LAVAPIPE, **radv()}

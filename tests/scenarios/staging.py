@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +18,11 @@ from typing import Any, NamedTuple
 from gpuprobe.backends import calling
 from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.discovery import gather, replay
-from gpuprobe.libraries import CUDA, LIBRARIES, NVML, VULKAN, Library
+from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
 from gpuprobe.model import DeviceNode, Evidence, Host, Outcome, Probe, Purpose, Status, Step, Wanted
 from gpuprobe.probing.questions import installed, not_asked, vendor_cards
 from gpuprobe.survey.host import may_open, read_host
-from tests.doubles import DRIVERS, compile_double, cuda_driver, nvml_driver
+from tests.doubles import BINDINGS, DRIVERS, compile_double, cuda_driver, nvml_driver, rocm_install
 from tests.machines import Function, machine
 
 ASKED_AT = "2026-11-21T09:00:00Z"
@@ -55,6 +56,9 @@ class Staged(NamedTuple):
     manifests: Mapping[str, Driver] = {}  # by file name, in the order of the loader
     cuda: str = ""
     nvml: str = ""
+    hip: str = ""
+    rocblas: str = ""
+    amdgpu: str = ""
     environ: Mapping[str, str] = {}
     groups: tuple[int, ...] = (44, RENDER, USER)
     machine: str = "x86_64"
@@ -72,7 +76,8 @@ def evidence_of(staged: Staged) -> Evidence:
             asked = _asked(_with_real_manifests(host, root), staged)
         outcomes = tuple(steady(outcome) for outcome in asked)
         evidence = Evidence(host, outcomes, ASKED_AT)
-        told = _without_stage(evidence, {str(drivers): staged.folder, f"{root}/": "/"}, staged)
+        places = {str(drivers): staged.folder, f"{root}/": "/", str(BINDINGS): "/usr/lib/python3/dist-packages"}
+        told = _without_stage(evidence, places, staged)
     return replay(told, EVERYTHING)
 
 
@@ -103,7 +108,12 @@ def _owned(node: DeviceNode, staged: Staged) -> DeviceNode:
 
 def _install_doubles(staged: Staged, drivers: Path) -> None:
     drivers.mkdir()
-    doubles = {"libcuda.so.1": cuda_driver, "libnvidia-ml.so.1": nvml_driver}
+    doubles = {
+        "libcuda.so.1": cuda_driver,
+        "libnvidia-ml.so.1": nvml_driver,
+        "libamdhip64.so.6": rocm_install,
+        "librocblas.so.4": lambda: rocm_install().with_name("librocblas.so.4"),
+    }
     for name in doubles.keys() & staged.installed.keys():
         shutil.copy(doubles[name](), drivers / staged.installed[name])
         if staged.installed[name] != name:
@@ -126,23 +136,30 @@ def _environment(staged: Staged, root: Path, drivers: Path) -> Iterator[None]:
     # Mesa's own layer puts the devices in an order that depends on the display.
     chosen = {"VK_DRIVER_FILES": ":".join(manifests) or f"{root}/none.json", "NODEVICE_SELECT": "1"}
     doubles = {"LD_LIBRARY_PATH": str(drivers), "FAKE_CUDA": staged.cuda, "FAKE_NVML": staged.nvml}
+    doubles |= {"FAKE_HIP": staged.hip, "FAKE_ROCBLAS": staged.rocblas, "FAKE_AMDGPU": staged.amdgpu}
+    sys.path.insert(0, str(BINDINGS))  # where the parent finds the bindings
     os.environ.clear()
     os.environ.update({"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **chosen, **doubles, **staged.environ})
     try:
         yield
     finally:
+        sys.path.remove(str(BINDINGS))
         os.environ.clear()
         os.environ.update(before)
 
 
 def _asked(host: Host, staged: Staged) -> tuple[Outcome, ...]:
     """The answers of everything that is installed there; of the rest, the loader's words (this machine may have it)."""
-    askable = [library for library in LIBRARIES if library in (CUDA, VULKAN, NVML)]
-    there = tuple(library.name for library in askable if installed(library, host))
+    askable = [library for library in LIBRARIES if library in (CUDA, ROCM, LEVEL_ZERO, VULKAN, NVML, AMDGPU)]
+    there = tuple(library.name for library in askable if installed(library, host) or _is_a_binding_alone(library, host))
     gathered = gather(host, EVERYTHING._replace(libraries=there, seconds=staged.limit)).outcomes if there else ()
     missing = [library for library in askable if library.name not in there and vendor_cards(library, host)]
     answers = {outcome.probe: outcome for outcome in (*not_asked(host, EVERYTHING), *gathered, *map(not_found, missing))}
     return tuple(answers.values())
+
+
+def _is_a_binding_alone(library: Library, host: Host) -> bool:
+    return library.sonames["linux"] == () and vendor_cards(library, host) != ()
 
 
 def not_found(library: Library) -> Outcome:

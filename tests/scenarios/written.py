@@ -145,7 +145,8 @@ def three_vendors() -> Evidence:
     )
     everything = (geforce, radeon, arc, *views)
     host = linux(pci, *libraries, manifests=(a_manifest(),))
-    listings = (*(an_outcome(each) for each in (geforce, radeon, arc)), an_outcome(*views), witnessed(geforce))
+    kernel = an_outcome(a_device("AMDGPU", pci_id=radeon_at, used_memory=GiB))
+    listings = (*(an_outcome(each) for each in (geforce, radeon, arc)), an_outcome(*views), witnessed(geforce), kernel)
     return evidence(host, *listings, *map(passed, everything))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +14,14 @@ from gpuprobe.model import (
     FoundLibrary,
     Host,
     Outcome,
+    Partition,
     Probe,
     Purpose,
     Status,
     Wanted,
 )
-from gpuprobe.probing.questions import next_probes, not_asked
+from gpuprobe.probing.asking import request
+from gpuprobe.probing.questions import next_probes, not_asked, validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -64,7 +67,7 @@ def test_a_library_that_is_not_installed_costs_no_child() -> None:
 
     assert next_probes(evidence(host), ANY) == ()
     assert {outcome.probe.library: outcome.status for outcome in not_asked(host, ANY)} == dict.fromkeys(
-        ("CUDA", "ROCm", "Level Zero", "Vulkan", "NVML"), Status.ABSENT
+        ("CUDA", "ROCm", "Level Zero", "Vulkan", "NVML", "AMDGPU"), Status.ABSENT
     )
 
 
@@ -277,6 +280,111 @@ def test_a_device_that_a_witness_completed_is_validated_as_its_library_listed_it
     (device,) = judge(known, ANY).kept
     assert (device.id, device.key) == (nvml.uuid, FIRST)
     assert device.validation is not None
+
+
+ROCR_A, ROCR_B = "GPU-4b2c1a9f8d3e6f7a", "GPU-5c3d2b0a9e4f7a8b"
+
+
+def shown_alone(*devices: Device, **environ: str) -> list[dict[str, str | None]]:
+    """The variables of the children that validate these cards of ROCm."""
+    known = evidence(having("libamdhip64.so.6", environ=environ), an_outcome(*devices))
+    probes = next_probes(known, Wanted(validate="all"))
+    return [dict(probe.variables) for probe in probes if probe.purpose is Purpose.VALIDATE]
+
+
+def test_a_card_of_rocm_is_validated_in_a_child_that_sees_no_other() -> None:
+    """rocBLAS starts on every card that it sees, and aborts on one that it does not support."""
+    cards = (a_device("ROCm", uuid=ROCR_A, pci_id=FIRST), a_device("ROCm", number=1, uuid=ROCR_B, pci_id=SECOND))
+
+    unset = {"HIP_VISIBLE_DEVICES": None, "GPU_DEVICE_ORDINAL": None}
+    assert shown_alone(*cards) == [{"ROCR_VISIBLE_DEVICES": ROCR_A, **unset}, {"ROCR_VISIBLE_DEVICES": ROCR_B, **unset}]
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({}, "0"),
+        ({"ROCR_VISIBLE_DEVICES": "2,1"}, "2"),
+        ({"HIP_VISIBLE_DEVICES": "3"}, "3"),
+        ({"ROCR_VISIBLE_DEVICES": "2,1", "HIP_VISIBLE_DEVICES": "1"}, "1"),
+    ],
+)
+def test_a_card_without_a_uuid_is_named_as_it_is_outside_the_users_own_list(environ: dict[str, str], token: str) -> None:
+    """Weakness 14.4: the child that listed it counted within that list."""
+    (variables,) = shown_alone(a_device("ROCm", number=0, uuid=None, pci_id=FIRST), **environ)
+
+    assert variables["ROCR_VISIBLE_DEVICES"] == token
+    assert variables["HIP_VISIBLE_DEVICES"] is None
+
+
+def test_cudas_variable_does_not_hide_the_card_from_its_own_validation() -> None:
+    (variables,) = shown_alone(a_device("ROCm", uuid=ROCR_A, pci_id=FIRST), CUDA_VISIBLE_DEVICES="1")
+
+    assert (variables["ROCR_VISIBLE_DEVICES"], variables["HIP_VISIBLE_DEVICES"]) == (ROCR_A, "0")
+
+
+def test_each_partition_of_a_card_is_shown_alone_by_its_number() -> None:
+    shared = {"uuid": ROCR_A, "pci_id": FIRST, "partition": Partition("cpx", ROCR_A)}
+    partitions = [a_device("ROCm", number=number, copy=number, **shared) for number in range(3)]
+
+    assert [variables["ROCR_VISIBLE_DEVICES"] for variables in shown_alone(*partitions)] == ["0", "1", "2"]
+
+
+def test_a_child_that_sees_one_card_alone_is_asked_for_its_only_one() -> None:
+    host = having("libamdhip64.so.6")
+    partitions = [a_device("ROCm", number=n, copy=n, uuid=ROCR_A, partition=Partition("cpx", ROCR_A)) for n in range(3)]
+    listed = an_outcome(*partitions)
+    probes = [probe for probe in next_probes(evidence(host, listed), Wanted(validate="all")) if probe.device]
+
+    asked = [request(probe, host, [listed])["device"] for probe in probes]
+
+    assert asked == [{"uuid": ROCR_A, "pci_id": None, "number": 0, "copy": 0, "alone": True}] * 3
+
+
+def test_what_is_shown_alone_does_not_depend_on_what_a_witness_added() -> None:
+    """Else a replay that judges the completed device would not find the recorded answer."""
+    card = a_device("ROCm", uuid=None, pci_id=FIRST)
+    completed = card._replace(uuid=ROCR_A, listed_as=FIRST)
+
+    assert validation_probe(completed, [card]) == validation_probe(card, [card])
+
+
+def test_a_module_that_needs_no_library_is_asked_where_its_card_is() -> None:
+    amd = a_host(pci=(a_card(vendor=0x1002, driver="amdgpu"),))
+
+    assert listing("AMDGPU") in next_probes(evidence(amd), ANY)
+    assert listing("AMDGPU") not in next_probes(evidence(a_host(pci=(a_card(),))), ANY)
+    assert request(listing("AMDGPU"), amd, [])["candidates"] == ["pyamdgpuinfo"]
+
+
+def test_what_opens_every_card_is_not_asked_while_another_vendors_card_may_not_be_woken() -> None:
+    asleep = a_card(runtime_status="suspended", drm=("card0", "renderD128"))
+    host = a_host(pci=(asleep, a_card(SECOND, vendor=0x1002, driver="amdgpu")))
+
+    assert listing("AMDGPU") not in next_probes(evidence(host), Wanted(wake=False))
+    assert listing("ROCm") in next_probes(evidence(host), Wanted(wake=False))
+
+
+def test_a_binding_that_is_not_installed_is_asked_for_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [])
+
+    assert request(listing("AMDGPU"), a_host(), [])["paths"] == []
+
+
+def test_a_binding_is_imported_from_the_directory_above_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site-packages" / "pyamdgpuinfo"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr("sys.path", [str(package.parent)])
+
+    assert request(listing("AMDGPU"), a_host(), [])["paths"] == [str(package.parent)]
+
+
+def test_what_cannot_be_loaded_is_not_asked_again_without_the_users_variables() -> None:
+    host = a_host(pci=(a_card(vendor=0x1002, driver="amdgpu"),), environ={"ROCR_VISIBLE_DEVICES": "0"})
+    known = evidence(host, an_outcome(library="ROCm", status=Status.NOT_LOADABLE))
+
+    assert not [probe for probe in next_probes(known, ANY) if probe.purpose is Purpose.UNFILTERED]
 
 
 def test_a_quick_listing_validates_nothing() -> None:

@@ -1,0 +1,81 @@
+"""rocBLAS: which of its releases fits a HIP runtime, and what starting it says of the one card that this process sees."""
+
+from __future__ import annotations
+
+import os
+from ctypes import byref, c_void_p
+
+from gpuprobe.backends import calling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from ctypes import CDLL
+
+    from gpuprobe.backends.calling import Facts, Step
+
+# ROCm 7 brings rocBLAS 5, 6 brings 4, 5.7 brings 3, and before that it was 0. One of another release would load a second HIP
+# into the process.
+LIBRARIES = {7: ("librocblas.so.5",), 6: ("librocblas.so.4",), 5: ("librocblas.so.3", "librocblas.so.0")}
+_ON_WINDOWS = ("rocblas.dll",)
+
+# rocblas_status, as rocBLAS's documentation numbers it.
+NAMES = {
+    1: "rocblas_status_invalid_handle",
+    2: "rocblas_status_not_implemented",
+    3: "rocblas_status_invalid_pointer",
+    4: "rocblas_status_invalid_size",
+    5: "rocblas_status_memory_error",
+    6: "rocblas_status_internal_error",
+    14: "rocblas_status_excluded_from_build",
+    15: "rocblas_status_arch_mismatch",
+}
+_STATUS = {2: "unsupported", 5: "busy", 14: "unsupported", 15: "unsupported"}
+
+
+def start(hip: CDLL, step: Step, facts: Facts, version: str | None) -> str:
+    """Starts the rocBLAS that fits HIP's version and gives it back: "rocBLAS"; without one the context was all: "context".
+
+    `facts` gets its file as "rocblas"; where it is None, "rocblas_problem" says why. On a card that it has no kernels for
+    rocBLAS prints that and aborts: the child's end is the answer then.
+    """
+    names = _names(version)
+    step(f"load {names[0]}")
+    try:
+        library = calling.load([*_beside(hip, names), *names], needs="rocblas_create_handle")
+    except calling.Failed as refused:
+        # No proof against the card: builds of Ollama and llama.cpp bring a rocBLAS of their own.
+        facts({"rocblas": None, "rocblas_problem": f"a context alone was made: {refused.message}"})
+        return "context"
+    facts({"rocblas": calling.loaded_path(library)})
+    initialize = calling.optional(library, "rocblas_initialize")
+    if initialize is not None:
+        step("rocblas_initialize")
+        initialize()
+    handle = c_void_p()
+    for function, argument in (("rocblas_create_handle", byref(handle)), ("rocblas_destroy_handle", handle)):
+        step(function)
+        code = calling.required(library, function)(argument)
+        if code:
+            raise _failure(function, code)
+    return "rocBLAS"
+
+
+def _names(version: str | None) -> tuple[str, ...]:
+    if os.name == "nt":
+        return _ON_WINDOWS
+    every = tuple(name for names in LIBRARIES.values() for name in names)
+    return LIBRARIES.get(int(version.partition(".")[0]), every) if version else every
+
+
+def _beside(hip: CDLL, names: Sequence[str]) -> list[str]:
+    """Where the rocBLAS of the same install would lie: two installs may stand side by side, and only one is the loader's."""
+    path = calling.loaded_path(hip)
+    return [os.path.join(os.path.dirname(path), name) for name in names] if path else []  # noqa: PTH118, PTH120
+
+
+def _failure(function: str, code: int) -> calling.Failed:
+    name = NAMES.get(code)
+    words = f"`{function}` answered {name or 'a number without a name'} ({code})"
+    because = "rocBLAS does not start on this card, and no model computes with ROCm without it"
+    return calling.Failed(_STATUS.get(code, "call_failed"), f"{words}: {because}", code, name)
