@@ -156,11 +156,10 @@ def test_a_library_that_tells_memory_when_it_lists_is_asked_to_list() -> None:
     assert memory_probes(device, known_with(an_outcome(device, probe=alone))) == (alone,)
 
 
-def test_metal_and_libraries_that_cannot_be_asked_yet_are_not_asked() -> None:
-    metal, rocm = a_device("Metal"), a_device("ROCm", pci_id=FIRST)
+def test_metal_is_not_asked_again() -> None:
+    metal = a_device("Metal")
 
     assert memory_probes(metal, known_with(an_outcome(metal))) == ()
-    assert memory_probes(rocm, known_with(an_outcome(rocm))) == ()
 
 
 def test_metal_keeps_its_old_figure_and_says_why() -> None:
