@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe import knowledge
-from gpuprobe.libraries import NVIDIA, library_named
+from gpuprobe.libraries import NVIDIA, Library, library_named
 from gpuprobe.model import Device
 from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override, printable
 
@@ -28,6 +28,7 @@ class Fit(NamedTuple):
     answer: str
     because: str
     source: str | None = None
+    by_compiler: bool = False  # only because the driver compiles PTX, which needs a driver of the code's own release
 
 
 class Compiled(NamedTuple):
@@ -47,7 +48,6 @@ _FORMS = (
     (re.compile(r"compute_([0-9]{2,3})([af]?)"), PTX),
     (re.compile(r"([0-9]{2,3})([af]?)-real"), CODE),  # CMAKE_CUDA_ARCHITECTURES
     (re.compile(r"([0-9]{2,3})([af]?)-virtual"), PTX),
-    (re.compile(r"([0-9]{2,3})([af]?)v"), PTX),  # the rows of knowledge
     (re.compile(r"([0-9]{1,2}\.[0-9])([af]?)"), UNSAID),
     (re.compile(r"([0-9]{2,4})([af]?)"), UNSAID),  # ggml: 860 is 8.6, 1210 is 12.1
 )
@@ -58,12 +58,17 @@ _GENERIC = re.compile(r"gfx([1-9][0-9]?)(?:-([0-9]))?-generic")
 def of_device(device: Device, architectures: Sequence[str], source: str | None = None) -> Fit:
     """How code for these architectures, as its build names them, fits a device of a library that compiles beforehand."""
     library = library_named(device.library)
+    if not compiles_beforehand(library):
+        return Fit(UNKNOWN, f"{library.name} has no architectures that code is compiled for beforehand", source)
     if library.compute == "gfx":
         return of_gfx(str(device.capabilities.get("gcn_arch_name") or device.gfx_target or ""), architectures, source)
-    if NVIDIA not in library.vendors:
-        return Fit(UNKNOWN, f"{library.name} has no architectures that code is compiled for beforehand", source)
     major, minor = device.compute_major, device.compute_minor
     return of_compute(None if major is None or minor is None else (major, minor), architectures, source)
+
+
+def compiles_beforehand(library: Library) -> bool:
+    """Whether code for it is compiled for architectures: Vulkan's drivers compile for their card, whichever it is."""
+    return library.compute == "gfx" or NVIDIA in library.vendors
 
 
 def of_build(device: Device, name: str, said: Sequence[str], platform: str) -> Fit:
@@ -148,7 +153,8 @@ def _nearness(one: Compiled, compute: Compute) -> tuple[bool, bool, Compute, boo
 
 def _fitting(one: Compiled, compute: Compute, source: str | None) -> Fit:
     if one.kind == PTX:
-        return Fit(COMPATIBLE, f"it has PTX for {one.name}, which the driver compiles for {_dotted(compute)}", source)
+        because = f"it has PTX for {one.name}, which the driver compiles for {_dotted(compute)}"
+        return Fit(COMPATIBLE, because, source, by_compiler=True)
     if one.compute == compute:
         return Fit(NATIVE, f"it has {one.kind} for {one.name}", source)
     return Fit(COMPATIBLE, f"it has {one.kind} for {one.name}, which runs on {_dotted(compute)} too", source)

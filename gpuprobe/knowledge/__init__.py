@@ -24,11 +24,12 @@ class Release(NamedTuple):
 
 
 class Family(NamedTuple):
-    """The lowest drivers for machine code of any toolkit of this major version."""
+    """The lowest drivers for machine code of any toolkit of this major version, and the lowest capability it has code for."""
 
     major: int
     linux: str
     windows: str
+    compute: str
     source: str
     checked: date
 
