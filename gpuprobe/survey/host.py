@@ -15,6 +15,8 @@ from gpuprobe.model import DeviceNode, Host, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.pci import DEVICES, pci_functions
+from gpuprobe.survey.software import software as _software
+from gpuprobe.survey.software import wanted
 from gpuprobe.survey.tree import ABSENT, Tree
 
 CGROUP, MEMINFO, CPUINFO = "/proc/self/cgroup", "/proc/meminfo", "/proc/cpuinfo"
@@ -75,6 +77,7 @@ def read_host(
     machine = machine or _machine()
     texts = _texts(tree) if platform == "linux" else {}
     functions = pci_functions(tree) if platform == "linux" else ()
+    nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
@@ -86,10 +89,11 @@ def read_host(
         texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
         pci=functions,
-        nodes=tuple(_nodes(tree)) if platform == "linux" else (),
+        nodes=nodes,
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
+        software=_software(tree, environ, machine) if platform == "linux" and wanted(functions, nodes) else None,
     )
 
 
