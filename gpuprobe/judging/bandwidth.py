@@ -5,16 +5,13 @@ Theory, and no measurement: `null` where a figure that it rests on is not known.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from gpuprobe.model import Json
 
 # PCI Express Base Specification: transfers per second and lane. 8 of 10 bits are data, from generation 3 on 128 of 130.
-_GENERATIONS = {"2.5": 1, "5": 2, "5.0": 2, "8": 3, "8.0": 3, "16": 4, "16.0": 4, "32": 5, "32.0": 5, "64": 6, "64.0": 6}
+_GENERATIONS = {"2.5": 1, "5.0": 2, "5": 2, "8.0": 3, "8": 3, "16.0": 4, "16": 4, "32.0": 5, "32": 5, "64.0": 6, "64": 6}
 _BYTES_PER_LANE = {1: 2.5e9 / 10, 2: 5e9 / 10, 3: 8e9 / 130 * 16, 4: 16e9 / 130 * 16, 5: 32e9 / 130 * 16}
-
-_SPEED = re.compile(r"([0-9]{1,3}(?:\.[0-9])?) GT/s(?: PCIe)?")
 
 
 class Link(NamedTuple):
@@ -24,8 +21,7 @@ class Link(NamedTuple):
 
 def of_link(speed: str | None, width: int | None) -> Link:
     """A link as sysfs shows it: "16.0 GT/s PCIe" and its lanes. Generation 6 packs otherwise: no figure."""
-    found = _SPEED.fullmatch(speed or "")
-    generation = _GENERATIONS.get(found[1]) if found else None
+    generation = _GENERATIONS.get((speed or "").removesuffix(" PCIe").removesuffix(" GT/s"))
     lane = _BYTES_PER_LANE.get(generation or 0)
     return Link(generation, None if lane is None or not width else round(lane * width))
 

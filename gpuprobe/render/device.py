@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gpuprobe.judging import flash_attention, visibility
-from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
@@ -47,6 +46,8 @@ def view(device: Device) -> Json:
 
 def record(device: Device, inventory: Inventory) -> Json:
     """Everything about a kept device."""
+    from gpuprobe.judging.capabilities import capabilities  # knows rows, which a machine without a device never needs
+
     return {
         **identity(device),
         "description": device.description,

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gpuprobe.libraries import AMD, NVIDIA
-from gpuprobe.model import DeviceNode, FoundSoftware, PciFunction
+from gpuprobe.model import FoundSoftware
 from gpuprobe.survey import elf, installed
 from gpuprobe.survey.packages import site_directories
 from gpuprobe.survey.tree import Tree, problem_of
@@ -23,7 +22,6 @@ _SONAMES = (
 )
 _DISTRIBUTION = re.compile(r"nvidia_(cuda_runtime|cublas|nccl)(?:_cu([0-9]{2}))?-([0-9][0-9.]{0,30})\.dist-info")
 _FILES = {"cuda_runtime": "libcudart", "cublas": "libcublas", "nccl": "libnccl"}
-_CARD_NODES = ("/dev/nvidia", "/dev/kfd", "/dev/dxg", "/dev/nvmap", "/dev/nvhost")
 
 _TENSILE = re.compile(r"(?:TensileLibrary|Kernels)\S*?[_-](gfx[0-9a-f]{3,5})((?:-[a-z]+[+-]){0,2})\.(?:dat|co|hsaco)")
 _LAZY = "TensileLibrary_lazy_"
@@ -35,12 +33,6 @@ _NAME = rb"(?:(?:sm|compute)_[0-9]{2,3}[af]?|gfx[0-9a-f]{3,5}(?::[a-z]+[+-]){0,2
 _NAMES = re.compile(rb"\0(%b(?: %b){0,63})\0" % (_NAME, _NAME))
 _BEGINNINGS = (b"\0sm_", b"\0compute_", b"\0gfx")
 _VERSION = re.compile(r"""(?m)^(__version__|cuda|hip)(?:\s*:[^=\n]*)?\s*=\s*['"]([^'"\n]{1,60})['"]""")
-
-
-def wanted(cards: Iterable[PciFunction], nodes: Iterable[DeviceNode]) -> bool:
-    """Whether the bus or a node shows a card of NVIDIA or AMD: without one nobody asks what would compute on it."""
-    nvidia_or_amd = any(card.vendor in (NVIDIA, AMD) for card in cards)
-    return nvidia_or_amd or any(node.path.startswith(_CARD_NODES) for node in nodes)
 
 
 def software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
