@@ -45,7 +45,7 @@ def _software(found: FoundSoftware) -> Json:
         "library": found.library,
         "version": found.version,
         "release": found.release,
-        "path": printable(found.path),
+        "path": found.path,
         "where": found.where,
         "architectures": list(found.architectures),
         "problem": None if found.problem is None else printable(found.problem),
@@ -73,9 +73,9 @@ def lines(answers: Iterable[Json]) -> Iterator[RenderableType]:
     if known:
         yield from heading("Software found, against this device, by its files")
     for each in known:
-        version = f" {printable(str(each['version'] or each['release'] or ''))}".rstrip()
-        yield indented(f"{printable(str(each['name']))}{version}: {each['answer']}, {each['where']} {each['path']}")
-        yield indented(str(each["because"]), by=6)
+        name = f"{each['name']} {each['version'] or each['release'] or ''}".rstrip()
+        yield indented(printable(f"{name}: {each['answer']}, {each['where']} {each['path']}"))
+        yield indented(each["because"], by=6)
         if "loads" in each:
             said = f": {each['load_because']}" if each["load_because"] else ""
             yield indented(_LOADS[each["loads"]] + said, by=6)
