@@ -54,9 +54,15 @@ class Purpose(str, Enum):
     """Why a probe is asked."""
 
     LIST = "list"
-    VALIDATE = "validate"
+    VALIDATE = "validate"  # as far as a context: enough for a listing
+    PROVE = "prove"  # the whole ladder
     ALONE = "alone"  # one driver without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
+
+    @property
+    def is_validation(self) -> bool:
+        """Whether it is about one device that another probe has listed."""
+        return self in (Purpose.VALIDATE, Purpose.PROVE)
 
 
 class Reason(str, Enum):
@@ -127,6 +133,19 @@ class Manifest(NamedTuple):
     reading: Reading
 
 
+class FoundSoftware(NamedTuple):
+    """A runtime library or a framework as its files describe it; nothing of it was loaded, imported or run."""
+
+    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch"
+    path: str
+    where: str  # "toolkit", "wheel", "ROCm", or as in FoundLibrary
+    library: str | None  # the library whose devices it computes on; None: the CPU alone
+    version: str | None = None
+    release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
+    architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
+    problem: str | None = None  # why less is known of it than could be
+
+
 class Host(NamedTuple):
     """What the machine says of itself without any GPU library being loaded. Nothing in it is interpreted."""
 
@@ -144,6 +163,7 @@ class Host(NamedTuple):
     libraries: tuple[FoundLibrary, ...]
     manifests: tuple[Manifest, ...]
     facts: dict[str, int | str | None]  # what only a system call knows, by name
+    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card of NVIDIA or AMD is
 
 
 class Step(NamedTuple):
@@ -151,6 +171,16 @@ class Step(NamedTuple):
 
     name: str
     seconds: float | None
+
+
+class Rung(NamedTuple):
+    """One rung of the ladder that a full validation climbs, as far as a child got; see backends/climbing.py."""
+
+    name: str
+    result: str  # "passed", "failed" (in it the climb ended, whatever ended it), "not_possible"
+    seconds: float | None = None  # None: nobody knows when it ended
+    because: str | None = None  # why it is not possible here
+    figures: Json = {}  # what was measured, the unit in the key
 
 
 class Probe(NamedTuple):
@@ -162,6 +192,8 @@ class Probe(NamedTuple):
     device: str | None = None  # key of the device to validate
     manifest: str | None = None
     variables: tuple[tuple[str, str | None], ...] = ()  # changed for the child; None: unset
+    until: str | None = None  # the deepest rung to climb to; None: all of them
+    attempt: int = 0  # counts the repetitions of one question
 
 
 class Partition(NamedTuple):
@@ -171,11 +203,14 @@ class Partition(NamedTuple):
 
 class Validation(NamedTuple):
     verdict: Verdict
-    depth: str | None  # "context": the deepest step that was taken
+    depth: str | None  # "context": the deepest rung that was passed
     because: str  # a sentence
     status: Status | None = None  # of the probe; None: not asked
     steps: tuple[Step, ...] = ()
     seconds: float | None = None
+    rungs: tuple[Rung, ...] = ()  # of a full validation
+    wrong: Json = {}  # of a wrong result: "compared", "different" and the "first" elements
+    attempts: tuple[Verdict, ...] = ()  # what each said, where it was asked several times
 
 
 class Device(NamedTuple):
@@ -249,7 +284,9 @@ class Outcome(NamedTuple):
     code_name: str | None = None
     message: str | None = None
     failure: str | None = None  # the child's own word for it: "unsupported", "busy", "device_missing"…
-    depth: str | None = None  # of a validation that passed: "context"
+    depth: str | None = None  # of a validation that passed: the deepest rung
+    rungs: tuple[Rung, ...] = ()
+    wrong: Json = {}  # as in Validation
     stderr: str = ""
     stderr_dropped: int = 0  # bytes beyond the tail that was kept
     survivors: tuple[int, ...] = ()  # process ids that could not be ended
@@ -285,8 +322,12 @@ class Wanted(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    validate: str = "needed"  # "none", "needed", "all"
-    chosen: tuple[str, ...] = ()  # with "all": only devices with these keys; none named: every one
+    validate: str = "needed"  # "none", "needed", "all" (every view, to a context), "proved" (every view, the whole ladder)
+    chosen: tuple[str, ...] = ()  # with "all" and "proved": only devices with these keys; none named: every one
+    builds: tuple[str, ...] = ()  # likewise: only views in these builds
+    until: str | None = None  # with "proved": the deepest rung to climb to
+    repeat: int = 1  # with "proved": how often each view is asked
+    jobs: int | None = None  # with "proved": how many views at once; None: as many cards as there are, within bounds
     seconds: float | None = None  # per child; None: the library's own limit
     deadline: float | None = None
     allow_software: bool = False
