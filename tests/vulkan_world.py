@@ -62,6 +62,14 @@ class World:
         self.variables["RADV_FORCE_FAMILY"] = family
         return self
 
+    def mock(self) -> World:
+        """Khronos' mock driver: every call succeeds, and no command does anything."""
+        return self.driver(_of_chromium("libVkICD_mock_icd.so"))
+
+    def swiftshader(self) -> World:
+        """Google's real software driver."""
+        return self.driver(_of_chromium("libvk_swiftshader.so"))
+
     def identity(self, *lines: str) -> World:
         """The layer that gives the devices behind it other identities; see tests/drivers/identity_layer.c."""
         if not has_headers():
@@ -120,6 +128,12 @@ def has_headers() -> bool:
 def _mesa_manifest(name: str) -> Path:
     found = sorted(_MANIFESTS.glob(f"{name}*.json"))
     return found[0] if found else missing("Mesa's Vulkan drivers (`mesa-vulkan-drivers`)")
+
+
+def _of_chromium(name: str) -> Path:
+    """A driver that Chromium brings, in the directory (of an unpacked `chromium-common`) that GPUPROBE_VULKAN_DRIVERS names."""
+    directory = os.environ.get("GPUPROBE_VULKAN_DRIVERS") or pytest.skip(f"GPUPROBE_VULKAN_DRIVERS names no place of `{name}`")
+    return Path(directory) / name
 
 
 @functools.cache
