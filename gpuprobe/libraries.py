@@ -155,13 +155,16 @@ ROCM = Library(
 )
 METAL = Library(
     name="Metal",
-    backend=None,
+    backend="metal",
     sonames={"darwin": ("/System/Library/Frameworks/Metal.framework/Metal",)},
     vendors=(APPLE, AMD, INTEL),
     minimum_memory=512 * MiB,
     flash_attention="yes",
     refreshes=False,
+    init_steps=("MTLCopyAllDevices", "load CoreGraphics", "MTLCreateSystemDefaultDevice"),
+    context_steps=("newCommandQueue", "newBuffer"),
     numbered_as="metal",
+    advice="update macOS: every release since 10.11 has this framework",
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
