@@ -51,6 +51,7 @@ class Library(NamedTuple):
     stacked: tuple[str, ...] = ()  # to be unset beside its own selection, because they would, or are said to, filter again
     flash_attention: str = "unknown"  # rule in flash_attention.py
     compute: str = "major.minor"  # or "gfx"
+    one_slice: bool = False  # of all slices of cut cards it shows a process one
     validated_alone: bool = False  # its validating child is shown one device, by the variable of its selection
     init_steps: tuple[str, ...] = ()  # how the names of its steps begin that start it, before it looks for devices
     context_steps: tuple[str, ...] = ()  # and of those that use a device it has found
@@ -127,6 +128,7 @@ CUDA = Library(
     selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
     filters=("CUDA_VISIBLE_DEVICES",),
     flash_attention="compute_capability",
+    one_slice=True,
     init_steps=("cuDriverGetVersion", "cuInit"),
     context_steps=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",

@@ -41,7 +41,7 @@ def why(card: Card, inventory: Inventory) -> Why:
     rungs = [_hidden(card, inventory)]
     if not drops:
         rungs = [_kernel_driver(card, host), _device_node(card, host), *rungs]
-    rungs += [_library(card, inventory, drops), _dropped(drops)]
+    rungs += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
     return next((rung for rung in rungs if rung is not None), Why("not_listed", "no library lists it", None))
 
 
@@ -129,6 +129,17 @@ def _hidden(card: Card, inventory: Inventory) -> Why | None:
             because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
             return Why(Reason.HIDDEN_BY_VARIABLE.value, because, f"unset it to use this card: `unset {' '.join(names)}`")
     return None
+
+
+def _not_cut(card: Card, inventory: Inventory) -> Why | None:
+    """A card in MIG mode computes in its slices alone. Without one, CUDA says no more than that there is no device."""
+    outcomes = [outcome for outcome in inventory.evidence.outcomes if library_named(outcome.probe.library).witness]
+    views = [device for outcome in outcomes for device in outcome.devices if is_of(device, card)]
+    if any(view.partition for view in views) or not any(view.capabilities.get("mig_enabled") for view in views):
+        return None
+    because = "MIG is on and no instance is made, so there is nothing to compute on"
+    make, off = f"sudo nvidia-smi mig -i {card.pci_id} -cgi 0 -C", f"sudo nvidia-smi -i {card.pci_id} -mig 0"
+    return Why("mig_without_slices", because, f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`")
 
 
 def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:

@@ -215,7 +215,8 @@ def test_the_other_slices_of_a_card_are_not_silently_left_out() -> None:
 
     notes = warnings(judged(with_node(), an_outcome(seen), an_outcome(*known)))
 
-    assert notes == (f"a CUDA process sees one MIG slice, and these are others: {other} (choose by that id)",)
+    only = "CUDA shows a process one slice of a cut card"
+    assert notes == (f"{only}, and these are others: {other} (choose by that id)",)
 
 
 def test_a_card_that_works_by_its_second_best_library_is_told_why() -> None:
