@@ -48,8 +48,9 @@ def _complete(device: Device, asked: Iterable[Device], surveyed: Iterable[Device
 
 
 def _of_its_card(device: Device, witness: Device) -> Device:
-    """With the whole card that a slice is cut from: CUDA does not tell it."""
-    if device.partition is None or device.partition.parent or witness.partition is None or not witness.partition.parent:
+    """With the whole card that a slice is cut from, which CUDA does not tell, and how: HIP does not know "dpx" from "cpx"."""
+    known = witness.partition is not None and witness.partition.parent
+    if device.partition is None or not known or device.partition == witness.partition:
         return device
     sources = {**dict(device.sources), "partition": witness.library}
     return device._replace(partition=witness.partition, sources=tuple(sorted(sources.items())))

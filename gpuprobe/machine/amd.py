@@ -41,6 +41,7 @@ class AmdCard(NamedTuple):
     gtt: Pool | None = None  # the system's memory that the card may use
     type: DeviceType = DeviceType.UNKNOWN
     partition: Partition | None = None
+    memory_partition: str | None = None  # "nps4": its memory is cut too, into this many parts
     copy: int = 0  # counts the partitions of one card
 
 
@@ -115,6 +116,7 @@ def _card(host: Host, function: PciFunction) -> AmdCard:
         vram=vram,
         gtt=gtt,
         type=_type(host, function, vram, gtt),
+        memory_partition=text_of(host, f"{_FUNCTIONS}{function.address}/current_memory_partition").lower() or None,
     )
 
 
@@ -183,6 +185,7 @@ def _view(card: AmdCard, number: int, version: str | None) -> Device:
     capabilities = {
         "kfd_node": card.node,
         "render_node": card.render_node,
+        "memory_partition": card.memory_partition,
         "gtt_total_bytes": card.gtt.total if card.gtt else None,
         "gtt_used_bytes": card.gtt.used if card.gtt else None,
     }

@@ -288,6 +288,26 @@ def test_a_partition_is_completed_by_its_own_node(tmp_path: Path) -> None:
     assert [each.total_memory for each in found] == [12 * GiB] * 2
 
 
+def test_how_a_card_and_its_memory_are_cut_is_the_kernels_word(tmp_path: Path) -> None:
+    """HIP tells partitions by their common UUID alone, whatever the mode is called."""
+    shared = {"uuid": f"GPU-{UNIQUE}", "pci_id": PLACE, "partition": Partition("cpx", f"GPU-{UNIQUE}")}
+    devices = [a_device("ROCm", number=number, copy=number, **shared) for number in range(2)]
+    nodes = [a_node(90402, 0x300 | number, 128 + number, unique_id=int(UNIQUE, 16)) for number in range(2)]
+    modes = {"current_compute_partition": "DPX\n", "current_memory_partition": "NPS2\n"}
+
+    found = completed(devices, evidence_of(host=surveyed(tmp_path, {**DISCRETE, **modes}, *nodes)))
+
+    assert {each.partition for each in found} == {Partition("dpx", f"GPU-{UNIQUE}")}
+    assert {each.capabilities["memory_partition"] for each in found} == {"nps2"}
+    assert [dict(each.sources)["partition"] for each in found] == ["sysfs", "sysfs"]
+
+
+def test_a_card_that_is_not_cut_says_no_mode(tmp_path: Path) -> None:
+    (view,) = views(surveyed(tmp_path))
+
+    assert "memory_partition" not in view.capabilities
+
+
 def overridden(root: Path, **environ: str) -> Evidence:
     host = surveyed(root, DISCRETE, a_node(100301))._replace(environ=environ)
     return evidence_of(a_device("ROCm", name="RX 6700 XT", pci_id=PLACE, uuid="GPU-1", gfx_target="gfx1030"), host=host)
