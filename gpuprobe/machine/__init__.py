@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gpuprobe.machine.amd import views as witnesses
 from gpuprobe.machine.cards import Bystander, Card, bystanders, cards
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
 from gpuprobe.machine.surroundings import JetPack, container, jetpack, operating_system, virtualization, wsl
+from gpuprobe.machine.witnesses import video_memory, witnesses
 
 __all__ = [
     "Bystander",
@@ -21,6 +21,7 @@ __all__ = [
     "memory",
     "operating_system",
     "processor",
+    "video_memory",
     "virtualization",
     "witnesses",
     "wsl",

@@ -38,6 +38,7 @@ class AmdCard(NamedTuple):
     location_id: int | None = None  # tells partitions apart
     render_node: str | None = None
     vram: Pool | None = None
+    whole_vram: int | None = None  # bytes of the whole card, also where this is a partition of it
     gtt: Pool | None = None  # the system's memory that the card may use
     type: DeviceType = DeviceType.UNKNOWN
     partition: Partition | None = None
@@ -114,6 +115,7 @@ def _card(host: Host, function: PciFunction) -> AmdCard:
         unique_id=written if known else None,
         render_node=f"/dev/dri/{render}" if render else None,
         vram=vram,
+        whole_vram=vram.total if vram else None,
         gtt=gtt,
         type=_type(host, function, vram, gtt),
         memory_partition=text_of(host, f"{_FUNCTIONS}{function.address}/current_memory_partition").lower() or None,

@@ -69,6 +69,7 @@ def test_a_card_is_what_its_folder_and_its_kfd_node_say(tmp_path: Path) -> None:
         location_id=0x300,
         render_node="/dev/dri/renderD129",
         vram=Pool(24 * GiB, GiB),
+        whole_vram=24 * GiB,
         gtt=Pool(31 * GiB, 4096),
         type=DeviceType.DISCRETE,
     )
