@@ -181,6 +181,11 @@ def _left_out(outcome: Outcome) -> int:
 
 
 def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
+    host = inventory.evidence.host
+    names = library.sonames.get(host.platform, ()) if NVIDIA in library.vendors else ()
+    if (path := machine.foreign_to_wsl(host, names)) is not None:
+        hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
+        return f"{hidden}; remove it: `sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'`"
     if outcome.status in (Status.ABSENT, Status.NOT_LOADABLE):
         return library.advice or None
     if outcome.status is Status.TIMED_OUT:

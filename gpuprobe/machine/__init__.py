@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from gpuprobe.machine.cards import Bystander, Card, bystanders, cards
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
-from gpuprobe.machine.surroundings import JetPack, container, jetpack, operating_system, virtualization, wsl
+from gpuprobe.machine.surroundings import (
+    JetPack,
+    container,
+    foreign_to_wsl,
+    jetpack,
+    operating_system,
+    virtualization,
+    wsl,
+)
 from gpuprobe.machine.witnesses import video_memory, witnesses
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "bystanders",
     "cards",
     "container",
+    "foreign_to_wsl",
     "jetpack",
     "memory",
     "operating_system",

@@ -15,6 +15,7 @@ from gpuprobe.model import (
     DeviceNode,
     DeviceType,
     Evidence,
+    FoundLibrary,
     GiB,
     Host,
     Inventory,
@@ -154,6 +155,23 @@ def test_a_card_that_is_selected_and_fails_is_not_called_hidden() -> None:
     unfiltered = an_outcome(cuda, probe=Probe("CUDA", Purpose.UNFILTERED, variables=(("CUDA_VISIBLE_DEVICES", None),)))
 
     assert reason_of(host, an_outcome(cuda), no, unfiltered)[0] == "failed_validation"
+
+
+@pytest.mark.parametrize("status", [Status.NO_DEVICES, Status.INIT_FAILED, Status.CRASHED])
+def test_a_driver_for_linux_inside_wsl_is_to_be_removed(status: Status) -> None:
+    path = "/usr/lib/x86_64-linux-gnu/libcuda.so.1"
+    host = a_host(
+        kernel="5.15.167.4-microsoft-standard-WSL2",
+        nodes=(DeviceNode("/dev/dxg", 0o666, 0, 0, 10, 125, True),),
+        facts={"wsl_drivers": "nv_dispi.inf_amd64_0"},
+        libraries=(FoundLibrary("libcuda.so.1", path, path, "linker cache"),),
+    )
+
+    found = why(cards(host)[0], judged(host, Outcome(Probe("CUDA", Purpose.LIST), status, message="`cuInit` answered 100")))
+
+    assert found.slug == status.value
+    assert found.advice is not None
+    assert found.advice.startswith(f"`{path}` is a driver for Linux, which never works in WSL")
 
 
 def test_advice_to_install_is_given_only_where_something_is_missing() -> None:
