@@ -54,17 +54,19 @@ def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
 
 def _allocated(card: Card, ladder: Ladder) -> tuple[Buffer, Buffer]:
     free = _free(card)
-    ladder.figures({"needed_bytes": 2 * SIZE, "free_bytes": free})
+    ladder.figures({"free_bytes": free} if free is not None else {})
     if free is not None and free < 2 * SIZE:
         words = f"{2 * SIZE // _MIB} MiB are needed and the driver leaves {free // _MIB} MiB"
         raise Failed("busy", f"{words}: nothing was tried; end programs that hold the device's memory")
     try:
-        return card.host_buffer(SIZE), card.card_buffer(SIZE)
+        made = card.host_buffer(SIZE), card.card_buffer(SIZE)
     except Failed as failed:
         if failed.code == -2 and free is not None and free >= 2 * bandwidth.LARGEST:
             # Nobody else holds the memory: the next program is refused as well.
             raise Failed("unsupported", f"{failed.message}; {free // _MIB} MiB are free", failed.code, failed.name) from None
         raise
+    ladder.figures({"allocated_bytes": 2 * SIZE})
+    return made
 
 
 def _copy(card: Card, host: Buffer, there: Buffer) -> None:
@@ -101,11 +103,9 @@ def _time(card: Card, ladder: Ladder, before: tuple[Buffer, Buffer]) -> None:
             raise
         ladder.not_possible(f"no {size // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
         return
-    ladder.figures({"copied_bytes": size})
-    for way, source, target in (("host_to_device", 0, 1), ("device_to_host", 1, 0), ("on_device", 1, 2)):
+    for way, source, target in (("to_device", 0, 1), ("from_device", 1, 0), ("on_device", 1, 2)):
         copying = card.copying(made[source], made[target], size)
-        timed = functools.partial(_timed, card, copying)
-        ladder.figures({f"{way}_bytes_per_second": bandwidth.per_second(size, timed)})
+        ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
 
 
 def _timed(card: Card, copying: Record, count: int) -> float:

@@ -68,9 +68,9 @@ def test_a_software_driver_passes_every_rung(driver: str, staged: World) -> None
 def test_copies_are_timed_on_buffers_that_mean_something(staged: World) -> None:
     measured = figures(proved(staged.lavapipe(), FIRST))
 
-    assert measured["copied_bytes"] == 64 << 20
-    for way in ("host_to_device", "device_to_host", "on_device"):
+    for way in ("to_device", "from_device", "on_device"):
         assert 1 << 20 < measured[f"{way}_bytes_per_second"] < 1 << 45
+        assert measured[f"{way}_copied_bytes"] % (64 << 20) == 0
 
 
 @pytest.mark.parametrize("until", RUNGS[3:])
@@ -132,7 +132,7 @@ def test_memory_that_is_not_coherent_is_flushed_and_invalidated(staged: World, t
     answer = proved(staged.wrapped("noncoherent"), FIRST, until="kernel", FAKE_LOG=str(log))
 
     assert answer.all("passed") == [{"depth": "kernel"}]
-    assert {line.strip() for line in log.read_text().splitlines()} == {"flush", "invalidate"}
+    assert {line.split()[0] for line in log.read_text().splitlines()} == {"allocate", "flush", "invalidate"}
 
 
 @pytest.mark.parametrize("function", ["vkFlushMappedMemoryRanges", "vkInvalidateMappedMemoryRanges"])
@@ -203,7 +203,7 @@ def test_less_memory_than_is_needed_is_refused_before_anything_is_taken(staged: 
     assert (failed["status"], answer.all("rung")[-1]) == ("busy", "allocate")
     assert "8 MiB are needed and the driver leaves 7 MiB" in failed["message"]
     assert "vkAllocateMemory" not in answer.steps
-    assert figures(answer) == {"needed_bytes": 8 << 20, "free_bytes": 7 << 20}
+    assert figures(answer) == {"free_bytes": 7 << 20}
 
 
 def test_memory_that_runs_out_on_a_free_card_is_the_card_s_own_fault(staged: World) -> None:
@@ -215,10 +215,13 @@ def test_memory_that_runs_out_on_a_free_card_is_the_card_s_own_fault(staged: Wor
     assert "20480 MiB are free" in failed["message"]
 
 
-def test_the_timed_copies_take_no_more_than_an_eighth_of_what_is_free(staged: World) -> None:
-    answer = proved(staged.lavapipe().identity(described(free=100 << 20)), FIRST)
+def test_the_timed_copies_take_no_more_than_an_eighth_of_what_is_free(staged: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
 
-    assert figures(answer)["copied_bytes"] == 8 << 20
+    answer = proved(staged.wrapped().identity(described(free=100 << 20)), FIRST, FAKE_LOG=str(log))
+
+    sizes = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    assert sizes == [4 << 20] * 2 + [8 << 20] * 3
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 
@@ -235,7 +238,7 @@ def test_memory_that_runs_out_for_the_timed_copies_is_no_failure(call: int, stag
 def test_on_a_card_that_is_nearly_full_the_timed_copies_are_small(staged: World) -> None:
     answer = proved(staged.lavapipe().identity(described(free=8 << 20)), FIRST)
 
-    assert figures(answer)["copied_bytes"] == 1 << 20
+    assert figures(answer)["to_device_copied_bytes"] <= 64 << 20
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 

@@ -5,10 +5,10 @@
  *   driver FILE               the real driver's library
  *   spoil copy|dispatch NUMBER   one bit of this 32-bit element is turned in what the processor sees after work of that kind
  *   noncoherent               no memory is coherent: what is written is seen by the device after a flush, and the other way round
- *                             after an invalidation; FAKE_LOG gets both
+ *                             after an invalidation
  *   addressless               vkMapMemory succeeds and gives no address
  *
- * It needs the Vulkan headers, and calls whose arguments all travel in registers (no more than six).
+ * FAKE_LOG gets "allocate BYTES", "flush" and "invalidate". It needs the Vulkan headers, and calls whose arguments all travel in registers (no more than six).
  */
 #define FAKE_VARIABLE "FAKE_WRAPPED"
 #include "fake.h"
@@ -72,11 +72,18 @@ static void spoiled(void) {
     ((uint32_t *)(void *)mapped[0].real)[element] ^= 1u << 17;
 }
 
+static void allocated(const VkMemoryAllocateInfo *wanted) {
+    char size[32];
+    snprintf(size, sizeof size, "%llu", (unsigned long long)wanted->allocationSize);
+    fake_log("allocate", size);
+}
+
 /* What is done after the real call. */
 static void afterwards(const char *name, const word *argument) {
     if (!strcmp(name, "vkGetPhysicalDeviceMemoryProperties")) without_coherence((void *)argument[1]);
     if (!strcmp(name, "vkGetPhysicalDeviceMemoryProperties2"))
         without_coherence(&((VkPhysicalDeviceMemoryProperties2 *)argument[1])->memoryProperties);
+    if (!strcmp(name, "vkAllocateMemory")) allocated((void *)argument[1]);
     if (!strcmp(name, "vkMapMemory")) mapping(argument[1], (char **)argument[5]);
     if (!strcmp(name, "vkFlushMappedMemoryRanges")) synchronised((void *)argument[2], 1);
     if (!strcmp(name, "vkInvalidateMappedMemoryRanges")) synchronised((void *)argument[2], 0);
