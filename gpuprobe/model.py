@@ -128,6 +128,19 @@ class Manifest(NamedTuple):
     reading: Reading
 
 
+class FoundSoftware(NamedTuple):
+    """A runtime library or a framework as its files describe it; nothing of it was loaded, imported or run."""
+
+    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch"
+    path: str
+    where: str  # "toolkit", "wheel", "ROCm", or as in FoundLibrary
+    library: str | None  # the library whose devices it computes on; None: the CPU alone
+    version: str | None = None
+    release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
+    architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
+    problem: str | None = None  # why less is known of it than could be
+
+
 class Host(NamedTuple):
     """What the machine says of itself without any GPU library being loaded. Nothing in it is interpreted."""
 
@@ -145,6 +158,7 @@ class Host(NamedTuple):
     libraries: tuple[FoundLibrary, ...]
     manifests: tuple[Manifest, ...]
     facts: dict[str, int | str | None]  # what only a system call knows, by name
+    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card of NVIDIA or AMD is
 
 
 class Step(NamedTuple):

@@ -56,6 +56,14 @@ class World:
         """The same driver from another file: for the loader a different one, with the same UUID."""
         return self.driver(_copied(json.loads(_mesa_manifest("lvp_icd").read_text())["ICD"]["library_path"]))
 
+    def wrapped(self, *lines: str) -> World:
+        """Mesa's software driver inside one of ours that acts by this script; see tests/drivers/wrapped_vulkan.c."""
+        if not has_headers():
+            missing("the Vulkan headers (`libvulkan-dev`)")
+        real = json.loads(_mesa_manifest("lvp_icd").read_text())["ICD"]["library_path"]
+        self.variables["FAKE_WRAPPED"] = script(f"driver {real}", *lines)
+        return self.driver(_double("wrapped_vulkan.c"))
+
     def radv(self, family: str) -> World:
         """Mesa's real AMD driver with a made-up card of this family, which has no memory."""
         self.manifests.append(_mesa_manifest("radeon_icd"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine
+from gpuprobe.judging import fitness
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.rules import order
@@ -31,6 +32,7 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
         *_appeared(evidence),
         *_overridden(inventory),
         *_little_free(inventory),
+        *fitness.remarks(inventory),
     )
 
 
