@@ -25,7 +25,7 @@ _FAMILIES = {2002: "mac2", 5001: "metal3", 5002: "metal4"}
 _VENDORS = {"Apple": 0x106B, "AMD": 0x1002, "Intel": 0x8086, "Intel(R)": 0x8086, "NVIDIA": 0x10DE}
 _PARAVIRTUAL = "Paravirtual"  # "Apple Paravirtual device": what a virtual machine on a Mac is given
 _BUFFER = 65536  # bytes
-_SHARED = 0  # MTLResourceStorageModeShared
+SHARED, PRIVATE = 0, 32  # MTLResourceStorageMode, as an option of a buffer
 
 _SIZES = {
     "maxBufferLength": "max_buffer_bytes",
@@ -53,7 +53,7 @@ def loaded_path(library: CDLL) -> str | None:
 
 def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
     """Every device in the order of `MTLCopyAllDevices`."""
-    runtime = _started(library, step)
+    runtime = started(library, step)
     for number, device in enumerate(_found(library, runtime)):
         yield _described(runtime, number, device)
 
@@ -61,28 +61,51 @@ def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
 def validate(library: CDLL, step: Step, facts: Facts, device: Json) -> str:
     """Make a command queue and a small buffer on the wanted device: "context". A device has no other identity than its place:
     its registry number changes with every start of the system."""
-    runtime = _started(library, step)
-    found = _found(library, runtime)
-    wanted = found[calling.chosen(device, [number for number in range(len(found)) if number == device.get("number")])]
-    queue = runtime.object(wanted, "newCommandQueue")
-    if queue is None:
-        raise calling.Failed("unsupported", "`newCommandQueue` gave no queue: the device takes no commands")
-    buffer = runtime.object(wanted, "newBufferWithLength:options:", c_uint64(_BUFFER), c_uint64(_SHARED))
-    if buffer is None:
-        words = f"`newBufferWithLength:options:` gave no buffer of {_BUFFER // 1024} KiB: the memory is used up"
-        raise calling.Failed("busy", f"{words}; end what uses it")
-    length = runtime.number(buffer, "length")
-    if length < _BUFFER:
-        raise calling.Failed("unsupported", f"`newBufferWithLength:options:` was asked for {_BUFFER} bytes and gave {length}")
+    runtime = started(library, step)
+    wanted = wanted_device(library, runtime, device)
+    queue = new_queue(runtime, wanted)
+    buffer = new_buffer(runtime, wanted, _BUFFER, SHARED)
     for made in (buffer, queue):
         runtime.object(made, "release")
     return "context"
 
 
-def _started(library: CDLL, step: Step) -> Runtime:
+def started(library: CDLL, step: Step) -> Runtime:
     runtime = Runtime(library, step)
     runtime.open_pool()
     return runtime
+
+
+def wanted_device(library: CDLL, runtime: Runtime, device: Json) -> int:
+    """The address of the device with this place in the list."""
+    found = _found(library, runtime)
+    return found[calling.chosen(device, [number for number in range(len(found)) if number == device.get("number")])]
+
+
+def new_queue(runtime: Runtime, device: int) -> int:
+    queue = runtime.object(device, "newCommandQueue")
+    if queue is None:
+        raise calling.Failed("unsupported", "`newCommandQueue` gave no queue: the device takes no commands")
+    return queue
+
+
+def new_buffer(runtime: Runtime, device: int, size: int, mode: int) -> int:
+    """Memory of so many bytes, SHARED with the processor or the card's own."""
+    buffer = runtime.object(device, "newBufferWithLength:options:", c_uint64(size), c_uint64(mode))
+    if buffer is None:
+        words = f"`newBufferWithLength:options:` gave no buffer of {size // 1024} KiB: the memory is used up"
+        raise calling.Failed("busy", f"{words}; end what uses it")
+    length = runtime.number(buffer, "length")
+    if length < size:
+        raise calling.Failed("unsupported", f"`newBufferWithLength:options:` was asked for {size} bytes and gave {length}")
+    return buffer
+
+
+def free_memory(runtime: Runtime, device: int) -> int | None:
+    """Bytes of the recommended working set that this process does not hold; None where the system does not say."""
+    total = _number(runtime, device, "recommendedMaxWorkingSetSize")
+    own = _number(runtime, device, "currentAllocatedSize", zero=0)
+    return None if total is None or own is None else max(0, total - own)
 
 
 def _found(library: CDLL, runtime: Runtime) -> list[int]:
@@ -125,15 +148,13 @@ def _described(runtime: Runtime, number: int, device: int) -> Json:
         **{ours: _number(runtime, device, theirs) for theirs, ours in _SIZES.items()},
         **_families(runtime, device),
     }
-    total = _number(runtime, device, "recommendedMaxWorkingSetSize")
-    own = _number(runtime, device, "currentAllocatedSize", zero=0)
     return {
         "number": number,
         "name": name,
         "type": _type(name, switches),
         "vendor_id": _VENDORS.get((name or "").partition(" ")[0]),
-        "total_memory": total,
-        "free_memory": None if total is None or own is None else max(0, total - own),
+        "total_memory": _number(runtime, device, "recommendedMaxWorkingSetSize"),
+        "free_memory": free_memory(runtime, device),
         "capabilities": {key: value for key, value in known.items() if value is not None},
     }
 

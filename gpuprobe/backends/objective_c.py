@@ -6,7 +6,7 @@ function with variable arguments it reads the wrong registers on Apple's process
 
 from __future__ import annotations
 
-from ctypes import CFUNCTYPE, c_bool, c_char_p, c_uint64, c_void_p, cast
+from ctypes import CFUNCTYPE, addressof, c_bool, c_char_p, c_uint64, c_void_p, cast
 
 from gpuprobe.backends import calling
 
@@ -31,6 +31,7 @@ class Runtime:
         self._send = cast(library.objc_msgSend, c_void_p).value or 0
         self._selector = CFUNCTYPE(c_void_p, c_char_p)(("sel_registerName", library))
         self._push = CFUNCTYPE(c_void_p)(("objc_autoreleasePoolPush", library))
+        self._class = CFUNCTYPE(c_void_p, c_char_p)(("objc_getClass", library))
 
     def open_pool(self) -> None:
         """What methods give back without "new" or "Copy" in their names stays alive in the pool, until the process ends."""
@@ -50,6 +51,18 @@ class Runtime:
         """What a method that gives an NSString says; None for nil and for an empty one."""
         words = self.object(receiver, selector)
         return calling.text(self._sent(c_char_p, words, "UTF8String") or b"") if words is not None else None
+
+    def string(self, text: str) -> c_void_p:
+        """A text of ours as an NSString."""
+        kind = self._class(b"NSString")
+        return c_void_p(self._sent(c_void_p, kind, "stringWithUTF8String:", c_char_p(text.encode())) if kind else None)
+
+    def made(self, receiver: int, selector: str, *arguments: Any) -> tuple[int | None, str]:
+        """What a method makes whose last argument takes an NSError, and that error's words; "" where there are none."""
+        error = c_void_p()
+        answer = self.object(receiver, selector, *arguments, c_void_p(addressof(error)))
+        words = self.text(error.value, "localizedDescription") if answer is None and error.value else None
+        return answer, words or ""
 
     def answers(self, receiver: int, selector: str) -> bool:
         """Whether the object has this method: releases of the system differ, and an unknown one would end the process."""
