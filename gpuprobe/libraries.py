@@ -62,6 +62,8 @@ class Library(NamedTuple):
     refreshes: bool = True  # False: its free memory never changes after the first reading
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
+    prove_seconds: float = 60.0  # the whole ladder: cuBLAS alone is 500 MB to be read
+    blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
 
 
@@ -130,6 +132,7 @@ CUDA = Library(
     init_steps=("cuDriverGetVersion", "cuInit"),
     context_steps=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",
+    blas="libcublas",
     advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
 )
 ROCM = Library(

@@ -59,6 +59,11 @@ class Purpose(str, Enum):
     ALONE = "alone"  # one driver without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
+    @property
+    def is_validation(self) -> bool:
+        """Whether it is about one device that another probe has listed."""
+        return self in (Purpose.VALIDATE, Purpose.PROVE)
+
 
 class Reason(str, Enum):
     """Why a device, as one library reports it, is not kept. One slug, one place in the code that gives it."""
@@ -205,6 +210,7 @@ class Validation(NamedTuple):
     seconds: float | None = None
     rungs: tuple[Rung, ...] = ()  # of a full validation
     wrong: Json = {}  # of a wrong result: "compared", "different" and the "first" elements
+    attempts: tuple[Verdict, ...] = ()  # what each said, where it was asked several times
 
 
 class Device(NamedTuple):
@@ -316,8 +322,12 @@ class Wanted(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    validate: str = "needed"  # "none", "needed", "all"
-    chosen: tuple[str, ...] = ()  # with "all": only devices with these keys; none named: every one
+    validate: str = "needed"  # "none", "needed", "all" (every view, to a context), "proved" (every view, the whole ladder)
+    chosen: tuple[str, ...] = ()  # with "all" and "proved": only devices with these keys; none named: every one
+    builds: tuple[str, ...] = ()  # likewise: only views in these builds
+    until: str | None = None  # with "proved": the deepest rung to climb to
+    repeat: int = 1  # with "proved": how often each view is asked
+    jobs: int | None = None  # with "proved": how many views at once; None: as many cards as there are, within bounds
     seconds: float | None = None  # per child; None: the library's own limit
     deadline: float | None = None
     allow_software: bool = False

@@ -63,16 +63,27 @@ def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
 
 
 def validate_text(
-    inventory: Inventory, shown: Sequence[View], text: str, asked: Asked, width: int
+    inventory: Inventory,
+    shown: Sequence[View],
+    text: str,
+    asked: Asked,
+    *,
+    width: int,
+    notes: Iterable[str],
+    seconds: float | None,
 ) -> Iterator[RenderableType]:
-    yield line(text, "bold")
+    """`seconds`: how long everything took; None: a capture was judged."""
+    yield line(text if seconds is None else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
         yield from matrix.details(shown)
+        yield from matrix.impossible(shown)
+        yield from matrix.copies(shown)
     if asked.verbose:
+        yield from matrix.climbs(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not asked.quiet:
-        yield from tables.notes(remarks.warnings(inventory))
+        yield from tables.notes([*notes, *remarks.warnings(inventory)])
 
 
 _ANSWERS = {True: "yes", False: "no", None: "unknown"}

@@ -22,8 +22,13 @@ class Link(NamedTuple):
 def of_link(speed: str | None, width: int | None) -> Link:
     """A link as sysfs shows it: "16.0 GT/s PCIe" and its lanes. Generation 6 packs otherwise: no figure."""
     generation = _GENERATIONS.get((speed or "").removesuffix(" PCIe").removesuffix(" GT/s"))
+    return Link(generation, of_generation(generation, width))
+
+
+def of_generation(generation: int | None, width: int | None) -> int | None:
+    """Bytes per second in each direction over so many lanes of this generation."""
     lane = _BYTES_PER_LANE.get(generation or 0)
-    return Link(generation, None if lane is None or not width else round(lane * width))
+    return None if lane is None or not width else round(lane * width)
 
 
 def of_memory(capabilities: Json) -> int | None:

@@ -28,12 +28,17 @@ def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
     library = library_named(probe.library)
     return {
         "backend": library.backend,
-        "purpose": probe.purpose.value if probe.purpose in (Purpose.VALIDATE, Purpose.PROVE) else "list",
+        "purpose": probe.purpose.value if probe.purpose.is_validation else "list",
         "candidates": candidates(library, host) or [str(library.binding)],
         "paths": [path] if (path := binding_path(library.binding)) else [],
         "device": _identity(probe, known),
-        **({"until": probe.until, "toolkits": [], "turns": True} if probe.purpose is Purpose.PROVE else {}),
+        **(_ladder(probe, library, host) if probe.purpose is Purpose.PROVE else {}),
     }
+
+
+def _ladder(probe: Probe, library: Library, host: Host) -> Json:
+    found = [software for software in host.software or () if software.name == library.blas and software.problem is None]
+    return {"until": probe.until, "toolkits": [software.path for software in found], "turns": True}
 
 
 def candidates(library: Library, host: Host) -> list[str]:
@@ -82,7 +87,7 @@ def _elements(name: str, value: str) -> list[str]:
 
 
 def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:
-    if probe.purpose not in (Purpose.VALIDATE, Purpose.PROVE):
+    if not probe.purpose.is_validation:
         return None
     device = _listed(probe, known)
     identity = {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}
