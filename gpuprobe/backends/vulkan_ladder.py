@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-from gpuprobe.backends import bandwidth, vulkan
+from gpuprobe.backends import bandwidth, room, vulkan
 from gpuprobe.backends.calling import Failed
 from gpuprobe.backends.comparing import fresh, same
 from gpuprobe.backends.known_kernel import ELEMENTS, GROUP, SIZE, expected
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gpuprobe.backends.climbing import Ladder
     from gpuprobe.backends.vulkan_compute import Buffer, Record
 
-_OUT_OF_MEMORY = (-1, -2)
+_OUT_OF_HOST_MEMORY, _OUT_OF_DEVICE_MEMORY = -1, -2
 _MIB = 1 << 20
 
 
@@ -47,7 +47,7 @@ def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
     _copy(card, host, there)
     if not ladder.rung("kernel"):
         return
-    _compute(card, host, there)
+    _compute(card, ladder, host, there)
     if ladder.rung("bandwidth"):
         _time(card, ladder, (host, there))
 
@@ -55,16 +55,11 @@ def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
 def _allocated(card: Card, ladder: Ladder) -> tuple[Buffer, Buffer]:
     free = _free(card)
     ladder.figures({"free_bytes": free} if free is not None else {})
-    if free is not None and free < 2 * SIZE:
-        words = f"{2 * SIZE // _MIB} MiB are needed and the driver leaves {free // _MIB} MiB"
-        raise Failed("busy", f"{words}: nothing was tried; end programs that hold the device's memory")
+    room.refuse_without(2 * SIZE, free)
     try:
         made = card.host_buffer(SIZE), card.card_buffer(SIZE)
     except Failed as failed:
-        if failed.code == -2 and free is not None and free >= 2 * bandwidth.LARGEST:
-            # Nobody else holds the memory: the next program is refused as well.
-            raise Failed("unsupported", f"{failed.message}; {free // _MIB} MiB are free", failed.code, failed.name) from None
-        raise
+        raise room.on_a_free_card(failed, free) if failed.code == _OUT_OF_DEVICE_MEMORY else failed from None
     ladder.figures({"allocated_bytes": 2 * SIZE})
     return made
 
@@ -79,12 +74,13 @@ def _copy(card: Card, host: Buffer, there: Buffer) -> None:
     same("what was copied to the device and back", pattern, card.read(host, SIZE))
 
 
-def _compute(card: Card, host: Buffer, there: Buffer) -> None:
+def _compute(card: Card, ladder: Ladder, host: Buffer, there: Buffer) -> None:
     values = fresh(SIZE)
     card.write(host, values)
     kernel = card.computing(there, ELEMENTS // GROUP)
     card.do(card.copying(host, there, SIZE), kernel, card.copying(there, host, SIZE))
     same("what the kernel computed", expected(values), card.read(host, SIZE))
+    ladder.figures({"elements": ELEMENTS})
 
 
 def _time(card: Card, ladder: Ladder, before: tuple[Buffer, Buffer]) -> None:
@@ -93,13 +89,13 @@ def _time(card: Card, ladder: Ladder, before: tuple[Buffer, Buffer]) -> None:
     free = _free(card)
     size = bandwidth.size(free if free is not None else _smallest_heap(card))
     if size is None:
-        ladder.not_possible(f"the driver leaves {free} bytes, too few to time a copy")
+        ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
         return
     made: list[Buffer] = []
     try:
         made.extend(make(size) for make in (card.host_buffer, card.card_buffer, card.card_buffer))
     except Failed as failed:
-        if failed.code not in _OUT_OF_MEMORY:
+        if failed.code not in (_OUT_OF_HOST_MEMORY, _OUT_OF_DEVICE_MEMORY):
             raise
         ladder.not_possible(f"no {size // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
         return

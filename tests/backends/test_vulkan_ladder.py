@@ -201,7 +201,7 @@ def test_less_memory_than_is_needed_is_refused_before_anything_is_taken(staged: 
 
     failed = failure(answer)
     assert (failed["status"], answer.all("rung")[-1]) == ("busy", "allocate")
-    assert "8 MiB are needed and the driver leaves 7 MiB" in failed["message"]
+    assert "8 MiB are needed and 7 MiB of the card's memory are free" in failed["message"]
     assert "vkAllocateMemory" not in answer.steps
     assert figures(answer) == {"free_bytes": 7 << 20}
 
