@@ -51,6 +51,7 @@ class Library(NamedTuple):
     stacked: tuple[str, ...] = ()  # to be unset beside its own selection, because they would, or are said to, filter again
     flash_attention: str = "unknown"  # rule in flash_attention.py
     compute: str = "major.minor"  # or "gfx"
+    one_slice: bool = False  # of all slices of cut cards it shows a process one
     validated_alone: bool = False  # its validating child is shown one device, by the variable of its selection
     init_steps: tuple[str, ...] = ()  # how the names of its steps begin that start it, before it looks for devices
     context_steps: tuple[str, ...] = ()  # and of those that use a device it has found
@@ -129,6 +130,7 @@ CUDA = Library(
     selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
     filters=("CUDA_VISIBLE_DEVICES",),
     flash_attention="compute_capability",
+    one_slice=True,
     init_steps=("cuDriverGetVersion", "cuInit"),
     context_steps=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",
@@ -158,13 +160,16 @@ ROCM = Library(
 )
 METAL = Library(
     name="Metal",
-    backend=None,
+    backend="metal",
     sonames={"darwin": ("/System/Library/Frameworks/Metal.framework/Metal",)},
     vendors=(APPLE, AMD, INTEL),
     minimum_memory=512 * MiB,
     flash_attention="yes",
     refreshes=False,
+    init_steps=("MTLCopyAllDevices", "load CoreGraphics", "MTLCreateSystemDefaultDevice"),
+    context_steps=("newCommandQueue", "newBuffer"),
     numbered_as="metal",
+    advice="update macOS: every release since 10.11 has this framework",
 )
 LEVEL_ZERO = Library(
     name="Level Zero",

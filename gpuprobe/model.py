@@ -56,7 +56,7 @@ class Purpose(str, Enum):
     LIST = "list"
     VALIDATE = "validate"  # as far as a context: enough for a listing
     PROVE = "prove"  # the whole ladder
-    ALONE = "alone"  # one driver without the others
+    ALONE = "alone"  # one driver, or one slice of a card, without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
     @property
@@ -189,7 +189,7 @@ class Probe(NamedTuple):
     library: str
     purpose: Purpose
     build: str = "system"
-    device: str | None = None  # key of the device to validate
+    device: str | None = None  # key of the device to validate, or of the slice that is asked for alone
     manifest: str | None = None
     variables: tuple[tuple[str, str | None], ...] = ()  # changed for the child; None: unset
     until: str | None = None  # the deepest rung to climb to; None: all of them

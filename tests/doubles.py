@@ -104,6 +104,18 @@ def rocm_install() -> Path:
     return hip
 
 
+@functools.cache
+def metal_framework(*defines: str) -> Path:
+    """The double of Metal, linked with one of the Objective-C runtime, and beside it a CoreGraphics: laid out as on a Mac."""
+    directory = _compiled() / "-".join(["frameworks", *defines])
+    runtime, graphics = directory / "libobjc.A.dylib", directory / "CoreGraphics.framework"
+    compile_double(DRIVERS / "fake_objc.c", directory, runtime.name, soname=str(runtime))
+    compile_double(DRIVERS / "fake_core_graphics.c", graphics, "CoreGraphics", soname="CoreGraphics")
+    links = () if "WITHOUT_RUNTIME" in defines else (runtime,)
+    place = directory / "Metal.framework"
+    return compile_double(DRIVERS / "fake_metal.c", place, "Metal", soname="Metal", defines=defines, links=links)
+
+
 def _double(source: str, soname: str, defines: tuple[str, ...]) -> Path:
     directory = _compiled() / "-".join([Path(source).stem, *defines])
     return compile_double(DRIVERS / source, directory, soname, soname=soname, defines=defines)

@@ -56,11 +56,27 @@ class World:
         """The same driver from another file: for the loader a different one, with the same UUID."""
         return self.driver(_copied(json.loads(_mesa_manifest("lvp_icd").read_text())["ICD"]["library_path"]))
 
+    def wrapped(self, *lines: str) -> World:
+        """Mesa's software driver inside one of ours that acts by this script; see tests/drivers/wrapped_vulkan.c."""
+        if not has_headers():
+            missing("the Vulkan headers (`libvulkan-dev`)")
+        real = json.loads(_mesa_manifest("lvp_icd").read_text())["ICD"]["library_path"]
+        self.variables["FAKE_WRAPPED"] = script(f"driver {real}", *lines)
+        return self.driver(_double("wrapped_vulkan.c"))
+
     def radv(self, family: str) -> World:
         """Mesa's real AMD driver with a made-up card of this family, which has no memory."""
         self.manifests.append(_mesa_manifest("radeon_icd"))
         self.variables["RADV_FORCE_FAMILY"] = family
         return self
+
+    def mock(self) -> World:
+        """Khronos' mock driver: every call succeeds, and no command does anything."""
+        return self.driver(_of_chromium("libVkICD_mock_icd.so"))
+
+    def swiftshader(self) -> World:
+        """Google's real software driver."""
+        return self.driver(_of_chromium("libvk_swiftshader.so"))
 
     def identity(self, *lines: str) -> World:
         """The layer that gives the devices behind it other identities; see tests/drivers/identity_layer.c."""
@@ -120,6 +136,12 @@ def has_headers() -> bool:
 def _mesa_manifest(name: str) -> Path:
     found = sorted(_MANIFESTS.glob(f"{name}*.json"))
     return found[0] if found else missing("Mesa's Vulkan drivers (`mesa-vulkan-drivers`)")
+
+
+def _of_chromium(name: str) -> Path:
+    """A driver that Chromium brings, in the directory (of an unpacked `chromium-common`) that GPUPROBE_VULKAN_DRIVERS names."""
+    directory = os.environ.get("GPUPROBE_VULKAN_DRIVERS") or pytest.skip(f"GPUPROBE_VULKAN_DRIVERS names no place of `{name}`")
+    return Path(directory) / name
 
 
 @functools.cache

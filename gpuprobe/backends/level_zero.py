@@ -43,7 +43,7 @@ def load(candidates: Sequence[str], paths: Sequence[str] = ()) -> CDLL:
 def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
     """Every GPU that a driver lists; `number` is the one that `ZE_AFFINITY_MASK` takes for it."""
     session = Session(library, step)
-    found = _found(session)
+    found = listed(session, session.drivers())
     others = [device.text("name") for device in found if device.kind not in (_GPU, _CPU)]
     if others:
         facts({"other_devices": others})
@@ -56,12 +56,17 @@ def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
 def validate(library: CDLL, step: Step, facts: Facts, device: Json) -> str:
     """Make a context, take memory on the wanted device, copy a pattern there and back and compare it: "copy"."""
     session = Session(library, step)
-    found = _found(session)
+    chosen = wanted(listed(session, session.drivers()), device)
+    session.is_validating = True
+    _copy(session, chosen)
+    return "copy"
+
+
+def wanted(found: list[Device], device: Json) -> Device:
+    """By UUID, else by address, else by number: in the order in which the parent tells devices apart."""
     key = next((name for name in ("uuid", "pci_id") if device.get(name)), "number")
     places = [place for place, one in enumerate(found) if one.identity()[key] == device[key]]
-    session.is_validating = True
-    _copy(session, found[calling.chosen(device, places)])
-    return "copy"
+    return found[calling.chosen(device, places)]
 
 
 class _Driver:
@@ -78,7 +83,7 @@ class _Driver:
         self.api_version = None if known is None else f"{known >> 16}.{known & 0xFFFF}"
 
 
-class _Device:
+class Device:
     """One device while it is asked. What a call could not tell stays unknown; `problems` keeps its words, by field."""
 
     def __init__(self, session: Session, driver: _Driver, handle: c_void_p) -> None:
@@ -162,18 +167,18 @@ class _Device:
         }
 
 
-def _found(session: Session) -> list[_Device]:
+def listed(session: Session, drivers: list[c_void_p]) -> list[Device]:
     """Every device of every driver, GPU or not, in the drivers' order, numbered as `ZE_AFFINITY_MASK` counts.
 
     Each driver library reads the mask by itself and counts its own devices from 0. Intel's (since 25.09) gives a handle per
     product family, so the devices of one library can be spread over handles: its mask counts discrete devices first, then by
     address (ExecutionEnvironment::sortNeoDevices), and its handles share one UUID.
     """
-    libraries: dict[bytes, list[list[_Device]]] = {}
-    for place, handle in enumerate(session.drivers()):
+    libraries: dict[bytes, list[list[Device]]] = {}
+    for place, handle in enumerate(drivers):
         driver = _Driver(session, handle)
         handles = libraries.setdefault(driver.uuid if any(driver.uuid) else b"%d" % place, [])
-        handles.append([_Device(session, driver, device) for device in session.listed("zeDeviceGet", handle)])
+        handles.append([Device(session, driver, device) for device in session.listed("zeDeviceGet", handle)])
     for handles in libraries.values():
         together = [device for devices in handles for device in devices]
         for number, device in enumerate(together if len(handles) == 1 else sorted(together, key=_mask_order)):
@@ -181,17 +186,17 @@ def _found(session: Session) -> list[_Device]:
     return [device for handles in libraries.values() for devices in handles for device in devices]
 
 
-def _mask_order(device: _Device) -> tuple[bool, str]:
+def _mask_order(device: Device) -> tuple[bool, str]:
     by_address_alone = os.environ.get("ZE_ENABLE_PCI_ID_DEVICE_ORDER") == "1"
     return device.integrated is True and not by_address_alone, device.pci_id or "~"
 
 
-def _copy(session: Session, device: _Device) -> None:
+def _copy(session: Session, device: Device) -> None:
     """Immediate and synchronous: each call returns when the device is done with it."""
     context, there, here, commands = c_void_p(), c_void_p(), c_void_p(), c_void_p()
     size, alignment, no_wait = c_size_t(_COPIED), c_size_t(_ALIGNMENT), c_uint32(0)
     host, card = structs.asking(structs.ZeHostMemAllocDesc), structs.asking(structs.ZeDeviceMemAllocDesc)
-    queue = structs.asking(structs.ZeCommandQueueDesc, ordinal=_compute_group(session, device), mode=_SYNCHRONOUS)
+    queue = structs.asking(structs.ZeCommandQueueDesc, ordinal=compute_group(session, device), mode=_SYNCHRONOUS)
     session.run("zeContextCreate", device.driver.handle, byref(structs.asking(structs.ZeContextDesc)), byref(context))
     session.run("zeMemAllocDevice", context, byref(card), size, alignment, device.handle, byref(there))
     session.run("zeMemAllocHost", context, byref(host), size, alignment, byref(here))
@@ -214,7 +219,8 @@ def _copy(session: Session, device: _Device) -> None:
         session.run(function, *arguments)
 
 
-def _compute_group(session: Session, device: _Device) -> int:
+def compute_group(session: Session, device: Device) -> int:
+    """The number of the first group of queues that computes."""
     function = "zeDeviceGetCommandQueueGroupProperties"
     groups = session.described(function, structs.ZeCommandQueueGroupProperties, device.handle)
     able = (place for place, group in enumerate(groups) if (calling.known(group.flags) or 0) & _COMPUTE)

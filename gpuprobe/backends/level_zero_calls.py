@@ -63,11 +63,15 @@ class Session:
 
     def run(self, function: str, *arguments: Any) -> None:
         """A call without which nothing can be said. Numbers must come as ctypes values, or they are cut to 32 bits."""
-        self.step(function)
-        code = _unsigned(calling.required(self.library, function)(*arguments))
+        code = self.code(function, *arguments)
         if code:
             status = level_zero_results.validation_status(code) if self.is_validating else "call_failed"
             raise level_zero_results.failure(status, function, code)
+
+    def code(self, function: str, *arguments: Any) -> int:
+        """The number that a call answers, for whoever judges it himself."""
+        self.step(function)
+        return _unsigned(calling.required(self.library, function)(*arguments))
 
     def answers(self, problems: dict[str, str], field: str, function: str, *arguments: Any) -> bool:
         """A call that may fail."""

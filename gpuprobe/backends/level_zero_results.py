@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from gpuprobe.backends.calling import Failed
 
+NOT_READY, OUT_OF_HOST_MEMORY, OUT_OF_DEVICE_MEMORY = 0x1, 0x70000002, 0x70000003
+BUILD_FAILURE, DEPENDENCY_UNAVAILABLE = 0x70000004, 0x70020000
 UNINITIALIZED, UNSUPPORTED_FEATURE = 0x78000001, 0x78000003
 
 NAMES = {
-    0x1: "ZE_RESULT_NOT_READY",
+    NOT_READY: "ZE_RESULT_NOT_READY",
     0x70000001: "ZE_RESULT_ERROR_DEVICE_LOST",
-    0x70000002: "ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY",
-    0x70000003: "ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY",
+    OUT_OF_HOST_MEMORY: "ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY",
+    OUT_OF_DEVICE_MEMORY: "ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY",
+    BUILD_FAILURE: "ZE_RESULT_ERROR_MODULE_BUILD_FAILURE",
+    0x70000005: "ZE_RESULT_ERROR_MODULE_LINK_FAILURE",
     0x70000006: "ZE_RESULT_ERROR_DEVICE_REQUIRES_RESET",
     0x70000007: "ZE_RESULT_ERROR_DEVICE_IN_LOW_POWER_STATE",
     0x70010000: "ZE_RESULT_ERROR_INSUFFICIENT_PERMISSIONS",
     0x70010001: "ZE_RESULT_ERROR_NOT_AVAILABLE",
-    0x70020000: "ZE_RESULT_ERROR_DEPENDENCY_UNAVAILABLE",
+    DEPENDENCY_UNAVAILABLE: "ZE_RESULT_ERROR_DEPENDENCY_UNAVAILABLE",
     UNINITIALIZED: "ZE_RESULT_ERROR_UNINITIALIZED",
     0x78000002: "ZE_RESULT_ERROR_UNSUPPORTED_VERSION",
     UNSUPPORTED_FEATURE: "ZE_RESULT_ERROR_UNSUPPORTED_FEATURE",
@@ -31,6 +35,12 @@ NAMES = {
     0x7800000A: "ZE_RESULT_ERROR_UNSUPPORTED_ALIGNMENT",
     0x7800000C: "ZE_RESULT_ERROR_INVALID_ENUMERATION",
     0x7800000D: "ZE_RESULT_ERROR_UNSUPPORTED_ENUMERATION",
+    0x7800000F: "ZE_RESULT_ERROR_INVALID_NATIVE_BINARY",
+    0x78000011: "ZE_RESULT_ERROR_INVALID_KERNEL_NAME",
+    0x78000013: "ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION",
+    0x78000015: "ZE_RESULT_ERROR_INVALID_KERNEL_ARGUMENT_INDEX",
+    0x78000016: "ZE_RESULT_ERROR_INVALID_KERNEL_ARGUMENT_SIZE",
+    0x78000019: "ZE_RESULT_ERROR_INVALID_COMMAND_LIST_TYPE",
     0x7FFFFFFE: "ZE_RESULT_ERROR_UNKNOWN",
 }
 
@@ -40,14 +50,16 @@ _NO_DRIVER = (
     "`ZE_AFFINITY_MASK` leaves it none"
 )
 _MEANINGS = {
+    NOT_READY: "the card did not finish in the time that it was given; it hangs, or another program keeps it",
     0x70000001: "the card hangs, was reset or was taken away; look at `sudo dmesg | grep -iE 'i915|xe'`, and reboot",
-    0x70000002: "the machine's memory, or what this process may take of it, ran out",
-    0x70000003: "the card's memory ran out; end programs that hold it",
+    OUT_OF_HOST_MEMORY: "the machine's memory, or what this process may take of it, ran out",
+    OUT_OF_DEVICE_MEMORY: "the card's memory ran out; end programs that hold it",
+    BUILD_FAILURE: "the driver's compiler makes no code for this card; install a newer compute runtime",
     0x70000006: "the card must be reset: reboot",
     0x70000007: "the card sleeps, and the driver could not wake it; try again",
     0x70010000: "this account may not use the card; add it to the group `render` (`sudo usermod -aG render $USER`)",
     0x70010001: "the driver says it is not to be had now; another program may hold it",
-    0x70020000: "a library that the driver needs is missing; reinstall Intel's compute runtime in one version",
+    DEPENDENCY_UNAVAILABLE: "a library that the driver needs is missing; reinstall Intel's compute runtime in one version",
     UNINITIALIZED: "the driver did not start",
     0x78000002: "the driver is too old for this loader; install a newer compute runtime",
     UNSUPPORTED_FEATURE: "the driver cannot do this on this card",
@@ -57,8 +69,8 @@ _MEANINGS = {
 
 # The answers of the calls that a validation makes. Busy: another process decides it, or it passes by itself. Unsupported: the
 # same question gets the same answer until somebody installs something else.
-_BUSY = frozenset((0x1, 0x70000002, 0x70000003, 0x70000007, 0x70010001, 0x78000006))
-_UNSUPPORTED = frozenset((0x70020000, 0x78000002, UNSUPPORTED_FEATURE))
+_BUSY = frozenset((NOT_READY, OUT_OF_HOST_MEMORY, OUT_OF_DEVICE_MEMORY, 0x70000007, 0x70010001, 0x78000006))
+_UNSUPPORTED = frozenset((BUILD_FAILURE, 0x70000005, DEPENDENCY_UNAVAILABLE, 0x78000002, UNSUPPORTED_FEATURE))
 
 
 def named(code: int) -> str:

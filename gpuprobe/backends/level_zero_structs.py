@@ -5,7 +5,7 @@ Classes and fields are spelled as in `ze_api.h` and `zes_api.h`, so that a test 
 
 from __future__ import annotations
 
-from ctypes import Structure, c_char, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 from gpuprobe.backends import calling
 
@@ -97,6 +97,32 @@ class ZeCommandQueueDesc(Structure):
         ("mode", c_uint32),
         ("priority", c_uint32),
     )
+
+
+class ZeCommandListDesc(Structure):
+    STYPE = 0xF
+    _fields_ = (*_HEADER, ("commandQueueGroupOrdinal", c_uint32), ("flags", c_uint32))
+
+
+class ZeModuleDesc(Structure):
+    STYPE = 0x1B
+    _fields_ = (
+        *_HEADER,
+        ("format", c_uint32),
+        ("inputSize", c_size_t),
+        ("pInputModule", c_char_p),
+        ("pBuildFlags", c_char_p),
+        ("pConstants", c_void_p),
+    )
+
+
+class ZeKernelDesc(Structure):
+    STYPE = 0x1D
+    _fields_ = (*_HEADER, ("flags", c_uint32), ("pKernelName", c_char_p))
+
+
+class ZeGroupCount(Structure):
+    _fields_ = (("groupCountX", c_uint32), ("groupCountY", c_uint32), ("groupCountZ", c_uint32))
 
 
 class ZeDeviceMemAllocDesc(Structure):

@@ -70,15 +70,7 @@ def validate(library: CDLL, step: Step, facts: Facts, device: dict[str, Any]) ->
     instance = Instance(library, step)
     facts({"api_version": version_text(instance.offered)})
     instance.create()
-    handle = _wanted(instance, device)
-    family = _compute_family(_queue_families(instance, handle))
-    if family is None:
-        raise calling.Failed("unsupported", "no queue family of the device can compute")
-    made = _made(instance, handle, family)
-    queue = c_void_p()
-    instance.run("vkGetDeviceQueue", made, c_uint32(family), c_uint32(0), byref(queue))
-    if not queue.value:
-        raise calling.Failed("unsupported", "the device was made, and `vkGetDeviceQueue` gave no queue to compute with")
+    made = with_queue(instance, wanted(instance, device))[0]
     instance.run("vkDestroyDevice", made, None)
     instance.run("vkDestroyInstance", instance.handle, None)
     return "context"
@@ -89,7 +81,7 @@ def version_text(version: int) -> str:
     return f"{version >> 22 & 0x7F}.{version >> 12 & 0x3FF}.{version & 0xFFF}"
 
 
-def _wanted(instance: Instance, device: dict[str, Any]) -> c_void_p:
+def wanted(instance: Instance, device: dict[str, Any]) -> c_void_p:
     """By UUID, else by address, else by number: in the order in which the parent tells devices apart."""
     handles = instance.physical_devices()
     key = next((name for name in ("uuid", "pci_id") if device.get(name)), "number")
@@ -99,6 +91,18 @@ def _wanted(instance: Instance, device: dict[str, Any]) -> c_void_p:
         if {**_identity(answers), "number": number}[key] == device[key]:
             matches.append(number)
     return handles[calling.chosen(device, matches)]
+
+
+def with_queue(instance: Instance, handle: c_void_p) -> tuple[c_void_p, int, c_void_p]:
+    """A logical device, the number of a queue family that computes, and its queue."""
+    family = _compute_family(_queue_families(instance, handle))
+    if family is None:
+        raise calling.Failed("unsupported", "no queue family of the device can compute")
+    made, queue = _made(instance, handle, family), c_void_p()
+    instance.run("vkGetDeviceQueue", made, c_uint32(family), c_uint32(0), byref(queue))
+    if not queue.value:
+        raise calling.Failed("unsupported", "the device was made, and `vkGetDeviceQueue` gave no queue to compute with")
+    return made, family, queue
 
 
 def _made(instance: Instance, handle: c_void_p, family: int) -> c_void_p:
@@ -124,7 +128,7 @@ def _made(instance: Instance, handle: c_void_p, family: int) -> c_void_p:
 def _described(instance: Instance, number: int, handle: c_void_p) -> dict[str, Any]:
     extensions = instance.device_extensions(handle)
     answers = _properties(instance, handle, extensions)
-    memory, budget = _memory(instance, handle, extensions)
+    memory, budget = memories(instance, handle, extensions)
     identity, heaps = _identity(answers), _heaps(memory)
     counted = _counted_heaps(heaps, identity["type"] == "integrated")
     known = {
@@ -215,7 +219,8 @@ def _limits(answers: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _memory(instance: Instance, handle: c_void_p, extensions: set[bytes]) -> tuple[Any, Any]:
+def memories(instance: Instance, handle: c_void_p, extensions: set[bytes]) -> tuple[Any, Any]:
+    """The device's memory properties, and its budget; what was not answered is untouched."""
     memory = calling.untouched(structs.PhysicalDeviceMemoryProperties2)
     budget = calling.untouched(structs.PhysicalDeviceMemoryBudgetPropertiesEXT)
     structs.chain([memory, budget] if _BUDGET in extensions else [memory])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 VERSION_1_0, VERSION_1_1 = 1 << 22, 1 << 22 | 1 << 12
 _PORTABILITY = b"VK_KHR_portability_enumeration"
 _INCOMPLETE = 5
+# Of the functions called here, those that begin so answer nothing, all others a VkResult.
+_SILENT = ("vkGet", "vkCmd", "vkDestroy", "vkUnmap", "vkFree", "vkUpdate")
 # More devices, queue families or extensions than any driver has: a driver that lists more wrote rubbish.
 _CEILING = 65536
 
@@ -40,6 +42,8 @@ RESULTS = {
     -9: "VK_ERROR_INCOMPATIBLE_DRIVER",
     -10: "VK_ERROR_TOO_MANY_OBJECTS",
     -13: "VK_ERROR_UNKNOWN",
+    -1000012000: "VK_ERROR_INVALID_SHADER_NV",
+    -1000072003: "VK_ERROR_INVALID_EXTERNAL_HANDLE",
 }
 
 _BROKEN_MANIFEST = (
@@ -59,6 +63,15 @@ _MEANINGS = {
 # `vkCreateDevice` gives the driver's own verdict on the card. Only where another process may be the cause does it decide
 # nothing. A lost device (-4) and an unnamed failure (-13) count as a verdict: the next program would meet the same.
 _BUSY = (-1, -2, -10)
+
+_IN_USE = {
+    2: "the device did not finish in the time that it was given; it hangs, or another program keeps it: look at the kernel log",
+    -1: "the machine's memory, or what this process may take of it, ran out",
+    -2: "the device's memory ran out; end programs that hold it",
+    -4: "the device was lost in the middle of the work; look at the kernel log (`sudo dmesg`), and reset the card or reboot",
+    -10: "the driver keeps no more objects; end programs that use the device",
+}
+_IN_USE_ELSE = "the driver cannot do this with the device; install another release of the driver"
 
 
 class Instance:
@@ -96,7 +109,7 @@ class Instance:
     def listed(self, name: str, kind: type[Any], *of: Any) -> list[Any]:
         """What a function lists that is called twice: for the number, then for the items."""
         self.step(name)
-        function = self._function(name)
+        function = self.function(name)
         for _ in range(4):  # VK_INCOMPLETE: the list grew between the calls; after a fourth time it is given as it is
             count = c_uint32(calling.UNTOUCHED_32)
             _check(name, function(*of, byref(count), None))
@@ -110,15 +123,14 @@ class Instance:
     def run(self, name: str, *arguments: Any) -> None:
         """Announces and calls a function; numbers must come as ctypes values, or they are cut to 32 bits."""
         self.step(name)
-        _check(name, self._function(name)(*arguments))
+        _check(name, self.function(name)(*arguments))
 
-    def _function(self, name: str) -> Callable[..., int | None]:
+    def function(self, name: str) -> Callable[..., int | None]:
+        """A function of the instance or of its devices, to be called without an announcement and a check."""
         address = self._find(self.handle, name.encode())
         if not address:
             raise Failed("call_failed", f"the Vulkan loader has no function `{name}`")
-        # Of the functions called here, those that create or enumerate answer a VkResult, all others nothing.
-        answers = c_int32 if name.startswith(("vkCreate", "vkEnumerate")) else None
-        return CFUNCTYPE(answers)(address)
+        return CFUNCTYPE(None if name.startswith(_SILENT) else c_int32)(address)
 
     def _extensions(self, name: str, *of: Any) -> set[bytes]:
         return {extension.extensionName for extension in self.listed(name, structs.ExtensionProperties, *of)}
@@ -142,6 +154,13 @@ def failure(name: str, code: int) -> Failed:
     meaning = _MEANINGS.get((name, code))
     message = f"`{name}` answered {result or code}" + (f": {meaning}" if meaning else "")
     return Failed(_status(name, code), message, code, result)
+
+
+def use_failure(name: str, code: int) -> Failed:
+    """What a failed call means on a device that was made: its memory or its queue was to be used."""
+    result = RESULTS.get(code)
+    status = "busy" if code in _BUSY else "call_failed" if code > 0 else "unsupported"
+    return Failed(status, f"`{name}` answered {result or code}: {_IN_USE.get(code, _IN_USE_ELSE)}", code, result)
 
 
 def _status(name: str, code: int) -> str:

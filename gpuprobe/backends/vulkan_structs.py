@@ -152,10 +152,14 @@ class MemoryHeap(Structure):
     _fields_ = (("size", c_uint64), ("flags", c_uint32))
 
 
+class MemoryType(Structure):
+    _fields_ = (("propertyFlags", c_uint32), ("heapIndex", c_uint32))
+
+
 class PhysicalDeviceMemoryProperties(Structure):
     _fields_ = (
         ("memoryTypeCount", c_uint32),
-        ("_types", c_uint32 * 64),
+        ("memoryTypes", MemoryType * 32),
         ("memoryHeapCount", c_uint32),
         ("memoryHeaps", MemoryHeap * 16),
     )

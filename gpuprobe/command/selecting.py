@@ -62,7 +62,7 @@ def _reply(
         document,
         lambda screen: (),
         lines=_lines(form, printed, asked),
-        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, asked),
+        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, asked, found.devices),
         launch=_launch(printed, inventory, asked),
     )
 
@@ -98,12 +98,16 @@ def _lines(form: Form, variables: Variables, asked: Asked) -> str | None:
     return lines if asked.command is None else ""
 
 
-def _note(form: Form, variables: Variables, asked: Asked) -> str | None:
+def _note(form: Form, variables: Variables, asked: Asked, chosen: Sequence[Device]) -> str | None:
+    from gpuprobe.judging.slices import seen_at_once
     from gpuprobe.render.form import left_set
 
     if left := left_set(form, variables):
         names = ", ".join(f"`{name}`" for name in left)
         return f"Note: {form.named} cannot unset {names}: see that nothing sets it where these lines are used"
+    if hidden := [device for device in chosen if device not in seen_at_once(chosen)]:
+        library = hidden[0].library
+        return f"Note: a {library} process uses the first of several slices; choose {hidden[0].id} for another process"
     if not variables and not asked.quiet:
         return "Note: none of these devices needs a variable"
     return None

@@ -56,7 +56,8 @@ def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
         shown = software.with_loads(record(device, inventory), part.loads)
         compatibility = shown.pop("compatibility", [])
         card = next((each for each in part.standings if device in each.devices), None)
-        yield from everything.one_device(shown if card is None else {**shown, "link": card_record(card)["link"]})
+        link = {} if card is None else {"link": card_record(card, inventory.evidence.host)["link"]}
+        yield from everything.one_device({**shown, **link})
         yield from software.lines(compatibility)
     for drop in part.drops:
         yield from everything.dropped(drop, inventory)

@@ -39,12 +39,21 @@ def _complete(device: Device, asked: Iterable[Device], surveyed: Iterable[Device
     for witness in (*asked, *surveyed):
         if identity.same_card(device, witness).answer == "same":
             told.append(witness)
-            device = filled(device, witness, _FROM_ANYONE)
+            device = _of_its_card(filled(device, witness, _FROM_ANYONE), witness)
             device = _described(device, witness) if witness in surveyed else device
     device = _measured(device, told)
     device = _from_validation(device, evidence)
     device = shared_memory(device, evidence.host)
     return _used(device)
+
+
+def _of_its_card(device: Device, witness: Device) -> Device:
+    """With the whole card that a slice is cut from, which CUDA does not tell, and how: HIP does not know "dpx" from "cpx"."""
+    known = witness.partition is not None and witness.partition.parent
+    if device.partition is None or not known or device.partition == witness.partition:
+        return device
+    sources = {**dict(device.sources), "partition": witness.library}
+    return device._replace(partition=witness.partition, sources=tuple(sorted(sources.items())))
 
 
 def _described(device: Device, surveyed: Device) -> Device:

@@ -41,7 +41,7 @@ def why(card: Card, inventory: Inventory) -> Why:
     rungs = [_hidden(card, inventory)]
     if not drops:
         rungs = [_kernel_driver(card, host), _device_node(card, host), *rungs]
-    rungs += [_library(card, inventory, drops), _dropped(drops)]
+    rungs += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
     return next((rung for rung in rungs if rung is not None), Why("not_listed", "no library lists it", None))
 
 
@@ -131,6 +131,17 @@ def _hidden(card: Card, inventory: Inventory) -> Why | None:
     return None
 
 
+def _not_cut(card: Card, inventory: Inventory) -> Why | None:
+    """A card in MIG mode computes in its slices alone. Without one, CUDA says no more than that there is no device."""
+    outcomes = [outcome for outcome in inventory.evidence.outcomes if library_named(outcome.probe.library).witness]
+    views = [device for outcome in outcomes for device in outcome.devices if is_of(device, card)]
+    if any(view.partition for view in views) or not any(view.capabilities.get("mig_enabled") for view in views):
+        return None
+    because = "MIG is on and no instance is made, so there is nothing to compute on"
+    make, off = f"sudo nvidia-smi mig -i {card.pci_id} -cgi 0 -C", f"sudo nvidia-smi -i {card.pci_id} -mig 0"
+    return Why("mig_without_slices", because, f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`")
+
+
 def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
     outcomes = inventory.evidence.outcomes
     lists = [outcome for outcome in outcomes if any(is_of(device, card) for device in outcome.devices)]
@@ -170,6 +181,11 @@ def _left_out(outcome: Outcome) -> int:
 
 
 def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
+    host = inventory.evidence.host
+    names = library.sonames.get(host.platform, ()) if NVIDIA in library.vendors else ()
+    if (path := machine.foreign_to_wsl(host, names)) is not None:
+        hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
+        return f"{hidden}; remove it: `sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'`"
     if outcome.status in (Status.ABSENT, Status.NOT_LOADABLE):
         return library.advice or None
     if outcome.status is Status.TIMED_OUT:

@@ -9,9 +9,10 @@ from gpuprobe.judging import fitness
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.rules import order
+from gpuprobe.judging.slices import alone, unlisted
 from gpuprobe.judging.standing import standings
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.libraries import Library, library_named, rank_of
+from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
 
@@ -88,7 +89,8 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
 
 
 def _subject(outcome: Outcome) -> str:
-    manifest = f" with `{outcome.probe.manifest}` alone" if outcome.probe.manifest else ""
+    only = outcome.probe.manifest or (outcome.probe.device if outcome.probe.purpose is Purpose.ALONE else None)
+    manifest = f" with `{only}` alone" if only else ""
     without = " without your variables" if outcome.probe.purpose is Purpose.UNFILTERED else ""
     return f"{outcome.probe.library}{manifest}{without}"
 
@@ -104,14 +106,19 @@ def _left_out(evidence: Evidence) -> Iterator[str]:
 
 
 def _other_slices(inventory: Inventory) -> Iterator[str]:
-    """CUDA shows one MIG slice to a process; the witness knows of all (CUDA's documentation: "single MIG instance")."""
-    views = (*inventory.kept, *(drop.device for drop in inventory.drops))
-    listed = {device.uuid for device in views}
-    for outcome in inventory.evidence.outcomes:
-        if library_named(outcome.probe.library).witness:
-            others = [device.id for device in outcome.devices if device.partition and device.uuid not in listed]
-            if others:
-                yield f"a CUDA process sees one MIG slice, and these are others: {', '.join(others)} (choose by that id)"
+    """Slices that a witness names, and that the library does not show either where it is asked for them alone."""
+    evidence = inventory.evidence
+    listed = {device.uuid for device in (*inventory.kept, *(drop.device for drop in inventory.drops))}
+    for library in LIBRARIES:
+        asked = {probe.device: evidence.outcome_of(probe) for probe in alone(library, evidence)}
+        others = [device for device in unlisted(library, evidence) if device.uuid not in listed]
+        unasked = [device.id for device in others if asked.get(device.uuid) is None]
+        if unasked:
+            only = f"{library.name} shows a process one slice of a cut card"
+            yield f"{only}, and these are others: {', '.join(unasked)} (choose by that id)"
+        for device in others:
+            if (outcome := asked.get(device.uuid)) is not None:
+                yield f"{library.name} does not show the slice {device.id}, asked for it alone: {describe(outcome)}"
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gpuprobe.judging.device_lists import ggml_positions
 from gpuprobe.judging.identity import normal_pci, normal_uuid
+from gpuprobe.judging.slices import seen_at_once
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
@@ -65,7 +66,7 @@ def checks(chosen: Sequence[Device], variables: Variables, outcomes: Iterable[Ou
 def _checked(chosen: Sequence[Device], variables: Mapping[str, str | None], outcome: Outcome, platform: str) -> Check:
     library = library_named(outcome.probe.library)
     selection = library.selections[platform]
-    expected = tuple(device for device in chosen if device.library == library.name)
+    expected = seen_at_once([device for device in chosen if device.library == library.name])
     seen = _shown(selection, variables, outcome)
     if outcome.status not in _ANSWERED:
         return Check(library.name, expected, seen, None, (f"{library.name} cannot be told: {describe(outcome)}",))

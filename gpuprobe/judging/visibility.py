@@ -30,8 +30,8 @@ def visible_variables(
 
     `listed` is every device that any library listed here, kept or dropped; `environ` is the environment it was listed
     under. A device that no token can name is left out, and a library all of whose devices are left out is hidden: a
-    child under the map shows it. A CUDA process sees one MIG slice at most, so of several chosen ones it uses the
-    first. Metal has no such variable. `unasked` names libraries that are here and were not asked: they are hidden.
+    child under the map shows it. Of several chosen slices a CUDA process sees the first (slices.py). Metal has no such
+    variable. `unasked` names libraries that are here and were not asked: they are hidden.
     """
     known = [*listed, *chosen]
     variables: dict[str, str | None] = {}

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from gpuprobe.machine.amd import views as witnesses
 from gpuprobe.machine.cards import Bystander, Card, bystanders, cards
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
-from gpuprobe.machine.surroundings import JetPack, container, jetpack, operating_system, virtualization, wsl
+from gpuprobe.machine.surroundings import (
+    JetPack,
+    container,
+    foreign_to_wsl,
+    jetpack,
+    operating_system,
+    virtualization,
+    wsl,
+)
+from gpuprobe.machine.witnesses import video_memory, witnesses
 
 __all__ = [
     "Bystander",
@@ -17,10 +25,12 @@ __all__ = [
     "bystanders",
     "cards",
     "container",
+    "foreign_to_wsl",
     "jetpack",
     "memory",
     "operating_system",
     "processor",
+    "video_memory",
     "virtualization",
     "witnesses",
     "wsl",

@@ -38,9 +38,11 @@ class AmdCard(NamedTuple):
     location_id: int | None = None  # tells partitions apart
     render_node: str | None = None
     vram: Pool | None = None
+    whole_vram: int | None = None  # bytes of the whole card, also where this is a partition of it
     gtt: Pool | None = None  # the system's memory that the card may use
     type: DeviceType = DeviceType.UNKNOWN
     partition: Partition | None = None
+    memory_partition: str | None = None  # "nps4": its memory is cut too, into this many parts
     copy: int = 0  # counts the partitions of one card
 
 
@@ -113,8 +115,10 @@ def _card(host: Host, function: PciFunction) -> AmdCard:
         unique_id=written if known else None,
         render_node=f"/dev/dri/{render}" if render else None,
         vram=vram,
+        whole_vram=vram.total if vram else None,
         gtt=gtt,
         type=_type(host, function, vram, gtt),
+        memory_partition=text_of(host, f"{_FUNCTIONS}{function.address}/current_memory_partition").lower() or None,
     )
 
 
@@ -183,6 +187,7 @@ def _view(card: AmdCard, number: int, version: str | None) -> Device:
     capabilities = {
         "kfd_node": card.node,
         "render_node": card.render_node,
+        "memory_partition": card.memory_partition,
         "gtt_total_bytes": card.gtt.total if card.gtt else None,
         "gtt_used_bytes": card.gtt.used if card.gtt else None,
     }

@@ -106,6 +106,16 @@ def wsl(host: Host) -> int | None:
     return 2 if "microsoft-standard" in kernel or "wsl2" in kernel or around else None
 
 
+def foreign_to_wsl(host: Host, names: tuple[str, ...]) -> str | None:
+    """Where the loader finds the first of these libraries of NVIDIA's, if that is a driver for Linux: inside WSL 2 it never
+    works, and hides the one that Windows brings. In a container the toolkit puts that of Windows in the usual place."""
+    if wsl(host) != 2 or container(host) not in (NONE, None):
+        return None
+    found = next((library for library in host.libraries if library.name in names), None)
+    of_windows = found is None or any(path.startswith("/usr/lib/wsl/") for path in (found.path, found.real_path))
+    return None if of_windows or found is None else found.path
+
+
 def container(host: Host) -> str | None:
     """The kind of container ("docker", "podman", "kubernetes", "lxc"…), "none", or None: cannot be told."""
     if host.platform != "linux":

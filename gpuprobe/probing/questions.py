@@ -1,7 +1,8 @@
 """What is still worth asking, given what is known so far. Pure: it starts nothing and never asks a question twice.
 
-The order: every library lists; a library whose listing failed although it has several drivers is asked once per driver; a
-library that a variable of the user filters is asked once more without it; then the devices that would be kept if their
+The order: every library lists; a library whose listing failed although it has several drivers is asked once per driver, and
+one that shows a single slice once per further slice; a library that a variable of the user filters is asked once more without
+it; then the devices that would be kept if their
 validation passed are validated. That last step simply judges the unfinished evidence: whatever would be kept and has not
 been validated is worth validating, so planning and judging cannot disagree.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gpuprobe import environment, machine
-from gpuprobe.judging import identity, visibility
+from gpuprobe.judging import identity, slices, visibility
 from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
@@ -111,7 +112,9 @@ def _listings(host: Host, wanted: Wanted) -> Iterator[Probe]:
 
 
 def _alone(evidence: Evidence) -> Iterator[Probe]:
-    """One bad driver must not hide the others: where all together fail, each is asked alone."""
+    """One bad driver must not hide the others: where all together fail, each is asked alone. Nor may one slice."""
+    for library in LIBRARIES:
+        yield from slices.alone(library, evidence)
     for outcome in evidence.outcomes:
         drivers = library_named(outcome.probe.library).drivers
         if drivers is None or outcome.probe.purpose is not Purpose.LIST or outcome.status not in LISTING_FAILED:
@@ -196,6 +199,9 @@ def _for_it_alone(device: Device, listed: Sequence[Device], platform: str, envir
 
     The token is that of the device as it was listed: what a witness added would make it another question in a replay.
     """
+    selection = library_named(device.library).selections.get(platform)
+    if library_named(device.library).one_slice and identity.is_slice(device) and selection is not None and device.uuid:
+        return ((selection.variable, device.uuid),)
     if not library_named(device.library).validated_alone:
         return ()
     mine = [other for other in listed if (other.library, other.build) == (device.library, device.build)]

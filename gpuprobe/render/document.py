@@ -64,7 +64,7 @@ def list_document(
         **envelope(inventory, text, leave_with),
         "host": machine_document.host_record(host),
         "system": machine_document.system_record(host),
-        "cards": [machine_document.card_record(each) for each in standings],
+        "cards": [machine_document.card_record(each, host) for each in standings],
         "bystanders": machine_document.bystander_records(host),
         "devices": [with_loads(record(device, inventory), loads) for device in kept],
         "dropped": [_drop(drop) for drop in drops],

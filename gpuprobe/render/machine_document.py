@@ -50,8 +50,10 @@ def system_record(host: Host) -> Json:
     }
 
 
-def card_record(standing: Standing) -> Json:
+def card_record(standing: Standing, host: Host) -> Json:
+    """`video_memory_bytes` is there where the kernel's files tell it: those of NVIDIA's driver do not."""
     card, why = standing.card, standing.why
+    memory = machine.video_memory(host, card.pci_id)
     return {
         "pci_id": card.pci_id,
         "vendor": _VENDORS.get(card.vendor_id or 0),
@@ -62,6 +64,7 @@ def card_record(standing: Standing) -> Json:
         "render_node": card.render_node,
         "numa_node": card.numa_node,
         "link": _link(card),
+        **({} if memory is None else {"video_memory_bytes": memory}),
         "was_asleep": card.was_asleep,
         "device_ids": [device.id for device in standing.devices],
         "why": None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice},

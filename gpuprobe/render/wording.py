@@ -52,7 +52,9 @@ def bar_of(device: Device) -> str:
 
 
 def type_of(device: Device) -> str:
-    return device.type.value if device.validation is not None else f"{device.type.value}, not initialised"
+    """`MIG slice`, where it is one: that it is cut from a discrete card tells nobody which."""
+    kind = f"{device.partition.kind.upper()} slice" if device.partition else device.type.value
+    return kind if device.validation is not None else f"{kind}, not initialised"
 
 
 def place_of(device: Device) -> str:

@@ -90,8 +90,8 @@ def _slices(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:
         cut = [f"{gpu}/{one}" for gpu in instances for one in _matching(tree, f"{place}/{gpu}", r"ci[0-9]+")]
         yield from [(card, cut)] if cut else []
     for each in host.pci:
-        mode = tree.line(f"{DEVICES}/{each.address}/current_compute_partition")
-        yield from [(each.address, mode)] if mode else []
+        modes = [tree.line(f"{DEVICES}/{each.address}/current_{what}_partition") for what in ("compute", "memory")]
+        yield from [(each.address, modes)] if any(modes) else []
 
 
 def _matching(tree: Tree, directory: str, pattern: str) -> list[str]:

@@ -24,7 +24,7 @@ _OF_A_CARD = (
     "board_info",
     "unique_id",
 )
-_OF_AN_AWAKE_CARD = ("current_compute_partition",)  # MI300's driver asks a register for it
+_OF_AN_AWAKE_CARD = ("current_compute_partition", "current_memory_partition")  # MI300's driver asks registers for them
 _MOST_NODES = 512  # 8 cards of 8 partitions and 2 processors are 66
 
 

@@ -15,6 +15,7 @@ from gpuprobe.libraries import AMD, NVIDIA
 from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.installed import libraries, manifests
+from gpuprobe.survey.intel import intel_files
 from gpuprobe.survey.pci import DEVICES, pci_functions
 from gpuprobe.survey.tree import ABSENT, Tree
 
@@ -86,7 +87,7 @@ def read_host(
         gids=_groups(),
         cpus_allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         environ=environment.known(environ),
-        texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
+        texts={**texts, **dict((*amd_files(tree, functions), *intel_files(tree, functions)))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
         pci=functions,
         nodes=nodes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 
 from gpuprobe.libraries import LIBRARIES
@@ -39,7 +40,21 @@ def _places(
     if platform == "darwin":
         return search.macos_places(environ)
     rocm = [f"/opt/{name}" for name in tree.names("/opt") if name.startswith("rocm-")]
-    return search.linux_places(machine, environ, _linker_cache(tree, machine, names), rocm, _musl(tree, machine))
+    return search.linux_places(
+        machine,
+        environ,
+        _linker_cache(tree, machine, names),
+        rocm,
+        _musl(tree, machine),
+        own=_of_this_python(tree),
+        from_store=tree.is_this_machine and search.is_from_store(tree.real_path(sys.executable)),
+    )
+
+
+def _of_this_python(tree: Tree) -> list[str]:
+    """Where Conda installs loaders of Vulkan and Level Zero, and ROCm: programs of the same environment find them there."""
+    conda = tree.is_this_machine and tree.status(f"{sys.base_prefix}/conda-meta") is not None
+    return [f"{sys.base_prefix}/lib"] if conda else []
 
 
 def _linker_cache(tree: Tree, machine: str, names: tuple[str, ...]) -> dict[str, str]:

@@ -27,8 +27,17 @@ BY_SYSTEM = "dyld cache"  # macOS
 
 _WSL = ("/usr/lib/wsl/lib",)  # first of what only we know: a Linux driver installed inside WSL never works
 _JETSON = ("/usr/lib/aarch64-linux-gnu/tegra", "/usr/lib/aarch64-linux-gnu/nvidia")
-_NIXOS = ("/run/opengl-driver/lib",)
-_CONTAINER = ("/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/local/cuda/compat")
+# Systems whose libraries lie in a store, behind links to what is installed: NixOS, Nix elsewhere, Guix.
+_STORES = (
+    *("/run/opengl-driver/lib", "/run/current-system/sw/lib", "/nix/var/nix/profiles/default/lib"),
+    "/run/current-system/profile/lib",
+)
+_STORE_ROOTS = ("/nix/store/", "/gnu/store/")
+# Where container runtimes put the host's driver: NVIDIA's, GKE's, Apptainer's with --nv or --rocm, snapd's.
+_CONTAINER = (
+    *("/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/local/cuda/compat"),
+    *("/.singularity.d/libs", "/var/lib/snapd/lib/gl"),
+)
 _ROCM = ("/opt/rocm/lib", "/opt/rocm/lib64", "/opt/rocm/hip/lib")
 _HOMEBREW = "/opt/homebrew"
 
@@ -116,23 +125,33 @@ def linux_places(
     cache: Mapping[str, str],
     rocm: Sequence[str] = (),
     musl: Sequence[str] | None = None,
+    *,
+    own: Sequence[str] = (),
+    from_store: bool = False,
 ) -> tuple[Place, ...]:
     """The search order on Linux: the loader's own, then what only we know.
 
-    `rocm` are directories like /opt/rocm-6.4.1, in any order; `musl` are musl's own where that is the C library.
+    `rocm` are directories like /opt/rocm-6.4.1, in any order; `musl` are musl's own where that is the C library; `own` are
+    those of the environment that Python runs in. `from_store`: Python's loader reads neither cache nor default directories.
     """
     # Weakness 14.22: an empty element means the working directory, where anybody may have put a library.
     named = [element for element in re.split("[:;]", environ.get("LD_LIBRARY_PATH", "")) if element]
     default = default_directories(machine) if musl is None else musl
     versions = [f"{directory}/lib" for directory in sorted(rocm, key=_version, reverse=True)]
     nvidia = [f"/usr/lib/{_TRIPLETS[machine]}/nvidia/current"] if machine in _TRIPLETS else []
-    ours = [*_WSL, *_NIXOS, *(_JETSON if machine == "aarch64" else ()), *nvidia, *_CONTAINER, *_ROCM, *versions]
+    ours = [*_WSL, *_STORES, *(_JETSON if machine == "aarch64" else ()), *nvidia, *_CONTAINER, *_ROCM, *versions, *own]
     return (
         *_places(BY_VARIABLE, named),
-        Place(BY_CACHE, cache=cache),
-        *_places(BY_DEFAULT, default),
+        Place(BY_US if from_store else BY_CACHE, cache=cache),
+        *_places(BY_US if from_store else BY_DEFAULT, default),
         *_places(BY_US, ours),
     )
+
+
+def is_from_store(program: str) -> bool:
+    """Whether a program, by its real path, was built by Nix or Guix: their glibc has a cache and directories of its own, and
+    finds a distribution's libraries by whole paths only."""
+    return program.startswith(_STORE_ROOTS)
 
 
 def default_directories(machine: str) -> tuple[str, ...]:

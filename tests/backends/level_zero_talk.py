@@ -37,3 +37,10 @@ def listed(staged: ZeWorld, *, only: int | None = None, library: object = LOADER
 def validated(staged: ZeWorld, device: dict[str, Any], *, library: object = LOADER, **environ: str) -> Talk:
     asked = request(library, "level_zero", purpose="validate", device=device)
     return talk(asked, {**staged.environment(), **environ})
+
+
+def proved(
+    staged: ZeWorld, device: dict[str, Any], *, library: object = LOADER, until: str | None = None, **environ: str
+) -> Talk:
+    asked = request(library, "level_zero", purpose="prove", device=device, until=until)
+    return talk(asked, {**staged.environment(), **environ})

@@ -101,16 +101,60 @@ def test_the_double_of_nvml_writes_the_structures_that_the_binding_reads(name: s
     assert ctypes.sizeof(getattr(pynvml, name)) == size
 
 
-def _header() -> Path:
+@pytest.mark.parametrize(
+    ("binding", "header"),
+    [("c_nvmlMemory_t", "nvmlMemory_t"), ("c_nvmlMemory_v2_t", "nvmlMemory_v2_t"), ("nvmlPciInfo_t", "nvmlPciInfo_t")],
+)
+def test_the_structures_of_the_binding_lie_as_nvml_h_says(tmp_path: Path, binding: str, header: str) -> None:
+    kind = getattr(pynvml, binding)
+    ours = {field: getattr(kind, field).offset for field, *_ in kind._fields_}
+
+    fields = _printed(tmp_path, _header("nvml.h"), *(f'"{field}", (long)offsetof({header}, {field})' for field in ours))
+
+    assert fields == ours
+    assert _printed(tmp_path, _header("nvml.h"), f'"size", (long)sizeof({header})') == {"size": ctypes.sizeof(kind)}
+
+
+def test_the_numbers_of_nvml_are_those_of_nvml_h(tmp_path: Path) -> None:
+    modes = {f"NVML_COMPUTEMODE_{name.upper()}": number for number, name in nvml.COMPUTE_MODES.items()}
+    numbers = {**{name: code for code, name in nvml.NAMES.items()}, **modes}
+
+    assert _printed(tmp_path, _header("nvml.h"), *(f'"{name}", (long)({name})' for name in numbers)) == numbers
+
+
+def test_functions_of_nvml_have_the_names_that_steps_and_the_double_say(tmp_path: Path) -> None:
+    """nvml.h renames functions to their newer forms, which the binding calls."""
+    named = [
+        "nvmlDeviceGetCount_v2",
+        "nvmlDeviceGetHandleByIndex_v2",
+        "nvmlDeviceGetPciInfo_v3",
+        "nvmlSystemGetCudaDriverVersion",
+        "nvmlDeviceGetMigDeviceHandleByIndex",
+        "nvmlDeviceGetMaxMigDeviceCount",
+        "nvmlDeviceGetGpuInstanceId",
+        "nvmlDeviceGetComputeInstanceId",
+    ]
+    plain = [name.partition("_v")[0] for name in named]
+
+    printed = _printed(tmp_path, _header("nvml.h"), *(f"NAME_OF({name}), 0L" for name in plain))
+
+    assert list(printed) == named
+
+
+def _header(name: str = "cuda.h") -> Path:
+    """A directory of headers that GPUPROBE_NVIDIA_HEADERS names goes before those of a toolkit."""
+    named = os.environ.get("GPUPROBE_NVIDIA_HEADERS")
     roots = [os.environ.get("CUDA_HOME", "/usr/local/cuda"), "/usr/local/cuda", "/usr"]
-    found = next((header for root in roots if (header := Path(root) / "include" / "cuda.h").is_file()), None)
-    return found or pytest.skip("no CUDA toolkit here: cuda.h cannot be compared")
+    directories = [*([Path(named)] if named else []), *(Path(root) / "include" for root in roots)]
+    found = next((header for directory in directories if (header := directory / name).is_file()), None)
+    return found or pytest.skip(f"neither a CUDA toolkit nor GPUPROBE_NVIDIA_HEADERS here: {name} cannot be compared")
 
 
 def _printed(directory: Path, header: Path, *pairs: str) -> dict[str, int]:
     """What a C program prints for pairs of name and number."""
     prints = "\n".join(f'printf("%s %ld\\n", {pair});' for pair in pairs)
-    text = f"""#include <stdio.h>
+    text = f"""#include <stddef.h>
+#include <stdio.h>
 #include "{header}"
 #define TEXT_OF(name) #name
 #define NAME_OF(name) TEXT_OF(name)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from gpuprobe.backends import level_zero, level_zero_calls, level_zero_results, level_zero_sysman
+from gpuprobe.backends import level_zero, level_zero_calls, level_zero_compute, level_zero_results, level_zero_sysman
 from gpuprobe.backends import level_zero_structs as structs
 from tests.doubles import c_compiler
 from tests.vulkan_world import missing
@@ -25,6 +25,7 @@ NUMBERS = {
     "ZE_DEVICE_PROPERTY_FLAG_INTEGRATED": level_zero._INTEGRATED,
     "ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE": level_zero._COMPUTE,
     "ZE_COMMAND_QUEUE_MODE_SYNCHRONOUS": level_zero._SYNCHRONOUS,
+    "ZE_MODULE_FORMAT_IL_SPIRV": level_zero_compute.SPIRV,
     "ZES_MEM_LOC_DEVICE": level_zero_sysman._ON_DEVICE,
     **{name: number for number, name in level_zero_results.NAMES.items()},
 }

@@ -9,12 +9,13 @@ import subprocess
 
 import pytest
 
-from gpuprobe.backends import vulkan, vulkan_instance
+from gpuprobe.backends import vulkan, vulkan_compute, vulkan_compute_structs, vulkan_instance, vulkan_memory
 from gpuprobe.backends import vulkan_structs as structs
 from tests.doubles import c_compiler
 from tests.vulkan_world import has_headers, missing
 
-OURS = [kind for kind in vars(structs).values() if isinstance(kind, type) and issubclass(kind, ctypes.Structure)]
+EVERY = {**vars(structs), **vars(vulkan_compute_structs)}
+OURS = [kind for kind in EVERY.values() if isinstance(kind, type) and issubclass(kind, ctypes.Structure)]
 KINDS = [kind for kind in OURS if kind is not ctypes.Structure]
 
 SPELLED = {"integrated": "INTEGRATED_GPU", "discrete": "DISCRETE_GPU", "virtual": "VIRTUAL_GPU", "software": "CPU"}
@@ -25,6 +26,23 @@ NUMBERS = {
     "VK_MAX_MEMORY_HEAPS": len(structs.PhysicalDeviceMemoryProperties().memoryHeaps),
     "VK_MEMORY_HEAP_DEVICE_LOCAL_BIT": vulkan._DEVICE_LOCAL,
     "VK_QUEUE_COMPUTE_BIT": vulkan._COMPUTE,
+    "VK_MAX_MEMORY_TYPES": len(structs.PhysicalDeviceMemoryProperties().memoryTypes),
+    "VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT": vulkan_memory.DEVICE_LOCAL,
+    "VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT": vulkan_memory.HOST_VISIBLE,
+    "VK_MEMORY_PROPERTY_HOST_COHERENT_BIT": vulkan_memory.HOST_COHERENT,
+    "VK_MEMORY_PROPERTY_HOST_CACHED_BIT": vulkan_memory.HOST_CACHED,
+    "VK_BUFFER_USAGE_TRANSFER_SRC_BIT": vulkan_compute.TRANSFER_SOURCE,
+    "VK_BUFFER_USAGE_TRANSFER_DST_BIT": vulkan_compute.TRANSFER_TARGET,
+    "VK_BUFFER_USAGE_STORAGE_BUFFER_BIT": vulkan_compute.STORAGE_BUFFER_USE,
+    "VK_DESCRIPTOR_TYPE_STORAGE_BUFFER": vulkan_compute.STORAGE_BUFFER,
+    "VK_SHADER_STAGE_COMPUTE_BIT": vulkan_compute.COMPUTE_STAGE,
+    "VK_PIPELINE_BIND_POINT_COMPUTE": vulkan_compute.COMPUTE,
+    "VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT": vulkan_compute.RESETTABLE,
+    "VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT": vulkan_compute.ONE_TIME,
+    "VK_PIPELINE_STAGE_ALL_COMMANDS_BIT": vulkan_compute.ALL_COMMANDS,
+    "VK_PIPELINE_STAGE_HOST_BIT": vulkan_compute.HOST_STAGE,
+    "VK_ACCESS_MEMORY_READ_BIT": vulkan_compute.ANY_READ,
+    "VK_ACCESS_MEMORY_WRITE_BIT": vulkan_compute.ANY_WRITE,
     "VK_DRIVER_ID_NVIDIA_PROPRIETARY": vulkan._NVIDIA_PROPRIETARY,
     "VK_DRIVER_ID_INTEL_PROPRIETARY_WINDOWS": vulkan._INTEL_WINDOWS,
     "VK_DRIVER_ID_GOOGLE_SWIFTSHADER": vulkan._SWIFTSHADER,

@@ -48,3 +48,8 @@ def listed(staged: World, *, only: int | None = None, library: object = "libvulk
 def validated(staged: World, device: dict[str, Any], **environ: str) -> Talk:
     asked = request("libvulkan.so.1", "vulkan", purpose="validate", device=device)
     return talk(asked, {**staged.environment(), **environ})
+
+
+def proved(staged: World, device: dict[str, Any], *, until: str | None = None, **environ: str) -> Talk:
+    asked = request("libvulkan.so.1", "vulkan", purpose="prove", device=device, until=until)
+    return talk(asked, {**staged.environment(), **environ})

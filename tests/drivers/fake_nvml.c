@@ -206,7 +206,7 @@ int nvmlDeviceGetMigMode(device_t card, unsigned *now, unsigned *next) {
 
 int nvmlDeviceGetMaxMigDeviceCount(device_t card, unsigned *number) {
     STARTED_OR_RETURN();
-    *number = card->slices ? 7 : 0;
+    *number = fake_number(card->line, "mig", 0) ? 7 : 0;
     return 0;
 }
 

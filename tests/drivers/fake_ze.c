@@ -11,6 +11,8 @@
  *   version 0x01030000        what zeDriverGetProperties says, the build number added: 24595
  *   identity 7                the driver's UUID, which all of its handles share; 0: it has none
  *   corrupt                   what is copied arrives with one byte changed
+ *   spoil NUMBER              this 32-bit element of what the kernel computes has one bit turned
+ *   log TEXT                  the words of the compiler that builds no module
  *
  * Order and ZE_AFFINITY_MASK are as in Intel's compute runtime (ExecutionEnvironment::parseAffinityMask and sortNeoDevices,
  * Device::groupDevices): discrete devices before integrated ones, then by address; ZE_ENABLE_PCI_ID_DEVICE_ORDER=1: by address
@@ -318,21 +320,39 @@ static ze_result_t list_destroy(ze_command_list_handle_t handle) {
     return ZE_RESULT_SUCCESS;
 }
 
-static ze_result_t append_copy(
-    ze_command_list_handle_t handle, void *to, const void *from, size_t size, ze_event_handle_t event, uint32_t waits,
-    ze_event_handle_t *wait_for
-) {
+static void copy_now(void *to, const void *from, size_t size) {
     char text[16], name[256] = "";
-    (void)wait_for; /* with several drivers the loader makes one, whatever it was given */
-    AT(zeCommandListAppendMemoryCopy);
-    if (handle != (ze_command_list_handle_t)&list || event || waits) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
     fake_value(lists_device->line, "name", name, sizeof name);
     fake_log("copy", name);
     memcpy(to, from, size);
     fake_setting("corrupt", "no", text, sizeof text);
     if (strcmp(text, "no")) ((char *)to)[size - 1]++;
+}
+
+/* What is collected in a list and done when a queue is given it. */
+static struct command { void *to; const void *from; size_t size; uint32_t *elements; uint32_t count; } recorded[512];
+static struct { void *loader; int length, is_closed; } commands;
+
+static ze_result_t record(struct command one) {
+    if (commands.is_closed || commands.length == 512) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
+    recorded[commands.length++] = one;
     return ZE_RESULT_SUCCESS;
 }
+
+static ze_result_t append_copy(
+    ze_command_list_handle_t handle, void *to, const void *from, size_t size, ze_event_handle_t event, uint32_t waits,
+    ze_event_handle_t *wait_for
+) {
+    (void)wait_for; /* with several drivers the loader makes one, whatever it was given */
+    AT(zeCommandListAppendMemoryCopy);
+    if (event || waits) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
+    if (handle == (ze_command_list_handle_t)&commands) return record((struct command){.to = to, .from = from, .size = size});
+    if (handle != (ze_command_list_handle_t)&list) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
+    copy_now(to, from, size);
+    return ZE_RESULT_SUCCESS;
+}
+
+#include "fake_ze_compute.h"
 
 /* Sysman. */
 struct module { void *loader; device *of; int tile; }; /* tile -1: of the whole device */
@@ -453,6 +473,39 @@ ze_result_t zeGetCommandListProcAddrTable(ze_api_version_t version, ze_command_l
     table->pfnCreateImmediate = immediate_list;
     table->pfnDestroy = list_destroy;
     table->pfnAppendMemoryCopy = append_copy;
+    table->pfnCreate = list_create;
+    table->pfnClose = list_close;
+    table->pfnReset = list_reset;
+    table->pfnAppendBarrier = append_barrier;
+    table->pfnAppendLaunchKernel = append_launch;
+    return ZE_RESULT_SUCCESS;
+}
+
+ze_result_t zeGetCommandQueueProcAddrTable(ze_api_version_t version, ze_command_queue_dditable_t *table) {
+    (void)version;
+    table->pfnCreate = queue_create;
+    table->pfnExecuteCommandLists = queue_execute;
+    table->pfnSynchronize = queue_synchronize;
+    return ZE_RESULT_SUCCESS;
+}
+
+ze_result_t zeGetModuleProcAddrTable(ze_api_version_t version, ze_module_dditable_t *table) {
+    (void)version;
+    table->pfnCreate = module_create;
+    return ZE_RESULT_SUCCESS;
+}
+
+ze_result_t zeGetModuleBuildLogProcAddrTable(ze_api_version_t version, ze_module_build_log_dditable_t *table) {
+    (void)version;
+    table->pfnGetString = build_log;
+    return ZE_RESULT_SUCCESS;
+}
+
+ze_result_t zeGetKernelProcAddrTable(ze_api_version_t version, ze_kernel_dditable_t *table) {
+    (void)version;
+    table->pfnCreate = kernel_create;
+    table->pfnSetGroupSize = kernel_group_size;
+    table->pfnSetArgumentValue = kernel_argument;
     return ZE_RESULT_SUCCESS;
 }
 
@@ -493,7 +546,6 @@ int fake_ze_nothing(void) { return 0; }
 #define NAME(name) ALIAS(name, fake_ze_nothing)
 ALIAS(zesGetGlobalProcAddrTable, fake_ze_sysman_global);
 ALIAS(zesGetDriverExpProcAddrTable, fake_ze_sysman_driver);
-NAME(zeGetCommandQueueProcAddrTable);
 NAME(zeGetDeviceExpProcAddrTable);
 NAME(zeGetEventExpProcAddrTable);
 NAME(zeGetEventPoolProcAddrTable);
@@ -504,9 +556,6 @@ NAME(zeGetFenceProcAddrTable);
 NAME(zeGetImageExpProcAddrTable);
 NAME(zeGetImageProcAddrTable);
 NAME(zeGetKernelExpProcAddrTable);
-NAME(zeGetKernelProcAddrTable);
-NAME(zeGetModuleBuildLogProcAddrTable);
-NAME(zeGetModuleProcAddrTable);
 NAME(zeGetPhysicalMemProcAddrTable);
 NAME(zeGetSamplerProcAddrTable);
 #ifndef WITHOUT_TABLE

@@ -26,7 +26,11 @@ from tests.scenarios.staging import ASKED_AT, not_found
 STEPS = {
     "CUDA": ("load libcuda.so.1", "cuDriverGetVersion", "cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain"),
     "ROCm": ("load libamdhip64.so.6", "hipInit", "hipGetDeviceCount", "hipSetDevice", "rocblas_create_handle"),
-    "Metal": ("load Metal", "MTLCopyAllDevices", "newCommandQueue"),
+    "Metal": (
+        "load /System/Library/Frameworks/Metal.framework/Metal",
+        *("MTLCopyAllDevices", "count", "objectAtIndex:", "newCommandQueue", "newBufferWithLength:options:", "length"),
+        *("release", "release"),
+    ),
     "Level Zero": ("load libze_loader.so.1", "zeInit", "zeDeviceGet", "zeContextCreate"),
     "Vulkan": ("load libvulkan.so.1", "vkCreateInstance", "vkEnumeratePhysicalDevices", "vkCreateDevice"),
 }

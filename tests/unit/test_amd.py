@@ -69,6 +69,7 @@ def test_a_card_is_what_its_folder_and_its_kfd_node_say(tmp_path: Path) -> None:
         location_id=0x300,
         render_node="/dev/dri/renderD129",
         vram=Pool(24 * GiB, GiB),
+        whole_vram=24 * GiB,
         gtt=Pool(31 * GiB, 4096),
         type=DeviceType.DISCRETE,
     )
@@ -286,6 +287,26 @@ def test_a_partition_is_completed_by_its_own_node(tmp_path: Path) -> None:
 
     assert [each.capabilities["render_node"] for each in found] == ["/dev/dri/renderD128", "/dev/dri/renderD129"]
     assert [each.total_memory for each in found] == [12 * GiB] * 2
+
+
+def test_how_a_card_and_its_memory_are_cut_is_the_kernels_word(tmp_path: Path) -> None:
+    """HIP tells partitions by their common UUID alone, whatever the mode is called."""
+    shared = {"uuid": f"GPU-{UNIQUE}", "pci_id": PLACE, "partition": Partition("cpx", f"GPU-{UNIQUE}")}
+    devices = [a_device("ROCm", number=number, copy=number, **shared) for number in range(2)]
+    nodes = [a_node(90402, 0x300 | number, 128 + number, unique_id=int(UNIQUE, 16)) for number in range(2)]
+    modes = {"current_compute_partition": "DPX\n", "current_memory_partition": "NPS2\n"}
+
+    found = completed(devices, evidence_of(host=surveyed(tmp_path, {**DISCRETE, **modes}, *nodes)))
+
+    assert {each.partition for each in found} == {Partition("dpx", f"GPU-{UNIQUE}")}
+    assert {each.capabilities["memory_partition"] for each in found} == {"nps2"}
+    assert [dict(each.sources)["partition"] for each in found] == ["sysfs", "sysfs"]
+
+
+def test_a_card_that_is_not_cut_says_no_mode(tmp_path: Path) -> None:
+    (view,) = views(surveyed(tmp_path))
+
+    assert "memory_partition" not in view.capabilities
 
 
 def overridden(root: Path, **environ: str) -> Evidence:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpuprobe.model import Host, PciFunction, Reading
-from gpuprobe.survey import other_systems
+from gpuprobe.survey import installed, other_systems
 from gpuprobe.survey.host import may_open, read_host
 from gpuprobe.survey.pci import product_name
 from gpuprobe.survey.tree import Tree
@@ -337,6 +337,24 @@ def test_drivers_outside_the_loaders_search_are_found_in_known_places(
     (library,) = survey(root, machine=arch).libraries
 
     assert (library.path, library.where) == (f"{directory}/libcuda.so.1", "known place")
+
+
+def test_libraries_of_a_conda_environment_are_found_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conda-meta").mkdir()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libze_loader.so.1").write_bytes(ELF_X86_64)
+    monkeypatch.setattr("sys.base_prefix", str(tmp_path))
+
+    places = list(installed._of_this_python(Tree("/")))
+
+    assert places == [f"{tmp_path}/lib"]
+    assert installed._of_this_python(Tree(str(tmp_path))) == []
+
+
+def test_a_python_without_conda_has_no_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.base_prefix", str(tmp_path))
+
+    assert installed._of_this_python(Tree("/")) == []
 
 
 def test_each_rocm_is_searched(tmp_path: Path) -> None:

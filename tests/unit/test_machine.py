@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
 from gpuprobe.libraries import AMD, INTEL, NVIDIA
-from gpuprobe.model import DeviceNode, GiB, Host, MiB, PciFunction, Reading
+from gpuprobe.model import DeviceNode, FoundLibrary, GiB, Host, MiB, PciFunction, Reading
 from gpuprobe.survey.host import read_host
 from tests.machines import RTX_4090, RX_7900, machine
 
@@ -211,6 +211,25 @@ def test_wsl_shows_in_the_kernels_name(kernel: str, version: int | None) -> None
 
 def test_wsl_with_a_kernel_of_ones_own_shows_by_its_surroundings() -> None:
     assert judged.wsl(a_host(kernel="6.1.21-mine", environ={"WSL_DISTRO_NAME": "Debian"})) == 2
+
+
+LINUX_DRIVER, WINDOWS_DRIVER = "/usr/lib/x86_64-linux-gnu/libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "path", "environ", "found"),
+    [
+        ("5.15.90.1-microsoft-standard-WSL2", LINUX_DRIVER, {}, LINUX_DRIVER),
+        ("5.15.90.1-microsoft-standard-WSL2", WINDOWS_DRIVER, {}, None),
+        ("5.15.90.1-microsoft-standard-WSL2", LINUX_DRIVER, {"container": "docker"}, None),
+        ("6.8.0-48-generic", LINUX_DRIVER, {}, None),
+    ],
+)
+def test_a_driver_for_linux_inside_wsl_is_noticed(kernel: str, path: str, environ: dict[str, str], found: str | None) -> None:
+    library = FoundLibrary("libcuda.so.1", path, path, "linker cache")
+
+    assert judged.foreign_to_wsl(a_host(kernel=kernel, environ=environ, libraries=(library,)), ("libcuda.so.1",)) == found
+    assert judged.foreign_to_wsl(a_host(kernel=kernel, environ=environ), ("libcuda.so.1",)) is None
 
 
 def tegra_release(release: int, revision: str = "4.3") -> dict[str, str]:

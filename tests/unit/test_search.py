@@ -143,6 +143,50 @@ def test_jetsons_directories_are_searched_on_arm_only() -> None:
     assert tegra not in searched({}, "x86_64")
 
 
+@pytest.mark.parametrize(
+    "directory",
+    [
+        "/run/opengl-driver/lib",
+        "/run/current-system/sw/lib",
+        "/nix/var/nix/profiles/default/lib",
+        "/run/current-system/profile/lib",
+        "/.singularity.d/libs",
+        "/var/lib/snapd/lib/gl",
+        "/usr/local/nvidia/lib64",
+    ],
+)
+def test_stores_and_container_mounts_are_known_places(directory: str) -> None:
+    assert (search.BY_US, directory) in searched({})
+
+
+@pytest.mark.parametrize(
+    ("program", "answer"),
+    [
+        ("/nix/store/0abc-python3-3.12.8/bin/python3.12", True),
+        ("/gnu/store/0abc-python-3.11/bin/python3", True),
+        ("/usr/bin/python3.11", False),
+        ("/home/me/nix/store/python", False),
+    ],
+)
+def test_a_program_of_nix_or_guix_has_a_loader_of_its_own(program: str, answer: bool) -> None:
+    assert search.is_from_store(program) is answer
+
+
+def test_for_a_program_from_a_store_what_a_distribution_installed_is_a_known_place() -> None:
+    """Then it is loaded by its whole path, because that loader does not find it by name."""
+    cache = {"libcuda.so.1": "/usr/lib/x86_64-linux-gnu/libcuda.so.1"}
+    places = linux_places("x86_64", {"LD_LIBRARY_PATH": "/mine"}, cache, from_store=True)
+
+    (hit,) = find_library(["libcuda.so.1"], places, lambda path: path in cache.values())
+
+    assert (hit.path, hit.where) == (cache["libcuda.so.1"], search.BY_US)
+    assert {place.where for place in places} == {search.BY_VARIABLE, search.BY_US}
+
+
+def test_the_environment_that_python_runs_in_comes_last() -> None:
+    assert searched({}, own=["/opt/conda/lib"])[-1] == (search.BY_US, "/opt/conda/lib")
+
+
 def test_the_newest_rocm_is_searched_first() -> None:
     known = [
         directory for _, directory in searched({}, rocm=["/opt/rocm-6.4.1", "/opt/rocm-6.10.0", "/opt/rocm-7.0.0"])

@@ -15,6 +15,7 @@ from gpuprobe.model import (
     DeviceNode,
     DeviceType,
     Evidence,
+    FoundLibrary,
     GiB,
     Host,
     Inventory,
@@ -156,6 +157,23 @@ def test_a_card_that_is_selected_and_fails_is_not_called_hidden() -> None:
     assert reason_of(host, an_outcome(cuda), no, unfiltered)[0] == "failed_validation"
 
 
+@pytest.mark.parametrize("status", [Status.NO_DEVICES, Status.INIT_FAILED, Status.CRASHED])
+def test_a_driver_for_linux_inside_wsl_is_to_be_removed(status: Status) -> None:
+    path = "/usr/lib/x86_64-linux-gnu/libcuda.so.1"
+    host = a_host(
+        kernel="5.15.167.4-microsoft-standard-WSL2",
+        nodes=(DeviceNode("/dev/dxg", 0o666, 0, 0, 10, 125, True),),
+        facts={"wsl_drivers": "nv_dispi.inf_amd64_0"},
+        libraries=(FoundLibrary("libcuda.so.1", path, path, "linker cache"),),
+    )
+
+    found = why(cards(host)[0], judged(host, Outcome(Probe("CUDA", Purpose.LIST), status, message="`cuInit` answered 100")))
+
+    assert found.slug == status.value
+    assert found.advice is not None
+    assert found.advice.startswith(f"`{path}` is a driver for Linux, which never works in WSL")
+
+
 def test_advice_to_install_is_given_only_where_something_is_missing() -> None:
     crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, steps=(Step("cuInit", None),))
     absent = Outcome(Probe("CUDA", Purpose.LIST), Status.ABSENT, message="`libcuda.so.1` is not installed")
@@ -215,7 +233,8 @@ def test_the_other_slices_of_a_card_are_not_silently_left_out() -> None:
 
     notes = warnings(judged(with_node(), an_outcome(seen), an_outcome(*known)))
 
-    assert notes == (f"a CUDA process sees one MIG slice, and these are others: {other} (choose by that id)",)
+    only = "CUDA shows a process one slice of a cut card"
+    assert notes == (f"{only}, and these are others: {other} (choose by that id)",)
 
 
 def test_a_card_that_works_by_its_second_best_library_is_told_why() -> None:

@@ -1,0 +1,52 @@
+"""Slices of cut cards: which a process can see at once, and which a library did not list and can be asked for alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gpuprobe.judging.identity import is_slice, same_card
+from gpuprobe.libraries import Library, library_named
+from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status
+
+
+def seen_at_once(devices: Sequence[Device]) -> tuple[Device, ...]:
+    """`devices` without those that no process sees beside the others: of several slices CUDA uses the first.
+
+    Source: NVIDIA MIG User Guide, "CUDA Device Enumeration": a process can enumerate a single MIG device.
+    """
+    seen: list[Device] = []
+    for device in devices:
+        beside = [other for other in seen if is_slice(other) and other.library == device.library]
+        if not (beside and is_slice(device) and library_named(device.library).one_slice):
+            seen.append(device)
+    return tuple(seen)
+
+
+def unlisted(library: Library, evidence: Evidence) -> tuple[Device, ...]:
+    """The slices that a witness names and the library, asked for everything, did not list; as the witness knows them."""
+    listing = evidence.outcome_of(Probe(library.name, Purpose.LIST))
+    if not library.one_slice or listing is None or listing.status not in (Status.OK, Status.NO_DEVICES):
+        return ()
+    named = (device for outcome in evidence.outcomes if _is_witness(outcome, library) for device in outcome.devices)
+    return tuple(
+        device
+        for device in named
+        if is_slice(device) and device.uuid and not any(same_card(device, other).answer == "same" for other in listing.devices)
+    )
+
+
+def _is_witness(outcome: Outcome, library: Library) -> bool:
+    witness = library_named(outcome.probe.library)
+    of_same_cards = witness.witness and set(witness.vendors) & set(library.vendors)
+    return bool(of_same_cards) and outcome.probe.purpose is Purpose.LIST and outcome.status is Status.OK
+
+
+def alone(library: Library, evidence: Evidence) -> tuple[Probe, ...]:
+    """A question for each of these. Where the user has chosen devices by a variable, what that leaves out is not asked for."""
+    selection = library.selections.get(evidence.host.platform)
+    if selection is None or selection.variable in evidence.host.environ:
+        return ()
+    return tuple(
+        Probe(library.name, Purpose.ALONE, device=device.uuid, variables=((selection.variable, device.uuid),))
+        for device in unlisted(library, evidence)
+    )

@@ -1,0 +1,126 @@
+"""Slices of cut cards: what a process sees at once, and which are asked for alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpuprobe.judging.completion import completed
+from gpuprobe.judging.ladder import why
+from gpuprobe.judging.rules import judge
+from gpuprobe.judging.slices import alone, seen_at_once
+from gpuprobe.libraries import CUDA, LIBRARIES
+from gpuprobe.machine import cards
+from gpuprobe.model import Device, DeviceNode, Evidence, Outcome, Partition, Probe, Purpose, Status, Wanted
+from gpuprobe.probing.questions import next_probes, validation_probe
+from tests.records import a_card, a_device, a_host, a_slice, an_outcome
+
+FIRST, CARD = "0000:01:00.0", "GPU-00000000-0000-0000-0000-00000000000a"
+UUIDS = tuple(f"MIG-0000000{number}-0000-0000-0000-000000000000" for number in (1, 2, 3))
+SLICES = tuple(a_slice(uuid=uuid, partition=Partition("mig", None), pci_id=FIRST) for uuid in UUIDS)
+WITNESSED = tuple(
+    a_device("NVML", uuid=uuid, partition=Partition("mig", CARD), pci_id=FIRST, number=number)
+    for number, uuid in enumerate(UUIDS, start=1)
+)
+WHOLE = a_device("NVML", uuid=CARD, pci_id=FIRST, capabilities={"mig_enabled": True})
+
+
+def evidence(*outcomes: Outcome, **environ: str) -> Evidence:
+    node = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
+    return Evidence(a_host(pci=(a_card(),), nodes=(node,), environ=environ), outcomes, "2026-11-21T09:00:00Z")
+
+
+def asked(*outcomes: Outcome, **environ: str) -> list[str | None]:
+    return [probe.device for probe in alone(CUDA, evidence(*outcomes, **environ))]
+
+
+def test_the_slices_that_cuda_did_not_list_are_asked_for_one_by_one() -> None:
+    assert asked(an_outcome(SLICES[1]), an_outcome(WHOLE, *WITNESSED)) == [UUIDS[0], UUIDS[2]]
+
+
+def test_a_child_is_shown_the_one_slice_by_its_own_identifier() -> None:
+    (probe,) = alone(CUDA, evidence(an_outcome(*SLICES[1:]), an_outcome(*WITNESSED)))
+
+    assert probe == Probe("CUDA", Purpose.ALONE, device=UUIDS[0], variables=(("CUDA_VISIBLE_DEVICES", UUIDS[0]),))
+
+
+@pytest.mark.parametrize("status", [Status.CRASHED, Status.TIMED_OUT, Status.INIT_FAILED, Status.NOT_LOADABLE])
+def test_a_library_that_was_lost_is_not_asked_once_per_slice(status: Status) -> None:
+    lost = Outcome(Probe("CUDA", Purpose.LIST), status)
+
+    assert asked(lost, an_outcome(*WITNESSED)) == []
+
+
+def test_where_cuda_says_that_there_is_no_device_every_slice_is_asked_for() -> None:
+    nothing = Outcome(Probe("CUDA", Purpose.LIST), Status.NO_DEVICES)
+
+    assert asked(nothing, an_outcome(*WITNESSED)) == list(UUIDS)
+
+
+def test_what_the_user_chose_by_a_variable_is_not_widened() -> None:
+    assert asked(an_outcome(SLICES[0]), an_outcome(*WITNESSED), CUDA_VISIBLE_DEVICES=UUIDS[0]) == []
+
+
+def test_a_whole_card_is_no_slice_to_ask_for() -> None:
+    hidden = a_device("NVML", uuid=CARD[:-1] + "b", pci_id="0000:02:00.0")
+
+    assert asked(an_outcome(SLICES[0]), an_outcome(hidden, WITNESSED[0])) == []
+
+
+def test_no_other_library_is_asked_for_slices() -> None:
+    gathered = evidence(an_outcome(a_device("Vulkan", pci_id=FIRST)), an_outcome(*WITNESSED))
+
+    assert [alone(library, gathered) for library in LIBRARIES if library is not CUDA] == [()] * (len(LIBRARIES) - 1)
+
+
+def test_the_question_is_asked_once_and_the_card_waits_for_its_slices() -> None:
+    listed = evidence(an_outcome(SLICES[0]), an_outcome(WHOLE, *WITNESSED))
+    for library in ("ROCm", "Level Zero", "Vulkan", "AMDGPU"):
+        listed = listed._replace(outcomes=(*listed.outcomes, Outcome(Probe(library, Purpose.LIST), Status.ABSENT)))
+
+    first = next_probes(listed, Wanted())
+    then = next_probes(listed, Wanted(), first)
+
+    assert [probe.device for probe in first if probe.purpose is Purpose.ALONE] == [UUIDS[1], UUIDS[2]]
+    assert then == ()
+
+
+@pytest.mark.parametrize("device", SLICES)
+def test_a_slice_is_validated_alone_by_its_own_identifier(device: Device) -> None:
+    probe = validation_probe(device, SLICES, "linux", {"CUDA_VISIBLE_DEVICES": "0"})
+
+    assert probe.variables == (("CUDA_VISIBLE_DEVICES", device.uuid),)
+
+
+def test_a_whole_card_of_cuda_is_validated_under_the_variables_it_was_listed_with() -> None:
+    assert validation_probe(a_device(uuid=CARD)).variables == ()
+
+
+def test_the_card_that_a_slice_is_cut_from_comes_from_the_witness() -> None:
+    (device,) = completed([SLICES[0]], evidence(an_outcome(SLICES[0]), an_outcome(*WITNESSED)))
+
+    assert device.partition == Partition("mig", CARD)
+    assert dict(device.sources)["partition"] == "NVML"
+
+
+def test_of_slices_a_process_sees_the_first_and_every_whole_card() -> None:
+    whole, vulkan = a_device(uuid=CARD), a_device("Vulkan", uuid=CARD)
+
+    assert seen_at_once([SLICES[0], whole, SLICES[1], vulkan, SLICES[2]]) == (SLICES[0], whole, vulkan)
+
+
+def test_amds_partitions_are_all_seen_at_once() -> None:
+    parts = [a_device("ROCm", number=n, copy=n, partition=Partition("cpx", "GPU-1"), pci_id=FIRST) for n in range(3)]
+
+    assert seen_at_once(parts) == tuple(parts)
+
+
+def test_a_card_in_mig_mode_without_slices_says_so_and_one_with_slices_does_not() -> None:
+    nothing = Outcome(Probe("CUDA", Purpose.LIST), Status.NO_DEVICES, message="`cuInit` answered 100")
+    uncut = judge(evidence(nothing, an_outcome(WHOLE)), Wanted())
+    cut = judge(evidence(nothing, an_outcome(WHOLE, *WITNESSED)), Wanted())
+
+    (card,) = cards(uncut.evidence.host)
+    reasons = [why(card, inventory) for inventory in (uncut, cut)]
+
+    assert [reason.slug for reason in reasons] == ["mig_without_slices", "no_devices"]
+    assert f"sudo nvidia-smi -i {FIRST} -mig 0" in (reasons[0].advice or "")
