@@ -1,0 +1,148 @@
+"""Builds of ggml for tests: the real ones that the machine was given, on doubles of the vendors' libraries below them.
+
+Where they come from, and what each variable names: `.ci/run`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.backends.talk import Talk, talk
+from tests.doubles import DRIVERS, compile_double, cuda_driver
+
+LIBRARY_PATH = "LD_LIBRARY_PATH"
+
+
+class Build(NamedTuple):
+    """What gpuprobe's parent knows of a build: see model.FoundBuild."""
+
+    library: str
+    path: Path
+    before: tuple[Path, ...]
+    directories: tuple[Path, ...] = ()
+
+    def asked(self, **more: Any) -> dict[str, Any]:
+        known = {"backend": "ggml", "purpose": "list", "candidates": [str(self.path)], "paths": [], "device": None}
+        return {**known, "before": [str(path) for path in self.before], "library": self.library, **more}
+
+    def talk(self, environ: Mapping[str, str] = {}, **more: Any) -> Talk:
+        return talk(self.asked(**more), {**self.environment(), **environ})
+
+    def environment(self) -> dict[str, str]:
+        paths = {LIBRARY_PATH: os.pathsep.join(map(str, self.directories))} if self.directories else {}
+        return {"GGML_NO_BACKTRACE": "1", **paths}
+
+
+def given(variable: str, what: str) -> Path:
+    """The directory that a variable names; without it the test is skipped."""
+    named = os.environ.get(variable)
+    return Path(named) if named else pytest.skip(f"{variable} names no directory with {what}")
+
+
+def vulkan() -> Build:
+    directory = given("GPUPROBE_GGML", "libggml-vulkan.so")
+    return Build("Vulkan", directory / "libggml-vulkan.so", (directory / "libggml-base.so",))
+
+
+def whole_vulkan() -> Build:
+    """The build of llama-server, whose backends are no plug-ins."""
+    directory = given("GPUPROBE_LLAMA_SERVER", "llama-server")
+    return Build("Vulkan", directory / "libggml-vulkan.so", (directory / "libggml-base.so",), (directory,))
+
+
+def cuda() -> Build:
+    """The real libggml-cuda over doubles of libcuda, libcudart and libcublas, which lie in `directories`."""
+    directory = given("GPUPROBE_GGML_CUDA", "libggml-cuda.so")
+    backend = directory / "libggml-cuda.so"
+    return Build("CUDA", backend, (directory / "libggml-base.so",), (_cuda_runtime(backend), cuda_driver().parent))
+
+
+def rocm() -> Build:
+    """The real libggml-hip, under the names that its wheel gives it, over doubles of what is below it."""
+    directory = given("GPUPROBE_GGML_HIP", "libggml-hip-*.so")
+    (backend,), (base,) = directory.glob("libggml-hip*.so"), directory.glob("libggml-base*.so*")
+    return Build("ROCm", backend, (base,), (_hip_runtime(backend),))
+
+
+def imports(library: Path) -> dict[str, str]:
+    """What a library imports: the name → the version node that it wants it from, "" for any."""
+    if shutil.which("nm") is None:
+        pytest.skip("`nm` (binutils) is not installed")
+    command = ["nm", "-D", "--undefined-only", "--with-symbol-versions", str(library)]
+    wanted = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return dict(re.findall(r" U (\w+)(?:@(\S+))?$", wanted, re.MULTILINE))
+
+
+@functools.cache
+def _cuda_runtime(backend: Path) -> Path:
+    """A directory with doubles of libcudart.so.13 and libcublas.so.13 as this build imports them."""
+    directory, wanted = Path(tempfile.mkdtemp(prefix="gpuprobe-cudart-")), imports(backend)
+    driver = {name: "" for name in wanted if re.match(r"cu[A-Z]", name) and name not in _defined("fake_cuda.c")}
+    runtime = {name: node for name, node in wanted.items() if node.startswith("libcudart")}
+    _versioned("fake_cudart.c", directory, "libcudart.so.13", {**runtime, **driver}, links=(cuda_driver(),))
+    _stubs(directory, "libcublas.so.13", {name: node for name, node in wanted.items() if node.startswith("libcublas")})
+    return directory
+
+
+@functools.cache
+def _hip_runtime(backend: Path) -> Path:
+    """A directory with doubles of libamdhip64.so.6, libhipblas.so.2 and librocblas.so.4 as this build imports them."""
+    directory, wanted = Path(tempfile.mkdtemp(prefix="gpuprobe-hip-")), imports(backend)
+    hip = {name: node for name, node in wanted.items() if node.startswith("hip_")}
+    _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=_defined("fake_hip.c"))
+    _stubs(directory, "libhipblas.so.2", {name: "" for name in wanted if name.startswith("hipblas")})
+    _stubs(directory, "librocblas.so.4", {"rocblas_initialize": ""})
+    return directory
+
+
+def _defined(source: str) -> set[str]:
+    return set(re.findall(r"^[a-z].*?\b(\w+)\([^;]*\) \{", (DRIVERS / source).read_text(), re.MULTILINE))
+
+
+def _versioned(
+    source: str,
+    directory: Path,
+    soname: str,
+    wanted: Mapping[str, str],
+    *,
+    implemented: set[str] = frozenset(),  # type: ignore[assignment]
+    links: tuple[Path, ...] = (),
+) -> Path:
+    stubs = "".join(f"X({name})" for name in sorted(wanted) if name not in _defined(source) | implemented)
+    script = directory / f"{soname}.versions"
+    script.write_text(_version_script(wanted))
+    options = (f"-Wl,--version-script={script}", "-fno-builtin")
+    return compile_double(
+        DRIVERS / source, directory, soname, soname=soname, defines=(f"STUBS={stubs}",), links=links, options=options
+    )
+
+
+def _version_script(wanted: Mapping[str, str]) -> str:
+    """The nodes in their order, each on top of the one before; what wants no node stays without."""
+    nodes = sorted({node for node in wanted.values() if node})
+    text, below = "", ""
+    for node in nodes:
+        names = "".join(f" {name};" for name, of in sorted(wanted.items()) if of == node)
+        text += f"{node} {{ global:{names} }}{below};\n"
+        below = f" {node}"
+    return text
+
+
+def _stubs(directory: Path, soname: str, wanted: Mapping[str, str]) -> Path:
+    source = directory / f"{soname}.c"
+    source.write_text("#define X(name) int name(void) { return 0; }\nSTUBS\n")
+    script = directory / f"{soname}.versions"
+    script.write_text(_version_script(wanted) or "{ global: *; };\n")
+    stubs = "".join(f"X({name})" for name in sorted(wanted))
+    options = (f"-Wl,--version-script={script}",)
+    return compile_double(source, directory, soname, soname=soname, defines=(f"STUBS={stubs}",), options=options)
