@@ -54,7 +54,8 @@ class Purpose(str, Enum):
     """Why a probe is asked."""
 
     LIST = "list"
-    VALIDATE = "validate"
+    VALIDATE = "validate"  # as far as a context: enough for a listing
+    PROVE = "prove"  # the whole ladder
     ALONE = "alone"  # one driver without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
@@ -153,6 +154,16 @@ class Step(NamedTuple):
     seconds: float | None
 
 
+class Rung(NamedTuple):
+    """One rung of the ladder that a full validation climbs, as far as a child got; see backends/climbing.py."""
+
+    name: str
+    result: str  # "passed", "failed" (in it the climb ended, whatever ended it), "not_possible"
+    seconds: float | None = None  # None: nobody knows when it ended
+    because: str | None = None  # why it is not possible here
+    figures: Json = {}  # what was measured, the unit in the key
+
+
 class Probe(NamedTuple):
     """One question for one child. Equal probes are the same question, which is never asked twice."""
 
@@ -162,6 +173,8 @@ class Probe(NamedTuple):
     device: str | None = None  # key of the device to validate
     manifest: str | None = None
     variables: tuple[tuple[str, str | None], ...] = ()  # changed for the child; None: unset
+    until: str | None = None  # the deepest rung to climb to; None: all of them
+    attempt: int = 0  # counts the repetitions of one question
 
 
 class Partition(NamedTuple):
@@ -171,11 +184,13 @@ class Partition(NamedTuple):
 
 class Validation(NamedTuple):
     verdict: Verdict
-    depth: str | None  # "context": the deepest step that was taken
+    depth: str | None  # "context": the deepest rung that was passed
     because: str  # a sentence
     status: Status | None = None  # of the probe; None: not asked
     steps: tuple[Step, ...] = ()
     seconds: float | None = None
+    rungs: tuple[Rung, ...] = ()  # of a full validation
+    wrong: Json = {}  # of a wrong result: "compared", "different" and the "first" elements
 
 
 class Device(NamedTuple):
@@ -249,7 +264,9 @@ class Outcome(NamedTuple):
     code_name: str | None = None
     message: str | None = None
     failure: str | None = None  # the child's own word for it: "unsupported", "busy", "device_missing"…
-    depth: str | None = None  # of a validation that passed: "context"
+    depth: str | None = None  # of a validation that passed: the deepest rung
+    rungs: tuple[Rung, ...] = ()
+    wrong: Json = {}  # as in Validation
     stderr: str = ""
     stderr_dropped: int = 0  # bytes beyond the tail that was kept
     survivors: tuple[int, ...] = ()  # process ids that could not be ended

@@ -6,8 +6,12 @@ Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long a
     {"loaded": "/real/path"}          the file behind the library
     {"facts": {…}}                    what the library says of itself
     {"device": {…}}                   a device it lists; the fields are those of model.Device, absent or null: unknown
+    {"rung": "copy", "at": 0.3}       to prove only: begun before anything of it is done; the one before is passed
+    {"waiting": "bandwidth", "at": 1} to prove only: it goes on when the parent has written a line to stdin
+    {"figures": {…}}                  what was measured in this rung
+    {"not_possible": {"because": …, "code": …, "name": …}}   this rung cannot be taken here, and the next one follows
     {"passed": {"depth": "context"}}  the wanted device was found and taken this far
-    {"failed": {"status": …, "code": …, "name": …, "message": …}}   the library itself ended it; nothing follows
+    {"failed": {"status": …, "code": …, "name": …, "message": …}, "at": 0.4}   the library itself ended it; nothing follows
     {"done": true, "at": 0.05}        the only proof of success
 
 A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug.
@@ -35,6 +39,8 @@ BEGAN = time.perf_counter()
 MARK = "GPUPROBE_CHILD"
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
+_TURN = _thread.allocate_lock()  # held until the parent has given the turn
+_TURN.acquire()
 
 
 class Malformed(Exception):
@@ -47,19 +53,20 @@ def main() -> NoReturn:
     try:
         request = _request(_first_line())
         backend, calling = _backend(request["backend"])
-        ask = getattr(backend, "devices" if request["purpose"] == "list" else "validate", None)
-        if ask is None:
+        if not hasattr(backend, "devices" if request["purpose"] == "list" else "validate"):
             raise Malformed(f"the backend `{request['backend']}` cannot {request['purpose']}")
+        _check_the_rung(request)
     except Malformed as problem:
         _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
         os._exit(2)
     if os.environ.get(MARK):
         _thread.start_new_thread(_end_with_the_parent, ())
     try:
-        _answer(answers, request, backend, calling)
+        (_prove if request["purpose"] == "prove" else _answer)(answers, request, backend, calling)
         _tell(answers, {"done": True, "at": _now()})
     except calling.Failed as failed:
-        _tell(answers, {"failed": {key: getattr(failed, key) for key in ("status", "code", "name", "message")}})
+        said = {key: getattr(failed, key) for key in ("status", "code", "name", "message", "wrong") if hasattr(failed, key)}
+        _tell(answers, {"failed": said, "at": _now()})
     _leave()
 
 
@@ -70,16 +77,37 @@ def _answer(answers: int, request: Json, backend: Any, calling: Any) -> None:
     def facts(known: Json) -> None:
         _tell(answers, {"facts": known})
 
-    step(f"load {request['candidates'][0]}")
-    library = _loaded(request, backend)
-    path = getattr(backend, "loaded_path", calling.loaded_path)(library)
-    if path is not None:
-        _tell(answers, {"loaded": path})
+    library = _ready(answers, request, backend, calling, step)
     if request["purpose"] == "validate":
         _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
         return
     for device in backend.devices(library, step, facts):
         _tell(answers, {"device": device})
+
+
+def _prove(answers: int, request: Json, backend: Any, calling: Any) -> None:
+    from gpuprobe.backends import climbing
+
+    climb = _climb(request["backend"])
+    turn = _wait_for_a_line if request["turns"] and os.environ.get(MARK) else None
+    ladder = climbing.Ladder(lambda said: _tell(answers, said), _now, request["until"], request["toolkits"], turn)
+    ladder.rung("load")
+    library = _ready(answers, request, backend, calling, ladder.step)
+    if climb is None:
+        climbing.to_a_context(backend, library, ladder, request["device"])
+    else:
+        climb(library, ladder, request["device"])
+    ladder.leave()
+    _tell(answers, {"passed": {"depth": ladder.depth}})
+
+
+def _ready(answers: int, request: Json, backend: Any, calling: Any, step: Callable[[str], None]) -> Any:
+    step(f"load {request['candidates'][0]}")
+    library = _loaded(request, backend)
+    path = getattr(backend, "loaded_path", calling.loaded_path)(library)
+    if path is not None:
+        _tell(answers, {"loaded": path})
+    return library
 
 
 def _private_output() -> int:
@@ -119,13 +147,23 @@ def _request(line: bytes) -> Json:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
         raise Malformed("the request on stdin is not a JSON object")
-    request = {"paths": [], "device": None, "before": [], "library": "", **request}
+    defaults: Json = {"paths": [], "device": None, "before": [], "library": "", "until": None, "toolkits": [], "turns": False}
+    request = {**defaults, **request}
     for key, fits in _SHAPES.items():
         if not fits(request.get(key)):
             raise Malformed(f"the request has no fitting `{key}`: {request.get(key)!r}")
-    if request["purpose"] == "validate" and request["device"] is None:
-        raise Malformed("the request is to validate and names no device")
+    if request["purpose"] != "list" and request["device"] is None:
+        raise Malformed(f"the request is to {request['purpose']} and names no device")
     return request
+
+
+def _check_the_rung(request: Json) -> None:
+    if request["until"] is None:
+        return
+    from gpuprobe.backends.climbing import RUNGS
+
+    if request["until"] not in RUNGS:
+        raise Malformed(f"the request has no fitting `until`: {request['until']!r}")
 
 
 def _texts(value: object) -> bool:
@@ -134,12 +172,15 @@ def _texts(value: object) -> bool:
 
 _SHAPES: dict[str, Callable[[object], bool]] = {
     "backend": lambda value: isinstance(value, str),
-    "purpose": lambda value: value in ("list", "validate"),
+    "purpose": lambda value: value in ("list", "validate", "prove"),
     "candidates": lambda value: _texts(value) and value != [],
     "paths": _texts,
     "before": _texts,
     "library": lambda value: isinstance(value, str),
     "device": lambda value: value is None or _device(value),
+    "until": lambda value: value is None or isinstance(value, str),
+    "toolkits": _texts,
+    "turns": lambda value: isinstance(value, bool),
 }
 
 
@@ -171,6 +212,13 @@ def _backend(name: str) -> tuple[Any, Any]:
     if not hasattr(module, "devices"):
         raise Malformed(f"there is no backend `{name}`")
     return module, calling
+
+
+def _climb(backend: str) -> Any:
+    """The backend's ladder, from a module beside it that no other purpose pays for; None: it has none."""
+    if not os.path.isfile(os.path.join(os.path.dirname(os.path.abspath(__file__)), "backends", backend + "_ladder.py")):
+        return None
+    return __import__(f"gpuprobe.backends.{backend}_ladder", fromlist=("climb",)).climb
 
 
 def _loaded(request: Json, backend: Any) -> Any:
@@ -205,10 +253,16 @@ def _leave() -> NoReturn:
     os._exit(0)
 
 
+def _wait_for_a_line() -> None:
+    """Until the parent has written to stdin, which `_end_with_the_parent` reads."""
+    _TURN.acquire()
+
+
 def _end_with_the_parent() -> None:
     """Waits for the end of stdin, which means that gpuprobe is gone, and takes along all that was started from here."""
     while os.read(0, 65536):
-        pass
+        if _TURN.locked():
+            _TURN.release()
     mark = f"{MARK}={os.environ[MARK]}".encode()
     for _ in range(8):  # a process may start another one while the list is read
         for number in (others := _processes_with(mark)):

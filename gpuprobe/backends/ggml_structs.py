@@ -45,7 +45,7 @@ class Properties:
             self.layout = LLAMA_1 if api_version < 2 else LLAMA_2
 
     def known(self, api_version: int) -> Json:
-        """"type" ("integrated", "gpu"), "pci_id", "identifier" and "compute" (major, minor); None: unknown or not told."""
+        """The "type" ("integrated", "gpu"), "pci_id", "identifier" and "compute" (major, minor); None: unknown or not told."""
         return {
             "type": self._type(api_version),
             "pci_id": calling.pci_id(self._text("device_id") or ""),

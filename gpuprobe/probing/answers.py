@@ -10,14 +10,14 @@ import json
 from typing import Any
 
 from gpuprobe.model import Device, DeviceType, Json, Outcome, Partition, Probe, Purpose, Status, Step
+from gpuprobe.probing.climbs import Climb, wrong_elements
+from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 
 _TEXTS = (
     *("name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),
     *("api_version", "kernel_version", "runtime_version", "driver_name", "library_path"),
 )
 _NUMBERS = ("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory")
-
-_LARGEST = 2**63
 
 _FAILURES = {
     "not_loadable": Status.NOT_LOADABLE,
@@ -27,11 +27,8 @@ _FAILURES = {
     "unsupported": Status.CALL_FAILED,
     "device_missing": Status.CALL_FAILED,
     "busy": Status.CALL_FAILED,
+    "wrong_result": Status.CALL_FAILED,
 }
-
-
-class NotTheProtocol(ValueError):
-    """A line that no runner writes."""
 
 
 class Answers:
@@ -45,6 +42,8 @@ class Answers:
         self.loaded: str | None = None
         self.failed: Json | None = None
         self.depth: str | None = None
+        self.climb = Climb()
+        self.is_waiting = False  # for its turn
         self.done_at: float | None = None
         self.rubbish: str | None = None
 
@@ -90,6 +89,8 @@ class Answers:
             message=ended.pop("message", None) or message,
             failure=failed.get("status"),
             depth=self.depth,
+            rungs=self.climb.rungs(self.done_at is not None),
+            wrong=failed.get("wrong") or {},
             facts=self.facts,
             **ended,
         )
@@ -110,7 +111,7 @@ class Answers:
         return Status.EXITED
 
     def _listed(self) -> Status:
-        listed_nothing = self.probe.purpose is not Purpose.VALIDATE and not self.devices
+        listed_nothing = self.probe.purpose not in (Purpose.VALIDATE, Purpose.PROVE) and not self.devices
         return Status.NO_DEVICES if listed_nothing else Status.OK
 
     def _steps(self) -> tuple[Step, ...]:
@@ -122,10 +123,11 @@ class Answers:
         )
 
     def _step(self, said: Json) -> None:
-        self.starts.append((_text(said["step"]), _seconds(said.get("at"))))
+        self.starts.append((text(said["step"]), seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
-        self.done_at = _seconds(said.get("at"))
+        self.done_at = seconds(said.get("at"))
+        self.climb.ended(self.done_at)
 
     def _failed(self, said: Json) -> None:
         failed = said["failed"]
@@ -137,15 +139,31 @@ class Answers:
         self.failed = {
             "status": failed["status"],
             "code": code,
-            "name": _text_or_none(failed.get("name")),
-            "message": _text_or_none(failed.get("message")),
+            "name": text_or_none(failed.get("name")),
+            "message": text_or_none(failed.get("message")),
+            "wrong": wrong_elements(failed.get("wrong")),
         }
+        if said.get("at") is not None:
+            self.climb.ended(seconds(said["at"]))
+
+    def _rung(self, said: Json) -> None:
+        self.climb.begin(text(said["rung"]), seconds(said.get("at")))
+
+    def _waiting(self, said: Json) -> None:
+        self.climb.ended(seconds(said.get("at")))
+        self.is_waiting = True
+
+    def _figures(self, said: Json) -> None:
+        self.climb.measured(said["figures"])
+
+    def _not_possible(self, said: Json) -> None:
+        self.climb.not_possible(said["not_possible"])
 
     def _passed(self, said: Json) -> None:
-        self.depth = _text(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
+        self.depth = text(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
 
     def _loaded(self, said: Json) -> None:
-        self.loaded = _text_or_none(said["loaded"])
+        self.loaded = text_or_none(said["loaded"])
 
     def _facts(self, said: Json) -> None:
         if not isinstance(said["facts"], dict):
@@ -166,6 +184,10 @@ _HANDLERS = {
     "loaded": Answers._loaded,
     "facts": Answers._facts,
     "device": Answers._device,
+    "rung": Answers._rung,
+    "waiting": Answers._waiting,
+    "figures": Answers._figures,
+    "not_possible": Answers._not_possible,
 }
 
 
@@ -187,8 +209,8 @@ def device_from(said: object, probe: Probe) -> Device:
         type=_type(said.get("type")),
         partition=_partition(said.get("partition")),
         capabilities=capabilities,
-        **{field: _text_or_none(said.get(field)) for field in _TEXTS},  # type: ignore[arg-type]
-        **{field: _number_or_none(said.get(field)) for field in _NUMBERS},  # type: ignore[arg-type]
+        **{field: text_or_none(said.get(field)) for field in _TEXTS},  # type: ignore[arg-type]
+        **{field: number_or_none(said.get(field)) for field in _NUMBERS},  # type: ignore[arg-type]
     )
 
 
@@ -204,28 +226,4 @@ def _partition(said: object) -> Partition | None:
         return None
     if not isinstance(said, dict):
         raise NotTheProtocol("the partition is not an object")
-    return Partition(kind=_text(said.get("kind")), parent=_text_or_none(said.get("parent")))
-
-
-def _text(said: object) -> str:
-    if not isinstance(said, str):
-        raise NotTheProtocol("a text is missing")
-    return said
-
-
-def _text_or_none(said: object) -> str | None:
-    return None if said is None else _text(said)
-
-
-def _number_or_none(said: object) -> int | None:
-    if said is None:
-        return None
-    if type(said) is not int or not 0 <= said < _LARGEST:
-        raise NotTheProtocol("a number is missing")
-    return said
-
-
-def _seconds(said: object) -> float:
-    if not isinstance(said, int | float) or isinstance(said, bool) or not 0 <= said < 1e9:
-        raise NotTheProtocol("a time is missing")
-    return float(said)
+    return Partition(kind=text(said.get("kind")), parent=text_or_none(said.get("parent")))

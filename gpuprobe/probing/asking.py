@@ -28,10 +28,11 @@ def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
     library = library_named(probe.library)
     return {
         "backend": library.backend,
-        "purpose": "validate" if probe.purpose is Purpose.VALIDATE else "list",
+        "purpose": probe.purpose.value if probe.purpose in (Purpose.VALIDATE, Purpose.PROVE) else "list",
         "candidates": candidates(library, host) or [str(library.binding)],
         "paths": [path] if (path := binding_path(library.binding)) else [],
         "device": _identity(probe, known),
+        **({"until": probe.until, "toolkits": [], "turns": True} if probe.purpose is Purpose.PROVE else {}),
     }
 
 
@@ -81,7 +82,7 @@ def _elements(name: str, value: str) -> list[str]:
 
 
 def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:
-    if probe.purpose is not Purpose.VALIDATE:
+    if probe.purpose not in (Purpose.VALIDATE, Purpose.PROVE):
         return None
     device = _listed(probe, known)
     identity = {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}

@@ -1,0 +1,70 @@
+"""How far up the ladder a child came, made from the lines that it said on the way."""
+
+from __future__ import annotations
+
+from gpuprobe.model import Json, Rung
+from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, plain, text, text_or_none
+
+
+class Climb:
+    """Collects rungs in the order in which they were begun. A rung lasts until the next line that ends it."""
+
+    def __init__(self) -> None:
+        self._rungs: list[Rung] = []
+        self._began = 0.0
+        self._is_open = False
+
+    def begin(self, name: str, at: float) -> None:
+        self.ended(at)
+        if any(rung.name == name for rung in self._rungs):
+            raise NotTheProtocol("a rung was begun twice")
+        self._rungs.append(Rung(name, "failed"))
+        self._began, self._is_open = at, True
+
+    def ended(self, at: float) -> None:
+        """The rung that is open has come to its end, however that was."""
+        if self._is_open:
+            self._change(seconds=round(max(0.0, at - self._began), 6))
+        self._is_open = False
+
+    def measured(self, figures: object) -> None:
+        self._change(figures={**self._last().figures, **plain(figures)})
+
+    def not_possible(self, said: object) -> None:
+        known = plain(said)
+        because, name, code = text(known.get("because")), text_or_none(known.get("name")), known.get("code")
+        number = None if code is None else str(number_or_none(code))
+        told = ", ".join(part for part in (name, number) if part is not None and part not in because)
+        self._change(result="not_possible", because=f"{because} ({told})" if told else because)
+
+    def rungs(self, done: bool) -> tuple[Rung, ...]:
+        """All that were begun. The last one is passed only where the child said that it was done."""
+        if not self._rungs:
+            return ()
+        *before, last = self._rungs
+        return (*map(_passed, before), _passed(last) if done else last)
+
+    def _last(self) -> Rung:
+        if not self._rungs:
+            raise NotTheProtocol("something was measured on no rung")
+        return self._rungs[-1]
+
+    def _change(self, **changed: object) -> None:
+        self._rungs[-1:] = [self._last()._replace(**changed)]  # type: ignore[arg-type]
+
+
+def _passed(rung: Rung) -> Rung:
+    return rung._replace(result="passed") if rung.result == "failed" else rung
+
+
+def wrong_elements(said: object) -> Json:
+    """What a wrong result differs in; empty where nothing is said about it."""
+    if said is None:
+        return {}
+    wrong = plain(said)
+    for key in ("compared", "different"):
+        if not number_or_none(wrong.get(key)):
+            raise NotTheProtocol("a wrong result that does not say how wrong it is")
+    if not isinstance(wrong.get("first"), list):
+        raise NotTheProtocol("a wrong result that does not say where it is wrong")
+    return wrong
