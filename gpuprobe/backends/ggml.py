@@ -70,9 +70,9 @@ def devices(build: Build, step: Step, facts: Facts) -> Iterator[Json]:
 
     Its capabilities are the build's: "architectures" as it was compiled for ("750"), "ggml_version" and "features".
     """
-    registry = _started(build, step)
-    known = _facts(build, registry)
-    facts({key: value for key, value in known.items() if value is not None})
+    registry = started(build, step)
+    known = told_facts(build, registry)
+    facts(known)
     handles = _handles(build, registry)
     if not handles and build.said:
         raise _nothing_listed(build)
@@ -82,26 +82,15 @@ def devices(build: Build, step: Step, facts: Facts) -> Iterator[Json]:
 
 def validate(build: Build, step: Step, facts: Facts, device: Json) -> str:
     """Start the backend on the wanted device, which makes its context, and end it: "context"."""
-    backend = start(build, step, facts, device)[1]
+    registry = started(build, step)
+    facts(told_facts(build, registry))
+    backend = backend_on(build, wanted(build, registry, device))
     build.call("ggml_backend_free", backend)
     return "context"
 
 
-def start(build: Build, step: Step, facts: Facts, device: Json) -> tuple[int, int]:
-    """The wanted device and a backend that was started on it, as the pointers that ggml gives."""
-    registry = _started(build, step)
-    facts({key: value for key, value in _facts(build, registry).items() if value is not None})
-    handle = _wanted(build, registry, device)
-    backend = build.call("ggml_backend_dev_init", handle, None)
-    if not backend:
-        words = build.last_words() or "it gives no reason"
-        status = "busy" if "out of memory" in words.lower() else "unsupported"
-        raise calling.Failed(status, f"`ggml_backend_dev_init` started nothing on the device: {words}")
-    return handle, backend
-
-
-def _started(build: Build, step: Step) -> int:
-    """The registry of the build's devices."""
+def started(build: Build, step: Step) -> int:
+    """The registry of the build's devices, as the pointer that ggml gives."""
     build.step = step
     build.listen()
     if build.has("ggml_backend_score") and build.call("ggml_backend_score") == 0:
@@ -113,6 +102,29 @@ def _started(build: Build, step: Step) -> int:
         return registry
     words = build.last_words() or "it gives no reason"
     raise calling.Failed("init_failed", f"`{name}` gave no devices of {build.library}: {words}")
+
+
+def backend_on(build: Build, handle: int) -> int:
+    """A backend started on the device, which makes its context; Failed("unsupported" or "busy") where it does not start."""
+    backend: int | None = build.call("ggml_backend_dev_init", handle, None)
+    if backend:
+        return backend
+    words = build.last_words() or "it gives no reason"
+    status = "busy" if "out of memory" in words.lower() else "unsupported"
+    raise calling.Failed(status, f"`ggml_backend_dev_init` started nothing on the device: {words}")
+
+
+def told_facts(build: Build, registry: int) -> Json:
+    """Of the build itself: "ggml_version", "ggml_commit", "features" and the "architectures" among them, as far as it tells."""
+    features = _features(build, registry)
+    compiled = features.get("ARCHS")
+    known = {
+        "ggml_version": build.text("ggml_version"),
+        "ggml_commit": build.text("ggml_commit"),
+        "architectures": [each for each in compiled.split(",") if each] if compiled else None,
+        "features": features or None,
+    }
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def _way_in(build: Build) -> tuple[str, tuple[bytes, ...]]:
@@ -130,17 +142,6 @@ def _way_in(build: Build) -> tuple[str, tuple[bytes, ...]]:
         return "ggml_backend_reg_by_name", (_REGISTERED_AS.get(build.library, build.library).encode(),)
     words = f"`{build.path}` loads, but has none of the functions by which a ggml backend is started"
     raise calling.Failed("not_loadable", f"{words}: it is another library, or a damaged one")
-
-
-def _facts(build: Build, registry: int) -> Json:
-    features = _features(build, registry)
-    compiled = features.get("ARCHS")
-    return {
-        "ggml_version": build.text("ggml_version"),
-        "ggml_commit": build.text("ggml_commit"),
-        "architectures": [each for each in compiled.split(",") if each] if compiled else None,
-        "features": features or None,
-    }
 
 
 def _features(build: Build, registry: int) -> dict[str, str]:
@@ -194,7 +195,7 @@ def _described(build: Build, registry: int, number: int, handle: int, known: Jso
         "total_memory": total or None,
         # ggml answers 0 where it has nothing to report.
         "free_memory": free or None,
-        "capabilities": {key: known[key] for key in ("architectures", "ggml_version", "features") if known[key] is not None},
+        "capabilities": {key: known[key] for key in ("architectures", "ggml_version", "features") if key in known},
     }
 
 
@@ -239,7 +240,7 @@ def _from_log(said: bytes, number: int) -> tuple[tuple[int, int] | None, str | N
     return None, target if target.startswith("gfx") else None
 
 
-def _wanted(build: Build, registry: int, device: Json) -> int:
+def wanted(build: Build, registry: int, device: Json) -> int:
     """By UUID, else by address, else by number: in the order in which the parent tells devices apart."""
     handles = _handles(build, registry)
     key = next((name for name in ("uuid", "pci_id") if device.get(name)), "number")

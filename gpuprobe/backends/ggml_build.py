@@ -7,7 +7,7 @@ but what `ggml_structs` knows the layouts of.
 from __future__ import annotations
 
 import os
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_size_t, c_void_p
+from ctypes import CFUNCTYPE, POINTER, Structure, c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p
 
 from gpuprobe.backends import calling
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 _SIZES = POINTER(c_size_t)
 _HEARS = CFUNCTYPE(None, c_int, c_char_p, c_void_p)
+
+
+class ContextParameters(Structure):
+    """`struct ggml_init_params` of ggml.h: where tensors are described, which `no_alloc` keeps apart from what they hold."""
+
+    _fields_ = (("mem_size", c_size_t), ("mem_buffer", c_void_p), ("no_alloc", c_bool))
+
 
 # ggml-backend.h and ggml.h: what each answers, and what it is given.
 FUNCTIONS: dict[str, tuple[Any, ...]] = {
@@ -45,6 +52,21 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "ggml_backend_dev_get_props": (None, c_void_p, c_void_p),
     "ggml_backend_dev_init": (c_void_p, c_void_p, c_char_p),
     "ggml_backend_free": (None, c_void_p),
+    "ggml_tensor_overhead": (c_size_t,),
+    "ggml_graph_overhead": (c_size_t,),
+    "ggml_init": (c_void_p, ContextParameters),
+    "ggml_free": (None, c_void_p),
+    "ggml_new_tensor_2d": (c_void_p, c_void_p, c_int, c_int64, c_int64),
+    "ggml_mul_mat": (c_void_p, c_void_p, c_void_p, c_void_p),
+    "ggml_new_graph": (c_void_p, c_void_p),
+    "ggml_build_forward_expand": (None, c_void_p, c_void_p),
+    "ggml_backend_dev_supports_op": (c_bool, c_void_p, c_void_p),
+    "ggml_backend_alloc_ctx_tensors": (c_void_p, c_void_p, c_void_p),
+    "ggml_backend_buffer_get_size": (c_size_t, c_void_p),
+    "ggml_backend_buffer_free": (None, c_void_p),
+    "ggml_backend_tensor_set": (None, c_void_p, c_char_p, c_size_t, c_size_t),
+    "ggml_backend_tensor_get": (None, c_void_p, c_void_p, c_size_t, c_size_t),
+    "ggml_backend_graph_compute": (c_int, c_void_p, c_void_p),
 }
 _MOST_SAID = 1 << 16  # bytes of the log that are kept
 

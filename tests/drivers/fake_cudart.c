@@ -82,7 +82,7 @@ int cudaDeviceGetPCIBusId(char *address, int length, int device) {
 
 int cudaMalloc(void **memory, size_t bytes) {
     FAKE_OR_RETURN();
-    *memory = malloc(bytes);
+    *memory = aligned_alloc(256, (bytes + 255) / 256 * 256); /* as the runtime's is; ggml counts on it */
     return 0;
 }
 
