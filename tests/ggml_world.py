@@ -5,20 +5,21 @@ Where they come from, and what each variable names: `.ci/run`.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.backends.talk import Talk, talk
-from tests.doubles import DRIVERS, compile_double, cuda_driver
+from tests.doubles import DRIVERS, compile_double, cuda_driver, script
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 
@@ -41,6 +42,35 @@ class Build(NamedTuple):
     def environment(self) -> dict[str, str]:
         paths = {LIBRARY_PATH: os.pathsep.join(map(str, self.directories))} if self.directories else {}
         return {"GGML_NO_BACKTRACE": "1", **paths}
+
+
+def double(
+    directory: Path, *lines: str, library: str = "CUDA", defines: tuple[str, ...] = (), base: tuple[str, ...] = ()
+) -> Build:
+    """A build of our own in this directory, laid out as the real ones: see tests/drivers/fake_ggml.c and fake_ggml_base.c.
+
+    `lines` are the script of the backend, `defines` and `base` say how it and its base library are compiled.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    name = f"libggml-{'hip' if library == 'ROCm' else library.lower()}.so"
+    first = Path(shutil.copy(_base(*base), directory))
+    backend = Path(shutil.copy(_backend(*defines), directory / name))
+    Path(f"{backend}.script").write_text(script(f"library {library}", *lines))
+    return Build(library, backend, (first,))
+
+
+@functools.cache
+def _base(*defines: str) -> Path:
+    source, soname = DRIVERS / "fake_ggml_base.c", "libggml-base.so"
+    return compile_double(source, _made("ggml"), soname, soname=soname, defines=defines)
+
+
+@functools.cache
+def _backend(*defines: str) -> Path:
+    """It needs libggml-base.so and finds it beside itself, as the real ones do."""
+    options = ("-Wl,--no-as-needed", "-Wl,--enable-new-dtags", "-Wl,-rpath,$ORIGIN")
+    directory = _made("ggml")
+    return compile_double(DRIVERS / "fake_ggml.c", directory, "backend.so", defines=defines, links=(_base(),), options=options)
 
 
 def given(variable: str, what: str) -> Path:
@@ -74,6 +104,12 @@ def rocm() -> Build:
     return Build("ROCm", backend, (base,), (_hip_runtime(backend),))
 
 
+def _made(what: str) -> Path:
+    directory = tempfile.mkdtemp(prefix=f"gpuprobe-{what}-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
+
+
 def imports(library: Path) -> dict[str, str]:
     """What a library imports: the name → the version node that it wants it from, "" for any."""
     if shutil.which("nm") is None:
@@ -86,7 +122,7 @@ def imports(library: Path) -> dict[str, str]:
 @functools.cache
 def _cuda_runtime(backend: Path) -> Path:
     """A directory with doubles of libcudart.so.13 and libcublas.so.13 as this build imports them."""
-    directory, wanted = Path(tempfile.mkdtemp(prefix="gpuprobe-cudart-")), imports(backend)
+    directory, wanted = _made("cudart"), imports(backend)
     driver = {name: "" for name in wanted if re.match(r"cu[A-Z]", name) and name not in _defined("fake_cuda.c")}
     runtime = {name: node for name, node in wanted.items() if node.startswith("libcudart")}
     _versioned("fake_cudart.c", directory, "libcudart.so.13", {**runtime, **driver}, links=(cuda_driver(),))
@@ -97,7 +133,7 @@ def _cuda_runtime(backend: Path) -> Path:
 @functools.cache
 def _hip_runtime(backend: Path) -> Path:
     """A directory with doubles of libamdhip64.so.6, libhipblas.so.2 and librocblas.so.4 as this build imports them."""
-    directory, wanted = Path(tempfile.mkdtemp(prefix="gpuprobe-hip-")), imports(backend)
+    directory, wanted = _made("hip"), imports(backend)
     hip = {name: node for name, node in wanted.items() if node.startswith("hip_")}
     _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=_defined("fake_hip.c"))
     _stubs(directory, "libhipblas.so.2", {name: "" for name in wanted if name.startswith("hipblas")})
@@ -115,7 +151,7 @@ def _versioned(
     soname: str,
     wanted: Mapping[str, str],
     *,
-    implemented: set[str] = frozenset(),  # type: ignore[assignment]
+    implemented: Set[str] = frozenset(),
     links: tuple[Path, ...] = (),
 ) -> Path:
     stubs = "".join(f"X({name})" for name in sorted(wanted) if name not in _defined(source) | implemented)

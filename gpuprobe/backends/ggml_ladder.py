@@ -71,7 +71,6 @@ class _Place:
         for name, what in (("ggml_backend_buffer_free", self.buffer), ("ggml_free", self.context)):
             if what and self.build.has(name):
                 self.build.call(name, what)
-        self.build.call("ggml_backend_free", self.backend)
 
 
 def climb(build: Build, ladder: Ladder, device: Json) -> None:
@@ -86,22 +85,19 @@ def climb(build: Build, ladder: Ladder, device: Json) -> None:
     if not ladder.rung("context"):
         return
     backend = ggml.backend_on(build, handle)
-    if ladder.rung("allocate"):
-        _use_memory(build, ladder, handle, backend)
-    else:
-        build.call("ggml_backend_free", backend)
+    if ladder.rung("allocate") and _has(build, ladder, _FOR_BUFFERS):
+        place = _Place(build, handle, backend)
+        _allocate(place, ladder)
+        _use(place, ladder)
+        place.leave()
+    build.call("ggml_backend_free", backend)
 
 
-def _use_memory(build: Build, ladder: Ladder, handle: int, backend: int) -> None:
-    if not _has(build, ladder, _FOR_BUFFERS):
-        return
-    place = _Place(build, handle, backend)
-    _allocate(place, ladder)
-    if ladder.rung("copy") and _has(build, ladder, _FOR_COPIES):
+def _use(place: _Place, ladder: Ladder) -> None:
+    if ladder.rung("copy") and _has(place.build, ladder, _FOR_COPIES):
         _copy(place)
-        if ladder.rung("product") and _has(build, ladder, _FOR_PRODUCTS):
+        if ladder.rung("product") and _has(place.build, ladder, _FOR_PRODUCTS):
             _multiply(place, ladder)
-    place.leave()
 
 
 def _has(build: Build, ladder: Ladder, names: tuple[str, ...]) -> bool:

@@ -4,14 +4,15 @@
  *   library CUDA              the registry's name, and the beginning of its devices' ("CUDA0")
  *   archs 500,610,700         its feature ARCHS
  *   feature KEY VALUE         another feature
- *   log TEXT                  said in the log while it starts
+ *   load log="…"              said in the log while the build starts
+ *   start log="…"             said in the log where a device does not start
  *   api 2                     the version of the interface
  *   device KEY=VALUE…         name, memory and free (bytes), pci, type (1 GPU, 2 integrated GPU), id (Ollama's identifier), cc ("6.1"),
  *                             integrated (Ollama's)
  *
  * `error ggml_backend_init 1` answers no registry, `error ggml_backend_dev_init 1` starts nothing. FAKE_LOG gets "init NAME".
  * -DLAYOUT=LLAMA_1|LLAMA_2|OLLAMA_1|OLLAMA_2: the properties' (LLAMA_2).  -DSCORE=0: what a variant for other processors says.
- * -DOWN_REGISTRY=ggml_backend_cuda_reg: no plug-in, as llama.cpp is built by default.
+ * -DOWN_REGISTRY=ggml_backend_cuda_reg: no plug-in, as llama.cpp is built by default.  -DBY_NAME="MTL": one library for all of ggml.
  */
 #include "fake_ggml.h"
 
@@ -33,8 +34,19 @@ static size_t count;
 
 static struct feature { const char *name, *value; } features[8];
 
-FAKE_UNUSED static void say(const char *text) {
+static void say(const char *text) {
     if (ggml_log_internal) ggml_log_internal(2, "%s\n", text);
+}
+
+/* What lines of this kind give as `log`. */
+static void say_all(const char *when) {
+    for (const char *line = fake_script(FAKE_VARIABLE); *line; line = fake_next_line(line)) {
+        const char *rest = fake_rest(line, when);
+        char copy[512], text[512];
+        if (!rest) continue;
+        snprintf(copy, sizeof copy, " %.*s", (int)strcspn(rest, "\n"), rest);
+        if (fake_value(copy, "log", text, sizeof text)) say(text);
+    }
 }
 
 static size_t place(struct device *device) { return (size_t)(device - devices); }
@@ -97,7 +109,7 @@ static const char *backend_name(struct backend *backend) {
 static struct backend *device_start(struct device *device, const char *parameters) {
     (void)parameters;
     if (fake_at("ggml_backend_dev_init")) {
-        say("the device does not start");
+        say_all("start");
         return NULL;
     }
     fake_log("init", device_name(device));
@@ -162,16 +174,20 @@ static void read_devices(void) {
 int ggml_backend_score(void) { return SCORE; }
 #endif
 
-struct registry *OWN_REGISTRY(void) {
-    char api[16], log[256];
-    if (fake_at(__func__)) return NULL;
+static struct registry *started(void) {
+    char api[16];
     fake_setting("library", "CUDA", library, sizeof library);
     fake_setting("api", LAYOUT == LLAMA_1 || LAYOUT == OLLAMA_1 ? "1" : "2", api, sizeof api);
-    fake_setting("log", "", log, sizeof log);
-    if (log[0]) say(log);
+    say_all("load");
     count = 0;
     read_features();
     read_devices();
     registry = (struct registry){atoi(api), registry_name, registry_count, registry_device, registry_address, NULL};
     return &registry;
 }
+
+#ifdef BY_NAME
+struct registry *ggml_backend_reg_by_name(const char *name) { return strcmp(name, BY_NAME) ? NULL : started(); }
+#else
+struct registry *OWN_REGISTRY(void) { return fake_at(__func__) ? NULL : started(); }
+#endif

@@ -8,6 +8,7 @@
  *
  * `error ggml_backend_graph_compute 1` and `error ggml_backend_alloc_ctx_tensors 1` (which then answers no buffer).
  * -DWITHOUT_VERSION: before ggml_version.  -DWITHOUT_PRODUCT: without ggml_mul_mat.
+ * -DWITHOUT_BUFFERS: without ggml_backend_alloc_ctx_tensors.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -116,6 +117,7 @@ bool ggml_backend_dev_supports_op(struct device *device, const struct tensor *pr
 static size_t bytes_of(const struct tensor *tensor) { return (size_t)(tensor->wide * tensor->high) * sizeof(float); }
 size_t ggml_nbytes(const struct tensor *tensor) { return bytes_of(tensor); }
 
+#ifndef WITHOUT_BUFFERS
 struct buffer *ggml_backend_alloc_ctx_tensors(struct context *context, struct backend *backend) {
     if (fake_at(__func__) || !backend) return NULL;
     struct buffer *made = calloc(1, sizeof *made);
@@ -125,6 +127,7 @@ struct buffer *ggml_backend_alloc_ctx_tensors(struct context *context, struct ba
     }
     return made;
 }
+#endif
 
 size_t ggml_backend_buffer_get_size(struct buffer *buffer) { return buffer->size; }
 void ggml_backend_buffer_free(struct buffer *buffer) { free(buffer); }
