@@ -16,8 +16,12 @@ from tests.doubles import described, nvml_driver
 from tests.ggml_world import double
 
 GiB = 1 << 30
-RTX = described(name="NVIDIA GeForce RTX 4090", memory=24 * GiB, free=20 * GiB, pci="0000:01:00.0", cc="8.9", id="GPU-" + "1" * 36)
-GTX = described(name="NVIDIA GeForce GTX 1080", memory=8 * GiB, free=7 * GiB, pci="0000:02:00.0", cc="6.1", id="GPU-" + "2" * 36)
+RTX = described(
+    name="NVIDIA GeForce RTX 4090", memory=24 * GiB, free=20 * GiB, pci="0000:01:00.0", cc="8.9", id="GPU-" + "1" * 36
+)
+GTX = described(
+    name="NVIDIA GeForce GTX 1080", memory=8 * GiB, free=7 * GiB, pci="0000:02:00.0", cc="6.1", id="GPU-" + "2" * 36
+)
 ORIN = described(name="Orin", memory=30 * GiB, free=29 * GiB, type=2, cc="8.7", integrated=1, id="GPU-" + "3" * 36)
 
 LAYOUTS = ["LLAMA_1", "LLAMA_2", "OLLAMA_1", "OLLAMA_2"]
@@ -271,6 +275,14 @@ def test_a_library_without_ggmls_functions_is_no_build(tmp_path: Path) -> None:
 
     assert answer["status"] == "not_loadable"
     assert "has none of the functions" in answer["message"]
+
+
+def test_a_base_library_of_another_version_is_named_by_what_it_lacks(tmp_path: Path) -> None:
+    answer = failed(double(tmp_path, RTX, defines=("NEEDS=ggml_of_tomorrow",)).talk())
+
+    assert answer["status"] == "not_loadable"
+    assert "undefined symbol: ggml_of_tomorrow" in answer["message"]
+    assert "libraries of different releases are mixed" in answer["message"]
 
 
 def test_a_base_library_that_is_another_one_is_found_out(tmp_path: Path) -> None:

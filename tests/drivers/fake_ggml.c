@@ -13,6 +13,7 @@
  * `error ggml_backend_init 1` answers no registry, `error ggml_backend_dev_init 1` starts nothing. FAKE_LOG gets "init NAME".
  * -DLAYOUT=LLAMA_1|LLAMA_2|OLLAMA_1|OLLAMA_2: the properties' (LLAMA_2).  -DSCORE=0: what a variant for other processors says.
  * -DOWN_REGISTRY=ggml_backend_cuda_reg: no plug-in, as llama.cpp is built by default.  -DBY_NAME="MTL": one library for all of ggml.
+ * -DNEEDS=FUNCTION: built for a base library that has this function.
  */
 #include "fake_ggml.h"
 
@@ -169,6 +170,11 @@ static void read_devices(void) {
         count++;
     }
 }
+
+#ifdef NEEDS
+void NEEDS(void);
+void (*needed)(void) = NEEDS;
+#endif
 
 #ifdef SCORE
 int ggml_backend_score(void) { return SCORE; }
