@@ -44,7 +44,15 @@ CARDS = [
     ("NVIDIA GeForce RTX 4090", "discrete", "0000:01:00.0", 24 * GiB, 20 * GiB),
     ("AMD Radeon 780M (RADV PHOENIX)", "integrated", "0000:c5:00.0", 8 * GiB, 7 * GiB),
 ]
-VULKAN = [ggml_world.vulkan, ggml_world.whole_vulkan]
+
+
+def libggml() -> Build:
+    """The same build by the library that holds its registry, which needs all its backends."""
+    build = ggml_world.whole_vulkan()
+    return build._replace(path=build.path.with_name("libggml.so"))
+
+
+VULKAN = [ggml_world.vulkan, ggml_world.whole_vulkan, libggml]
 
 
 @pytest.fixture
@@ -213,6 +221,38 @@ def test_the_cuda_build_lists_two_cards_over_the_doubles() -> None:
     assert known(answer) == [("NVIDIA H100 80GB HBM3", "unknown", f"0000:0{n}:00.0", 80 * GiB, 79 * GiB) for n in (1, 2)]
     assert [(device["compute_major"], device["compute_minor"]) for device in answer.devices] == [(9, 0)] * 2
     assert answer.facts["architectures"] == ["750", "800", "860", "890", "900", "1200", "1210"]
+
+
+def test_an_older_cuda_build_beside_the_newer_lists_the_same_cards_for_other_architectures(tmp_path: Path) -> None:
+    """`cuda_v12` is a double behind the real base library and the programs' own loader; `cuda_v13` is real."""
+    top = ggml_world.ollama(tmp_path)
+    mixed = {"FAKE_CUDA": script(H100, described(name="GTX 1080", cc="6.1", pci="0000:03:00.0", memory=8 * GiB, a102=0))}
+
+    older, newer = (ggml_world.variant(top, name, "CUDA").talk(mixed) for name in ("cuda_v12", "cuda_v13"))
+
+    assert older.is_done and newer.is_done
+    assert known(older) == known(newer)
+    assert [device["compute_major"] for device in older.devices] == [9, 9, 6]
+    assert ("610" in older.facts["architectures"], "610" in newer.facts["architectures"]) == (True, False)
+
+
+def test_both_cuda_builds_of_an_install_obey_cudas_list(tmp_path: Path) -> None:
+    top = ggml_world.ollama(tmp_path)
+
+    answers = [
+        ggml_world.variant(top, name, "CUDA").talk({"FAKE_CUDA": H100, "CUDA_VISIBLE_DEVICES": "1"})
+        for name in ("cuda_v12", "cuda_v13")
+    ]
+
+    assert [[device["pci_id"] for device in answer.devices] for answer in answers] == [["0000:02:00.0"]] * 2
+
+
+def test_an_install_without_a_driver_says_so_in_both_cuda_builds(tmp_path: Path) -> None:
+    top = ggml_world.ollama(tmp_path)
+
+    answers = [ggml_world.variant(top, name, "CUDA").talk({"FAKE_CUDA": ""}) for name in ("cuda_v12", "cuda_v13")]
+
+    assert [answer.failed["status"] for answer in answers if answer.failed] == ["init_failed"] * 2
 
 
 def test_the_cuda_build_starts_on_the_wanted_card() -> None:

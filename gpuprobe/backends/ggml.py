@@ -74,8 +74,10 @@ def devices(build: Build, step: Step, facts: Facts) -> Iterator[Json]:
     known = told_facts(build, registry)
     facts(known)
     handles = _handles(build, registry)
-    if not handles and build.said:
-        raise _nothing_listed(build)
+    if not handles and (words := build.last_words()):
+        # A build lists none both where there is none and where its driver would not start: only its words tell.
+        status = "init_failed" if "failed to initialize" in words else "no_devices"
+        raise calling.Failed(status, f"the build lists no device: {words}")
     for number, handle in enumerate(handles):
         yield _described(build, registry, number, handle, known)
 
@@ -167,13 +169,6 @@ def _handles(build: Build, registry: int) -> list[int]:
     if count > _MOST_DEVICES:
         raise calling.Failed("call_failed", f"`ggml_backend_reg_dev_count` answered {count}: what was loaded is no ggml build")
     return [build.call("ggml_backend_reg_dev_get", registry, number) for number in range(count)]
-
-
-def _nothing_listed(build: Build) -> calling.Failed:
-    """No device, with the build's own words: it lists none both where there is none and where its driver would not start."""
-    words = build.last_words() or ""
-    status = "init_failed" if "failed to initialize" in words else "no_devices"
-    return calling.Failed(status, f"the build lists no device: {words}")
 
 
 def _described(build: Build, registry: int, number: int, handle: int, known: Json) -> Json:
