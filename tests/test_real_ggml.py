@@ -52,7 +52,13 @@ def libggml() -> Build:
     return build._replace(path=build.path.with_name("libggml.so"))
 
 
-VULKAN = [ggml_world.vulkan, ggml_world.whole_vulkan, libggml]
+def behind_libggml() -> Build:
+    """The same build with that library loaded before its backend, and nothing on the loader's path."""
+    build = ggml_world.whole_vulkan()
+    return build._replace(before=(*build.before, build.path.with_name("libggml.so")), directories=())
+
+
+VULKAN = [ggml_world.vulkan, ggml_world.whole_vulkan, libggml, behind_libggml]
 
 
 @pytest.fixture
@@ -212,6 +218,16 @@ def test_a_double_of_a_backend_is_listed_behind_the_real_base_library(tmp_path: 
 
     assert known(answer) == [("GTX 1080", "unknown", "0000:02:00.0", 8 * GiB, 7 * GiB)]
     assert answer.facts["architectures"] == ["500", "610"]
+
+
+def test_a_double_of_a_backend_has_the_real_base_librarys_memory_and_computes_nothing(tmp_path: Path) -> None:
+    build = ggml_world.double(tmp_path, described(name="GTX 1080", memory=8 * GiB))
+
+    answer = build._replace(before=ggml_world.vulkan().before).talk(purpose="prove", device={"number": 0})
+
+    assert answer.is_done
+    assert answer.all("passed") == [{"depth": "copy"}]
+    assert len(answer.all("not_possible")) == 1
 
 
 def test_the_cuda_build_lists_two_cards_over_the_doubles() -> None:

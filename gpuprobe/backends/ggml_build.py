@@ -42,7 +42,6 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "ggml_backend_metal_reg": (c_void_p,),
     "ggml_backend_sycl_reg": (c_void_p,),
     "ggml_backend_reg_by_name": (c_void_p, c_char_p),
-    "ggml_backend_reg_name": (c_char_p, c_void_p),
     "ggml_backend_reg_dev_count": (c_size_t, c_void_p),
     "ggml_backend_reg_dev_get": (c_void_p, c_void_p, c_size_t),
     "ggml_backend_reg_get_proc_address": (c_void_p, c_void_p, c_char_p),

@@ -108,6 +108,19 @@ static const char *backend_name(struct backend *backend) {
     return library;
 }
 
+/* Memory is the base library's own, of the processor; the double has none. */
+__attribute__((weak)) void *ggml_backend_cpu_buffer_type(void);
+
+static void *device_buffers(struct device *device) {
+    (void)device;
+    return ggml_backend_cpu_buffer_type ? ggml_backend_cpu_buffer_type() : NULL;
+}
+
+static int device_supports(struct device *device, const void *product) { /* a bool: nothing is computed here */
+    (void)device, (void)product;
+    return 0;
+}
+
 static struct backend *device_start(struct device *device, const char *parameters) {
     (void)parameters;
     if (fake_at("ggml_backend_dev_init")) {
@@ -118,6 +131,8 @@ static struct backend *device_start(struct device *device, const char *parameter
     struct backend *backend = calloc(1, sizeof *backend);
     backend->name = backend_name;
     backend->end = (void (*)(struct backend *))free;
+    /* Its device lies behind the functions, of which there are 13 to 16 by the release; the last are for events only. */
+    for (int i = 11; i < 32; i++) backend->rest[i] = device;
     return backend;
 }
 
@@ -164,7 +179,8 @@ static void add_device(const char *line) {
     snprintf(lines[count], sizeof lines[count], " %s", line);
     snprintf(names[count], sizeof names[count], "%s%d", library, (int)count);
     devices[count] = (struct device){
-        device_name, device_description, device_memory, device_type, device_properties, device_start, NULL, {NULL}, &registry, NULL,
+        device_name, device_description, device_memory, device_type, device_properties, device_start, device_buffers,
+        {NULL, NULL, (void *)device_supports}, &registry, NULL,
     };
     count++;
 }
