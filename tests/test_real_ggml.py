@@ -53,7 +53,8 @@ def libggml() -> Build:
 
 
 def behind_libggml() -> Build:
-    """The same build with that library loaded before its backend, and nothing on the loader's path."""
+    """The same build with that library beside its base library, and nothing on the loader's path. A wheel has no links: each
+    library lies there three times, and two copies of the backend in one process end in a segmentation fault."""
     build = ggml_world.whole_vulkan()
     return build._replace(before=(*build.before, build.path.with_name("libggml.so")), directories=())
 

@@ -49,16 +49,18 @@ class _Feature(Structure):
 
 
 def load(candidates: Sequence[str], paths: Sequence[str], before: Sequence[str], library: str) -> Build:
-    """The build whose backend is the first candidate that loads behind `before`; Failed("not_loadable") else.
+    """The build whose backend is the first candidate that loads; Failed("not_loadable") where none or one of `before` does not.
 
-    The base libraries come first and for everyone, because a backend that lies in a folder of its own finds them only so.
+    The base library, the first of `before`, comes first and for everyone: a backend in a folder of its own finds it only so.
+    The others, which hold the registry, come behind the backend: that of a build without plug-ins needs the backends too, and
+    where a package has copies in place of links, it would bring a second one, which crashes beside the first.
     """
     if os.name == "nt":  # a DLL is looked for in the folders of `PATH` by programs, but not by Python
         for directory in {os.path.dirname(path) for path in (*before, *candidates)}:  # noqa: PTH120
             os.add_dll_directory(directory)  # type: ignore[attr-defined, unused-ignore]
-    first = [calling.load([path], everywhere=True) for path in before]
+    first = [calling.load([path], everywhere=True) for path in before[:1]]
     backend = calling.load(candidates)
-    return Build(backend._name, backend, first, library)
+    return Build(backend._name, backend, first + [calling.load([path]) for path in before[1:]], library)
 
 
 def loaded_path(build: Build) -> str | None:
