@@ -276,6 +276,20 @@ def test_the_cuda_build_starts_on_the_wanted_card() -> None:
     answer = ggml_world.cuda().talk({"FAKE_CUDA": H100}, purpose="validate", device={"pci_id": "0000:02:00.0", "number": 0})
 
     assert answer.all("passed") == [{"depth": "context"}]
+    assert (answer.facts["free_memory"], answer.facts["total_memory"]) == (79 * GiB, 80 * GiB)
+
+
+@pytest.mark.parametrize(("code", "status"), [(2, "busy"), (46, "busy"), (999, "unsupported")])
+def test_a_card_that_gives_the_cuda_build_no_context_is_told_from_one_that_does(code: int, status: str) -> None:
+    """The build itself goes on: it says in its log that it reports no memory, and starts its backend."""
+    no_context = {"FAKE_CUDA": H100, "FAKE_CUDART": f"error cudaMemGetInfo {code}"}
+
+    answer = ggml_world.cuda().talk(no_context, purpose="validate", device={"number": 1})
+
+    assert answer.failed is not None
+    assert answer.failed["status"] == status
+    assert "the build finds no memory on the device: " in answer.failed["message"]
+    assert "cudaMemGetInfo failed" in answer.failed["message"]
 
 
 def test_the_cuda_build_makes_contexts_on_all_cards_while_it_lists(tmp_path: Path) -> None:
