@@ -147,7 +147,8 @@ def _request(line: bytes) -> Json:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
         raise Malformed("the request on stdin is not a JSON object")
-    request = {"paths": [], "device": None, "until": None, "toolkits": [], "turns": False, **request}
+    defaults: Json = {"paths": [], "device": None, "before": [], "library": "", "until": None, "toolkits": [], "turns": False}
+    request = {**defaults, **request}
     for key, fits in _SHAPES.items():
         if not fits(request.get(key)):
             raise Malformed(f"the request has no fitting `{key}`: {request.get(key)!r}")
@@ -174,6 +175,8 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     "purpose": lambda value: value in ("list", "validate", "prove"),
     "candidates": lambda value: _texts(value) and value != [],
     "paths": _texts,
+    "before": _texts,
+    "library": lambda value: isinstance(value, str),
     "device": lambda value: value is None or _device(value),
     "until": lambda value: value is None or isinstance(value, str),
     "toolkits": _texts,
@@ -222,7 +225,8 @@ def _loaded(request: Json, backend: Any) -> Any:
     before = sys.path[:]
     sys.path.extend(request["paths"])  # behind the standard library: only the vendor's binding is looked for there
     try:
-        return backend.load(request["candidates"], request["paths"])
+        more = {key: request[key] for key in getattr(backend, "LOADS_WITH", ())}
+        return backend.load(request["candidates"], request["paths"], **more)
     finally:
         sys.path[:] = before
 

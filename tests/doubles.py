@@ -33,6 +33,7 @@ def compile_double(
     soname: str | None = None,
     defines: tuple[str, ...] = (),
     links: tuple[Path, ...] = (),
+    options: tuple[str, ...] = (),
 ) -> Path:
     """Compiles one C file to the shared library `directory/name`; `defines` are written as for -D: "WITHOUT_UUID_V2"."""
     target = directory / name
@@ -40,7 +41,7 @@ def compile_double(
     command = [c_compiler(), "-shared", "-fPIC", "-O1", *_WARNINGS, f"-I{DRIVERS}", *(f"-D{define}" for define in defines)]
     command += [f"-Wl,-soname,{soname}"] if soname else []
     answer = subprocess.run(
-        [*command, "-o", str(target), str(source), *map(str, links)], capture_output=True, text=True, check=False
+        [*command, *options, "-o", str(target), str(source), *map(str, links)], capture_output=True, text=True, check=False
     )
     if answer.returncode:
         pytest.fail(f"{source} does not compile:\n{answer.stderr}")

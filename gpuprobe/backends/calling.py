@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ UNTOUCHED_32 = 0xA5A5A5A5
 UNTOUCHED_64 = 0xA5A5A5A5A5A5A5A5
 
 _RTLD_NOW = 2  # the same number on Linux (glibc, musl) and macOS; RTLD_LOCAL is the default there
+_RTLD_GLOBAL = 0x8 if sys.platform == "darwin" else 0x100
 _RTLD_DI_LINKMAP = 2
 _NO_FILE = "cannot open shared object file: No such file"  # glibc's words
 
@@ -34,12 +36,15 @@ class Failed(Exception):
         self.status, self.message, self.code, self.name = status, message, code, name
 
 
-def load(candidates: Sequence[str], needs: str | None = None) -> ctypes.CDLL:
-    """The first candidate that loads and has the function `needs`; Failed("not_loadable") with the loader's words else."""
+def load(candidates: Sequence[str], needs: str | None = None, *, everywhere: bool = False) -> ctypes.CDLL:
+    """The first candidate that loads and has the function `needs`; Failed("not_loadable") with the loader's words else.
+
+    `everywhere`: what is loaded after it sees its functions (RTLD_GLOBAL).
+    """
     refusals: dict[str, str] = {}
     for candidate in candidates:
         try:
-            library = _opened(candidate)
+            library = _opened(candidate, _RTLD_NOW | (_RTLD_GLOBAL if everywhere else 0))
         except OSError as problem:
             refusals[candidate] = str(problem)
             continue
@@ -49,7 +54,7 @@ def load(candidates: Sequence[str], needs: str | None = None) -> ctypes.CDLL:
     raise Failed("not_loadable", _not_loadable(refusals))
 
 
-def _opened(name: str) -> ctypes.CDLL:
+def _opened(name: str, mode: int) -> ctypes.CDLL:
     if os.name != "posix":
         return ctypes.CDLL(name)
     # ctypes.CDLL(name) holds the interpreter's lock during dlopen (CPython 3.11), so a library that hangs while it is loaded
@@ -57,7 +62,7 @@ def _opened(name: str) -> ctypes.CDLL:
     loader = ctypes.CDLL(None)
     loader.dlopen.argtypes, loader.dlopen.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
     loader.dlerror.argtypes, loader.dlerror.restype = (), ctypes.c_char_p
-    handle = loader.dlopen(os.fsencode(name), _RTLD_NOW)
+    handle = loader.dlopen(os.fsencode(name), mode)
     if not handle:
         raise OSError((loader.dlerror() or b"the loader gives no reason").decode(errors="replace"))
     return ctypes.CDLL(name, handle=handle)
@@ -77,7 +82,7 @@ def _advice(words: str) -> str:
     if _NO_FILE in words:
         return "install the package that brings the missing file"
     if "undefined symbol" in words or "version `" in words:
-        return "libraries of different releases are mixed: reinstall the driver's packages in one version"
+        return "libraries of different releases are mixed: reinstall what brings them in one version"
     if "wrong ELF class" in words or "invalid ELF header" in words:
         return "it was built for another kind of machine, or is damaged: reinstall the package that brings it"
     return "reinstall the package that brings it"

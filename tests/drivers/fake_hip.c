@@ -190,6 +190,8 @@ FAKE_UNUSED static int write_properties(char *structure, const struct layout *at
     for (unsigned i = 0; i + 2 < digits; i++) major = major * 10 + (unsigned)(arch[3 + i] - '0');
     char minor[2] = {digits > 2 ? arch[3 + digits - 2] : '0', 0};
     memset(structure, 0, at->size);
+    snprintf(structure, 256, "AMD Double");
+    fake_value(card->line, "name", structure, 256);
     memcpy(structure + at->memory, &memory, sizeof memory);
     put(structure, at->warp, major == 9 ? 64 : 32);
     put(structure, at->clock, 2371000);
