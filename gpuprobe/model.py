@@ -61,6 +61,11 @@ class Purpose(str, Enum):
     ALONE = "alone"  # one driver without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
+    @property
+    def is_validation(self) -> bool:
+        """Whether it is about one device that another probe has listed."""
+        return self in (Purpose.VALIDATE, Purpose.PROVE)
+
 
 class Reason(str, Enum):
     """Why a device, as one library reports it, is not kept. One slug, one place in the code that gives it."""
@@ -71,6 +76,7 @@ class Reason(str, Enum):
     LISTED_TWICE = "listed_twice"
     FAILED_VALIDATION = "failed_validation"
     NOT_DECIDED = "not_decided"
+    NO_CODE = "no_code"
     OTHER_BUILD = "other_build"
     SAME_CARD = "same_card"
 
@@ -157,6 +163,19 @@ class NamedPlace(NamedTuple):
     problem: str  # a clause: "does not exist", "may not be read", "holds no build"
 
 
+class FoundSoftware(NamedTuple):
+    """A runtime library or a framework as its files describe it; nothing of it was loaded, imported or run."""
+
+    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch"
+    path: str
+    where: str  # "toolkit", "wheel", "ROCm", or as in FoundLibrary
+    library: str | None  # the library whose devices it computes on; None: the CPU alone
+    version: str | None = None
+    release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
+    architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
+    problem: str | None = None  # why less is known of it than could be
+
+
 class Host(NamedTuple):
     """What the machine says of itself without any GPU library being loaded. Nothing in it is interpreted."""
 
@@ -176,6 +195,7 @@ class Host(NamedTuple):
     facts: dict[str, int | str | None]  # what only a system call knows, by name
     builds: tuple[FoundBuild, ...] = ()
     empty_places: tuple[NamedPlace, ...] = ()
+    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card of NVIDIA or AMD is
 
     def build_named(self, name: str) -> FoundBuild | None:
         return next((build for build in self.builds if build.name == name), None)
@@ -225,6 +245,7 @@ class Validation(NamedTuple):
     seconds: float | None = None
     rungs: tuple[Rung, ...] = ()  # of a full validation
     wrong: Json = {}  # of a wrong result: "compared", "different" and the "first" elements
+    attempts: tuple[Verdict, ...] = ()  # what each said, where it was asked several times
 
 
 class Device(NamedTuple):
@@ -336,14 +357,17 @@ class Wanted(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    validate: str = "needed"  # "none", "needed", "all"
-    chosen: tuple[str, ...] = ()  # with "all": only devices with these keys; none named: every one
+    validate: str = "needed"  # "none", "needed", "all" (every view, to a context), "proved" (every view, the whole ladder)
+    chosen: tuple[str, ...] = ()  # with "all" and "proved": only devices with these keys; none named: every one
+    builds: tuple[str, ...] = ()  # only views in these, `system` being the system's own libraries; none named: all
+    until: str | None = None  # with "proved": the deepest rung to climb to
+    repeat: int = 1  # with "proved": how often each view is asked
+    jobs: int | None = None  # with "proved": how many views at once; None: as many cards as there are, within bounds
     seconds: float | None = None  # per child; None: the library's own limit
     deadline: float | None = None
     allow_software: bool = False
     wake: bool = True
     lib_dirs: tuple[str, ...] = ()  # further directories that hold builds
-    builds: tuple[str, ...] = ()  # only these, `system` being the system's own libraries; none named: all
 
 
 class Inventory(NamedTuple):

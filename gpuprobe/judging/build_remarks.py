@@ -11,7 +11,7 @@ from gpuprobe.model import SYSTEM, Device, Evidence, Inventory, Outcome, Purpose
 from gpuprobe.strings import build_key
 
 _DID_NOT_START = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
-_DO_NOT_WORK = (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
+_DO_NOT_WORK = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
 
 
 def build_warnings(inventory: Inventory) -> Iterator[str]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from gpuprobe import environment
 from gpuprobe.judging.twins import twins
 from gpuprobe.model import SYSTEM, Device, FoundBuild, Host
 from gpuprobe.strings import build_key
+
+if TYPE_CHECKING:
+    from gpuprobe.judging.architecture import Fit
+
+UNSUPPORTED = "unsupported"  # as in architecture.py, which only a machine with builds pays for
 
 Groups = list[list[Device]]  # one list of views per card
 
@@ -58,6 +64,16 @@ def _smallest_cover(offers: Sequence[set[str]]) -> tuple[str, ...]:
             if all(builds.intersection(cover) for builds in offers):
                 return cover
     return tuple(newest_first)
+
+
+def fit_of(device: Device, host: Host) -> Fit:
+    """Whether the code in the device's build runs on it: as the build says, else by the row of its name."""
+    from gpuprobe.judging import architecture
+
+    build = host.build_named(device.build)
+    said = device.capabilities.get("architectures")
+    told = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    return architecture.of_build(device, build.folder if build is not None else device.build, told, host.platform)
 
 
 def chosen_by_name(host: Host) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine
+from gpuprobe.judging import fitness
 from gpuprobe.judging.build_remarks import build_warnings
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
@@ -32,6 +33,7 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
         *_appeared(evidence),
         *_overridden(inventory),
         *_little_free(inventory),
+        *fitness.remarks(inventory),
     )
 
 
@@ -63,7 +65,7 @@ def _failed(inventory: Inventory) -> Iterator[str]:
     alone = any(outcome.probe.purpose is Purpose.ALONE for outcome in inventory.evidence.outcomes)
     for outcome in inventory.evidence.outcomes:
         news = not any(describe(outcome) in because for because in told)
-        if outcome.status in _BAD and outcome.probe.purpose is not Purpose.VALIDATE and news:
+        if outcome.status in _BAD and not outcome.probe.purpose.is_validation and news:
             kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"

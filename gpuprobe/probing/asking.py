@@ -29,9 +29,9 @@ def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
     library = library_named(probe.library)
     return {
         **(_of_the_system(library, host) if probe.build == SYSTEM else _of_the_build(probe, host)),
-        "purpose": probe.purpose.value if probe.purpose in (Purpose.VALIDATE, Purpose.PROVE) else "list",
+        "purpose": probe.purpose.value if probe.purpose.is_validation else "list",
         "device": _identity(probe, known),
-        **({"until": probe.until, "toolkits": [], "turns": True} if probe.purpose is Purpose.PROVE else {}),
+        **(_ladder(probe, library, host) if probe.purpose is Purpose.PROVE else {}),
     }
 
 
@@ -56,6 +56,9 @@ def _of_the_build(probe: Probe, host: Host) -> Json:
         "library": build.library,
         "directories": list(build.directories),
     }
+def _ladder(probe: Probe, library: Library, host: Host) -> Json:
+    found = [software for software in host.software or () if software.name == library.blas and software.problem is None]
+    return {"until": probe.until, "toolkits": [software.path for software in found], "turns": True}
 
 
 def candidates(library: Library, host: Host) -> list[str]:
@@ -112,7 +115,7 @@ def _elements(name: str, value: str) -> list[str]:
 
 
 def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:
-    if probe.purpose not in (Purpose.VALIDATE, Purpose.PROVE):
+    if not probe.purpose.is_validation:
         return None
     device = _listed(probe, known)
     identity = {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}

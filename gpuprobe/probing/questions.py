@@ -161,8 +161,18 @@ def _validations(
         # Two contexts on one card at once compete for its memory, and a hang of one delays the other.
         if any(identity.same_card(device, other).answer == "same" for other in busy):
             continue
-        busy.append(device)
-        yield validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
+        probe = validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
+        left = _proofs(probe, evidence, wanted) if wanted.validate == "proved" else [probe]
+        if left:
+            busy.append(device)
+            yield left[0]
+
+
+def _proofs(probe: Probe, evidence: Evidence, wanted: Wanted) -> list[Probe]:
+    """The attempts at proving that are still to be made of the device that this probe is about."""
+    asked = {outcome.probe for outcome in evidence.outcomes}
+    attempts = (probe._replace(purpose=Purpose.PROVE, until=wanted.until, attempt=number) for number in range(wanted.repeat))
+    return [attempt for attempt in attempts if attempt not in asked]
 
 
 def validation_probe(
@@ -205,7 +215,7 @@ def _worth_validating(evidence: Evidence, wanted: Wanted) -> list[Device]:
     devices = [
         device
         for device in sorted(offered(evidence), key=order)
-        if device.validation is None
+        if (device.validation is None or wanted.validate == "proved")
         and (wanted.allow_software or device.type is not DeviceType.SOFTWARE)
         and (not wanted.chosen or device.key in wanted.chosen)
         and (not wanted.builds or device.build in wanted.builds)
@@ -217,7 +227,7 @@ def _settled(device: Device, wanted: Wanted, open_probes: Collection[Probe]) -> 
     """Whether no open listing could still turn up a better view of this card: what is validated must not depend on
     which child happened to answer first."""
     waiting = [probe for probe in open_probes if probe.purpose in (Purpose.LIST, Purpose.ALONE)]
-    if wanted.validate == "all":
+    if wanted.validate in ("all", "proved"):
         # Which is then the only reason to wait: a build makes contexts while it lists.
         waiting = [probe for probe in waiting if probe.build != SYSTEM]
     return not any(_could_list(library_named(probe.library), device) for probe in waiting)

@@ -8,6 +8,7 @@ from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
+from gpuprobe.render.software import compatibility_of
 from gpuprobe.strings import compute_string, printable
 
 
@@ -45,6 +46,8 @@ def view(device: Device) -> Json:
 
 def record(device: Device, inventory: Inventory) -> Json:
     """Everything about a kept device."""
+    from gpuprobe.judging.capabilities import capabilities  # knows rows, which a machine without a device never needs
+
     return {
         **identity(device),
         "description": device.description,
@@ -64,7 +67,8 @@ def record(device: Device, inventory: Inventory) -> Json:
         **validation_of(device.validation),
         "flash_attention": flash_attention_of(device),
         "visible": dict(variables_for([device], inventory)),
-        "capabilities": device.capabilities,
+        "capabilities": capabilities(device),
+        **compatibility_of(device, inventory.evidence),
         "sources": dict(device.sources),
     }
 

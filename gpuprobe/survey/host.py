@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment
-from gpuprobe.model import DeviceNode, Host, Reading
+from gpuprobe.libraries import AMD, NVIDIA
+from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.installed import libraries, manifests
@@ -51,6 +52,7 @@ _OTHER_OS_RELEASE = "/usr/lib/os-release"
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
 _NODES = ("nvidia", "kfd", "dxg", "nvmap", "nvhost")  # what GPU nodes directly under /dev begin with
+_CARD_NODES = tuple(f"/dev/{name}" for name in _NODES)
 _NODE_DIRECTORIES = ("/dev/dri", "/dev/nvidia-caps", "/dev/nvgpu/igpu0")
 
 _CACHE_FILES = ("level", "type", "size")
@@ -80,6 +82,7 @@ def read_host(
     functions = pci_functions(tree) if platform == "linux" else ()
     uid = os.geteuid() if hasattr(os, "geteuid") else None
     found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
+    nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
@@ -91,13 +94,26 @@ def read_host(
         texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
         pci=functions,
-        nodes=tuple(_nodes(tree)) if platform == "linux" else (),
+        nodes=nodes,
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
         builds=found.builds,
         empty_places=found.empty,
+        software=_software(tree, environ, machine) if platform == "linux" and _computes(functions, nodes) else None,
     )
+
+
+def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
+    """Whether the bus or a node shows a card of NVIDIA or AMD: without one nobody asks what would compute on it."""
+    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
+    return on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes)
+
+
+def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
+    from gpuprobe.survey.software import software
+
+    return software(tree, environ, machine)
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:

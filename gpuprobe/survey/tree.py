@@ -14,7 +14,7 @@ ABSENT, DENIED = "absent", "denied"
 SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are read are shorter
 
 # Without O_NONBLOCK the opening of a pipe that lies in the place of a file would wait for a writer.
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+READING = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Tree(NamedTuple):
@@ -32,7 +32,7 @@ class Tree(NamedTuple):
 
     def content(self, path: str, most: int = SMALL) -> bytes:
         """The first `most` bytes. OSError as from the system; ValueError where the path cannot be one."""
-        descriptor = os.open(self.at(path), _FLAGS)
+        descriptor = os.open(self.at(path), READING)
         try:
             chunks, size = [], 0
             while size < most and (chunk := os.read(descriptor, most - size)):
