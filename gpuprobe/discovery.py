@@ -31,7 +31,7 @@ def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen r
     """
     from gpuprobe.survey.host import read_host
 
-    return judge(gather(read_host(), wanted), wanted)
+    return judge(gather(read_host(lib_dirs=wanted.lib_dirs), wanted), wanted)
 
 
 def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
@@ -41,6 +41,7 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Eviden
     evidence = known or _begin(host, wanted)
     try:
         while True:
+            evidence = _with(evidence, *questions.needless(evidence, wanted))
             probes = questions.next_probes(evidence, wanted, children.running)
             for probe in probes:
                 if deadline is not None and time.monotonic() >= deadline:
@@ -71,7 +72,7 @@ def ask(host: Host, probes: Sequence[Probe], wanted: Wanted, watch: Watch | None
 
 def replay(captured: Evidence, wanted: Wanted) -> Evidence:
     """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
-    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, wanted))
+    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, captured.host, wanted))
     answered = {outcome.probe for outcome in recorded}
     left_out = tuple(outcome for outcome in questions.not_asked(captured.host, wanted) if outcome.probe not in answered)
     evidence = Evidence(captured.host, (*recorded, *left_out), captured.gathered_at, captured.appeared)
@@ -79,6 +80,7 @@ def replay(captured: Evidence, wanted: Wanted) -> Evidence:
         for probe in probes:
             for outcome in _recorded(captured, probe):
                 evidence = _with(evidence, outcome)
+        evidence = _with(evidence, *questions.needless(evidence, wanted))
     return _in_order(evidence)
 
 
@@ -117,8 +119,8 @@ def _begin(host: Host, wanted: Wanted) -> Evidence:
     return Evidence(host, questions.not_asked(host, wanted), moment())
 
 
-def _with(evidence: Evidence, outcome: Outcome) -> Evidence:
-    return evidence._replace(outcomes=(*evidence.outcomes, outcome))
+def _with(evidence: Evidence, *outcomes: Outcome) -> Evidence:
+    return evidence._replace(outcomes=(*evidence.outcomes, *outcomes)) if outcomes else evidence
 
 
 def _limit(probe: Probe, wanted: Wanted) -> float:

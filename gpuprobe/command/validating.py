@@ -10,8 +10,9 @@ from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import speeds, standing
+from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
-from gpuprobe.model import Inventory, Purpose, Verdict, Wanted
+from gpuprobe.model import SYSTEM, Inventory, Outcome, Purpose, Status, Verdict, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked
@@ -36,8 +37,8 @@ def views_of(
     wanted = _wanted(asked, pace)
     known = None
     if devices or builds:
-        listed = inventory_of(asked, wanted_of(asked, "none"))
-        _check_builds(builds, [device.build for device in numbered(listed)])
+        listed = inventory_of(asked, wanted_of(asked, "none")._replace(builds=tuple(builds)))
+        _check_builds(builds, listed)
         chosen = selected(devices, numbered(listed))
         keys = tuple(dict.fromkeys(device.key for device in chosen)) if devices else ()
         wanted = wanted._replace(chosen=keys, builds=tuple(builds))
@@ -73,11 +74,13 @@ def _source(view: View) -> tuple[str, str, str | None, str]:
     return view.device.library, view.device.build, view.device.manifest, view.device.key
 
 
-def _check_builds(builds: Sequence[str], there: Sequence[str]) -> None:
+def _check_builds(builds: Sequence[str], inventory: Inventory) -> None:
+    listed = (outcome.probe.build for outcome in inventory.evidence.outcomes)
+    there = dict.fromkeys((SYSTEM, *(build.name for build in inventory.evidence.host.builds), *listed))
     unknown = [build for build in builds if build not in there]
     if unknown:
-        accepted = ", ".join(f"`{build}`" for build in dict.fromkeys(there)) or "none"
-        message = f"`--build {unknown[0]}`: no view is in a build of this name; there is {accepted}"
+        accepted = ", ".join(f"`{build}`" for build in there)
+        message = f"`--build {unknown[0]}`: there is no build of this name; there is {accepted}"
         raise WrongUsage(message, "as in `gpuprobe validate --build system`")
 
 
@@ -93,17 +96,34 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
             yield f"{view.device.library}:{view.device.ordinal}: {sentence}"
 
 
+_NOT_DECIDED = (Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED)
+
+
+def _lost_builds(inventory: Inventory) -> list[Outcome]:
+    """Those named with `--build` that could not even list: there is no view of theirs to fail."""
+    return [
+        outcome
+        for outcome in inventory.evidence.outcomes
+        if outcome.probe.build in inventory.wanted.builds and outcome.probe.build != SYSTEM
+        if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
+    ]
+
+
 def conclusion(inventory: Inventory, shown: Sequence[View], strict: bool) -> tuple[str, Exit]:
     """The first line and the exit code. A card fails when none of its views that were looked at passed."""
     cards = by_card(shown)
     failed = [card for card in cards if has_failed(card)]
-    fallen = failed or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
-    doubt = any(is_undecided(card) for card in cards) or standing.undecided(inventory)
+    lost = _lost_builds(inventory)
+    broken = [outcome for outcome in lost if outcome.status not in _NOT_DECIDED]
+    fallen = failed or broken or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
+    doubt = any(is_undecided(card) for card in cards) or standing.undecided(inventory) or len(lost) > len(broken)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
         Exit.UNDECIDED if doubt else Exit.ANSWERED,
         Exit.ANSWERED if shown else Exit.NOTHING_USABLE,
     )
+    if lost and not shown:
+        return f"the build `{lost[0].probe.build}` lists nothing to validate: {describe(lost[0])}", leave_with
     if not shown:
         return f"nothing to validate: {standing.summary(inventory).text}", leave_with
     passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)

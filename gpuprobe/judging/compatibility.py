@@ -12,9 +12,8 @@ from typing import NamedTuple
 from gpuprobe import knowledge, machine
 from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit
-from gpuprobe.judging.builds import SYSTEM
 from gpuprobe.libraries import NVIDIA, library_named
-from gpuprobe.model import Device, Evidence, FoundSoftware, Host, Outcome, Purpose
+from gpuprobe.model import SYSTEM, Device, Evidence, FoundSoftware, Host, Outcome, Purpose
 from gpuprobe.strings import compute_string
 
 BUILD = "build"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gpuprobe import environment, machine
 from gpuprobe.judging import fitness
+from gpuprobe.judging.build_remarks import build_warnings
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.rules import order
@@ -14,7 +15,7 @@ from gpuprobe.judging.standing import standings
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
 
 _BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
 
@@ -26,6 +27,7 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
         *_hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),
+        *build_warnings(inventory),
         *_left_out(evidence),
         *_other_slices(inventory),
         *_woken(evidence),
@@ -92,15 +94,16 @@ def _subject(outcome: Outcome) -> str:
     only = outcome.probe.manifest or (outcome.probe.device if outcome.probe.purpose is Purpose.ALONE else None)
     manifest = f" with `{only}` alone" if only else ""
     without = " without your variables" if outcome.probe.purpose is Purpose.UNFILTERED else ""
-    return f"{outcome.probe.library}{manifest}{without}"
+    build = f" ({outcome.probe.build})" if outcome.probe.build != SYSTEM else ""
+    return f"{outcome.probe.library}{build}{manifest}{without}"
 
 
 def _left_out(evidence: Evidence) -> Iterator[str]:
-    """Only where a card of this machine is concerned: nobody misses a library without a card."""
+    """Only where a card of this machine is concerned: nobody misses a library without a card. Of builds see above."""
     cards = machine.cards(evidence.host)
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
-        concerned = any(serves(library, card) for card in cards)
+        concerned = outcome.probe.build == SYSTEM and any(serves(library, card) for card in cards)
         if outcome.status is Status.SKIPPED and outcome.probe.purpose is Purpose.LIST and concerned:
             yield f"{library.name} was not asked: {(outcome.message or '').removeprefix('not asked: ')}"
 

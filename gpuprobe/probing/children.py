@@ -150,7 +150,7 @@ class Children:
         self._count += 1
         mark = f"{self._mark}.{self._count}."  # the last dot keeps child 1 apart from child 10
         try:
-            process = _spawn(asking.child_environment(self._environ, probe, mark))
+            process = _spawn(asking.child_environment(self._environ, probe, mark, request.get("directories", ())))
         except OSError as problem:
             self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=f"no child started: {problem}"))
             return

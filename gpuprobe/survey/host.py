@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment
 from gpuprobe.libraries import AMD, NVIDIA
 from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
+from gpuprobe.survey.builds import builds
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.intel import intel_files
 from gpuprobe.survey.pci import DEVICES, pci_functions
@@ -66,10 +67,12 @@ def read_host(
     environ: Mapping[str, str] | None = None,
     platform: str | None = None,
     machine: str | None = None,
+    lib_dirs: Sequence[str] = (),
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
-    Paths in the answer are without the root. `platform` and `machine` are as in sys.platform and `uname -m`.
+    Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
+    are as in sys.platform and `uname -m`.
     What only a system call knows (users, allowed CPUs) is always this process's own.
     """
     tree = Tree(root.rstrip("/") or "/")
@@ -78,12 +81,14 @@ def read_host(
     machine = machine or _machine()
     texts = _texts(tree) if platform == "linux" else {}
     functions = pci_functions(tree) if platform == "linux" else ()
+    uid = os.geteuid() if hasattr(os, "geteuid") else None
+    found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
     nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
         kernel=_kernel(tree, texts),
-        uid=os.geteuid() if hasattr(os, "geteuid") else None,
+        uid=uid,
         gids=_groups(),
         cpus_allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         environ=environment.known(environ),
@@ -94,6 +99,8 @@ def read_host(
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
+        builds=found.builds,
+        empty_places=found.empty,
         software=_software(tree, environ, machine) if platform == "linux" and _computes(functions, nodes) else None,
     )
 

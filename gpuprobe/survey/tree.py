@@ -61,6 +61,14 @@ class Tree(NamedTuple):
         except (OSError, ValueError):
             return ()
 
+    def folders(self, path: str) -> tuple[str, ...]:
+        """The directories in a directory, and links to some, sorted; nothing where it cannot be listed."""
+        try:
+            with os.scandir(self.at(path)) as entries:
+                return tuple(sorted(entry.name for entry in entries if entry.is_dir()))
+        except (OSError, ValueError):
+            return ()
+
     def why_unlisted(self, path: str) -> str | None:
         """Why a directory cannot be listed, in the words of `read`; None: it can."""
         try:
