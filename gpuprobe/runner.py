@@ -11,6 +11,7 @@ Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long a
     {"done": true, "at": 0.05}        the only proof of success
 
 A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug.
+With `"repeat": true` the child stays after `done`, and answers once more, from the first device on, for each further line.
 """
 
 # pathlib would cost every child a fifth of its start.
@@ -53,17 +54,22 @@ def main() -> NoReturn:
     except Malformed as problem:
         _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
         os._exit(2)
-    if os.environ.get(MARK):
-        _thread.start_new_thread(_end_with_the_parent, ())
+    more = _watched_input() if os.environ.get(MARK) else 0
     try:
-        _answer(answers, request, backend, calling)
+        answer = _answering(answers, request, backend, calling)
+        answer()
         _tell(answers, {"done": True, "at": _now()})
+        while request["repeat"] and os.read(more, 1):
+            answer()
+            _tell(answers, {"done": True, "at": _now()})
     except calling.Failed as failed:
         _tell(answers, {"failed": {key: getattr(failed, key) for key in ("status", "code", "name", "message")}})
     _leave()
 
 
-def _answer(answers: int, request: Json, backend: Any, calling: Any) -> None:
+def _answering(answers: int, request: Json, backend: Any, calling: Any) -> Callable[[], None]:
+    """Loads the library; what comes back asks it once."""
+
     def step(name: str) -> None:
         _tell(answers, {"step": name, "at": _now()})
 
@@ -75,11 +81,26 @@ def _answer(answers: int, request: Json, backend: Any, calling: Any) -> None:
     path = getattr(backend, "loaded_path", calling.loaded_path)(library)
     if path is not None:
         _tell(answers, {"loaded": path})
-    if request["purpose"] == "validate":
-        _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
-        return
-    for device in backend.devices(library, step, facts):
-        _tell(answers, {"device": device})
+    # What changes all the time (utilisation, heat) is told only to those who watch it.
+    devices = getattr(backend, "readings", backend.devices) if request["repeat"] else backend.devices
+
+    def answer() -> None:
+        if request["purpose"] == "validate":
+            _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
+            return
+        for device in devices(library, step, facts):
+            _tell(answers, {"device": device})
+
+    return answer
+
+
+def _watched_input() -> int:
+    """A descriptor that has what stdin has; a thread reads stdin itself, and notices its end also while a library hangs."""
+    ours, fed = os.pipe()
+    if os.name == "posix":
+        os.set_blocking(fed, False)  # were it full, the thread would wait here and miss the end of stdin
+    _thread.start_new_thread(_end_with_the_parent, (fed,))
+    return ours
 
 
 def _private_output() -> int:
@@ -119,7 +140,7 @@ def _request(line: bytes) -> Json:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
         raise Malformed("the request on stdin is not a JSON object")
-    request = {"paths": [], "device": None, **request}
+    request = {"paths": [], "device": None, "repeat": False, **request}
     for key, fits in _SHAPES.items():
         if not fits(request.get(key)):
             raise Malformed(f"the request has no fitting `{key}`: {request.get(key)!r}")
@@ -138,6 +159,7 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     "candidates": lambda value: _texts(value) and value != [],
     "paths": _texts,
     "device": lambda value: value is None or _device(value),
+    "repeat": lambda value: isinstance(value, bool),
 }
 
 
@@ -202,10 +224,13 @@ def _leave() -> NoReturn:
     os._exit(0)
 
 
-def _end_with_the_parent() -> None:
+def _end_with_the_parent(fed: int) -> None:
     """Waits for the end of stdin, which means that gpuprobe is gone, and takes along all that was started from here."""
-    while os.read(0, 65536):
-        pass
+    while piece := os.read(0, 65536):
+        try:
+            os.write(fed, piece)
+        except OSError:
+            continue  # nobody asks that much
     mark = f"{MARK}={os.environ[MARK]}".encode()
     for _ in range(8):  # a process may start another one while the list is read
         for number in (others := _processes_with(mark)):
