@@ -80,7 +80,7 @@ def _refreshed(asked: Asked, known: Evidence, host: Host, wanted: Wanted) -> Ref
 
     inventory = judge(known, Wanted())
     with asked.screen.progress(asked.quiet) as watch:
-        found = refreshing.refresh(inventory.kept, known, host, wanted, watch)
+        found = refreshing.refresh(inventory.kept, known, host, wanted, watch=watch)
     now = found.evidence.gathered_at
     return Refreshment(
         inventory=inventory._replace(evidence=known._replace(gathered_at=now)),
