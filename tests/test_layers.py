@@ -29,6 +29,7 @@ ROOMS = (
     "saved",
     "discovery",
     "refreshing",
+    "watching",
     "render",
     "command",
     "manual",

@@ -31,6 +31,7 @@ class User(NamedTuple):
 
     process: int
     used_memory: int | None
+    name: str | None = None
 
 
 class Activity(NamedTuple):

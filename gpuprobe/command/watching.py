@@ -1,0 +1,153 @@
+"""What `refresh --watch` does: a reading every few seconds, drawn in its place on a terminal, else one after another."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from gpuprobe.command.commands import Stream
+from gpuprobe.command.gathering import wanted_of
+from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
+from gpuprobe.command.watch_option import OPTION
+from gpuprobe.exits import WrongUsage
+from gpuprobe.judging.refreshed import Refreshment
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gpuprobe.command.options import Asked
+    from gpuprobe.render.screen import Screen
+
+_SHORTEST, _LONGEST = 0.1, 86400.0  # seconds
+_MOST_REMARKS = 3
+_REMEMBERED = 1000  # readings; no terminal has more columns
+
+Show = Callable[[Refreshment], None]
+
+
+def watch(asked: Asked, text: str, *, diff: bool) -> Stream:
+    every = _seconds(text)
+    wanted_of(asked)
+    if asked.source is not None:
+        raise WrongUsage("a capture cannot be watched, so `--from` has no meaning with `--watch`", "leave one of them out")
+
+    def run(screen: Screen) -> None:
+        gc.enable()  # it was switched off for commands that end at once
+        if asked.json:
+            _one_after_another(asked, every, lambda answer: screen.write_line(reply_of(answer, asked, diff).document()))
+        elif screen.can_be_drawn_on:
+            _in_place(asked, every, diff, screen)
+        else:
+            _one_after_another(asked, every, _printing(asked, every, diff, screen))
+
+    return Stream(run)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        accepted = f"seconds between two readings, from {_SHORTEST:g} to {_LONGEST:g}, are accepted"
+        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"as in `gpuprobe refresh {OPTION} 5`")
+    return seconds
+
+
+def _readings(asked: Asked) -> Generator[Refreshment]:
+    """The first is that of the discovery, where one had to be made."""
+    from gpuprobe.watching import Watching
+
+    start = start_of(asked)
+    if start.anew is not None:
+        yield discovered(start)
+    known = start.inventory
+    watching = Watching(known.kept, known.evidence, wanted_of(asked))
+    try:
+        while True:
+            reading = watching.read()
+            yield refreshed(known, reading.refreshed, reading.remarks)
+    finally:
+        watching.close()
+
+
+def _paced(readings: Iterable[Refreshment], every: float, show: Show, wait: Callable[[float], None]) -> None:
+    """In even steps from the first reading on; one that takes longer than a step is not made up for."""
+    due = time.monotonic()
+    for answer in readings:
+        show(answer)
+        due = max(due + every, time.monotonic())
+        wait(due)
+
+
+def _one_after_another(asked: Asked, every: float, show: Show) -> None:
+    with closing(_readings(asked)) as readings:
+        _paced(readings, every, show, _sleep)
+
+
+def _sleep(until: float) -> None:
+    time.sleep(max(0.0, until - time.monotonic()))
+
+
+class _Picture:
+    """What is to be seen now: the latest reading, what each device did before, and what became of children lately."""
+
+    def __init__(self, asked: Asked, every: float, diff: bool, screen: Screen) -> None:
+        self._asked, self._every, self._diff, self._screen = asked, every, diff, screen
+        self._histories: dict[int, deque[float | None]] = {}
+        self._remarks: deque[str] = deque(maxlen=_MOST_REMARKS)
+        self._answer: Refreshment | None = None
+
+    def take(self, answer: Refreshment) -> None:
+        from gpuprobe.render.live import share_of
+
+        for place, figure in enumerate(answer.figures):
+            self._histories.setdefault(place, deque(maxlen=_REMEMBERED)).append(share_of(figure))
+        self._remarks.extend(f"{answer.evidence.gathered_at}: {remark}" for remark in answer.remarks)
+        self._answer = answer._replace(remarks=tuple(self._remarks))
+
+    def parts(self) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import watch_text
+
+        if self._answer is None:
+            return ()
+        histories = {place: tuple(history) for place, history in self._histories.items()}
+        width, diff, every = self._screen.width, self._diff, self._every
+        return watch_text(self._answer, self._asked, width, diff=diff, every=every, histories=histories)
+
+
+def _printing(asked: Asked, every: float, diff: bool, screen: Screen) -> Show:
+    picture = _Picture(asked, every, diff, screen)
+
+    def show(answer: Refreshment) -> None:
+        picture.take(answer)
+        screen.show([*picture.parts(), ""])
+
+    return show
+
+
+def _in_place(asked: Asked, every: float, diff: bool, screen: Screen) -> None:
+    """The last picture stays when the terminal is as it was."""
+    from gpuprobe.render.painter import Ended, Painter
+
+    picture = _Picture(asked, every, diff, screen)
+    with closing(_readings(asked)) as readings:
+        first = next(readings)  # a discovery shows what it asks on the ordinary screen
+        try:
+            with Painter(screen) as painter:
+
+                def show(answer: Refreshment) -> None:
+                    picture.take(answer)
+                    painter.paint(picture.parts)
+
+                _paced(chain([first], readings), every, show, painter.wait)
+        except Ended as ended:
+            readings.close()
+            ended.end()
+        finally:
+            screen.show(picture.parts())
