@@ -69,11 +69,11 @@ def _is_news(lost: Lost) -> bool:
 
 
 def _said(lost: Lost) -> str:
-    child = f"the child that asks {lost.probe.library} (process {lost.process})"
+    library, child = lost.probe.library, f"its child (process {lost.process})"
     if lost.outcome is not None:
-        return f"{child} is replaced at the next reading: {describe(lost.outcome)}"
+        return f"{library}: {describe(lost.outcome)}; {child} is replaced at the next reading"
     ended = f"by signal {-lost.code}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
-    return f"{child} was ended {ended} since the last reading, and is replaced"
+    return f"{library}: {child} was ended {ended} since the last reading, and is replaced"
 
 
 def _named(figures: Sequence[Figure]) -> tuple[Figure, ...]:

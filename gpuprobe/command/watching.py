@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -100,7 +101,7 @@ class _Picture:
     def __init__(self, asked: Asked, every: float, diff: bool, screen: Screen) -> None:
         self._asked, self._every, self._diff, self._screen = asked, every, diff, screen
         self._histories: dict[int, deque[float | None]] = {}
-        self._remarks: deque[str] = deque(maxlen=_MOST_REMARKS)
+        self._remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
         self._answer: Refreshment | None = None
 
     def take(self, answer: Refreshment) -> None:
@@ -108,8 +109,13 @@ class _Picture:
 
         for place, figure in enumerate(answer.figures):
             self._histories.setdefault(place, deque(maxlen=_REMEMBERED)).append(share_of(figure))
-        self._remarks.extend(f"{answer.evidence.gathered_at}: {remark}" for remark in answer.remarks)
-        self._answer = answer._replace(remarks=tuple(self._remarks))
+        for remark in answer.remarks:
+            same = re.sub("[0-9]+", "", remark)
+            _, often = self._remarks.pop(same, ("", 0))
+            self._remarks[same] = f"{answer.evidence.gathered_at}: {remark}", often + 1
+        latest = list(self._remarks.values())[-_MOST_REMARKS:]
+        remarks = (f"{said} ({often} times)" if often > 1 else said for said, often in latest)
+        self._answer = answer._replace(remarks=tuple(remarks))
 
     def parts(self) -> Iterable[RenderableType]:
         from gpuprobe.command.texts import watch_text
