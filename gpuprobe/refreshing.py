@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe import machine
@@ -71,7 +71,7 @@ def refresh(
     last_resort = LastResort(in_all, limits(wanted)[0])
     try:
         outcomes = _asked(before, wanted, deadline, watch)
-        found = tuple(_figure(place, before, outcomes, now) for place in range(len(devices)))
+        found = tuple(_figures(before, outcomes, now))
         silent = [figure for figure in found if figure.silence is not None and not figure.silence.is_gone]
         servers = last_resort.answers() if any(figure.silence is not _NO_WAKE for figure in silent) else ()
     finally:
@@ -147,39 +147,43 @@ def _next_probes(before: _Known, outcomes: Sequence[Outcome], running: Sequence[
     """The next question for each device without a figure. A library waits for the witness that may make it needless."""
     answered = {outcome.probe for outcome in outcomes}
     open_probes = (
-        next((probe for probe in _worth_asking(place, before, outcomes) if probe not in answered), None)
-        for place in range(len(before.devices))
+        next((probe for probe in _worth_asking(place, before, told) if probe not in answered), None)
+        for place, told in enumerate(_told(before, outcomes))
     )
     return [probe for probe in dict.fromkeys(open_probes) if probe is not None and probe not in running]
 
 
-def _worth_asking(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Sequence[Probe]:
+def _worth_asking(place: int, before: _Known, told: Told | None) -> Sequence[Probe]:
     probes = before.probes[place]
-    if _told(place, before, outcomes) is None:
+    if told is None:
         return probes
     return [probe for probe in probes if before.lasting is not None and library_named(probe.library).witness]
 
 
-def _told(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Told | None:
-    """What is known about one device, by the most trustworthy source that told."""
-    device = before.devices[place]
-    if place in before.unasked:
-        return None
+def _told(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
+    """What is known about each device, by the most trustworthy source that told."""
+    listed = figures.matched(before.devices, list(figures.told_by(outcomes)))
+    return [
+        None if place in before.unasked else _best(device, before, listed.get(place), outcomes)
+        for place, device in enumerate(before.devices)
+    ]
+
+
+def _best(device: Device, before: _Known, listed: Told | None, outcomes: Sequence[Outcome]) -> Told | None:
     shared = shared_memory(device, before.host)
     if shared is not device:  # an integrated GPU of NVIDIA takes what the system has
         return Told(shared, "system")
-    by_kernel = figures.from_kernel(device, before.counted)
-    listed = list(figures.told_by(outcomes))
-    return by_kernel or figures.matched(before.devices, listed).get(place) or figures.from_validation(device, outcomes)
+    return figures.from_kernel(device, before.counted) or listed or figures.from_validation(device, outcomes)
 
 
-def _figure(place: int, before: _Known, outcomes: Sequence[Outcome], now: str) -> Figure:
-    device, told = before.devices[place], _told(place, before, outcomes)
-    activity = figures.activity_of(place, before.devices, outcomes) if before.lasting is not None else None
-    if told is not None:
-        return Figure(figures.with_figure(device, told), told.source, now, activity=activity)
-    silence = _silence(place, before, outcomes)
-    return Figure(device, figures.old_source(device), before.evidence.gathered_at, silence, activity)
+def _figures(before: _Known, outcomes: Sequence[Outcome], now: str) -> Iterator[Figure]:
+    doing = figures.activities(before.devices, outcomes) if before.lasting is not None else {}
+    for place, (device, told) in enumerate(zip(before.devices, _told(before, outcomes), strict=True)):
+        if told is not None:
+            yield Figure(figures.with_figure(device, told), told.source, now, activity=doing.get(place))
+        else:
+            silence = _silence(place, before, outcomes)
+            yield Figure(device, figures.old_source(device), before.evidence.gathered_at, silence, doing.get(place))
 
 
 def _silence(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Silence:

@@ -40,7 +40,7 @@ def watch(asked: Asked, text: str, *, diff: bool) -> Stream:
     def run(screen: Screen) -> None:
         gc.enable()  # it was switched off for commands that end at once
         if asked.json:
-            _one_after_another(asked, every, lambda answer: screen.write_line(reply_of(answer, asked, diff).document()))
+            _one_after_another(asked, every, lambda answer: written(answer, asked, diff=diff))
         elif screen.can_be_drawn_on:
             _in_place(asked, every, diff, screen)
         else:
@@ -60,7 +60,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _readings(asked: Asked) -> Generator[Refreshment]:
+def readings(asked: Asked) -> Generator[Refreshment]:
     """The first is that of the discovery, where one had to be made."""
     from gpuprobe.watching import Watching
 
@@ -77,18 +77,23 @@ def _readings(asked: Asked) -> Generator[Refreshment]:
         watching.close()
 
 
-def _paced(readings: Iterable[Refreshment], every: float, show: Show, wait: Callable[[float], None]) -> None:
+def _paced(found: Iterable[Refreshment], every: float, show: Show, wait: Callable[[float], None]) -> None:
     """In even steps from the first reading on; one that takes longer than a step is not made up for."""
     due = time.monotonic()
-    for answer in readings:
+    for answer in found:
         show(answer)
         due = max(due + every, time.monotonic())
         wait(due)
 
 
+def written(answer: Refreshment, asked: Asked, *, diff: bool) -> None:
+    """One reading as a document in a line of its own."""
+    asked.screen.write_line(reply_of(answer, asked, diff).document())
+
+
 def _one_after_another(asked: Asked, every: float, show: Show) -> None:
-    with closing(_readings(asked)) as readings:
-        _paced(readings, every, show, _sleep)
+    with closing(readings(asked)) as found:
+        _paced(found, every, show, _sleep)
 
 
 def _sleep(until: float) -> None:
@@ -142,8 +147,8 @@ def _in_place(asked: Asked, every: float, diff: bool, screen: Screen) -> None:
     from gpuprobe.render.painter import Ended, Painter
 
     picture = _Picture(asked, every, diff, screen)
-    with closing(_readings(asked)) as readings:
-        first = next(readings)  # a discovery shows what it asks on the ordinary screen
+    with closing(readings(asked)) as found:
+        first = next(found)  # a discovery shows what it asks on the ordinary screen
         try:
             with Painter(screen) as painter:
 
@@ -151,9 +156,9 @@ def _in_place(asked: Asked, every: float, diff: bool, screen: Screen) -> None:
                     picture.take(answer)
                     painter.paint(picture.parts)
 
-                _paced(chain([first], readings), every, show, painter.wait)
+                _paced(chain([first], found), every, show, painter.wait)
         except Ended as ended:
-            readings.close()
+            found.close()
             ended.end()
         finally:
             screen.show(picture.parts())

@@ -5,6 +5,7 @@ A device that nobody told of keeps its old figure, which is then stale. What can
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -89,19 +90,22 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
 
 def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it."""
+    often = Counter((_list_of(each.device), _names(each.device)) for each in told)
+    unmistakable = [each for each in told if often[_list_of(each.device), _names(each.device)] == 1]
     found = {
         place: answers
         for place, device in enumerate(known)
-        if (answers := [each for each in told if _is_about(each, device, told)])
+        if (answers := [each for each in unmistakable if _is_about(each.device, device)])
     }
     return {place: answers[0] for place, answers in found.items() if len(answers) == 1}
 
 
-def activity_of(place: int, known: Sequence[Device], outcomes: Sequence[Outcome]) -> Activity | None:
-    """What the device at this place in `known` is doing."""
+def activities(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[int, Activity]:
+    """Position in `known` → what the device is doing, where a witness tells it."""
     witnessed = [told for told in told_by(outcomes) if "activity" in told.device.capabilities]
-    told = matched(known, witnessed).get(place)
-    return None if told is None else activity_from(told.device.capabilities["activity"])
+    found = matched(known, witnessed).items()
+    read = ((place, activity_from(told.device.capabilities["activity"])) for place, told in found)
+    return {place: activity for place, activity in read if activity is not None}
 
 
 def activity_from(said: object) -> Activity | None:
@@ -139,13 +143,9 @@ def _watts(said: object) -> float | None:
     return float(said) if isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said < _MOST_WATTS else None
 
 
-def _is_about(answer: Told, device: Device, told: Sequence[Told]) -> bool:
-    other = answer.device
-    if not library_named(other.library).witness and _list_of(other) != _list_of(device):
-        return False
-    names = _names(other)
-    alike = [each for each in told if _list_of(each.device) == _list_of(other) and _names(each.device) == names]
-    return names != (None, None) and len(alike) == 1 and is_same(device, other)
+def _is_about(other: Device, device: Device) -> bool:
+    """A witness speaks of every library's devices, a library of its own only."""
+    return (library_named(other.library).witness or _list_of(other) == _list_of(device)) and is_same(device, other)
 
 
 def is_same(device: Device, other: Device) -> bool:
