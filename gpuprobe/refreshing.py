@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
 from gpuprobe.judging import figures
 from gpuprobe.judging.completion import shared_memory
 from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
+from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Evidence, Host, Outcome, Probe, Status, Wanted
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
 from gpuprobe.probing.last_resort import LastResort
 from gpuprobe.probing.memory_questions import memory_probes
 from gpuprobe.survey.clock import moment
-from gpuprobe.survey.video_memory import VideoMemory, video_memory
+
+if TYPE_CHECKING:
+    from gpuprobe.probing.lasting import LastingChildren
 
 SECONDS = 3.0  # for everything, where nothing is said
 
@@ -43,22 +46,32 @@ class _Known(NamedTuple):
     devices: tuple[Device, ...]
     evidence: Evidence  # of the discovery
     host: Host  # as it is now
-    kernel: Mapping[str, VideoMemory]
+    counted: tuple[Device, ...]  # what the kernel's own files tell of memory
     unasked: Mapping[int, Silence]  # by position of the device
     probes: tuple[tuple[Probe, ...], ...]  # the questions for each device, in their order
+    lasting: LastingChildren | None
 
 
 def refresh(
-    devices: Sequence[Device], known: Evidence, host: Host, wanted: Wanted, watch: Callable[[str], None] | None = None
+    devices: Sequence[Device],
+    known: Evidence,
+    host: Host,
+    wanted: Wanted,
+    *,
+    watch: Callable[[str], None] | None = None,
+    lasting: LastingChildren | None = None,
 ) -> Refreshed:
-    """The memory of these devices of a discovery now; see `Figure`. Takes `limits(wanted)` at most, in all."""
+    """The memory of these devices of a discovery now; see `Figure`. Takes `limits(wanted)` at most, in all.
+
+    `lasting`: children that have answered before, and stay. Witnesses then also tell what a card is doing.
+    """
     now, (_, in_all) = moment(), limits(wanted)
     deadline = None if in_all is None else time.monotonic() + in_all
-    before = _known(tuple(devices), known, host, wanted)
+    before = _known(tuple(devices), known, host, wanted, lasting)
     last_resort = LastResort(in_all, limits(wanted)[0])
     try:
         outcomes = _asked(before, wanted, deadline, watch)
-        found = tuple(_figure(place, before, outcomes, now) for place in range(len(devices)))
+        found = tuple(_figures(before, outcomes, now))
         silent = [figure for figure in found if figure.silence is not None and not figure.silence.is_gone]
         servers = last_resort.answers() if any(figure.silence is not _NO_WAKE for figure in silent) else ()
     finally:
@@ -85,10 +98,12 @@ def limits(wanted: Wanted) -> tuple[float, float | None]:
     return wanted.seconds or in_all or SECONDS, in_all
 
 
-def _known(devices: tuple[Device, ...], known: Evidence, host: Host, wanted: Wanted) -> _Known:
+def _known(
+    devices: tuple[Device, ...], known: Evidence, host: Host, wanted: Wanted, lasting: LastingChildren | None
+) -> _Known:
     unasked = {place: why for place, each in enumerate(devices) if (why := _why_unasked(each, known.host, host, wanted))}
     probes = (() if place in unasked else memory_probes(each, known) for place, each in enumerate(devices))
-    return _Known(devices, known, host, video_memory(host.pci), unasked, tuple(probes))
+    return _Known(devices, known, host, machine.witnesses(host), unasked, tuple(probes), lasting)
 
 
 def _why_unasked(device: Device, then: Host, now: Host, wanted: Wanted) -> Silence | None:
@@ -101,7 +116,7 @@ def _why_unasked(device: Device, then: Host, now: Host, wanted: Wanted) -> Silen
 
 
 def _asked(before: _Known, wanted: Wanted, deadline: float | None, watch: Callable[[str], None] | None) -> tuple[Outcome, ...]:
-    children = Children(os.environ, watch)
+    children = before.lasting or Children(os.environ, watch)
     outcomes: tuple[Outcome, ...] = ()
     try:
         while True:
@@ -116,7 +131,8 @@ def _asked(before: _Known, wanted: Wanted, deadline: float | None, watch: Callab
             if deadline is not None and time.monotonic() >= deadline:
                 return (*outcomes, *_too_late(before, outcomes, children, wanted))
     finally:
-        children.close()
+        if children is not before.lasting:
+            children.close()
 
 
 def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children, wanted: Wanted) -> list[Outcome]:
@@ -131,33 +147,43 @@ def _next_probes(before: _Known, outcomes: Sequence[Outcome], running: Sequence[
     """The next question for each device without a figure. A library waits for the witness that may make it needless."""
     answered = {outcome.probe for outcome in outcomes}
     open_probes = (
-        next((probe for probe in probes if probe not in answered), None)
-        for place, probes in enumerate(before.probes)
-        if _told(place, before, outcomes) is None
+        next((probe for probe in _worth_asking(place, before, told) if probe not in answered), None)
+        for place, told in enumerate(_told(before, outcomes))
     )
     return [probe for probe in dict.fromkeys(open_probes) if probe is not None and probe not in running]
 
 
-def _told(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Told | None:
-    """What is known about one device, by the most trustworthy source that told."""
-    device = before.devices[place]
-    if place in before.unasked:
-        return None
+def _worth_asking(place: int, before: _Known, told: Told | None) -> Sequence[Probe]:
+    probes = before.probes[place]
+    if told is None:
+        return probes
+    return [probe for probe in probes if before.lasting is not None and library_named(probe.library).witness]
+
+
+def _told(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
+    """What is known about each device, by the most trustworthy source that told."""
+    listed = figures.matched(before.devices, list(figures.told_by(outcomes)))
+    return [
+        None if place in before.unasked else _best(device, before, listed.get(place), outcomes)
+        for place, device in enumerate(before.devices)
+    ]
+
+
+def _best(device: Device, before: _Known, listed: Told | None, outcomes: Sequence[Outcome]) -> Told | None:
     shared = shared_memory(device, before.host)
     if shared is not device:  # an integrated GPU of NVIDIA takes what the system has
         return Told(shared, "system")
-    counted = before.kernel.get(device.pci_id or "")
-    by_kernel = figures.from_kernel(device, counted.total, counted.used) if counted is not None else None
-    listed = list(figures.told_by(outcomes))
-    return by_kernel or figures.matched(before.devices, listed).get(place) or figures.from_validation(device, outcomes)
+    return figures.from_kernel(device, before.counted) or listed or figures.from_validation(device, outcomes)
 
 
-def _figure(place: int, before: _Known, outcomes: Sequence[Outcome], now: str) -> Figure:
-    device, told = before.devices[place], _told(place, before, outcomes)
-    if told is not None:
-        return Figure(figures.with_figure(device, told), told.source, now)
-    silence = _silence(place, before, outcomes)
-    return Figure(device, figures.old_source(device), before.evidence.gathered_at, silence)
+def _figures(before: _Known, outcomes: Sequence[Outcome], now: str) -> Iterator[Figure]:
+    doing = figures.activities(before.devices, outcomes) if before.lasting is not None else {}
+    for place, (device, told) in enumerate(zip(before.devices, _told(before, outcomes), strict=True)):
+        if told is not None:
+            yield Figure(figures.with_figure(device, told), told.source, now, activity=doing.get(place))
+        else:
+            silence = _silence(place, before, outcomes)
+            yield Figure(device, figures.old_source(device), before.evidence.gathered_at, silence, doing.get(place))
 
 
 def _silence(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Silence:

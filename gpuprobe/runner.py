@@ -15,6 +15,7 @@ Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long a
     {"done": true, "at": 0.05}        the only proof of success
 
 A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug.
+With `"repeat": true` the child stays after `done`, and answers once more, from the first device on, for each further line.
 """
 
 # pathlib would cost every child a fifth of its start.
@@ -39,8 +40,6 @@ BEGAN = time.perf_counter()
 MARK = "GPUPROBE_CHILD"
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
-_TURN = _thread.allocate_lock()  # held until the parent has given the turn
-_TURN.acquire()
 
 
 class Malformed(Exception):
@@ -59,18 +58,25 @@ def main() -> NoReturn:
     except Malformed as problem:
         _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
         os._exit(2)
-    if os.environ.get(MARK):
-        _thread.start_new_thread(_end_with_the_parent, ())
+    more = _watched_input() if os.environ.get(MARK) else 0
     try:
-        (_prove if request["purpose"] == "prove" else _answer)(answers, request, backend, calling)
+        answer = _answering(answers, request, backend, calling, more)
+        answer()
         _tell(answers, {"done": True, "at": _now()})
+        while request["repeat"] and os.read(more, 1):
+            answer()
+            _tell(answers, {"done": True, "at": _now()})
     except calling.Failed as failed:
         said = {key: getattr(failed, key) for key in ("status", "code", "name", "message", "wrong") if hasattr(failed, key)}
         _tell(answers, {"failed": said, "at": _now()})
     _leave()
 
 
-def _answer(answers: int, request: Json, backend: Any, calling: Any) -> None:
+def _answering(answers: int, request: Json, backend: Any, calling: Any, more: int) -> Callable[[], None]:
+    """Loads the library; what comes back asks it once."""
+    if request["purpose"] == "prove":
+        return lambda: _prove(answers, request, backend, calling, more)
+
     def step(name: str) -> None:
         _tell(answers, {"step": name, "at": _now()})
 
@@ -78,18 +84,33 @@ def _answer(answers: int, request: Json, backend: Any, calling: Any) -> None:
         _tell(answers, {"facts": known})
 
     library = _ready(answers, request, backend, calling, step)
-    if request["purpose"] == "validate":
-        _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
-        return
-    for device in backend.devices(library, step, facts):
-        _tell(answers, {"device": device})
+    # What changes all the time (utilisation, heat) is told only to those who watch it.
+    devices = getattr(backend, "readings", backend.devices) if request["repeat"] else backend.devices
+
+    def answer() -> None:
+        if request["purpose"] == "validate":
+            _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
+            return
+        for device in devices(library, step, facts):
+            _tell(answers, {"device": device})
+
+    return answer
 
 
-def _prove(answers: int, request: Json, backend: Any, calling: Any) -> None:
+def _watched_input() -> int:
+    """A descriptor that has what stdin has; a thread reads stdin itself, and notices its end also while a library hangs."""
+    ours, fed = os.pipe()
+    if os.name == "posix":
+        os.set_blocking(fed, False)  # were it full, the thread would wait here and miss the end of stdin
+    _thread.start_new_thread(_end_with_the_parent, (fed,))
+    return ours
+
+
+def _prove(answers: int, request: Json, backend: Any, calling: Any, more: int) -> None:
     from gpuprobe.backends import climbing
 
     climb = _climb(request["backend"])
-    turn = _wait_for_a_line if request["turns"] and os.environ.get(MARK) else None
+    turn = (lambda: os.read(more, 1)) if request["turns"] and more else None
     ladder = climbing.Ladder(lambda said: _tell(answers, said), _now, request["until"], request["toolkits"], turn)
     ladder.rung("load")
     library = _ready(answers, request, backend, calling, ladder.step)
@@ -147,8 +168,8 @@ def _request(line: bytes) -> Json:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
         raise Malformed("the request on stdin is not a JSON object")
-    defaults: Json = {"paths": [], "device": None, "before": [], "library": "", "until": None, "toolkits": [], "turns": False}
-    request = {**defaults, **request}
+    defaults: Json = {"paths": [], "device": None, "before": [], "library": "", "until": None, "toolkits": []}
+    request = {**defaults, "turns": False, "repeat": False, **request}
     for key, fits in _SHAPES.items():
         if not fits(request.get(key)):
             raise Malformed(f"the request has no fitting `{key}`: {request.get(key)!r}")
@@ -181,6 +202,7 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     "until": lambda value: value is None or isinstance(value, str),
     "toolkits": _texts,
     "turns": lambda value: isinstance(value, bool),
+    "repeat": lambda value: isinstance(value, bool),
 }
 
 
@@ -253,16 +275,13 @@ def _leave() -> NoReturn:
     os._exit(0)
 
 
-def _wait_for_a_line() -> None:
-    """Until the parent has written to stdin, which `_end_with_the_parent` reads."""
-    _TURN.acquire()
-
-
-def _end_with_the_parent() -> None:
+def _end_with_the_parent(fed: int) -> None:
     """Waits for the end of stdin, which means that gpuprobe is gone, and takes along all that was started from here."""
-    while os.read(0, 65536):
-        if _TURN.locked():
-            _TURN.release()
+    while piece := os.read(0, 65536):
+        try:
+            os.write(fed, piece)
+        except OSError:
+            continue  # nobody asks that much
     mark = f"{MARK}={os.environ[MARK]}".encode()
     for _ in range(8):  # a process may start another one while the list is read
         for number in (others := _processes_with(mark)):

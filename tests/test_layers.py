@@ -30,6 +30,7 @@ ROOMS = (
     "saved",
     "discovery",
     "refreshing",
+    "watching",
     "render",
     "command",
     "manual",

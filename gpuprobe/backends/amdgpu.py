@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 AMD = 0x1002
-NODES, DRM = "/dev/dri", "/sys/class/drm"
+NODES, DRM, PCI = "/dev/dri", "/sys/class/drm", "/sys/bus/pci/devices"
 
 
 def load(candidates: Sequence[str], paths: Sequence[str]) -> Any:
@@ -39,6 +39,22 @@ def loaded_path(library: Any) -> str | None:
 
 def devices(library: Any, step: Step, facts: Facts) -> Iterator[Json]:
     """Every card that `amdgpu` drives and this user may open, in the order of the DRM nodes' paths."""
+    return _listed(library, step)
+
+
+def readings(library: Any, step: Step, facts: Facts) -> Iterator[Json]:
+    """The same with what each card is doing."""
+    from gpuprobe.backends.amdgpu_sensors import activity
+
+    for device in _listed(library, step):
+        address = device.get("pci_id")
+        if address is not None:
+            step("sensors")
+            device["capabilities"]["activity"] = activity(f"{PCI}/{address}")
+        yield device
+
+
+def _listed(library: Any, step: Step) -> Iterator[Json]:
     step("detect_gpus")
     count = _counted(library)
     if count == 0:

@@ -31,7 +31,7 @@ class Ladder:
         now: Callable[[], float],
         until: str | None = None,
         toolkits: Sequence[str] = (),
-        turn: Callable[[], None] | None = None,
+        turn: Callable[[], object] | None = None,
     ) -> None:
         self.toolkits = tuple(toolkits)
         self.depth: str | None = None  # the deepest rung that was passed

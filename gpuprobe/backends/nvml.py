@@ -91,7 +91,17 @@ def loaded_path(library: Binding) -> str | None:
 
 def devices(library: Binding, step: Step, facts: Facts) -> Iterator[Json]:
     """Every card in NVML's order (by PCI address), each followed by its MIG instances, which are numbered behind all cards."""
-    nvml = library[0]
+    return _listed(library[0], step, facts)
+
+
+def readings(library: Binding, step: Step, facts: Facts) -> Iterator[Json]:
+    """The same with what each card is doing. Started again for each reading, which NVML only counts."""
+    from gpuprobe.backends.nvml_activity import activity
+
+    return _listed(library[0], step, facts, activity)
+
+
+def _listed(nvml: Any, step: Step, facts: Facts, activity: Callable[[Any], Json] | None = None) -> Iterator[Json]:
     _initialised(nvml, step)
     said = _said_of_itself(nvml, step)
     facts({key: value for key, value in said.items() if value is not None})
@@ -102,7 +112,10 @@ def devices(library: Binding, step: Step, facts: Facts) -> Iterator[Json]:
     slices = count
     for number in range(count):
         card = _Device(nvml, step, number, said["driver_version"])
-        yield card.described()
+        described = card.described()
+        if activity is not None and card.handle is not None:
+            described["capabilities"]["activity"] = activity(card)
+        yield card.line(described)
         for each in card.slices(slices):
             slices += 1
             yield each
@@ -174,10 +187,11 @@ class _Device:
         self.handle = handle
 
     def described(self) -> Json:
-        """One line of the protocol. A card that is lost still has its number: the other cards are asked all the same."""
-        return self.line({} if self.handle is None else self.identity() | self.place() | self.memory() | self.modes())
+        """A card that is lost still has its number: the other cards are asked all the same."""
+        return {} if self.handle is None else self.identity() | self.place() | self.memory() | self.modes()
 
     def line(self, known: Json) -> Json:
+        """One line of the protocol."""
         self.known: Json = {
             "number": self.number,
             "uuid_space": "nvidia",

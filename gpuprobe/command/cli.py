@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gpuprobe.command import commands, env_options
-from gpuprobe.command.commands import Reply
+from gpuprobe.command.commands import Reply, Stream
 from gpuprobe.command.options import Asked, show_version, with_shared_options
+from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
@@ -21,7 +22,7 @@ Devices = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help
 
 
 class Command(NamedTuple):
-    function: Callable[..., Reply | None]
+    function: Callable[..., Reply | Stream | None]
     hidden: bool = False
     asks: bool = True  # a machine, or a capture of one
     kind: type[TyperCommand] = TyperCommand
@@ -88,8 +89,8 @@ app = typer.Typer(
 
 def command(
     name: str, *, hidden: bool = False, asks: bool = True, kind: type[TyperCommand] = TyperCommand
-) -> Callable[[Callable[..., Reply | None]], Callable[..., Reply | None]]:
-    def declare(function: Callable[..., Reply | None]) -> Callable[..., Reply | None]:
+) -> Callable[[Callable[..., Reply | Stream | None]], Callable[..., Reply | Stream | None]]:
+    def declare(function: Callable[..., Reply | Stream | None]) -> Callable[..., Reply | Stream | None]:
         COMMANDS[name] = Command(function, hidden, asks, kind)
         return function
 
@@ -263,14 +264,15 @@ def capture(
     return commands.capture(asked, file)
 
 
-@command("refresh")
+@command("refresh", kind=WatchCommand)
 def refresh(
     asked: Asked,
     *,
     diff: Annotated[
         bool, typer.Option("--diff", help="Also what changed since the saved discovery: memory, drivers, devices.")
     ] = False,
-) -> Reply:
+    watch: Watch = None,
+) -> Reply | Stream:
     """How much memory is free now.
 
     Use it before work is sent to a GPU, or in a loop that waits for memory. It asks about the devices that `list` or
@@ -282,8 +284,13 @@ def refresh(
     Examples:
       gpuprobe refresh --json
       gpuprobe refresh --diff           after an update or a suspend: what is not as it was
+      gpuprobe refresh --watch          memory, load, heat, power and processes, as they are now
+      gpuprobe refresh --watch 10 --json >> log    one document a line
     """
-    from gpuprobe.command import refreshing
+    from gpuprobe.command import refreshing, watching
+
+    if watch is not None:
+        return watching.watch(asked, watch, diff=diff)
 
     return refreshing.refresh(asked, diff=diff)
 

@@ -29,6 +29,12 @@ class Reply(NamedTuple):
     launch: Launch | None = None  # what the process becomes where nothing was wrong
 
 
+class Stream(NamedTuple):
+    """An answer without an end: `run` writes it until Ctrl-C, or until nobody reads it."""
+
+    run: Callable[[Screen], None]
+
+
 class Launch(NamedTuple):
     """A program to run in this process's environment with these changes; None: unset."""
 

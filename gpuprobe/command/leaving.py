@@ -14,7 +14,7 @@ from gpuprobe.render.document import error_document
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
-    from gpuprobe.command.commands import Launch, Reply
+    from gpuprobe.command.commands import Launch, Reply, Stream
     from gpuprobe.command.options import Asked
 
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
@@ -58,10 +58,16 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         if result == Exit.INTERRUPTED:
             raise _interrupted()
         return int(result or 0)
+    from gpuprobe.command.commands import Stream
+
     asked: Asked = result[0]
-    reply: Reply = result[1]
+    reply: Reply | Stream = result[1]
     try:
         _show(asked, reply, screen)
+    except KeyboardInterrupt:
+        if isinstance(reply, Stream):
+            return Exit.INTERRUPTED  # the one way to end it, and nothing is missing from what was written
+        raise
     except BrokenPipeError:  # the reader has seen enough: `gpuprobe | head -1`
         _let_go(screen.out)
     except OSError as problem:
@@ -70,6 +76,8 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         raise Failure("unwritable", said, "make room there, or write elsewhere", Exit.BUG) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
+    if isinstance(reply, Stream):
+        return Exit.ANSWERED
     return reply.exit if reply.exit or reply.launch is None else _launched(reply.launch, screen)
 
 
@@ -103,8 +111,13 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
         raise _bug(problem, arguments, screen) from problem
 
 
-def _show(asked: Asked, reply: Reply, screen: Screen) -> None:
+def _show(asked: Asked, reply: Reply | Stream, screen: Screen) -> None:
+    from gpuprobe.command.commands import Stream
+
     screen.colour_allowed = not asked.no_color
+    if isinstance(reply, Stream):
+        reply.run(screen)
+        return
     if reply.complaint and not asked.json:
         screen.complain(reply.complaint)
     if asked.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.command.commands import Reply
 from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, wanted_of
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gpuprobe.command.options import Asked
+    from gpuprobe.refreshing import Refreshed
     from gpuprobe.render.screen import Screen
     from gpuprobe.saved import Saved
 
 
 def refresh(asked: Asked, *, diff: bool = False) -> Reply:
-    answer = answer_of(asked)
+    return reply_of(answer_of(asked), asked, diff)
+
+
+def reply_of(answer: Refreshment, asked: Asked, diff: bool) -> Reply:
     text = headline(answer)
     leave_with = Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED
 
@@ -42,10 +46,30 @@ def refresh(asked: Asked, *, diff: bool = False) -> Reply:
     return Reply(leave_with, document, drawn)
 
 
+class Start(NamedTuple):
+    """The discovery whose devices are asked about. `anew`: why it was made just now; None: it was saved, and fits."""
+
+    inventory: Inventory
+    anew: str | None = None
+    old: Evidence | None = None  # an earlier one to compare a new one with
+    host: Host | None = None  # as it was surveyed to see that the saved one fits
+
+
 def answer_of(asked: Asked) -> Refreshment:
+    start, wanted = start_of(asked), wanted_of(asked)
+    if start.anew is not None or start.host is None:
+        return discovered(start)
+    from gpuprobe import refreshing
+
+    with asked.screen.progress(asked.quiet) as watch:
+        known = start.inventory
+        return refreshed(known, refreshing.refresh(known.kept, known.evidence, start.host, wanted, watch=watch))
+
+
+def start_of(asked: Asked) -> Start:
     wanted = wanted_of(asked)
     if asked.source is not None:
-        return _discovered(inventory_of(asked, wanted), "it is the machine of a capture, which cannot be asked again")
+        return Start(inventory_of(asked, wanted), "it is the machine of a capture, which cannot be asked again")
     from gpuprobe import saved
     from gpuprobe.survey.host import read_host
 
@@ -54,10 +78,10 @@ def answer_of(asked: Asked) -> Refreshment:
     found = saved.load(host)
     why = _why_anew(found, wanted)
     if why is None and found.evidence is not None:
-        return _refreshed(asked, found.evidence, host, wanted)
+        return Start(judge(found.evidence, Wanted()), host=host)
     inventory = inventory_of(asked, wanted)
     remember(asked, inventory)
-    return _discovered(inventory, why, _comparable(found))
+    return Start(inventory, why or "nothing is saved", _comparable(found))
 
 
 def _why_anew(found: Saved, wanted: Wanted) -> str | None:
@@ -76,22 +100,19 @@ def _comparable(found: Saved) -> Evidence | None:
     return found.evidence if is_of_this_account(found.differences) else None
 
 
-def _refreshed(asked: Asked, known: Evidence, host: Host, wanted: Wanted) -> Refreshment:
-    from gpuprobe import refreshing
-
-    inventory = judge(known, Wanted())
-    with asked.screen.progress(asked.quiet) as watch:
-        found = refreshing.refresh(inventory.kept, known, host, wanted, watch)
-    now = found.evidence.gathered_at
+def refreshed(known: Inventory, found: Refreshed, remarks: Sequence[str] = ()) -> Refreshment:
+    """The answer to one reading of the devices of a discovery; `remarks` are about this reading alone."""
+    discovered_at, now = known.evidence.gathered_at, found.evidence.gathered_at
     return Refreshment(
-        inventory=inventory._replace(evidence=known._replace(gathered_at=now)),
+        inventory=known._replace(evidence=known.evidence._replace(gathered_at=now)),
         figures=found.figures,
         evidence=found.evidence,
-        discovered_at=known.gathered_at,
+        discovered_at=discovered_at,
         anew=None,
-        compared_with=known.gathered_at,
-        changes=tuple(_since(inventory, found.figures, found.evidence)),
+        compared_with=discovered_at,
+        changes=tuple(_since(known, found.figures, found.evidence)),
         servers=found.servers,
+        remarks=tuple(remarks),
     )
 
 
@@ -103,11 +124,13 @@ def _since(inventory: Inventory, found: Sequence[Figure], now: Evidence) -> Iter
     yield from changes.library_changes(inventory.evidence, now)
 
 
-def _discovered(inventory: Inventory, why: str | None, old: Evidence | None = None) -> Refreshment:
+def discovered(start: Start) -> Refreshment:
+    """The answer of a discovery that was made just now."""
+    inventory, old = start.inventory, start.old
     evidence = inventory.evidence
     measured = evidence.gathered_at
     found = tuple(Figure(device, figures.old_source(device), measured) for device in inventory.kept)
-    answer = Refreshment(inventory, found, evidence, measured, why or "nothing is saved")
+    answer = Refreshment(inventory, found, evidence, measured, start.anew)
     if old is None:
         return answer
     compared = (

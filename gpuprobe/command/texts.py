@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -22,6 +22,7 @@ from gpuprobe.strings import printable
 if TYPE_CHECKING:
     from gpuprobe.command.listing import Part
     from gpuprobe.command.options import Asked
+    from gpuprobe.render.live import History
 
 
 def line(text: str, style: str = "") -> Text:
@@ -105,6 +106,24 @@ def flash_attn_text(
             yield tables.indented(printable(sentence))
     if not asked.quiet:
         yield from tables.notes(remarks.warnings(inventory))
+
+
+def watch_text(
+    answer: Refreshment, asked: Asked, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
+) -> Iterator[RenderableType]:
+    from gpuprobe.render import live, memory
+
+    now = answer.evidence.gathered_at
+    yield line(refreshed.headline(answer), "bold")
+    yield line(f"{now}, every {every:g} s, until Ctrl-C", "dim")
+    yield from live.live_table(answer.figures, histories, now, width)
+    if diff:
+        yield memory.change_line(answer.changes, answer.compared_with)
+    if asked.verbose:
+        yield from everything.verbose_outcomes(answer.evidence.outcomes)
+        yield from memory.servers(answer.servers)
+    if not asked.quiet:
+        yield from tables.notes([*refreshed.notes(answer), *remarks.warnings(measured(answer))])
 
 
 def refresh_text(answer: Refreshment, text: str, asked: Asked, width: int, diff: bool) -> Iterator[RenderableType]:

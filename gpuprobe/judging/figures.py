@@ -5,6 +5,7 @@ A device that nobody told of keeps its old figure, which is then stale. What can
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from gpuprobe.model import Device, Outcome, Probe, Status
 
 # Beside a library's own figures: how far the kernel's total may be off for it to be the same memory.
 _SAME_TOTAL = 0.05
+_LARGEST, _MOST_WATTS = 2**63, 1e6
 
 
 class Silence(NamedTuple):
@@ -25,6 +27,28 @@ class Silence(NamedTuple):
     is_gone: bool = False
 
 
+class User(NamedTuple):
+    """A process that uses a device; `used_memory` in bytes."""
+
+    process: int
+    used_memory: int | None
+    name: str | None = None
+
+
+class Activity(NamedTuple):
+    """What a device is doing, as its witness tells. Unknown is None; percents are of time, clocks in MHz, power in watts."""
+
+    utilization: int | None = None
+    memory_utilization: int | None = None
+    temperature: int | None = None  # degrees Celsius
+    power: float | None = None
+    power_limit: float | None = None
+    clock: int | None = None
+    memory_clock: int | None = None
+    throttle_reasons: tuple[str, ...] | None = None  # slugs; what holds its clocks back
+    users: tuple[User, ...] | None = None
+
+
 class Figure(NamedTuple):
     """The memory of one device. `device` is the known one, with free and used memory (bytes) as told, if they were."""
 
@@ -32,6 +56,7 @@ class Figure(NamedTuple):
     source: str | None  # who told it: a library, a witness, "sysfs", "system", a server; None: nobody ever did
     measured_at: str  # ISO 8601, UTC
     silence: Silence | None = None  # the figure is an old one, because of this
+    activity: Activity | None = None  # None: not asked, or nobody tells it
 
     @property
     def stale(self) -> bool:
@@ -65,21 +90,62 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
 
 def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it."""
+    often = Counter((_list_of(each.device), _names(each.device)) for each in told)
+    unmistakable = [each for each in told if often[_list_of(each.device), _names(each.device)] == 1]
     found = {
         place: answers
         for place, device in enumerate(known)
-        if (answers := [each for each in told if _is_about(each, device, told)])
+        if (answers := [each for each in unmistakable if _is_about(each.device, device)])
     }
     return {place: answers[0] for place, answers in found.items() if len(answers) == 1}
 
 
-def _is_about(answer: Told, device: Device, told: Sequence[Told]) -> bool:
-    other = answer.device
-    if not library_named(other.library).witness and _list_of(other) != _list_of(device):
-        return False
-    names = _names(other)
-    alike = [each for each in told if _list_of(each.device) == _list_of(other) and _names(each.device) == names]
-    return names != (None, None) and len(alike) == 1 and is_same(device, other)
+def activities(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[int, Activity]:
+    """Position in `known` → what the device is doing, where a witness tells it."""
+    witnessed = [told for told in told_by(outcomes) if "activity" in told.device.capabilities]
+    found = matched(known, witnessed).items()
+    read = ((place, activity_from(told.device.capabilities["activity"])) for place, told in found)
+    return {place: activity for place, activity in read if activity is not None}
+
+
+def activity_from(said: object) -> Activity | None:
+    """A child's answer as a record; what has not the right shape in it is unknown."""
+    if not isinstance(said, dict):
+        return None
+    counts = ("utilization_percent", "memory_utilization_percent", "temperature_celsius")
+    busy, memory_busy, heat = (_count(said.get(key)) for key in counts)
+    reasons, processes = said.get("throttle_reasons"), said.get("processes")
+    return Activity(
+        utilization=busy,
+        memory_utilization=memory_busy,
+        temperature=heat,
+        power=_watts(said.get("power_watts")),
+        power_limit=_watts(said.get("power_limit_watts")),
+        clock=_count(said.get("clock_mhz")),
+        memory_clock=_count(said.get("memory_clock_mhz")),
+        throttle_reasons=tuple(each for each in reasons if isinstance(each, str)) if isinstance(reasons, list) else None,
+        users=tuple(_users(processes)) if isinstance(processes, list) else None,
+    )
+
+
+def _users(said: Sequence[object]) -> Iterator[User]:
+    for each in said:
+        process = _count(each.get("pid")) if isinstance(each, dict) else None
+        if isinstance(each, dict) and process:
+            yield User(process, _count(each.get("used_memory_bytes")))
+
+
+def _count(said: object) -> int | None:
+    return said if type(said) is int and 0 <= said < _LARGEST else None
+
+
+def _watts(said: object) -> float | None:
+    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said < _MOST_WATTS else None
+
+
+def _is_about(other: Device, device: Device) -> bool:
+    """A witness speaks of every library's devices, a library of its own only."""
+    return (library_named(other.library).witness or _list_of(other) == _list_of(device)) and is_same(device, other)
 
 
 def is_same(device: Device, other: Device) -> bool:
@@ -118,12 +184,21 @@ def from_validation(device: Device, outcomes: Iterable[Outcome]) -> Told | None:
     return None
 
 
-def from_kernel(device: Device, total: int, used: int) -> Told | None:
-    """The kernel's count, where it is the memory that the library speaks of: an integrated GPU borrows more."""
-    if device.total_memory is None or abs(device.total_memory - total) > total * _SAME_TOTAL:
+def from_kernel(device: Device, views: Iterable[Device]) -> Told | None:
+    """The kernel's count in sysfs, where it is of the memory that the library speaks of: an integrated GPU has several.
+
+    A partition of a card is not counted apart.
+    """
+    place, total = identity.normal_pci(device.pci_id), device.total_memory
+    if place is None or total is None or device.partition is not None:
         return None
-    free = max(0, device.total_memory - used)
-    return Told(Device(device.library, device.number, free_memory=free, used_memory=used), "sysfs")
+    here = (view for view in views if view.pci_id == place and view.partition is None)
+    for view in here:
+        counted, used = view.total_memory, view.used_memory
+        if counted and used is not None and used <= counted and abs(total - counted) <= counted * _SAME_TOTAL:
+            told = Device(device.library, device.number, free_memory=max(0, total - used), used_memory=used)
+            return Told(told, view.library)
+    return None
 
 
 def old_source(device: Device) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from gpuprobe.libraries import library_named
@@ -22,6 +23,7 @@ class Sameness(NamedTuple):
     evidence: str
 
 
+@lru_cache(maxsize=1024)
 def normal_pci(text: str | None) -> str | None:
     """A PCI address as "0000:01:00.0": lower case, domain of four digits or more, function 0 where none is given.
 
@@ -34,6 +36,7 @@ def normal_pci(text: str | None) -> str | None:
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}" if domain or bus or slot or function else None
 
 
+@lru_cache(maxsize=1024)
 def normal_uuid(text: str | None) -> str | None:
     """A UUID in lower case, without NVIDIA's and AMD's "GPU-"; a slice keeps its "mig-". None: none, or all zeros."""
     body = (text or "").strip().lower().removeprefix("gpu-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpuprobe.judging import standing
+from gpuprobe.judging import remarks, standing
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.model import Evidence, Inventory
@@ -21,6 +21,7 @@ class Refreshment(NamedTuple):
     compared_with: str | None = None  # time of the discovery that `changes` speaks of; None: there is none to compare with
     changes: tuple[Change, ...] = ()
     servers: tuple[ServerAnswer, ...] = ()  # that were asked for what was left
+    remarks: tuple[str, ...] = ()  # about this reading alone
 
 
 def headline(answer: Refreshment) -> str:
@@ -39,13 +40,17 @@ def is_in_doubt(answer: Refreshment) -> bool:
 
 
 def notes(answer: Refreshment) -> list[str]:
-    """Why everything was asked anew; and what only a discovery takes in."""
+    """Why everything was asked anew; else what only a discovery takes in, and what the user's variables hid from it."""
     if answer.anew is not None:
-        return [f"discovered anew: {answer.anew}"]
+        return [f"discovered anew: {answer.anew}", *answer.remarks]
     news = [
         each.text for each in answer.changes if each.kind in ("card_gone", "card_new", "device_new", "device_gone", "driver")
     ]
-    return [f"{text}; `gpuprobe list` discovers anew" for text in news]
+    return [
+        *answer.remarks,
+        *(f"{text}; `gpuprobe list` discovers anew" for text in news),
+        *remarks.hidden(answer.inventory),
+    ]
 
 
 def measured(answer: Refreshment) -> Inventory:

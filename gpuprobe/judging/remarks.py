@@ -24,7 +24,7 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
     """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
     evidence = inventory.evidence
     return (
-        *_hidden(inventory),
+        *hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),
         *build_warnings(inventory),
@@ -38,7 +38,7 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
     )
 
 
-def _hidden(inventory: Inventory) -> Iterator[str]:
+def hidden(inventory: Inventory) -> Iterator[str]:
     """What the user's own variables hide, found out by a child without them."""
     evidence = inventory.evidence
     for outcome in evidence.outcomes:

@@ -34,12 +34,12 @@ _FAILURES = {
 class Answers:
     """Collects the lines of one child."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, loaded: str | None = None) -> None:
         self.probe = probe
         self.devices: list[Device] = []
         self.starts: list[tuple[str, float]] = []
         self.facts: Json = {}
-        self.loaded: str | None = None
+        self.loaded = loaded
         self.failed: Json | None = None
         self.depth: str | None = None
         self.climb = Climb()

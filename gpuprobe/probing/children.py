@@ -37,13 +37,17 @@ class Child:
         self.probe = probe
         self.process = process
         self.mark = mark
-        self.seconds = seconds
-        self.began = time.monotonic()
-        self.next_rung = self.began + seconds
         self.rung = 0  # 1: asked to end, 2: killed
         self.exit_descriptor = exit_descriptor(process.pid)
         self.answers = Answers(probe)
         self.stderr = Tail(KEPT_BYTES)
+        self.begin(seconds)
+
+    def begin(self, seconds: float) -> None:
+        """From now on it has this long for an answer."""
+        self.seconds = seconds
+        self.began = time.monotonic()
+        self.next_rung = self.began + seconds
         self._line = b""
         self._heard = 0
         self._waits_since: float | None = None
@@ -107,6 +111,12 @@ class Child:
             stderr_dropped=self.stderr.dropped,
             survivors=() if code is not None else (self.process.pid,),
         )
+
+    def answered(self) -> Outcome:
+        """What it said, when it is done and stays."""
+        seconds = round(time.monotonic() - self.began, 6)
+        kept = {"stderr": self.stderr.text(), "stderr_dropped": self.stderr.dropped}
+        return self.answers.outcome(status=Status.OK, seconds=seconds, **kept)
 
     def _ending(self, code: int | None) -> tuple[Status, str | None]:
         """Asked in this order, because a child that we end shows a signal too."""

@@ -26,6 +26,11 @@ class Tail:
         if len(self._kept) > 2 * self.limit:
             del self._kept[: -self.limit]
 
+    def forget(self) -> None:
+        """From here on as if nothing had come."""
+        self.total = 0
+        self._kept.clear()
+
     @property
     def dropped(self) -> int:
         return max(0, self.total - self.limit)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gpuprobe import __version__
 from gpuprobe.exits import Exit
 from gpuprobe.judging.changes import Change
-from gpuprobe.judging.figures import Figure, ServerAnswer
+from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, User
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
 from gpuprobe.judging.refreshed import Refreshment, measured, notes
 from gpuprobe.judging.speeds import speeds_of
@@ -122,7 +122,28 @@ def _figure(figure: Figure, now: str) -> Json:
         "age_seconds": seconds_between(figure.measured_at, now),
         "stale": figure.stale,
         "because": printable(figure.silence.because) if figure.silence else None,
+        **({"activity": _activity(figure.activity)} if figure.activity is not None else {}),
     }
+
+
+def _activity(activity: Activity) -> Json:
+    reasons, users = activity.throttle_reasons, activity.users
+    return {
+        "utilization_percent": activity.utilization,
+        "memory_utilization_percent": activity.memory_utilization,
+        "temperature_celsius": activity.temperature,
+        "power_watts": activity.power,
+        "power_limit_watts": activity.power_limit,
+        "clock_mhz": activity.clock,
+        "memory_clock_mhz": activity.memory_clock,
+        "throttle_reasons": None if reasons is None else [printable(each) for each in reasons],
+        "processes": None if users is None else [_user(each) for each in users],
+    }
+
+
+def _user(user: User) -> Json:
+    name = None if user.name is None else printable(user.name)
+    return {"pid": user.process, "name": name, "used_memory_bytes": user.used_memory}
 
 
 def _server(answer: ServerAnswer) -> Json:

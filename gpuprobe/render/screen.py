@@ -19,7 +19,7 @@ WIDEST = 1000  # nobody reads a longer line, and drawing one of a million column
 PROGRESS_AFTER_SECONDS = 1.0
 
 # What the tables draw with, for a terminal whose encoding has none of it. One character for one: the columns stay.
-_ASCII = str.maketrans({"█": "#", "░": ".", "…": "~", "—": "-"})
+_ASCII = str.maketrans("█░…—▁▂▃▄▅▆▇·°", "#.~-_.-=+*%  ")
 
 
 class Screen:
@@ -51,8 +51,16 @@ class Screen:
             return True
         return self.out.isatty() and self._environ.get("TERM") != "dumb"
 
+    @property
+    def can_be_drawn_on(self) -> bool:
+        """Whether a picture can be drawn in the place of another one."""
+        return self.out.isatty() and self._environ.get("TERM") != "dumb"
+
     def show(self, parts: Iterable[RenderableType]) -> None:
         """Writes Rich renderables, as plain text where colours are not welcome."""
+        self.write(self.drawn(parts))
+
+    def drawn(self, parts: Iterable[RenderableType]) -> str:
         from rich.console import Console
 
         drawn = StringIO()
@@ -69,7 +77,7 @@ class Screen:
         )
         for part in parts:
             console.print(part)
-        self.write("".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
+        return "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
 
     def write(self, text: str) -> None:
         self.out.write(self._drawable(text))
@@ -77,9 +85,15 @@ class Screen:
 
     def write_document(self, document: dict[str, Any]) -> None:
         """One JSON document: indented for a reader at a terminal, one line for a program."""
+        self._write_json(document, indent=2 if self.out.isatty() else None)
+
+    def write_line(self, document: dict[str, Any]) -> None:
+        """One document of several: a line of its own, for a reader and for a program."""
+        self._write_json(document, indent=None)
+
+    def _write_json(self, document: dict[str, Any], indent: int | None) -> None:
         import json
 
-        indent = 2 if self.out.isatty() else None
         text = json.dumps(document, indent=indent)  # ASCII: no control character of a driver's name reaches a terminal
         if "\\ud" in text:
             # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the document.

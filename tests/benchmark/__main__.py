@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 
-from tests.benchmark import limits, startup
+from tests.benchmark import limits, saved, startup
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
 from tests.benchmark.workplace import PEERS, Workplace
 
@@ -19,6 +19,8 @@ TOGETHER = (*startup.COMMANDS, *PEERS)  # these take turns in one run
 ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "every-loader": startup.every_loader,
     "memory": startup.memory,
+    "env, saved": saved.env,
+    "one --watch reading": saved.reading,
     "child": limits.child,
     "eight-cards": limits.eight_cards,
     "hang": limits.hang,
@@ -26,7 +28,7 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "orphan": limits.orphan,
     "killed": limits.killed,
 }
-NAMES = {name.replace("--", "").replace(" ", "-"): name for name in (*TOGETHER, *ALONE)}
+NAMES = {name.replace("--", "").replace(",", "").replace(" ", "-"): name for name in (*TOGETHER, *ALONE)}
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
  * Misbehaves by the script in FAKE_NVML (see fake.h; error codes are NVML's). The cards are the `device` and `slice` lines of
  * FAKE_NVML, or, where it has none, those of FAKE_CUDA, so that both doubles describe one machine; see fake_cuda.c for
  * the keys. NVML reads two keys more: ecc=1, and lost=1 (no handle for this card: NVML_ERROR_GPU_IS_LOST).
+ * What a card is doing: busy=37 (and memory_busy), heat=61, watts=215 of limit=450 (watts), clock=2520 and memory_clock (MHz),
+ * held_back=0x24 (NVML's bits), processes=4711:1024,4712:none (number and MiB); a card without such a key does not support it.
  * memory=none stands for a GPU without memory of its own (NVML_ERROR_NOT_SUPPORTED).
  * Settings in FAKE_NVML: `kernel 580.95.05` (the driver's version), `nvml 13.580.95.05`, `cuda 13000`.
  * Cards come in the order of their PCI addresses whatever CUDA says, and CUDA_VISIBLE_DEVICES hides none of them.
@@ -12,7 +14,7 @@
 #include "fake.h"
 
 #define LISTED 64
-enum { UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, GPU_IS_LOST = 15, VERSION_MISMATCH = 25 };
+enum { UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15, VERSION_MISMATCH = 25 };
 
 static struct card { char line[1024]; int slices; struct card *of, *slice[8]; } cards[LISTED];
 static int count, started;
@@ -232,5 +234,72 @@ int nvmlDeviceGetComputeInstanceId(device_t slice, unsigned *id) {
 }
 
 #include "fake_nvml_load.h"
+
+#define FIGURE_OR_RETURN(key)                                                     \
+    char text[256];                                                               \
+    STARTED_OR_RETURN();                                                          \
+    if (!fake_value(card->line, key, text, sizeof text)) return NOT_SUPPORTED
+
+struct utilization { unsigned gpu, memory; };
+
+int nvmlDeviceGetUtilizationRates(device_t card, struct utilization *found) {
+    FIGURE_OR_RETURN("busy");
+    found->gpu = (unsigned)atoi(text);
+    found->memory = (unsigned)fake_number(card->line, "memory_busy", 0);
+    return 0;
+}
+
+int nvmlDeviceGetTemperature(device_t card, unsigned sensor, unsigned *found) {
+    FIGURE_OR_RETURN("heat");
+    *found = (unsigned)atoi(text);
+    return sensor ? INVALID_ARGUMENT : 0;
+}
+
+int nvmlDeviceGetPowerUsage(device_t card, unsigned *found) {
+    FIGURE_OR_RETURN("watts");
+    *found = (unsigned)(atof(text) * 1000);
+    return 0;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(device_t card, unsigned *found) {
+    FIGURE_OR_RETURN("limit");
+    *found = (unsigned)(atof(text) * 1000);
+    return 0;
+}
+
+int nvmlDeviceGetClockInfo(device_t card, unsigned kind, unsigned *found) {
+    FIGURE_OR_RETURN(kind == 2 ? "memory_clock" : "clock");
+    *found = (unsigned)atoi(text);
+    return 0;
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(device_t card, unsigned long long *found) {
+    FIGURE_OR_RETURN("held_back");
+    *found = strtoull(text, NULL, 0);
+    return 0;
+}
+
+struct process { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; };
+
+int nvmlDeviceGetComputeRunningProcesses_v3(device_t card, unsigned *room, struct process *found) {
+    FIGURE_OR_RETURN("processes");
+    unsigned number = 0;
+    for (char *at = text; *at;) {
+        unsigned pid = (unsigned)strtoul(at, &at, 10);
+        unsigned long long size = *at == ':' && isdigit((unsigned char)at[1]) ? strtoull(at + 1, &at, 10) << 20 : ~0ULL;
+        at += strcspn(at, ",");
+        at += *at == ',';
+        if (number++ < *room && found) found[number - 1] = (struct process){pid, size, ~0U, ~0U};
+    }
+    int fits = number <= *room;
+    *room = number;
+    return fits ? 0 : INSUFFICIENT_SIZE;
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v3(device_t card, unsigned *room, struct process *found) {
+    FIGURE_OR_RETURN("processes");
+    (void)found, *room = 0;
+    return 0;
+}
 
 _Static_assert(sizeof(struct memory) == 24 && sizeof(struct memory_v2) == 40 && sizeof(struct pci) == 68, "NVML's layouts");

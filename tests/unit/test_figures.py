@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from gpuprobe import refreshing
+from gpuprobe import machine, refreshing
 from gpuprobe.judging.changes import card_changes, device_changes, library_changes, unknown_devices
 from gpuprobe.judging.figures import Figure, Silence, Told, from_kernel, is_same, matched, told_by, why_silent, with_figure
 from gpuprobe.judging.rules import judge
@@ -14,7 +12,6 @@ from gpuprobe.libraries import AMD
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Reading, Status, Wanted
 from gpuprobe.probing.memory_questions import memory_probes
 from gpuprobe.probing.questions import validation_probe
-from gpuprobe.survey.video_memory import VideoMemory, video_memory
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -104,26 +101,38 @@ def test_a_figure_takes_used_memory_as_told_or_as_the_rest() -> None:
 )
 def test_the_kernels_count_is_taken_where_it_is_the_same_memory(total: int, used: int, free: int | None) -> None:
     """An integrated GPU has half a GiB of its own, and its library speaks of the system's memory."""
-    found = from_kernel(a_device("Vulkan", total_memory=24 * GiB), total, used)
+    device = a_device("Vulkan", pci_id=FIRST, total_memory=24 * GiB)
+    counted = Device("sysfs", 0, pci_id=FIRST, total_memory=total, used_memory=used)
+
+    found = from_kernel(device, [counted._replace(pci_id=SECOND), counted._replace(used_memory=None), counted])
 
     assert (found.device.free_memory if found else None) == free
+    assert found is None or found.source == "sysfs"
 
 
-def test_amdgpu_tells_memory_in_sysfs(tmp_path: Path) -> None:
-    def write(address: str, total: str, used: str) -> None:
-        place = tmp_path / "sys/bus/pci/devices" / address
-        place.mkdir(parents=True)
-        (place / "mem_info_vram_total").write_text(total)
-        (place / "mem_info_vram_used").write_text(used)
+def test_the_kernels_count_of_a_card_is_that_of_no_partition() -> None:
+    counted = Device("sysfs", 0, pci_id=FIRST, total_memory=24 * GiB, used_memory=GiB)
+    part = a_device("ROCm", pci_id=FIRST, total_memory=24 * GiB, partition=Partition("cpx", None))
 
-    write(FIRST, "25753026560\n", "1048576\n")
-    write(SECOND, "rubbish\n", "-1\n")
-    write("0000:03:00.0", "1\n", "2\n")
-    write("0000:04:00.0", "9" * 5000, "0")
-    cards = [a_card(address, vendor=AMD) for address in (FIRST, SECOND, "0000:03:00.0", "0000:04:00.0", "0000:05:00.0")]
+    assert from_kernel(part, [counted]) is None
+    assert from_kernel(part._replace(partition=None), [counted]) is not None
 
-    assert video_memory(cards, str(tmp_path)) == {FIRST: VideoMemory(25753026560, 1048576)}
-    assert video_memory([a_card(FIRST, runtime_status="suspended")], str(tmp_path)) == {}
+
+SYSFS = {
+    "whole": ("25753026560\n", "1048576\n", (25753026560, 1048576)),
+    "rubbish": ("rubbish\n", "-1\n", (None, None)),
+    "too long a number": ("9" * 5000, "0", (None, None)),
+}
+
+
+@pytest.mark.parametrize(("total", "used", "told"), SYSFS.values(), ids=SYSFS)
+def test_amdgpu_tells_memory_in_sysfs(total: str, used: str, told: tuple[int | None, int | None]) -> None:
+    place = f"/sys/bus/pci/devices/{FIRST}/mem_info_vram"
+    texts = {f"{place}_total": Reading(total), f"{place}_used": Reading(used)}
+
+    (view,) = machine.witnesses(a_host(pci=(a_card(FIRST, vendor=AMD, driver="amdgpu"),), texts=texts))
+
+    assert (view.total_memory, view.used_memory) == told
 
 
 def known_with(*outcomes: Outcome, **host: object) -> Evidence:

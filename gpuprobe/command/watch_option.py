@@ -1,0 +1,27 @@
+"""The option `--watch` of `refresh`, whose value may be left out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+OPTION, DEFAULT_SECONDS = "--watch", "2"
+
+Watch = Annotated[
+    str | None,
+    typer.Option(OPTION, metavar="[SECONDS]", help="Again every 2 seconds, or as said, until Ctrl-C: on a terminal in place."),
+]
+
+
+class WatchCommand(TyperCommand):
+    """What follows the option is its value only where it is no option itself. Typer knows no such thing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given: list[str] = []
+        for place, word in enumerate(args):
+            given.append(word)
+            if word == OPTION and (place + 1 == len(args) or args[place + 1].startswith("-")):
+                given.append(DEFAULT_SECONDS)
+        return super().parse_args(ctx, given)

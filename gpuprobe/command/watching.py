@@ -1,0 +1,164 @@
+"""What `refresh --watch` does: a reading every few seconds, drawn in its place on a terminal, else one after another."""
+
+from __future__ import annotations
+
+import gc
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from gpuprobe.command.commands import Stream
+from gpuprobe.command.gathering import wanted_of
+from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
+from gpuprobe.command.watch_option import OPTION
+from gpuprobe.exits import WrongUsage
+from gpuprobe.judging.refreshed import Refreshment
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gpuprobe.command.options import Asked
+    from gpuprobe.render.screen import Screen
+
+_SHORTEST, _LONGEST = 0.1, 86400.0  # seconds
+_MOST_REMARKS = 3
+_REMEMBERED = 1000  # readings; no terminal has more columns
+
+Show = Callable[[Refreshment], None]
+
+
+def watch(asked: Asked, text: str, *, diff: bool) -> Stream:
+    every = _seconds(text)
+    wanted_of(asked)
+    if asked.source is not None:
+        raise WrongUsage("a capture cannot be watched, so `--from` has no meaning with `--watch`", "leave one of them out")
+
+    def run(screen: Screen) -> None:
+        gc.enable()  # it was switched off for commands that end at once
+        if asked.json:
+            _one_after_another(asked, every, lambda answer: written(answer, asked, diff=diff))
+        elif screen.can_be_drawn_on:
+            _in_place(asked, every, diff, screen)
+        else:
+            _one_after_another(asked, every, _printing(asked, every, diff, screen))
+
+    return Stream(run)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _SHORTEST <= seconds <= _LONGEST:
+        accepted = f"seconds between two readings, from {_SHORTEST:g} to {_LONGEST:g}, are accepted"
+        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"as in `gpuprobe refresh {OPTION} 5`")
+    return seconds
+
+
+def readings(asked: Asked) -> Generator[Refreshment]:
+    """The first is that of the discovery, where one had to be made."""
+    from gpuprobe.watching import Watching
+
+    start = start_of(asked)
+    if start.anew is not None:
+        yield discovered(start)
+    known = start.inventory
+    watching = Watching(known.kept, known.evidence, wanted_of(asked))
+    try:
+        while True:
+            reading = watching.read()
+            yield refreshed(known, reading.refreshed, reading.remarks)
+    finally:
+        watching.close()
+
+
+def _paced(found: Iterable[Refreshment], every: float, show: Show, wait: Callable[[float], None]) -> None:
+    """In even steps from the first reading on; one that takes longer than a step is not made up for."""
+    due = time.monotonic()
+    for answer in found:
+        show(answer)
+        due = max(due + every, time.monotonic())
+        wait(due)
+
+
+def written(answer: Refreshment, asked: Asked, *, diff: bool) -> None:
+    """One reading as a document in a line of its own."""
+    asked.screen.write_line(reply_of(answer, asked, diff).document())
+
+
+def _one_after_another(asked: Asked, every: float, show: Show) -> None:
+    with closing(readings(asked)) as found:
+        _paced(found, every, show, _sleep)
+
+
+def _sleep(until: float) -> None:
+    time.sleep(max(0.0, until - time.monotonic()))
+
+
+class _Picture:
+    """What is to be seen now: the latest reading, what each device did before, and what became of children lately."""
+
+    def __init__(self, asked: Asked, every: float, diff: bool, screen: Screen) -> None:
+        self._asked, self._every, self._diff, self._screen = asked, every, diff, screen
+        self._histories: dict[int, deque[float | None]] = {}
+        self._remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
+        self._answer: Refreshment | None = None
+
+    def take(self, answer: Refreshment) -> None:
+        from gpuprobe.render.live import share_of
+
+        for place, figure in enumerate(answer.figures):
+            self._histories.setdefault(place, deque(maxlen=_REMEMBERED)).append(share_of(figure))
+        for remark in answer.remarks:
+            same = re.sub("[0-9]+", "", remark)
+            _, often = self._remarks.pop(same, ("", 0))
+            self._remarks[same] = f"{answer.evidence.gathered_at}: {remark}", often + 1
+        latest = list(self._remarks.values())[-_MOST_REMARKS:]
+        remarks = (f"{said} ({often} times)" if often > 1 else said for said, often in latest)
+        self._answer = answer._replace(remarks=tuple(remarks))
+
+    def parts(self) -> Iterable[RenderableType]:
+        from gpuprobe.command.texts import watch_text
+
+        if self._answer is None:
+            return ()
+        histories = {place: tuple(history) for place, history in self._histories.items()}
+        width, diff, every = self._screen.width, self._diff, self._every
+        return watch_text(self._answer, self._asked, width, diff=diff, every=every, histories=histories)
+
+
+def _printing(asked: Asked, every: float, diff: bool, screen: Screen) -> Show:
+    picture = _Picture(asked, every, diff, screen)
+
+    def show(answer: Refreshment) -> None:
+        picture.take(answer)
+        screen.show([*picture.parts(), ""])
+
+    return show
+
+
+def _in_place(asked: Asked, every: float, diff: bool, screen: Screen) -> None:
+    """The last picture stays when the terminal is as it was."""
+    from gpuprobe.render.painter import Ended, Painter
+
+    picture = _Picture(asked, every, diff, screen)
+    with closing(readings(asked)) as found:
+        first = next(found)  # a discovery shows what it asks on the ordinary screen
+        try:
+            with Painter(screen) as painter:
+
+                def show(answer: Refreshment) -> None:
+                    picture.take(answer)
+                    painter.paint(picture.parts)
+
+                _paced(chain([first], found), every, show, painter.wait)
+        except Ended as ended:
+            found.close()
+            ended.end()
+        finally:
+            screen.show(picture.parts())

@@ -1,0 +1,119 @@
+"""Children that stay after their answer, so that the next reading costs a line in a pipe and not a start.
+
+One that died or hung is replaced at the next reading; `lost` says what became of it. One that cannot be killed is not
+replaced while it is there: the next would get stuck beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from gpuprobe.model import Json, Outcome, Probe, Status
+from gpuprobe.probing import ending
+from gpuprobe.probing.answers import Answers
+from gpuprobe.probing.children import KILL_SECONDS, Child, Children
+
+
+class Lost(NamedTuple):
+    """A child that is no more. `outcome` None: it ended between two readings, when nothing was asked of it."""
+
+    probe: Probe
+    process: int
+    outcome: Outcome | None
+    code: int | None = None  # as subprocess tells it: below 0 the number of a signal
+
+
+class LastingChildren(Children):
+    """Used like `Children`, reading after reading; `close` at the end of the last one."""
+
+    def __init__(self, environ: Mapping[str, str], watch: Callable[[str], None] | None = None) -> None:
+        super().__init__(environ, watch)
+        self._resting: dict[Probe, tuple[str, Child]] = {}  # with the request that it answers
+        self._requests: dict[Probe, str] = {}
+        self._stuck: dict[Probe, int] = {}
+        self._lost: list[Lost] = []
+
+    def lost(self) -> tuple[Lost, ...]:
+        """Those that ended since this was asked before."""
+        found, self._lost = tuple(self._lost), []
+        return found
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """Of the children that rest between two readings."""
+        return tuple(child.process.pid for _, child in self._resting.values())
+
+    def start(self, probe: Probe, request: Json, seconds: float) -> None:
+        self._bury_the_dead()
+        if (stuck := self._stuck.get(probe)) and ending.state_of(stuck) not in (None, "Z", "X"):
+            message = f"not asked: process {stuck}, which was asked before, cannot be ended"
+            self._finished.append(Outcome(probe, status=Status.SKIPPED, message=message))
+            return
+        text = json.dumps(request)
+        asked_before, child = self._resting.pop(probe, ("", None))
+        if child is not None and asked_before == text:
+            _ask_again(child, seconds)
+            self._children.append(child)
+            return
+        if child is not None:
+            self._end(child)
+        self._requests[probe] = text
+        super().start(probe, {**request, "repeat": True}, seconds)
+
+    def next(self, deadline: float | None = None) -> Outcome | None:
+        outcome = super().next(deadline)
+        if outcome is not None and outcome.survivors:
+            self._stuck[outcome.probe] = outcome.survivors[0]
+        return outcome
+
+    def close(self) -> None:
+        self._children += [child for _, child in self._resting.values()]
+        self._resting.clear()
+        super().close()
+
+    def _wait(self, deadline: float | None) -> None:
+        # The descriptor of one that died while it rested would wake the selector again and again.
+        self._bury_the_dead()
+        super()._wait(deadline)
+
+    def _attend(self, child: Child, now: float, deadline: float | None) -> None:
+        if child.answers.done_at is None or child.process.poll() is not None:
+            super()._attend(child, now, deadline)
+            ended = child not in self._children
+        else:
+            self._children.remove(child)
+            self._finished.append(child.answered())
+            ended = child.answers.rubbish is not None
+            if ended:
+                self._end(child)
+            else:
+                self._resting[child.probe] = (self._requests[child.probe], child)
+        if ended:
+            self._lost.append(Lost(child.probe, child.process.pid, self._finished[-1], child.process.returncode))
+
+    def _bury_the_dead(self) -> None:
+        for probe, (_, child) in list(self._resting.items()):
+            if child.process.poll() is not None:
+                del self._resting[probe]
+                ending.kill_marked(child.mark)
+                self._lost.append(Lost(probe, child.process.pid, None, child.process.returncode))
+                self._forget(child)
+
+    def _end(self, child: Child) -> None:
+        ending.kill(child.process.pid, child.mark)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(KILL_SECONDS)
+        self._forget(child)
+
+
+def _ask_again(child: Child, seconds: float) -> None:
+    child.answers = Answers(child.probe, child.answers.loaded)
+    child.stderr.forget()
+    child.begin(seconds)
+    with contextlib.suppress(BrokenPipeError):  # it has just died: its end will be noticed as that of any other
+        if child.process.stdin is not None:
+            child.process.stdin.write(b"\n")

@@ -1,0 +1,205 @@
+"""The live view of `refresh --watch`: what each device holds and does now, and a line of what it did lately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import RenderableType
+from rich.text import Text
+
+from gpuprobe.judging.figures import Activity, Figure, User
+from gpuprobe.render import wording
+from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
+from gpuprobe.strings import age_text, printable, seconds_between, size_text
+
+LEVELS = "▁▂▃▄▅▆▇█"
+UNTOLD = "·"
+MOST_USERS = 3
+_DIM, _FULL, _NEARLY_FULL = "dim", 0.9, 0.7
+_SHORTEST_NAME, _SHORTEST_HISTORY = 14, 16  # cells
+
+History = Sequence[float | None]  # shares from 0 to 1, the latest last; None: nobody told
+
+
+class Row(NamedTuple):
+    """The cells of one device. Figures have fixed widths, so that nothing moves when they change."""
+
+    device: str
+    name: str
+    memory: str
+    bar: str
+    busy: str
+    heat: str
+    power: str
+    watts: str  # the same without the limit
+    clock: str
+    history: str  # its label; the line behind it takes what room there is
+
+
+_HEADINGS = Row("DEVICE", "NAME", "MEMORY", "", "BUSY", "HEAT", "POWER", "POWER", "CLOCK", "LATELY")
+
+# The columns from left to right, each with what stands below it in the second line of a device.
+Columns = tuple[tuple[str, str], ...]
+_ONE_LINE: Columns = (
+    *(("device", ""), ("name", ""), ("bar", ""), ("memory", "")),
+    *(("busy", ""), ("heat", ""), ("power", ""), ("clock", ""), ("history", "")),
+)
+_TWO_LINES: Columns = (("device", ""), ("name", "history"), ("memory", "bar"), ("busy", ""), ("heat", ""), ("watts", "clock"))
+
+
+def share_of(figure: Figure) -> float | None:
+    """What the history shows of a reading: how busy the device was, else how full its memory."""
+    if figure.stale:
+        return None
+    if figure.activity is not None and figure.activity.utilization is not None:
+        return figure.activity.utilization / 100
+    used, total = figure.device.used_memory, figure.device.total_memory
+    return None if used is None or not total else min(1.0, used / total)
+
+
+def sparkline(history: History, cells: int) -> str:
+    """The latest readings, one cell each; a gap is a dot."""
+    return "".join(UNTOLD if each is None else _level(each) for each in history[-cells:]) if cells > 0 else ""
+
+
+def _level(share: float) -> str:
+    return LEVELS[min(len(LEVELS) - 1, max(0, int(share * len(LEVELS))))]
+
+
+def live_table(figures: Sequence[Figure], histories: Mapping[int, History], now: str, width: int) -> Iterator[RenderableType]:
+    """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits."""
+    rows = [_row(figure) for figure in figures]
+    layout = _layout(rows, width)
+    if rows and layout is not None:
+        yield _line([Text(getattr(_HEADINGS, name), style="bold") for name in layout.upper], layout)
+    for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
+        history = histories.get(place, ())
+        yield from _block(row, history, width) if layout is None else _lines(figure, row, history, layout)
+        yield from _under(figure, now)
+
+
+class _Layout(NamedTuple):
+    upper: tuple[str, ...]
+    lower: tuple[str, ...]
+    widths: tuple[int, ...]
+
+
+def _layout(rows: Sequence[Row], width: int) -> _Layout | None:
+    """The first that fits; None: a block for each device."""
+    told = {name for name in Row._fields if any(getattr(row, name).strip(" -") for row in rows)}
+    for columns in (_ONE_LINE, _TWO_LINES) if width >= BLOCKS_BELOW else ():
+        shown = [column for column in columns if told & set(column)]
+        widths = {upper: max(_width(rows, upper), _width(rows, lower)) for upper, lower in shown}
+        shortest = {"name": _SHORTEST_NAME, "history": _SHORTEST_HISTORY}
+        flexible = [upper for upper in widths if upper in shortest]
+        room = width - GAP * (len(shown) - 1) - sum(cells for upper, cells in widths.items() if upper not in shortest)
+        if room >= sum(shortest[upper] for upper in flexible):
+            widths["name"] = min(widths["name"], room - shortest["history"]) if "history" in flexible else room
+            widths["history"] = room - widths["name"]
+            upper, lower = zip(*shown, strict=True)
+            return _Layout(upper, lower, tuple(widths[name] for name in upper))
+    return None
+
+
+def _width(rows: Sequence[Row], name: str) -> int:
+    return max(cell_len(getattr(row, name)) for row in (_HEADINGS, *rows)) if name else 0
+
+
+def _lines(figure: Figure, row: Row, history: History, layout: _Layout) -> Iterator[RenderableType]:
+    at = layout.upper.index("history") if "history" in layout.upper else layout.lower.index("history")
+    cells = _cells(figure, row, history, layout.widths[at])
+    for names in (layout.upper, layout.lower):
+        if any(names):
+            yield _line([cells.get(name, Text()) for name in names], layout)
+
+
+def _line(cells: Sequence[Text], layout: _Layout) -> Text:
+    line = Text(no_wrap=True)
+    for cell, width in zip(cells, layout.widths, strict=True):
+        shown = cell.copy()
+        shown.truncate(width, overflow="ellipsis", pad=True)
+        line.append(shown).append(" " * GAP)
+    line.rstrip()
+    return line
+
+
+def _cells(figure: Figure, row: Row, history: History, room: int) -> dict[str, Text]:
+    plain = _DIM if figure.stale else ""
+    cells = {name: Text(text, style=plain) for name, text in row._asdict().items()}
+    cells["device"].style = "bold green"
+    cells["bar"].style = plain or _bar_style(figure)
+    cells["history"] = Text.assemble((f"{row.history} ", _DIM), sparkline(history, room - cell_len(row.history) - 1))
+    return cells
+
+
+def _bar_style(figure: Figure) -> str:
+    used, total = figure.device.used_memory, figure.device.total_memory
+    share = used / total if used is not None and total else 0.0
+    return "red" if share >= _FULL else "yellow" if share >= _NEARLY_FULL else "green"
+
+
+def _row(figure: Figure) -> Row:
+    device, activity = figure.device, figure.activity or Activity()
+    total = "" if device.total_memory is None else size_text(device.total_memory)
+    memory = wording.memory_of(device)
+    return Row(
+        device=wording.numbered(device),
+        name=wording.name_of(device),
+        memory=memory if " free of " in memory else memory.rjust(2 * len(total) - len(total.partition(" ")[2]) + 3),
+        bar=wording.bar_of(device),
+        busy=_figure(activity.utilization, 3, "%"),
+        heat=_figure(activity.temperature, 3, "°C"),
+        power=_power(activity),
+        watts=_figure(None if activity.power is None else round(activity.power), 4, "W"),
+        clock=_figure(activity.clock, 4, "MHz"),
+        history="memory" if activity.utilization is None else "busy",
+    )
+
+
+def _figure(value: int | None, digits: int, unit: str) -> str:
+    return "-".rjust(digits) if value is None else f"{value:>{digits}} {unit}"
+
+
+def _power(activity: Activity) -> str:
+    draw, limit = activity.power, activity.power_limit
+    if draw is None or limit is None:
+        return _figure(None if draw is None else round(draw), 4, "W")
+    return f"{round(draw):>{len(str(round(limit)))}} of {round(limit)} W"
+
+
+def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
+    yield Text.assemble((row.device, "bold green"), "  ", row.name)
+    yield indented(f"{row.memory.strip()} {row.bar}".rstrip())
+    told = (f"{row.busy} busy", row.heat, row.power, row.clock)
+    figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -").removesuffix("- busy"))
+    if figures:
+        yield indented(figures)
+    yield indented(f"{row.history} {sparkline(history, width - len(row.history) - 3)}")
+
+
+def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
+    """What is said of a device in lines of their own: why its figure is old, what holds it back, who uses it."""
+    if figure.silence is not None:
+        age = seconds_between(figure.measured_at, now)
+        told = f"told {age_text(age)} ago" if age is not None else "told some time ago"
+        yield indented(f"stale, {told}: {printable(figure.silence.because)}", style="yellow")
+    if figure.activity is not None and figure.activity.throttle_reasons:
+        reasons = ", ".join(reason.replace("_", " ") for reason in figure.activity.throttle_reasons)
+        yield indented(f"held back by: {printable(reasons)}", style="yellow")
+    if figure.activity is not None and figure.activity.users:
+        yield indented(_used_by(figure.activity.users), style=_DIM)
+
+
+def _used_by(users: Iterable[User]) -> str:
+    """`used by python3 (4711) 20.0 GiB, ollama (99) 1.2 GiB and 2 more`, who holds most first."""
+    known = sorted(users, key=lambda user: (-(user.used_memory or 0), user.process))
+    shown = ", ".join(_user(user) for user in known[:MOST_USERS])
+    more = len(known) - MOST_USERS
+    return f"used by {shown}{f' and {more} more' if more > 0 else ''}"
+
+
+def _user(user: User) -> str:
+    name = f"{printable(user.name)} ({user.process})" if user.name else f"process {user.process}"
+    return name if user.used_memory is None else f"{name} {size_text(user.used_memory)}"

@@ -1,0 +1,92 @@
+"""Reading after reading of the same devices, by children that stay: what each holds and does now, and what became of whom.
+
+A device that nobody told of keeps the figure of the last reading that did. The machine is surveyed anew each time, so that
+cards that come and go, and drivers that change, are noticed without a library being loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gpuprobe.judging.figures import Activity, Figure, User, old_source
+from gpuprobe.judging.verdicts import describe
+from gpuprobe.model import Device, Evidence, Host, Json, Status, Wanted
+from gpuprobe.probing.lasting import LastingChildren, Lost
+from gpuprobe.refreshing import Refreshed, refresh
+from gpuprobe.saved.key import differences, key_of
+from gpuprobe.survey.host import read_host
+from gpuprobe.survey.processes import program_names
+
+_LOST = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE})
+
+
+class Reading(NamedTuple):
+    """`refreshed` with the figures of the devices; `remarks` are sentences about this reading alone."""
+
+    refreshed: Refreshed
+    remarks: tuple[str, ...] = ()
+
+
+class Watching:
+    """The devices of a discovery, watched until `close`."""
+
+    def __init__(self, devices: Sequence[Device], known: Evidence, wanted: Wanted) -> None:
+        self._known, self._wanted = known, wanted
+        self._last = tuple(Figure(device, old_source(device), known.gathered_at) for device in devices)
+        self._children = LastingChildren(os.environ)
+        self._key: Json | None = None
+
+    def read(self) -> Reading:
+        """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""
+        host = read_host()
+        devices = [figure.device for figure in self._last]
+        found = refresh(devices, self._known, host, self._wanted, lasting=self._children)
+        self._last = _named([_kept(*pair) for pair in zip(self._last, found.figures, strict=True)])
+        remarks = (*map(_said, filter(_is_news, self._children.lost())), *self._changed(host))
+        return Reading(found._replace(figures=self._last), remarks)
+
+    def close(self) -> None:
+        """Ends the children. Called in any case, also on Ctrl-C."""
+        self._children.close()
+
+    def _changed(self, host: Host) -> tuple[str, ...]:
+        """What would have made a saved discovery unfit since the first reading, whose children may have made device nodes."""
+        key = key_of(host)
+        if self._key is None:
+            self._key = key
+        found = (difference for difference in differences(self._key, key) if difference.section != "cards")
+        return tuple(f"{difference.because}; `gpuprobe list` discovers anew" for difference in found)
+
+
+def _kept(last: Figure, now: Figure) -> Figure:
+    return last._replace(silence=now.silence, activity=now.activity) if now.stale else now
+
+
+def _is_news(lost: Lost) -> bool:
+    return lost.outcome is None or lost.outcome.status in _LOST
+
+
+def _said(lost: Lost) -> str:
+    library, child = lost.probe.library, f"its child (process {lost.process})"
+    if lost.outcome is not None:
+        return f"{library}: {describe(lost.outcome)}; {child} is replaced at the next reading"
+    ended = f"by signal {-lost.code}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
+    return f"{library}: {child} was ended {ended} since the last reading, and is replaced"
+
+
+def _named(figures: Sequence[Figure]) -> tuple[Figure, ...]:
+    users = {user.process for figure in figures for user in _users(figure.activity)}
+    names = program_names(users) if users else {}
+    return tuple(figure._replace(activity=_with_names(figure.activity, names)) for figure in figures)
+
+
+def _users(activity: Activity | None) -> Sequence[User]:
+    return (activity.users or ()) if activity is not None else ()
+
+
+def _with_names(activity: Activity | None, names: dict[int, str]) -> Activity | None:
+    if activity is None or not activity.users:
+        return activity
+    return activity._replace(users=tuple(user._replace(name=names.get(user.process)) for user in activity.users))

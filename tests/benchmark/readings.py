@@ -1,0 +1,28 @@
+"""Prints how many seconds each reading of a watch of the saved devices takes, its document included; the first is left out."""
+
+import json
+import sys
+import time
+from io import StringIO
+
+from gpuprobe.command.options import Asked
+from gpuprobe.command.watching import readings, written
+from gpuprobe.render.screen import Screen
+
+READINGS = 30
+
+
+def main() -> None:
+    asked = Asked(Screen(StringIO(), StringIO(), {}), json=True)
+    seconds = []
+    watched = readings(asked)
+    for _ in range(READINGS + 1):
+        began = time.perf_counter()
+        written(next(watched), asked, diff=False)
+        seconds.append(time.perf_counter() - began)
+    watched.close()
+    sys.stdout.write(json.dumps(seconds[1:]))
+
+
+if __name__ == "__main__":
+    main()
