@@ -23,6 +23,7 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "one --watch reading": saved.reading,
     "child": limits.child,
     "eight-cards": limits.eight_cards,
+    "eight-cards-proved": limits.eight_cards_proved,
     "hang": limits.hang,
     "noise": limits.noise,
     "orphan": limits.orphan,
