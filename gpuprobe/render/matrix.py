@@ -64,7 +64,7 @@ def _result(rung: Rung, view: View) -> str:
 def _results_of_steps(view: View) -> dict[str, str]:
     reached = [rung_of(step.name) for step in view.outcome.steps] if view.outcome else []
     passed = view.verdict is Verdict.SUPPORTED
-    furthest = max((RUNGS.index(name) for name in reached), default=RUNGS.index("context") if passed else -1)
+    furthest = RUNGS.index("context") if passed else max((RUNGS.index(name) for name in reached), default=-1)
     ends = "ok" if passed else _ENDS.get(view.verdict, "?")
     return {name: "ok" if place < furthest else ends for place, name in enumerate(RUNGS[: furthest + 1])}
 
