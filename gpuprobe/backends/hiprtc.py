@@ -52,7 +52,7 @@ def found(hip: CDLL, step: Step, version: str | None) -> CDLL:
     except calling.Failed as refused:
         if calling.optional(hip, "hiprtcCreateProgram") is not None:
             return hip
-        raise Unavailable(refused.message) from None
+        raise Unavailable(f"there is no compiler: {refused.message}") from None
 
 
 def compiled(library: CDLL, step: Step, architecture: str) -> bytes:

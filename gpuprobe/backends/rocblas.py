@@ -52,7 +52,7 @@ def start(hip: CDLL, step: Step, facts: Facts, version: str | None) -> str:
 
 
 def found(hip: CDLL, step: Step, version: str | None, others: Sequence[str] = ()) -> CDLL:
-    """The rocBLAS that fits HIP's version, `others` of its name last; Failed("not_loadable") without one."""
+    """The rocBLAS that fits HIP's version, `others` by its name last; Failed("not_loadable") without one."""
     names = _names(version)
     elsewhere = [path for path in others if os.path.basename(path) in names]  # noqa: PTH119
     step(f"load {names[0]}")
@@ -85,7 +85,7 @@ def _names(version: str | None) -> tuple[str, ...]:
 
 
 def beside(hip: CDLL, names: Sequence[str]) -> list[str]:
-    """Where these libraries of the same install would lie: two installs may stand side by side, and only one is the loader's."""
+    """Where these libraries of the same install would lie: two may stand side by side, and only one is the loader's."""
     path = calling.loaded_path(hip)
     return [os.path.join(os.path.dirname(path), name) for name in names] if path else []  # noqa: PTH118, PTH120
 

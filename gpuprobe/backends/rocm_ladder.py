@@ -104,7 +104,7 @@ def _multiply(card: Card, ladder: Ladder, version: str | None) -> None:
         library = rocblas.found(card.library, ladder.step, version, ladder.toolkits)
     except Failed as refused:
         ladder.facts({"rocblas": None})
-        ladder.not_possible(refused.message)
+        ladder.not_possible(f"there is no rocBLAS: {refused.message}")
         return
     ladder.facts({"rocblas": loaded_path(library)})
     rocblas_product.compared(card, library)
