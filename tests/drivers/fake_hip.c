@@ -229,11 +229,14 @@ int hipSetDevice(int device) {
     return 0;
 }
 
+static void forget(const void *memory);
+
 int hipFree(void *memory) {
     char pci[64] = "without";
     FAKE_OR_RETURN();
     if (current < 0) return 1;
     if (memory) {
+        forget(memory);
         free(memory);
         return 0;
     }

@@ -1,4 +1,5 @@
-/* Memory, copies and programs of fake_hip.c, whose definitions come before. The memory of a card is the process's own.
+/* Memory, copies and programs of fake_hip.c, whose definitions come before. The memory of a card is the process's own; a copy of
+ * a kind that does not fit to whom its two ends belong is refused.
  *
  *   corrupt                   what is copied from the card has its last byte changed
  *   unfilled NUMBER           hipMemset leaves this byte as it was
@@ -9,11 +10,30 @@
  */
 #define CODE "code of the double for "
 static int program, kernel;
+static const char *of_the_card[256];
+static size_t sizes[256];
+
+static void forget(const void *memory) {
+    for (int i = 0; i < 256; i++)
+        if (of_the_card[i] == memory) of_the_card[i] = NULL;
+}
+
+static int is_the_cards(const void *memory) {
+    for (int i = 0; i < 256; i++)
+        if (of_the_card[i] && (const char *)memory >= of_the_card[i] && (const char *)memory < of_the_card[i] + sizes[i]) return 1;
+    return 0;
+}
 
 int hipMalloc(void **memory, size_t size) {
     FAKE_OR_RETURN();
     if (current < 0) return 201;
     *memory = calloc(1, size);
+    for (int i = 0; i < 256; i++) {
+        if (of_the_card[i]) continue;
+        of_the_card[i] = *memory;
+        sizes[i] = size;
+        break;
+    }
     return 0;
 }
 
@@ -27,6 +47,7 @@ int hipHostMalloc(void **memory, size_t size, unsigned flags) {
 static int copied(void *to, const void *from, size_t size, int kind) {
     char text[16];
     if (current < 0 || kind < 1 || kind > 3) return 1;
+    if (is_the_cards(to) != (kind != 2) || is_the_cards(from) != (kind != 1)) return 1;
     memcpy(to, from, size);
     fake_setting("corrupt", "no", text, sizeof text);
     if (kind == 2 && strcmp(text, "no")) ((char *)to)[size - 1]++;
