@@ -198,6 +198,14 @@ def test_a_compiler_that_refuses_is_quoted(staged: ZeWorld) -> None:
     assert failed["message"].endswith(f"its compiler says: {words}")
 
 
+def test_a_compiler_that_says_its_words_have_no_end_is_quoted_all_the_same(staged: ZeWorld) -> None:
+    lines = ("error zeModuleCreate 0x70000004", "log no such target", f"log_size {1 << 62}")
+
+    failed = failure(proved(staged.driver(ARC, *lines), WANTED))
+
+    assert failed["message"].endswith("its compiler says: no such target")
+
+
 @pytest.mark.parametrize("line", ["log", "error zeModuleBuildLogGetString 0x7ffffffe", "silent zeModuleBuildLogGetString"])
 def test_a_compiler_that_refuses_without_a_word_is_told_without_one(line: str, staged: ZeWorld) -> None:
     failed = failure(proved(staged.driver(ARC, "error zeModuleCreate 0x70000004", line), WANTED))
