@@ -10,6 +10,7 @@ from array import array
 from ctypes import byref, c_float, c_int, c_void_p
 
 from gpuprobe.backends import calling, comparing, cuda, cuda_memory
+from gpuprobe.backends.small_product import SIDE, matrix, product
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 MiB = 1 << 20
-SIDE = 64
 NEEDED_BYTES = 128 * MiB  # a handle's workspace is 4 to 32 MiB (cuBLAS documentation, cublasSetWorkspace); its code the rest
 
 _STATUS_NAMES = {
@@ -110,7 +110,7 @@ def _loaded(card: Card, path: str) -> CDLL:
 def _multiplied(card: Card, library: CDLL, path: str) -> str | None:
     """Multiplies two matrices of small whole numbers, which every arithmetic of cuBLAS (TF32, bfloat16) keeps exactly; gives
     the version."""
-    left, right = _matrix(), _matrix()
+    left, right = matrix(), matrix()
     handle, version = c_void_p(), c_int(0)
     _run(card, library, path, "cublasCreate_v2", byref(handle))
     if not handle:
@@ -125,7 +125,7 @@ def _multiplied(card: Card, library: CDLL, path: str) -> str | None:
     _run(card, library, path, "cublasSgemm_v2", handle, c_int(0), c_int(0), side, side, side, *operands)
     cuda_memory.run(card, "cuCtxSynchronize")
     found = cuda_memory.read(card, buffers[2], 4 * SIDE * SIDE)
-    comparing.same(f"the product by {path}", _product(left, right).tobytes(), found, kind="f")
+    comparing.same(f"the product by {path}", product(left, right).tobytes(), found, kind="f")
     _run(card, library, path, "cublasDestroy_v2", handle)
     for buffer in buffers:
         cuda_memory.freed(card, buffer)
@@ -141,17 +141,6 @@ def _run(card: Card, library: CDLL, path: str, function: str, *arguments: object
         status = "busy" if code == _ALLOC_FAILED else "call_failed" if code == _NOT_INITIALIZED else "unsupported"
         message = f"`{function}` of {path} answered {name or 'a number without a name'} ({code}){meaning}"
         raise calling.Failed(status, message, code, name)
-
-
-def _matrix() -> array[float]:
-    return array("f", [float(byte & 15) for byte in comparing.fresh(SIDE * SIDE)])
-
-
-def _product(left: array[float], right: array[float]) -> array[float]:
-    """Column by column, as cuBLAS stores matrices."""
-    rows = [left[row::SIDE] for row in range(SIDE)]
-    columns = [right[column * SIDE : (column + 1) * SIDE] for column in range(SIDE)]
-    return array("f", [sum(map(float.__mul__, row, column)) for column in columns for row in rows])
 
 
 def _version_text(number: int) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from ctypes import byref, c_char_p, c_int, c_uint, c_void_p, cast, create_string_buffer
 
 from gpuprobe.backends import calling, comparing, cuda, cuda_memory, cuda_results
+from gpuprobe.backends.known_kernel import ELEMENTS, SIZE, expected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +14,10 @@ if TYPE_CHECKING:
     from gpuprobe.backends.climbing import Ladder
     from gpuprobe.backends.cuda import Card
 
-ELEMENTS = 1 << 20
-BYTES = 4 * ELEMENTS
+BYTES = SIZE
 _PER_BLOCK = 256
 
-# Every element becomes three times itself, plus 7, plus its number: an element that was left alone, done twice or done in
-# another's place is wrong.
+# The known kernel; see known_kernel.py.
 _KERNEL = """
 .version {version}
 .target {target}
@@ -59,19 +57,14 @@ def compute(card: Card, ladder: Ladder, where: c_uint64, pattern: bytes) -> None
     if function is None:
         return
     card.step("the same on the processor")
-    expected = _computed(pattern)
+    right = expected(pattern)
     count = c_uint(ELEMENTS)
     parameters = (c_void_p * 2)(cast(byref(where), c_void_p), cast(byref(count), c_void_p))
     grid, block = (c_uint(ELEMENTS // _PER_BLOCK), c_uint(1), c_uint(1)), (c_uint(_PER_BLOCK), c_uint(1), c_uint(1))
     cuda_memory.run(card, "cuLaunchKernel", function, *grid, *block, c_uint(0), c_void_p(), parameters, c_void_p())
     cuda_memory.run(card, "cuCtxSynchronize")
-    comparing.same("the kernel", expected, cuda_memory.read(card, where, BYTES))
+    comparing.same("the kernel", right, cuda_memory.read(card, where, BYTES))
     ladder.figures({"elements": ELEMENTS})
-
-
-def _computed(pattern: bytes) -> bytes:
-    """What the kernel makes of it, in the arithmetic of 32 bits."""
-    return array("I", [value * 3 + 7 + place & 0xFFFFFFFF for place, value in enumerate(array("I", pattern))]).tobytes()
 
 
 def _compiled(card: Card, ladder: Ladder) -> c_void_p | None:

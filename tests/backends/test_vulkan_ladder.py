@@ -132,7 +132,7 @@ def test_memory_that_is_not_coherent_is_flushed_and_invalidated(staged: World, t
     answer = proved(staged.wrapped("noncoherent"), FIRST, until="kernel", FAKE_LOG=str(log))
 
     assert answer.all("passed") == [{"depth": "kernel"}]
-    assert {line.split()[0] for line in log.read_text().splitlines()} == {"allocate", "flush", "invalidate"}
+    assert {line.split()[0] for line in log.read_text().splitlines()} == {"allocate", "copy", "flush", "invalidate"}
 
 
 @pytest.mark.parametrize("function", ["vkFlushMappedMemoryRanges", "vkInvalidateMappedMemoryRanges"])
@@ -215,12 +215,22 @@ def test_memory_that_runs_out_on_a_free_card_is_the_card_s_own_fault(staged: Wor
     assert "20480 MiB are free" in failed["message"]
 
 
+def test_the_timed_copies_go_the_way_that_they_are_named_by(staged: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    proved(staged.wrapped(), FIRST, FAKE_LOG=str(log))
+
+    ways = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("copy")]
+    assert list(dict.fromkeys(ways[4:])) == ["to", "from", "on"]
+    assert ways[4:] == sorted(ways[4:], key=["to", "from", "on"].index)
+
+
 def test_the_timed_copies_take_no_more_than_an_eighth_of_what_is_free(staged: World, tmp_path: Path) -> None:
     log = tmp_path / "log"
 
     answer = proved(staged.wrapped().identity(described(free=100 << 20)), FIRST, FAKE_LOG=str(log))
 
-    sizes = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    sizes = [int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("allocate")]
     assert sizes == [4 << 20] * 2 + [8 << 20] * 3
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 

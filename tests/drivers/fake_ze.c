@@ -12,7 +12,7 @@
  *   identity 7                the driver's UUID, which all of its handles share; 0: it has none
  *   corrupt                   what is copied arrives with one byte changed
  *   spoil NUMBER              this 32-bit element of what the kernel computes has one bit turned
- *   log TEXT                  the words of the compiler that builds no module
+ *   log TEXT                  the words of the compiler that builds no module; log_size: how many it says there are
  *
  * Order and ZE_AFFINITY_MASK are as in Intel's compute runtime (ExecutionEnvironment::parseAffinityMask and sortNeoDevices,
  * Device::groupDevices): discrete devices before integrated ones, then by address; ZE_ENABLE_PCI_ID_DEVICE_ORDER=1: by address

@@ -94,6 +94,8 @@ static ze_result_t build_log(ze_module_build_log_handle_t handle, size_t *size, 
     fake_setting("log", "", words, sizeof words);
     if (text) snprintf(text, *size, "%s", words);
     *size = strlen(words) + 1;
+    fake_setting("log_size", "", words, sizeof words);
+    if (words[0]) *size = strtoull(words, NULL, 0);
     return ZE_RESULT_SUCCESS;
 }
 

@@ -8,7 +8,7 @@
  *                             after an invalidation
  *   addressless               vkMapMemory succeeds and gives no address
  *
- * FAKE_LOG gets "allocate BYTES", "flush" and "invalidate". It needs the Vulkan headers, and calls whose arguments all travel in registers (no more than six).
+ * FAKE_LOG gets "allocate BYTES", "flush", "invalidate", and "copy to|from|on" the device. It needs the Vulkan headers, and calls whose arguments all travel in registers (no more than six).
  */
 #define FAKE_VARIABLE "FAKE_WRAPPED"
 #include "fake.h"
@@ -63,6 +63,27 @@ static void synchronised(const VkMappedMemoryRange *range, int to_the_device) {
     }
 }
 
+static struct { word buffer, memory; } bound[64];
+
+static void bind(word buffer, word memory) {
+    int place = 0;
+    while (bound[place].buffer && bound[place].buffer != buffer) place++;
+    bound[place].buffer = buffer;
+    bound[place].memory = memory;
+}
+
+/* Whether the processor sees this buffer. */
+static int is_shown(word buffer) {
+    for (int place = 0; place < 64; place++)
+        for (struct mapping *one = mapped; bound[place].buffer == buffer && one->memory; one++)
+            if (one->memory == bound[place].memory) return 1;
+    return 0;
+}
+
+static void copied(word from, word to) {
+    fake_log("copy", is_shown(from) ? is_shown(to) ? "nowhere" : "to" : is_shown(to) ? "from" : "on");
+}
+
 static void spoiled(void) {
     char text[64], what[16];
     unsigned long element;
@@ -84,6 +105,8 @@ static void afterwards(const char *name, const word *argument) {
     if (!strcmp(name, "vkGetPhysicalDeviceMemoryProperties2"))
         without_coherence(&((VkPhysicalDeviceMemoryProperties2 *)argument[1])->memoryProperties);
     if (!strcmp(name, "vkAllocateMemory")) allocated((void *)argument[1]);
+    if (!strcmp(name, "vkBindBufferMemory")) bind(argument[1], argument[2]);
+    if (!strcmp(name, "vkCmdCopyBuffer")) copied(argument[1], argument[2]);
     if (!strcmp(name, "vkMapMemory")) mapping(argument[1], (char **)argument[5]);
     if (!strcmp(name, "vkFlushMappedMemoryRanges")) synchronised((void *)argument[2], 1);
     if (!strcmp(name, "vkInvalidateMappedMemoryRanges")) synchronised((void *)argument[2], 0);
