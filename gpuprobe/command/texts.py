@@ -53,7 +53,7 @@ def list_text(
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
     for device in part.kept:
         yield Text.assemble((wording.numbered(device), "bold green"), f"  {wording.name_of(device)}")
-        shown = record(device, inventory)
+        shown = software.with_loads(record(device, inventory), part.loads)
         compatibility = shown.pop("compatibility", [])
         card = next((each for each in part.standings if device in each.devices), None)
         link = {} if card is None else {"link": card_record(card, inventory.evidence.host)["link"]}
