@@ -105,6 +105,14 @@ def rocm_install() -> Path:
 
 
 @functools.cache
+def rocm_with_a_compiler() -> Path:
+    """As `rocm_install`, with the double of hiprtc beside them."""
+    directory = Path(shutil.copytree(rocm_install().parent, _compiled() / "rocm-with-a-compiler"))
+    compile_double(DRIVERS / "fake_hiprtc.c", directory, "libhiprtc.so.6", soname="libhiprtc.so.6")
+    return directory / "libamdhip64.so.6"
+
+
+@functools.cache
 def metal_framework(*defines: str) -> Path:
     """The double of Metal, linked with one of the Objective-C runtime, and beside it a CoreGraphics: laid out as on a Mac."""
     directory = _compiled() / "-".join(["frameworks", *defines])

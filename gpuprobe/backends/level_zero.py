@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from ctypes import byref, c_size_t, c_uint32, c_void_p, memmove, string_at
 
-from gpuprobe.backends import calling, level_zero_sysman
+from gpuprobe.backends import calling, level_zero_results, level_zero_sysman
 from gpuprobe.backends import level_zero_structs as structs
 from gpuprobe.backends.level_zero_calls import Session
 from gpuprobe.backends.level_zero_sysman import Sysman
@@ -57,7 +57,7 @@ def validate(library: CDLL, step: Step, facts: Facts, device: Json) -> str:
     """Make a context, take memory on the wanted device, copy a pattern there and back and compare it: "copy"."""
     session = Session(library, step)
     chosen = wanted(listed(session, session.drivers()), device)
-    session.is_validating = True
+    session.judge = level_zero_results.validation_status
     _copy(session, chosen)
     return "copy"
 

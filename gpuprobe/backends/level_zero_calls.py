@@ -9,6 +9,7 @@ from gpuprobe.backends import level_zero_structs as structs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ctypes import CDLL, Structure
     from typing import Any
 
@@ -27,7 +28,7 @@ class Session:
 
     def __init__(self, library: CDLL, step: Step) -> None:
         self.library, self.step = library, step
-        self.is_validating = False  # then the number of a failure says what it proves of the device
+        self.judge: Callable[[int], str] | None = None  # what the number of a failure says of the device that is in use
 
     def drivers(self) -> list[c_void_p]:
         """Starts the library and gives its drivers' handles."""
@@ -65,8 +66,10 @@ class Session:
         """A call without which nothing can be said. Numbers must come as ctypes values, or they are cut to 32 bits."""
         code = self.code(function, *arguments)
         if code:
-            status = level_zero_results.validation_status(code) if self.is_validating else "call_failed"
-            raise level_zero_results.failure(status, function, code)
+            raise self.failure(function, code)
+
+    def failure(self, function: str, code: int) -> calling.Failed:
+        return level_zero_results.failure(self.judge(code) if self.judge else "call_failed", function, code)
 
     def code(self, function: str, *arguments: Any) -> int:
         """The number that a call answers, for whoever judges it himself."""

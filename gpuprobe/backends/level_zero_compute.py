@@ -102,7 +102,7 @@ class Card:
         if code == level_zero_results.DEPENDENCY_UNAVAILABLE:
             raise NoCompiler(code)
         if code:
-            failed = level_zero_results.failure(level_zero_results.validation_status(code), "zeModuleCreate", code)
+            failed = self._session.failure("zeModuleCreate", code)
             said = self._build_log(log)
             failed.message += f"; its compiler says: {said}" if said else ""
             raise failed

@@ -40,8 +40,9 @@ def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
     free = Sysman(session).free_memory(chosen.handle, chosen.uuid, chosen.integrated is True, {})
     if not ladder.rung("context"):
         return
-    session.is_validating = True
+    session.judge = level_zero_results.validation_status
     card = Card(session, chosen)
+    session.judge = level_zero_results.proof_status
     if not ladder.rung("allocate"):
         return
     host, there = _allocated(card, ladder, free)

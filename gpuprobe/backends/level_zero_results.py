@@ -71,6 +71,8 @@ _MEANINGS = {
 # same question gets the same answer until somebody installs something else.
 _BUSY = frozenset((NOT_READY, OUT_OF_HOST_MEMORY, OUT_OF_DEVICE_MEMORY, 0x70000007, 0x70010001, 0x78000006))
 _UNSUPPORTED = frozenset((BUILD_FAILURE, 0x70000005, DEPENDENCY_UNAVAILABLE, 0x78000002, UNSUPPORTED_FEATURE))
+# Once there is a context, in which known programs and copies are run: a card that is lost there is an answer about it.
+_FAULTS = frozenset((0x70000001, 0x70000006))
 
 
 def named(code: int) -> str:
@@ -89,3 +91,8 @@ def failure(status: str, function: str, code: int) -> Failed:
 def validation_status(code: int) -> str:
     """What a failure to use the device says of it: "unsupported", "busy", else "call_failed"."""
     return "unsupported" if code in _UNSUPPORTED else "busy" if code in _BUSY else "call_failed"
+
+
+def proof_status(code: int) -> str:
+    """What a failure of a copy, a program or its start says of the device that has a context."""
+    return "unsupported" if code in _FAULTS else validation_status(code)

@@ -27,6 +27,7 @@ NAMES = {
     4: "rocblas_status_invalid_size",
     5: "rocblas_status_memory_error",
     6: "rocblas_status_internal_error",
+    11: "rocblas_status_invalid_value",
     14: "rocblas_status_excluded_from_build",
     15: "rocblas_status_arch_mismatch",
 }
@@ -39,26 +40,41 @@ def start(hip: CDLL, step: Step, facts: Facts, version: str | None) -> str:
     `facts` gets its file as "rocblas"; where it is None, "rocblas_problem" says why. On a card that it has no kernels for
     rocBLAS prints that and aborts: the child's end is the answer then.
     """
-    names = _names(version)
-    step(f"load {names[0]}")
     try:
-        library = calling.load([*_beside(hip, names), *names], needs="rocblas_create_handle")
+        library = found(hip, step, version)
     except calling.Failed as refused:
         # No proof against the card: builds of Ollama and llama.cpp bring a rocBLAS of their own.
         facts({"rocblas": None, "rocblas_problem": f"a context alone was made: {refused.message}"})
         return "context"
     facts({"rocblas": calling.loaded_path(library)})
+    run(library, step, "rocblas_destroy_handle", handle(library, step))
+    return "rocBLAS"
+
+
+def found(hip: CDLL, step: Step, version: str | None, others: Sequence[str] = ()) -> CDLL:
+    """The rocBLAS that fits HIP's version, `others` by its name last; Failed("not_loadable") without one."""
+    names = _names(version)
+    elsewhere = [path for path in others if os.path.basename(path) in names]  # noqa: PTH119
+    step(f"load {names[0]}")
+    return calling.load([*beside(hip, names), *names, *elsewhere], needs="rocblas_create_handle")
+
+
+def handle(library: CDLL, step: Step) -> c_void_p:
+    """Starts it. On a card that it has no kernels for it prints that and aborts."""
     initialize = calling.optional(library, "rocblas_initialize")
     if initialize is not None:
         step("rocblas_initialize")
         initialize()
-    handle = c_void_p()
-    for function, argument in (("rocblas_create_handle", byref(handle)), ("rocblas_destroy_handle", handle)):
-        step(function)
-        code = calling.required(library, function)(argument)
-        if code:
-            raise _failure(function, code)
-    return "rocBLAS"
+    made = c_void_p()
+    run(library, step, "rocblas_create_handle", byref(made))
+    return made
+
+
+def run(library: CDLL, step: Step, function: str, *arguments: object) -> None:
+    step(function)
+    code = calling.required(library, function)(*arguments)
+    if code:
+        raise _failure(function, code)
 
 
 def _names(version: str | None) -> tuple[str, ...]:
@@ -68,8 +84,8 @@ def _names(version: str | None) -> tuple[str, ...]:
     return LIBRARIES.get(int(version.partition(".")[0]), every) if version else every
 
 
-def _beside(hip: CDLL, names: Sequence[str]) -> list[str]:
-    """Where the rocBLAS of the same install would lie: two installs may stand side by side, and only one is the loader's."""
+def beside(hip: CDLL, names: Sequence[str]) -> list[str]:
+    """Where these libraries of the same install would lie: two may stand side by side, and only one is the loader's."""
     path = calling.loaded_path(hip)
     return [os.path.join(os.path.dirname(path), name) for name in names] if path else []  # noqa: PTH118, PTH120
 
@@ -77,5 +93,6 @@ def _beside(hip: CDLL, names: Sequence[str]) -> list[str]:
 def _failure(function: str, code: int) -> calling.Failed:
     name = NAMES.get(code)
     words = f"`{function}` answered {name or 'a number without a name'} ({code})"
-    because = "rocBLAS does not start on this card, and no model computes with ROCm without it"
+    what = "multiply" if function == "rocblas_sgemm" else "start"
+    because = f"rocBLAS does not {what} on this card, and no model computes with ROCm without it"
     return calling.Failed(_STATUS.get(code, "call_failed"), f"{words}: {because}", code, name)

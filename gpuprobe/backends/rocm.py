@@ -40,8 +40,8 @@ def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
 
     The partitions of an Instinct card share one UUID; that, and nothing else, tells them from whole cards.
     """
-    versions = _started(library, step, facts)
-    cards = [_Card(library, step, number) for number in range(_counted(library, step))]
+    versions = started(library, step, facts)
+    cards = [Card(library, step, number) for number in range(_counted(library, step))]
     uuids = [card.uuid() for card in cards]
     for card, uuid in zip(cards, uuids, strict=True):
         yield card.described(uuid, versions, is_partition=uuid is not None and uuids.count(uuid) > 1)
@@ -52,16 +52,22 @@ def validate(library: CDLL, step: Step, facts: Facts, device: Json) -> str:
 
     `facts` gets the memory in bytes, and as "rocblas" the file, or why the context alone had to do.
     """
-    versions = _started(library, step, facts)
-    cards = [_Card(library, step, number) for number in range(_counted(library, step))]
-    if device.get("alone") and len(cards) != 1:
-        words = f"the child was to see this device alone and sees {len(cards)}"
-        raise calling.Failed("device_missing", f"{words}: the runtime does not obey the variable that hides the others")
-    _use(cards[calling.chosen(device, [card.number for card in cards if card.is_wanted(device)])], facts)
+    versions = started(library, step, facts)
+    free, total = make_context(wanted_card(library, step, device))
+    facts({"free_memory": free, "total_memory": total})
     return rocblas.start(library, step, facts, versions["runtime_version"])
 
 
-def _started(library: CDLL, step: Step, facts: Facts) -> dict[str, str | None]:
+def wanted_card(library: CDLL, step: Step, device: Json) -> Card:
+    """The device with the wanted identity; Failed("device_missing") where it is not there, or not alone though it should be."""
+    cards = [Card(library, step, number) for number in range(_counted(library, step))]
+    if device.get("alone") and len(cards) != 1:
+        words = f"the child was to see this device alone and sees {len(cards)}"
+        raise calling.Failed("device_missing", f"{words}: the runtime does not obey the variable that hides the others")
+    return cards[calling.chosen(device, [card.number for card in cards if card.is_wanted(device)])]
+
+
+def started(library: CDLL, step: Step, facts: Facts) -> dict[str, str | None]:
     """Starts the runtime and asks its versions. Without a card it answers 101 to this call and 100 to the next (HIP 5.2)."""
     step("hipInit")
     code = calling.required(library, "hipInit")(c_uint(0))
@@ -99,7 +105,7 @@ def _counted(library: CDLL, step: Step) -> int:
     return count.value
 
 
-class _Card:
+class Card:
     """One device while it is asked. What a call could not tell stays unknown; `problems` keeps its words, by field."""
 
     def __init__(self, library: CDLL, step: Step, number: int) -> None:
@@ -217,17 +223,23 @@ def _said(properties: Properties | None, layout: str) -> Json:
     }
 
 
-def _use(card: _Card, facts: Facts) -> None:
-    free, total = c_size_t(_NO_SIZE), c_size_t(_NO_SIZE)
+def make_context(card: Card) -> tuple[int, int]:
+    """Makes a context on the card and gives its free and its total memory in bytes."""
     _run_in_context(card, "hipSetDevice", c_int(card.number))
     _run_in_context(card, "hipFree", c_void_p())  # frees nothing: it makes the context
+    return memory(card)
+
+
+def memory(card: Card) -> tuple[int, int]:
+    """Free and total memory in bytes, as a context on the card sees it."""
+    free, total = c_size_t(_NO_SIZE), c_size_t(_NO_SIZE)
     _run_in_context(card, "hipMemGetInfo", byref(free), byref(total))
     if _NO_SIZE in (free.value, total.value):
         raise calling.Failed("call_failed", "`hipMemGetInfo` answered success and wrote nothing")
-    facts({"free_memory": free.value, "total_memory": total.value})
+    return free.value, total.value
 
 
-def _run_in_context(card: _Card, function: str, *arguments: object) -> None:
+def _run_in_context(card: Card, function: str, *arguments: object) -> None:
     card.step(function)
     code = calling.required(card.library, function)(*arguments)
     if code:

@@ -62,6 +62,8 @@ _MEANINGS = {
     214: "the card's memory has an error that could not be corrected; reset the card or reboot",
     303: "a library that the runtime needs did not start; reinstall ROCm's packages in one release",
     304: "the system refused something to the runtime; look at the permissions of `/dev/kfd` and `/dev/dri`",
+    200: "the runtime does not take the program that its own compiler made; reinstall ROCm's packages in one release",
+    700: "a kernel that is right touched memory that is not there; look at `sudo dmesg | grep -i amdgpu`",
     719: "the card stopped in the middle of a kernel; look at `sudo dmesg | grep -i amdgpu`, and reset it or reboot",
     801: "the runtime cannot do this on this card",
     1052: "the runtime below HIP could not get memory; end programs that hold the card's memory",
@@ -73,6 +75,10 @@ _ELSE = "the kernel log may say more (`sudo dmesg | grep -i -e amdgpu -e kfd`)"
 # Busy: another process decides it. Everything else passes by itself, is a fault that a reset may clear, or says nothing.
 _UNSUPPORTED = frozenset((35, 98, 209, 801))
 _BUSY = frozenset((2, 1052))
+
+# Once there is a context, in which known programs and copies are run: memory that could not be corrected, a program of the
+# runtime's own compiler that it does not take, and a fault in a kernel that is right are answers about this card, too.
+_FAULTS = frozenset((200, 214, 700, 710, 719))
 
 
 def name_of(code: int, library: CDLL | None = None) -> str | None:
@@ -101,3 +107,8 @@ def failure(status: str, function: str, code: int, library: CDLL | None = None) 
 def context_status(code: int) -> str:
     """What a failure to make a context says of the card: "unsupported", "busy" or, undecided, "call_failed"."""
     return "unsupported" if code in _UNSUPPORTED else "busy" if code in _BUSY else "call_failed"
+
+
+def proof_status(code: int) -> str:
+    """What a failure of a copy, a program or its start says of the card that has a context."""
+    return "unsupported" if code in _FAULTS else context_status(code)

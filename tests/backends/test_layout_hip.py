@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.backends import rocm_properties, rocm_results
+from gpuprobe.backends import hiprtc, rocm_compute, rocm_properties, rocm_results
 from tests.doubles import DRIVERS, c_compiler
 
 OLD = rocm_properties.OLD
@@ -37,9 +37,20 @@ def test_the_double_writes_the_old_layout_of_the_header(tmp_path: Path) -> None:
 
 
 def test_error_names_are_those_of_the_header(tmp_path: Path) -> None:
-    numbers = {name: code for code, name in rocm_results.NAMES.items()}
+    numbers = {name: code for code, name in (*rocm_results.NAMES.items(), *hiprtc.NAMES.items())}
 
     assert _printed(tmp_path, *(f'"{name}", (long)({name})' for name in numbers)) == numbers
+
+
+def test_the_kinds_of_copies_are_those_of_the_header(tmp_path: Path) -> None:
+    kinds = {
+        "hipMemcpyHostToDevice": rocm_compute.TO_CARD,
+        "hipMemcpyDeviceToHost": rocm_compute.FROM_CARD,
+        "hipMemcpyDeviceToDevice": rocm_compute.ON_CARD,
+        "hipHostMallocDefault": 0,
+    }
+
+    assert _printed(tmp_path, *(f'"{name}", (long)({name})' for name in kinds)) == kinds
 
 
 @pytest.mark.parametrize("layout", [rocm_properties.R0600, rocm_properties.OLD])
@@ -60,6 +71,7 @@ def _printed(directory: Path, *pairs: str) -> dict[str, int]:
         pytest.skip("no header of HIP 5 here: libamdhip64-dev of Debian 12 brings it, or HIP_INCLUDE names its directory")
     prints = "\n".join(f'printf("%s %ld\\n", {pair});' for pair in pairs)
     lines = ("#define __HIP_PLATFORM_AMD__", "#include <stdio.h>", "#include <stddef.h>", "#include <hip/hip_runtime_api.h>")
+    lines = (*lines, "#include <hip/hiprtc.h>")
     source, program = directory / "print.c", directory / "print"
     source.write_text("\n".join((*lines, f"int main(void) {{\n{prints}\nreturn 0;\n}}\n")))
     subprocess.run([c_compiler(), f"-I{root}", "-o", program, source], check=True, capture_output=True)

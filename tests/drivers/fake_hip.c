@@ -10,6 +10,7 @@
  * CUDA_VISIBLE_DEVICES. HSA_OVERRIDE_GFX_VERSION_<node> and HSA_OVERRIDE_GFX_VERSION change the architecture (libhsakmt: the node
  * of the first card is 1, behind one processor). FAKE_ORDER=reverse changes the order of the listing. FAKE_LOG gets "context PCI".
  *
+ * Memory is real, and the known kernel is computed; see fake_hip_compute.h. -DWITH_HIPRTC: hiprtc is inside, as until release 6.
  * -DOLD_LAYOUT: release 5, which fills the structure of 792 bytes by hipGetDeviceProperties and has no R0600.
  * -DWITHOUT_OLD: release 7, which has only R0600.  -DWITHOUT_UUID, -DWITHOUT_INIT: other missing functions.
  */
@@ -231,7 +232,11 @@ int hipSetDevice(int device) {
 int hipFree(void *memory) {
     char pci[64] = "without";
     FAKE_OR_RETURN();
-    if (memory || current < 0) return 1;
+    if (current < 0) return 1;
+    if (memory) {
+        free(memory);
+        return 0;
+    }
     fake_value(listed[current].line, "pci", pci, sizeof pci);
     fake_log("context", pci);
     return 0;
@@ -244,6 +249,11 @@ int hipMemGetInfo(size_t *available, size_t *total) {
     *available = (size_t)fake_number(listed[current].line, "free", (long long)*total);
     return 0;
 }
+
+#include "fake_hip_compute.h"
+#ifdef WITH_HIPRTC
+#include "fake_hiprtc.h"
+#endif
 
 const char *hipGetErrorName(int code) { /* knows one number that gpuprobe does not */
     return code == 919 ? "hipErrorOfTomorrow" : "hipErrorUnknown";

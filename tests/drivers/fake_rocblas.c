@@ -1,6 +1,7 @@
 /* rocBLAS as far as gpuprobe calls it. Acts by the script in FAKE_ROCBLAS; see fake.h. It is linked with the double of HIP.
  *
  *   targets gfx942 gfx1100    the architectures it has kernels for; without this line every one
+ *   spoil 5                   element 5 of a product comes out wrong
  *
  * Like the real one it starts on every device that HIP lists, and aborts where one of them is of another architecture.
  */
@@ -40,5 +41,22 @@ int rocblas_create_handle(void **handle) {
 int rocblas_destroy_handle(void *handle) {
     FAKE_OR_RETURN();
     free(handle);
+    return 0;
+}
+
+int rocblas_sgemm(void *handle, int left_turned, int right_turned, int m, int n, int k, const float *alpha, const float *left,
+                  int left_rows, const float *right, int right_rows, const float *beta, float *product, int product_rows) {
+    char text[32];
+    FAKE_OR_RETURN();
+    if (!handle) return 1;
+    if (left_turned != 111 || right_turned != 111 || *beta != 0) return 11;
+    for (int column = 0; column < n; column++)
+        for (int row = 0; row < m; row++) {
+            float sum = 0;
+            for (int i = 0; i < k; i++) sum += left[i * left_rows + row] * right[column * right_rows + i];
+            product[column * product_rows + row] = *alpha * sum;
+        }
+    fake_setting("spoil", "-1", text, sizeof text);
+    if (atoi(text) >= 0) product[atoi(text)] += 1;
     return 0;
 }

@@ -1,0 +1,326 @@
+"""ROCm's ladder on doubles of HIP, hiprtc and rocBLAS that hold real memory and compute; AMD's own compiler on our kernel."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuprobe.backends import known_kernel, rocm_results
+from tests.backends.talk import Talk, request, talk
+from tests.backends.vulkan_talk import ENDINGS
+from tests.doubles import described, hip_runtime, rocm_install, rocm_with_a_compiler, script
+
+CARD = "8b5ac29c9e8f1a2b"
+SWITCHES = "gfx942:sramecc+:xnack-"
+FIRST = described(name="Radeon", uuid=CARD, gfx="gfx1100", pci="0000:03:00.0", memory=24 << 30, free=20 << 30)
+SECOND = described(name="Graphics", gfx="gfx1036", pci="0000:0e:00.0", memory=8 << 30)
+ALONE = {"uuid": f"GPU-{CARD}", "number": 0, "copy": 0, "alone": True}
+SEEN_ALONE = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
+RUNGS = ["load", "init", "list", "context", "allocate", "copy", "kernel", "blas", "bandwidth"]
+# Where each call is first made.
+IN_RUNG = {
+    "hipSetDevice": "context",
+    "hipMemGetInfo": "context",
+    "hipMalloc": "allocate",
+    "hipMemcpy": "copy",
+    "hipModuleLoadData": "kernel",
+    "hipModuleGetFunction": "kernel",
+    "hipModuleLaunchKernel": "kernel",
+    "hipDeviceSynchronize": "kernel",
+    "hipModuleUnload": "kernel",
+    "hipHostMalloc": "bandwidth",
+    "hipMemcpyAsync": "bandwidth",
+    "hipStreamSynchronize": "bandwidth",
+}
+COMPILING = ("hiprtcCreateProgram", "hiprtcCompileProgram", "hiprtcGetCodeSize", "hiprtcGetCode", "hiprtcDestroyProgram")
+
+
+def proved(
+    *lines: str,
+    library: Path | None = None,
+    device: dict[str, Any] = ALONE,
+    until: str | None = None,
+    toolkits: tuple[str, ...] = (),
+    rocblas: str = "",
+    compiler: str = "",
+    **environ: str,
+) -> Talk:
+    more = {"purpose": "prove", "device": device, "until": until, "toolkits": list(toolkits)}
+    asked = request(library or rocm_with_a_compiler(), "rocm", **more)
+    scripts = {"FAKE_HIP": script(*(lines or (FIRST,))), "FAKE_ROCBLAS": rocblas, "FAKE_HIPRTC": compiler}
+    return talk(asked, {**scripts, **environ})
+
+
+def failure(answer: Talk) -> dict[str, Any]:
+    assert answer.failed is not None
+    assert "failed" in answer.lines[-1]
+    return answer.failed
+
+
+def figures(answer: Talk) -> dict[str, Any]:
+    return {name: value for each in answer.all("figures") for name, value in each.items()}
+
+
+@pytest.mark.parametrize("gfx", ["gfx1100", SWITCHES])
+def test_a_card_passes_every_rung(gfx: str) -> None:
+    answer = proved(described(uuid=CARD, gfx=gfx, pci="0000:03:00.0"), SECOND, **SEEN_ALONE)
+
+    assert answer.all("rung") == RUNGS
+    assert answer.all("passed") == [{"depth": "bandwidth"}]
+    assert answer.all("not_possible") == []
+    assert answer.is_done
+
+
+@pytest.mark.parametrize("until", RUNGS[1:])
+def test_the_climb_ends_where_it_was_asked_to(until: str) -> None:
+    answer = proved(until=until)
+
+    assert answer.all("rung") == RUNGS[: RUNGS.index(until) + 1]
+    assert answer.all("passed") == [{"depth": until}]
+
+
+def test_memory_and_the_speed_of_copies_are_told() -> None:
+    measured = figures(proved())
+
+    assert (measured["free_bytes"], measured["total_bytes"]) == (20 << 30, 24 << 30)
+    assert (measured["allocated_bytes"], measured["elements"]) == (8 << 20, 1 << 20)
+    for way in ("to_device", "from_device", "on_device"):
+        assert 1 << 20 < measured[f"{way}_bytes_per_second"] < 1 << 45
+        assert measured[f"{way}_copied_bytes"] % (64 << 20) == 0
+
+
+@pytest.mark.parametrize("element", [0, 524289, known_kernel.ELEMENTS - 1])
+def test_one_spoiled_element_of_a_million_is_caught(element: int) -> None:
+    answer = proved(FIRST, f"spoil {element}")
+
+    failed = failure(answer)
+    assert (failed["status"], answer.all("rung")[-1]) == ("wrong_result", "kernel")
+    assert (failed["wrong"]["compared"], failed["wrong"]["different"]) == (known_kernel.ELEMENTS, 1)
+    (first,) = failed["wrong"]["first"]
+    assert first["index"] == element
+    assert first["expected"] ^ first["found"] == 1 << 17
+
+
+def test_a_wrong_product_shows_the_numbers_that_were_expected() -> None:
+    answer = proved(rocblas="spoil 1234")
+
+    failed = failure(answer)
+    assert (failed["status"], answer.all("rung")[-1]) == ("wrong_result", "blas")
+    (first,) = failed["wrong"]["first"]
+    assert (first["index"], first["found"] - first["expected"]) == (1234, 1.0)
+    assert (failed["wrong"]["compared"], failed["wrong"]["different"]) == (64 * 64, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "rung"),
+    [
+        ("corrupt", "copy"),
+        ("silent hipMemcpy@1", "copy"),
+        ("silent hipMemcpy@2", "copy"),
+        ("silent hipMemcpy@3", "copy"),
+        ("silent hipModuleLaunchKernel", "kernel"),
+    ],
+)
+def test_work_that_is_only_said_to_be_done_is_found_out(line: str, rung: str) -> None:
+    answer = proved(FIRST, line)
+
+    assert (failure(answer)["status"], answer.all("rung")[-1]) == ("wrong_result", rung)
+
+
+def test_a_product_that_is_only_said_to_be_made_is_found_out() -> None:
+    failed = failure(proved(rocblas="silent rocblas_sgemm"))
+
+    assert failed["status"] == "wrong_result"
+    assert {each["found"] for each in failed["wrong"]["first"]} == {"nan"}
+
+
+@pytest.mark.parametrize("function", ["hipMalloc", "hipModuleGetFunction", "hipHostMalloc"])
+def test_success_without_an_answer_is_a_failure(function: str) -> None:
+    answer = proved(FIRST, f"silent {function}")
+
+    assert (failure(answer)["status"], answer.all("rung")[-1]) == ("call_failed", IN_RUNG[function])
+    assert answer.exit_code == 0
+
+
+@pytest.mark.parametrize(("function", "rung"), IN_RUNG.items())
+def test_a_call_that_fails_names_its_rung_its_number_and_what_to_do(function: str, rung: str) -> None:
+    answer = proved(FIRST, f"error {function} 719")
+
+    failed = failure(answer)
+    assert answer.all("rung")[-1] == rung
+    status = "call_failed" if rung == "context" else "unsupported"
+    assert (failed["status"], failed["code"], failed["name"]) == (status, 719, "hipErrorLaunchFailure")
+    assert f"`{function}`" in failed["message"]
+    assert "reset it or reboot" in failed["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(2, "busy"), (98, "unsupported"), (200, "unsupported"), (209, "unsupported"), (700, "unsupported"), (999, "call_failed")],
+)
+@pytest.mark.parametrize("function", ["hipModuleLoadData", "hipModuleLaunchKernel", "hipMemcpy"])
+def test_a_number_says_what_it_proves(function: str, code: int, status: str) -> None:
+    failed = failure(proved(FIRST, f"error {function} {code}"))
+
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, rocm_results.NAMES[code])
+
+
+@pytest.mark.parametrize(("code", "status"), [(5, "busy"), (6, "call_failed"), (15, "unsupported")])
+@pytest.mark.parametrize("function", ["rocblas_create_handle", "rocblas_sgemm"])
+def test_what_rocblas_answers_says_what_that_proves(function: str, code: int, status: str) -> None:
+    answer = proved(rocblas=f"error {function} {code}")
+
+    assert (failure(answer)["status"], failure(answer)["code"], answer.all("rung")[-1]) == (status, code, "blas")
+
+
+def test_a_card_that_rocblas_has_no_kernels_for_ends_the_child_at_its_rung() -> None:
+    answer = proved(rocblas="targets gfx900")
+
+    assert (answer.exit_code, answer.all("rung")[-1], answer.steps[-1]) == (-6, "blas", "rocblas_initialize")
+    assert b"GPU arch : gfx1100" in answer.stderr
+
+
+def test_without_rocblas_its_rung_is_not_possible_and_the_climb_goes_on() -> None:
+    answer = proved(library=hip_runtime())
+
+    because = [told["because"] for told in answer.all("not_possible")]
+    assert any("librocblas.so.4" in words for words in because)
+    assert answer.facts["rocblas"] is None
+    assert answer.all("rung") == RUNGS
+    assert answer.is_done
+
+
+def test_a_rocblas_that_was_found_elsewhere_is_taken_where_the_loader_has_none() -> None:
+    elsewhere = str(rocm_install().with_name("librocblas.so.4"))
+
+    answer = proved(library=hip_runtime(), toolkits=("/nowhere/librocblas.so.3", elsewhere))
+
+    assert answer.facts["rocblas"] == elsewhere
+
+
+def test_without_a_compiler_memory_that_the_card_fills_must_do() -> None:
+    answer = proved(library=rocm_install())
+
+    (told,) = answer.all("not_possible")
+    assert "libhiprtc.so.6" in told["because"]
+    assert "the card filled 4 MiB rightly" in told["because"]
+    assert "hipMemset" in answer.steps
+    assert answer.all("passed") == [{"depth": "bandwidth"}]
+
+
+def test_memory_that_the_card_fills_wrongly_is_a_wrong_result() -> None:
+    answer = proved(FIRST, "unfilled 77777", library=rocm_install())
+
+    failed = failure(answer)
+    assert (failed["status"], answer.all("rung")[-1]) == ("wrong_result", "kernel")
+    assert (failed["wrong"]["different"], failed["wrong"]["first"][0]["index"]) == (1, 77777 // 4)
+
+
+def test_a_compiler_inside_the_runtime_serves_as_well() -> None:
+    answer = proved(FIRST, library=hip_runtime("OLD_LAYOUT", "WITH_HIPRTC"), until="kernel")
+
+    assert answer.all("passed") == [{"depth": "kernel"}]
+    assert "hiprtcCompileProgram" in answer.steps
+
+
+@pytest.mark.parametrize("version", [50221153, 60342134, 70110000])
+def test_only_the_compiler_of_the_same_release_is_looked_for(version: int) -> None:
+    steps = proved(FIRST, f"version {version}", library=hip_runtime()).steps
+
+    assert [step for step in steps if "hiprtc" in step] == [f"load libhiprtc.so.{version // 10**7}"]
+
+
+@pytest.mark.parametrize("function", COMPILING)
+def test_a_compiler_that_fails_says_nothing_against_the_card(function: str) -> None:
+    answer = proved(compiler=f"error {function} 11")
+
+    (told,) = answer.all("not_possible")
+    assert (told["code"], told["name"]) == (11, "HIPRTC_ERROR_INTERNAL_ERROR")
+    assert f"`{function}`" in told["because"]
+    assert answer.is_done
+
+
+def test_a_compiler_that_refuses_is_quoted() -> None:
+    answer = proved(compiler=script("targets gfx900", "log error: unknown target CPU 'gfx1100'"))
+
+    (told,) = answer.all("not_possible")
+    assert told["name"] == "HIPRTC_ERROR_COMPILATION"
+    assert "it says: error: unknown target CPU 'gfx1100'" in told["because"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [("log",), ("error hiprtcGetProgramLog 4", "log x"), ("error hiprtcGetProgramLogSize 4",), ("log_size 9999999999",)],
+)
+def test_a_compiler_that_refuses_without_a_word_is_told_without_one(lines: tuple[str, ...]) -> None:
+    answer = proved(compiler=script("targets gfx900", *lines))
+
+    (told,) = answer.all("not_possible")
+    assert "it says" not in told["because"]
+    assert answer.is_done
+
+
+def test_code_without_a_byte_is_none() -> None:
+    (told,) = proved(compiler="bytes 0").all("not_possible")
+
+    assert "no bytes" in told["because"]
+
+
+def test_less_memory_than_is_needed_is_refused_before_anything_is_taken() -> None:
+    answer = proved(described(uuid=CARD, free=7 << 20))
+
+    failed = failure(answer)
+    assert (failed["status"], answer.all("rung")[-1]) == ("busy", "allocate")
+    assert "8 MiB are needed and 7 MiB of the card's memory are free" in failed["message"]
+    assert "hipMalloc" not in answer.steps
+
+
+@pytest.mark.parametrize(("free", "status"), [(20 << 30, "unsupported"), (100 << 20, "busy")])
+def test_memory_that_runs_out_is_the_card_s_own_fault_where_plenty_is_free(free: int, status: str) -> None:
+    failed = failure(proved(described(uuid=CARD, free=free), "error hipMalloc 2"))
+
+    assert (failed["status"], failed["name"]) == (status, "hipErrorOutOfMemory")
+
+
+@pytest.mark.parametrize("line", ["error hipHostMalloc 2", "error hipMalloc@6 2", "error hipMalloc@7 2"])
+def test_memory_that_runs_out_for_the_timed_copies_is_no_failure(line: str) -> None:
+    answer = proved(FIRST, line)
+
+    (told,) = answer.all("not_possible")
+    assert told["name"] == "hipErrorOutOfMemory"
+    assert answer.all("passed") == [{"depth": "blas"}]
+
+
+@pytest.mark.parametrize(("verb", "ending"), ENDINGS)
+@pytest.mark.parametrize(("function", "rung"), [("hipMemcpy", "copy"), ("hipModuleLaunchKernel", "kernel")])
+def test_a_runtime_that_dies_names_its_rung_and_its_step(function: str, rung: str, verb: str, ending: int) -> None:
+    answer = proved(FIRST, verb.format(function))
+
+    assert (answer.exit_code, answer.all("rung")[-1], answer.steps[-1]) == (ending, rung, function)
+
+
+@pytest.mark.parametrize("gfx", ["gfx900", "gfx90a:sramecc+:xnack-", "gfx1030"])
+def test_amd_s_own_compiler_takes_the_kernel(gfx: str) -> None:
+    """Debian's HIP 5.2 has hiprtc inside, which needs no card."""
+    library = "libamdhip64.so.5"
+    program = f"""
+import ctypes, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from gpuprobe.backends import hiprtc
+try:
+    library = ctypes.CDLL({library!r})
+except OSError:
+    sys.exit(77)
+code = hiprtc.compiled(hiprtc.found(library, print, "5.2.21153"), print, {gfx!r})
+print("code", code[:4] == b"\\x7fELF", b"probe.kd" in code)
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    if answer.returncode == 77:
+        pytest.skip(f"no `{library}` here (`libamdhip64-5`)")
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.splitlines()[-1] == "code True True"
