@@ -119,3 +119,11 @@ def test_a_capture_of_a_cut_card_gives_the_same_devices(tmp_path: Path) -> None:
     assert captured.code == 0
     assert len(document["devices"]) == 3
     assert {each["validation"]["verdict"] for each in document["devices"]} == {"supported"}
+
+
+def test_each_slice_is_proved_by_itself() -> None:
+    document = answered("validate", **cut(WHOLE, *PARTS))
+
+    assert [view["id"] for view in document["views"]] == list(SLICES)
+    assert {(view["verdict"], view["depth"]) for view in document["views"]} == {("supported", "bandwidth")}
+    assert document["summary"]["text"] == "3 of 3 views passed; all 3 slices work"

@@ -133,11 +133,12 @@ def conclusion(inventory: Inventory, shown: Sequence[View], strict: bool) -> tup
 
 def _about_cards(cards: Sequence[Sequence[View]]) -> str:
     failed, undecided = sum(map(has_failed, cards)), sum(map(is_undecided, cards))
+    noun = "slice" if any(view.device.partition for card in cards for view in card) else "card"
     parts = [
-        f"{failed} of {_counted(len(cards), 'card')} failed" if failed else "",
-        f"{undecided} of {_counted(len(cards), 'card')} could not be decided" if undecided else "",
+        f"{failed} of {_counted(len(cards), noun)} failed" if failed else "",
+        f"{undecided} of {_counted(len(cards), noun)} could not be decided" if undecided else "",
     ]
-    works = {1: "the card works", 2: "both cards work"}.get(len(cards), f"all {len(cards)} cards work")
+    works = {1: f"the {noun} works", 2: f"both {noun}s work"}.get(len(cards), f"all {len(cards)} {noun}s work")
     return ", ".join(part for part in parts if part) or works
 
 
