@@ -59,6 +59,39 @@ def double(
     return Build(library, backend, (first,))
 
 
+def ollama(directory: Path) -> Path:
+    """`lib/ollama` of an install: the real base libraries, the real `cuda_v13` and `vulkan`, and `cuda_v12` by a double, as
+    no real one is to be had. Both CUDA builds list what the double of libcuda lists; the doubles below the real one lie beside
+    it, as NVIDIA's libraries do in an install."""
+    (top := directory / "lib" / "ollama").mkdir(parents=True)
+    newer, other = cuda(), vulkan()
+    (registry,) = newer.path.parent.glob("libggml.*.so")
+    _linked(newer.before[0], top / "libggml-base.so")
+    _linked(registry, top / "libggml.so")
+    _linked(newer.path, top / "cuda_v13" / newer.path.name)
+    for library in newer.directories[0].glob("*.so.13"):
+        _linked(library, top / "cuda_v13" / library.name)
+    _linked(other.path, top / "vulkan" / other.path.name)
+    older = double(top / "cuda_v12", "archs 500,520,600,610,700,750,800,860,890,900", "over libcuda.so.1")
+    older.before[0].unlink()
+    return top
+
+
+def variant(top: Path, name: str, library: str) -> Build:
+    """One folder of an install, loaded as Ollama loads it."""
+    (path,) = (top / name).glob("libggml-*.so")
+    return Build(library, path, (top / "libggml-base.so", top / "libggml.so"), (top, top / name, cuda_driver().parent))
+
+
+def _linked(source: Path, target: Path) -> None:
+    """Some are large; a copy where the two are on different file systems."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
+
+
 @functools.cache
 def _base(*defines: str) -> Path:
     source, soname = DRIVERS / "fake_ggml_base.c", "libggml-base.so"

@@ -44,7 +44,22 @@ CARDS = [
     ("NVIDIA GeForce RTX 4090", "discrete", "0000:01:00.0", 24 * GiB, 20 * GiB),
     ("AMD Radeon 780M (RADV PHOENIX)", "integrated", "0000:c5:00.0", 8 * GiB, 7 * GiB),
 ]
-VULKAN = [ggml_world.vulkan, ggml_world.whole_vulkan]
+
+
+def libggml() -> Build:
+    """The same build by the library that holds its registry, which needs all its backends."""
+    build = ggml_world.whole_vulkan()
+    return build._replace(path=build.path.with_name("libggml.so"))
+
+
+def behind_libggml() -> Build:
+    """The same build with that library beside its base library, and nothing on the loader's path. A wheel has no links: each
+    library lies there three times, and two copies of the backend in one process end in a segmentation fault."""
+    build = ggml_world.whole_vulkan()
+    return build._replace(before=(*build.before, build.path.with_name("libggml.so")), directories=())
+
+
+VULKAN = [ggml_world.vulkan, ggml_world.whole_vulkan, libggml, behind_libggml]
 
 
 @pytest.fixture
@@ -206,6 +221,16 @@ def test_a_double_of_a_backend_is_listed_behind_the_real_base_library(tmp_path: 
     assert answer.facts["architectures"] == ["500", "610"]
 
 
+def test_a_double_of_a_backend_has_the_real_base_librarys_memory_and_computes_nothing(tmp_path: Path) -> None:
+    build = ggml_world.double(tmp_path, described(name="GTX 1080", memory=8 * GiB))
+
+    answer = build._replace(before=ggml_world.vulkan().before).talk(purpose="prove", device={"number": 0})
+
+    assert answer.is_done
+    assert answer.all("passed") == [{"depth": "copy"}]
+    assert len(answer.all("not_possible")) == 1
+
+
 def test_the_cuda_build_lists_two_cards_over_the_doubles() -> None:
     answer = ggml_world.cuda().talk({"FAKE_CUDA": H100})
 
@@ -215,10 +240,56 @@ def test_the_cuda_build_lists_two_cards_over_the_doubles() -> None:
     assert answer.facts["architectures"] == ["750", "800", "860", "890", "900", "1200", "1210"]
 
 
+def test_an_older_cuda_build_beside_the_newer_lists_the_same_cards_for_other_architectures(tmp_path: Path) -> None:
+    """`cuda_v12` is a double behind the real base library and the programs' own loader; `cuda_v13` is real."""
+    top = ggml_world.ollama(tmp_path)
+    mixed = {"FAKE_CUDA": script(H100, described(name="GTX 1080", cc="6.1", pci="0000:03:00.0", memory=8 * GiB, a102=0))}
+
+    older, newer = (ggml_world.variant(top, name, "CUDA").talk(mixed) for name in ("cuda_v12", "cuda_v13"))
+
+    assert older.is_done and newer.is_done
+    assert known(older) == known(newer)
+    assert [device["compute_major"] for device in older.devices] == [9, 9, 6]
+    assert ("610" in older.facts["architectures"], "610" in newer.facts["architectures"]) == (True, False)
+
+
+def test_both_cuda_builds_of_an_install_obey_cudas_list(tmp_path: Path) -> None:
+    top = ggml_world.ollama(tmp_path)
+
+    answers = [
+        ggml_world.variant(top, name, "CUDA").talk({"FAKE_CUDA": H100, "CUDA_VISIBLE_DEVICES": "1"})
+        for name in ("cuda_v12", "cuda_v13")
+    ]
+
+    assert [[device["pci_id"] for device in answer.devices] for answer in answers] == [["0000:02:00.0"]] * 2
+
+
+def test_an_install_without_a_driver_says_so_in_both_cuda_builds(tmp_path: Path) -> None:
+    top = ggml_world.ollama(tmp_path)
+
+    answers = [ggml_world.variant(top, name, "CUDA").talk({"FAKE_CUDA": ""}) for name in ("cuda_v12", "cuda_v13")]
+
+    assert [answer.failed["status"] for answer in answers if answer.failed] == ["init_failed"] * 2
+
+
 def test_the_cuda_build_starts_on_the_wanted_card() -> None:
     answer = ggml_world.cuda().talk({"FAKE_CUDA": H100}, purpose="validate", device={"pci_id": "0000:02:00.0", "number": 0})
 
     assert answer.all("passed") == [{"depth": "context"}]
+    assert (answer.facts["free_memory"], answer.facts["total_memory"]) == (79 * GiB, 80 * GiB)
+
+
+@pytest.mark.parametrize(("code", "status"), [(2, "busy"), (46, "busy"), (999, "unsupported")])
+def test_a_card_that_gives_the_cuda_build_no_context_is_told_from_one_that_does(code: int, status: str) -> None:
+    """The build itself goes on: it says in its log that it reports no memory, and starts its backend."""
+    no_context = {"FAKE_CUDA": H100, "FAKE_CUDART": f"error cudaMemGetInfo {code}"}
+
+    answer = ggml_world.cuda().talk(no_context, purpose="validate", device={"number": 1})
+
+    assert answer.failed is not None
+    assert answer.failed["status"] == status
+    assert "the build finds no memory on the device: " in answer.failed["message"]
+    assert "cudaMemGetInfo failed" in answer.failed["message"]
 
 
 def test_the_cuda_build_makes_contexts_on_all_cards_while_it_lists(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def _advice(words: str) -> str:
     if _NO_FILE in words:
         return "install the package that brings the missing file"
     if "undefined symbol" in words or "version `" in words:
-        return "libraries of different releases are mixed: reinstall the driver's packages in one version"
+        return "libraries of different releases are mixed: reinstall what brings them in one version"
     if "wrong ELF class" in words or "invalid ELF header" in words:
         return "it was built for another kind of machine, or is damaged: reinstall the package that brings it"
     return "reinstall the package that brings it"

@@ -7,11 +7,9 @@ fails after its start. A build speaks for the library that it was built for: its
 from __future__ import annotations
 
 import os
-from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int32, c_size_t, c_void_p, cast
 
-from gpuprobe.backends import calling
+from gpuprobe.backends import calling, ggml_devices
 from gpuprobe.backends.ggml_build import Build
-from gpuprobe.backends.ggml_structs import Properties
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,29 +34,22 @@ _OWN_REGISTRY = {
 }
 _REGISTERED_AS = {"Metal": "MTL", "Level Zero": "SYCL"}
 
-# ggml-cuda calls every card a GPU, integrated ones too (which it left out again after wrong results); ggml-vulkan does not.
-_TELLS_INTEGRATED = {"Vulkan", "Metal"}
-# ggml has no type for them: it calls them a GPU and warns. The names are Mesa's and SwiftShader's own.
-_SOFTWARE = ("llvmpipe (", "SwiftShader Device (")
-
-_MOST_FEATURES, _MOST_DEVICES = 64, 1024
-
-
-class _Feature(Structure):
-    _fields_ = (("name", c_char_p), ("value", c_char_p))
+_MOST_DEVICES = 1024
 
 
 def load(candidates: Sequence[str], paths: Sequence[str], before: Sequence[str], library: str) -> Build:
-    """The build whose backend is the first candidate that loads behind `before`; Failed("not_loadable") else.
+    """The build whose backend is the first candidate that loads; Failed("not_loadable") where none or one of `before` does not.
 
-    The base libraries come first and for everyone, because a backend that lies in a folder of its own finds them only so.
+    The base library, the first of `before`, comes first and for everyone: a backend in a folder of its own finds it only so.
+    The others, which hold the registry, come behind the backend: that of a build without plug-ins needs the backends too, and
+    where a package has copies in place of links, it would bring a second one, which crashes beside the first.
     """
     if os.name == "nt":  # a DLL is looked for in the folders of `PATH` by programs, but not by Python
         for directory in {os.path.dirname(path) for path in (*before, *candidates)}:  # noqa: PTH120
             os.add_dll_directory(directory)  # type: ignore[attr-defined, unused-ignore]
-    first = [calling.load([path], everywhere=True) for path in before]
+    first = [calling.load([path], everywhere=True) for path in before[:1]]
     backend = calling.load(candidates)
-    return Build(backend._name, backend, first, library)
+    return Build(backend._name, backend, first + [calling.load([path]) for path in before[1:]], library)
 
 
 def loaded_path(build: Build) -> str | None:
@@ -71,20 +62,24 @@ def devices(build: Build, step: Step, facts: Facts) -> Iterator[Json]:
     Its capabilities are the build's: "architectures" as it was compiled for ("750"), "ggml_version" and "features".
     """
     registry = started(build, step)
-    known = told_facts(build, registry)
+    known = ggml_devices.facts_of(build, registry)
     facts(known)
     handles = _handles(build, registry)
-    if not handles and build.said:
-        raise _nothing_listed(build)
+    if not handles and (words := build.last_words()):
+        # A build lists none both where there is none and where its driver would not start: only its words tell.
+        status = "init_failed" if "failed to initialize" in words else "no_devices"
+        raise calling.Failed(status, f"the build lists no device: {words}")
     for number, handle in enumerate(handles):
-        yield _described(build, registry, number, handle, known)
+        yield ggml_devices.described(build, registry, number, handle, known)
 
 
 def validate(build: Build, step: Step, facts: Facts, device: Json) -> str:
     """Start the backend on the wanted device, which makes its context, and end it: "context"."""
     registry = started(build, step)
-    facts(told_facts(build, registry))
-    backend = backend_on(build, wanted(build, registry, device))
+    facts(ggml_devices.facts_of(build, registry))
+    handle = wanted(build, registry, device)
+    backend = backend_on(build, handle)
+    facts(memory_on(build, handle))
     build.call("ggml_backend_free", backend)
     return "context"
 
@@ -109,22 +104,24 @@ def backend_on(build: Build, handle: int) -> int:
     backend: int | None = build.call("ggml_backend_dev_init", handle, None)
     if backend:
         return backend
+    raise _unusable(build, "`ggml_backend_dev_init` started nothing on the device")
+
+
+def memory_on(build: Build, handle: int) -> Json:
+    """The "free_memory" and "total_memory" in bytes of a device that a backend was started on; Failed where it has none.
+
+    Only this makes the context of CUDA and HIP: their backends start without one, and tell a failure as no memory at all.
+    """
+    free, total = ggml_devices.memory(build, handle)
+    if not total:
+        raise _unusable(build, "the build finds no memory on the device")
+    return {"free_memory": free, "total_memory": total} if free else {"total_memory": total}
+
+
+def _unusable(build: Build, what: str) -> calling.Failed:
     words = build.last_words() or "it gives no reason"
-    status = "busy" if "out of memory" in words.lower() else "unsupported"
-    raise calling.Failed(status, f"`ggml_backend_dev_init` started nothing on the device: {words}")
-
-
-def told_facts(build: Build, registry: int) -> Json:
-    """Of the build itself: "ggml_version", "ggml_commit", "features" and the "architectures" among them, as far as it tells."""
-    features = _features(build, registry)
-    compiled = features.get("ARCHS")
-    known = {
-        "ggml_version": build.text("ggml_version"),
-        "ggml_commit": build.text("ggml_commit"),
-        "architectures": [each for each in compiled.split(",") if each] if compiled else None,
-        "features": features or None,
-    }
-    return {key: value for key, value in known.items() if value is not None}
+    is_busy = any(each in words.lower() for each in ("out of memory", "busy"))
+    return calling.Failed("busy" if is_busy else "unsupported", f"{what}: {words}")
 
 
 def _way_in(build: Build) -> tuple[str, tuple[bytes, ...]]:
@@ -144,100 +141,11 @@ def _way_in(build: Build) -> tuple[str, tuple[bytes, ...]]:
     raise calling.Failed("not_loadable", f"{words}: it is another library, or a damaged one")
 
 
-def _features(build: Build, registry: int) -> dict[str, str]:
-    """As the build names them; empty where it has none to tell or no function to tell them by."""
-    if not build.has("ggml_backend_reg_get_proc_address"):
-        return {}
-    address = build.call("ggml_backend_reg_get_proc_address", registry, b"ggml_backend_get_features")
-    if not address:
-        return {}
-    build.step("ggml_backend_get_features")
-    first = CFUNCTYPE(c_void_p, c_void_p)(address)(registry)
-    told = cast(first, POINTER(_Feature)) if first else ()
-    known = {}
-    for each in range(_MOST_FEATURES if first else 0):
-        if not told[each].name:
-            break
-        known[told[each].name.decode(errors="replace")] = (told[each].value or b"").decode(errors="replace")
-    return known
-
-
 def _handles(build: Build, registry: int) -> list[int]:
     count = build.call("ggml_backend_reg_dev_count", registry)
     if count > _MOST_DEVICES:
         raise calling.Failed("call_failed", f"`ggml_backend_reg_dev_count` answered {count}: what was loaded is no ggml build")
     return [build.call("ggml_backend_reg_dev_get", registry, number) for number in range(count)]
-
-
-def _nothing_listed(build: Build) -> calling.Failed:
-    """No device, with the build's own words: it lists none both where there is none and where its driver would not start."""
-    words = build.last_words() or ""
-    status = "init_failed" if "failed to initialize" in words else "no_devices"
-    return calling.Failed(status, f"the build lists no device: {words}")
-
-
-def _described(build: Build, registry: int, number: int, handle: int, known: Json) -> Json:
-    free, total = _memory(build, handle)
-    told = _properties(build, registry, handle, total)
-    name = build.text("ggml_backend_dev_description", handle)
-    compute, gfx_target = _from_log(build.said, number)
-    compute = told["compute"] or compute
-    return {
-        "number": number,
-        "name": name,
-        "description": build.text("ggml_backend_dev_name", handle),
-        "type": _type(build.library, told["type"], name),
-        "pci_id": told["pci_id"],
-        **_uuid(told["identifier"]),
-        "compute_major": compute[0] if compute else None,
-        "compute_minor": compute[1] if compute else None,
-        "gfx_target": gfx_target,
-        "total_memory": total or None,
-        # ggml answers 0 where it has nothing to report.
-        "free_memory": free or None,
-        "capabilities": {key: known[key] for key in ("architectures", "ggml_version", "features") if key in known},
-    }
-
-
-def _memory(build: Build, handle: int) -> tuple[int, int]:
-    free, total = c_size_t(calling.UNTOUCHED_64), c_size_t(calling.UNTOUCHED_64)
-    build.call("ggml_backend_dev_memory", handle, byref(free), byref(total))
-    return calling.known(free.value) or 0, calling.known(total.value) or 0
-
-
-def _properties(build: Build, registry: int, handle: int, total: int) -> Json:
-    # Every registry begins with the version of the interface that it was built for.
-    api_version = c_int32.from_address(registry).value
-    properties = Properties()
-    build.call("ggml_backend_dev_get_props", handle, byref(properties.room))
-    properties.recognise(api_version, total)
-    return properties.known(api_version)
-
-
-def _type(library: str, told: str | None, name: str | None) -> str:
-    if name is not None and name.startswith(_SOFTWARE):
-        return "software"
-    if told == "gpu":
-        return "discrete" if library in _TELLS_INTEGRATED else "unknown"
-    return told or "unknown"
-
-
-def _uuid(identifier: str | None) -> Json:
-    """Ollama's identifier where it is NVIDIA's UUID: "GPU-" and 36 characters. Others it counts or makes up."""
-    is_uuid = identifier is not None and identifier.startswith(("GPU-", "MIG-")) and len(identifier) == 40
-    return {"uuid": identifier, "uuid_space": "nvidia"} if is_uuid else {}
-
-
-def _from_log(said: bytes, number: int) -> tuple[tuple[int, int] | None, str | None]:
-    """The compute capability or the gfx target, which ggml-cuda and ggml-hip tell in their log only (0.12 to 0.25):
-    "  Device 0: NVIDIA H100 80GB HBM3, compute capability 9.0, VMM: no", "  Device 0: AMD …, gfx1100 (0x1100), VMM: …"."""
-    marks = (line for line in said.decode(errors="replace").splitlines() if line.startswith(f"  Device {number}: "))
-    line = next(marks, "")
-    major, dot, minor = line.rpartition(", compute capability ")[2].partition(",")[0].partition(".")
-    if dot and major.isdecimal() and minor.isdecimal():
-        return (int(major), int(minor)), None
-    target = line.rpartition(" (0x")[0].rpartition(", ")[2]
-    return None, target if target.startswith("gfx") else None
 
 
 def wanted(build: Build, registry: int, device: Json) -> int:
@@ -249,7 +157,7 @@ def wanted(build: Build, registry: int, device: Json) -> int:
         return handles[calling.chosen(device, matches)]
     matches = []
     for number, handle in enumerate(handles):
-        told = _properties(build, registry, handle, _memory(build, handle)[1])
-        if {**_uuid(told["identifier"]), "pci_id": told["pci_id"]}.get(key) == device[key]:
+        told = ggml_devices.properties(build, registry, handle, ggml_devices.memory(build, handle)[1])
+        if {**ggml_devices.uuid(told["identifier"]), "pci_id": told["pci_id"]}.get(key) == device[key]:
             matches.append(number)
     return handles[calling.chosen(device, matches)]

@@ -42,7 +42,6 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "ggml_backend_metal_reg": (c_void_p,),
     "ggml_backend_sycl_reg": (c_void_p,),
     "ggml_backend_reg_by_name": (c_void_p, c_char_p),
-    "ggml_backend_reg_name": (c_char_p, c_void_p),
     "ggml_backend_reg_dev_count": (c_size_t, c_void_p),
     "ggml_backend_reg_dev_get": (c_void_p, c_void_p, c_size_t),
     "ggml_backend_reg_get_proc_address": (c_void_p, c_void_p, c_char_p),
@@ -69,6 +68,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "ggml_backend_graph_compute": (c_int, c_void_p, c_void_p),
 }
 _MOST_SAID = 1 << 16  # bytes of the log that are kept
+_CONTENT = "load_backend: loaded "
 
 
 class Build:
@@ -102,9 +102,10 @@ class Build:
             self.call("ggml_log_set", self._hears, None)
 
     def last_words(self) -> str | None:
-        """The last line of the log that has words in it."""
+        """The last line of the log that has words in it, and is not that of `ggml_backend_load` about its own success: it
+        is content with a backend without devices."""
         lines = [line.strip() for line in self.said.decode(errors="replace").splitlines()]
-        return next((line for line in reversed(lines) if line), None)
+        return next((line for line in reversed(lines) if line and not line.startswith(_CONTENT)), None)
 
     def _found(self, name: str) -> Callable[..., Any] | None:
         for library in (self.backend, *reversed(self.before)):

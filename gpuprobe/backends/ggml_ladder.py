@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from ctypes import create_string_buffer
 
-from gpuprobe.backends import calling, comparing, ggml
+from gpuprobe.backends import calling, comparing, ggml, ggml_devices
 from gpuprobe.backends.ggml_build import ContextParameters
 
 TYPE_CHECKING = False
@@ -78,13 +78,14 @@ def climb(build: Build, ladder: Ladder, device: Json) -> None:
     if not ladder.rung("init"):
         return
     registry = ggml.started(build, ladder.step)
-    ladder.facts(ggml.told_facts(build, registry))
+    ladder.facts(ggml_devices.facts_of(build, registry))
     if not ladder.rung("list"):
         return
     handle = ggml.wanted(build, registry, device)
     if not ladder.rung("context"):
         return
     backend = ggml.backend_on(build, handle)
+    ladder.facts(ggml.memory_on(build, handle))
     if ladder.rung("allocate") and _has(build, ladder, _FOR_BUFFERS):
         place = _Place(build, handle, backend)
         _allocate(place, ladder)

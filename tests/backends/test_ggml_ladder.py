@@ -39,7 +39,7 @@ def test_a_validation_starts_the_backend_on_the_wanted_device_alone(tmp_path: Pa
     answer = a_build(tmp_path).talk({"FAKE_LOG": str(log)}, purpose="validate", device=SECOND)
 
     assert answer.all("passed") == [{"depth": "context"}]
-    assert answer.steps[-2:] == ["ggml_backend_dev_init", "ggml_backend_free"]
+    assert answer.steps[-3:] == ["ggml_backend_dev_init", "ggml_backend_dev_memory", "ggml_backend_free"]
     assert log.read_text() == "init CUDA1\n"
 
 

@@ -109,8 +109,10 @@ int cudaMemcpyAsync(void *to, const void *from, size_t bytes, int kind, void *st
     return 0;
 }
 
-const char *cudaGetErrorString(int code) {
+const char *cudaGetErrorString(int code) { /* in the real one's words where something hangs on them */
     static char words[64];
     snprintf(words, sizeof words, "error %d of the double", code);
+    if (code == 2) return "out of memory";
+    if (code == 46) return "CUDA-capable device(s) is/are busy or unavailable";
     return code == 100 ? "no CUDA-capable device is detected" : words;
 }

@@ -7,6 +7,7 @@
  *   load log="…"              said in the log while the build starts
  *   start log="…"             said in the log where a device does not start
  *   api 2                     the version of the interface
+ *   over libcuda.so.1         its devices are those of this library, which it loads and starts as ggml-cuda starts CUDA
  *   device KEY=VALUE…         name, memory and free (bytes), pci, type (1 GPU, 2 integrated GPU), id (Ollama's identifier), cc ("6.1"),
  *                             integrated (Ollama's)
  *
@@ -107,6 +108,19 @@ static const char *backend_name(struct backend *backend) {
     return library;
 }
 
+/* Memory is the base library's own, of the processor; the double has none. */
+__attribute__((weak)) void *ggml_backend_cpu_buffer_type(void);
+
+static void *device_buffers(struct device *device) {
+    (void)device;
+    return ggml_backend_cpu_buffer_type ? ggml_backend_cpu_buffer_type() : NULL;
+}
+
+static int device_supports(struct device *device, const void *product) { /* a bool: nothing is computed here */
+    (void)device, (void)product;
+    return 0;
+}
+
 static struct backend *device_start(struct device *device, const char *parameters) {
     (void)parameters;
     if (fake_at("ggml_backend_dev_init")) {
@@ -117,6 +131,8 @@ static struct backend *device_start(struct device *device, const char *parameter
     struct backend *backend = calloc(1, sizeof *backend);
     backend->name = backend_name;
     backend->end = (void (*)(struct backend *))free;
+    /* Its device lies behind the functions, of which there are 13 to 16 by the release; the last are for events only. */
+    for (int i = 11; i < 32; i++) backend->rest[i] = device;
     return backend;
 }
 
@@ -158,17 +174,59 @@ static void read_features(void) {
     }
 }
 
+static void add_device(const char *line) {
+    if (count == LISTED) return;
+    snprintf(lines[count], sizeof lines[count], " %s", line);
+    snprintf(names[count], sizeof names[count], "%s%d", library, (int)count);
+    devices[count] = (struct device){
+        device_name, device_description, device_memory, device_type, device_properties, device_start, device_buffers,
+        {NULL, NULL, (void *)device_supports}, &registry, NULL,
+    };
+    count++;
+}
+
 static void read_devices(void) {
-    for (const char *line = fake_script(FAKE_VARIABLE); *line && count < LISTED; line = fake_next_line(line)) {
+    for (const char *line = fake_script(FAKE_VARIABLE); *line; line = fake_next_line(line)) {
         const char *device = fake_rest(line, "device");
+        char copy[1024];
         if (!device) continue;
-        snprintf(lines[count], sizeof lines[count], " %.*s", (int)strcspn(device, "\n"), device);
-        snprintf(names[count], sizeof names[count], "%s%d", library, (int)count);
-        devices[count] = (struct device){
-            device_name, device_description, device_memory, device_type, device_properties, device_start, NULL, {NULL}, &registry, NULL,
-        };
-        count++;
+        snprintf(copy, sizeof copy, "%.*s", (int)strcspn(device, "\n"), device);
+        add_device(copy);
     }
+}
+
+static void *driver;
+#define DRIVER(name, ...) ((int (*)(__VA_ARGS__))(uintptr_t)dlsym(driver, #name))
+
+static void add_card(int number) {
+    char name[256] = "", pci[32] = "", line[1024];
+    int card = 0, major = 0, minor = 0;
+    size_t available = 0, total = 0;
+    void *context = NULL;
+    DRIVER(cuDeviceGet, int *, int)(&card, number);
+    DRIVER(cuDeviceGetName, char *, int, int)(name, sizeof name, card);
+    DRIVER(cuDeviceGetPCIBusId, char *, int, int)(pci, sizeof pci, card);
+    DRIVER(cuDeviceGetAttribute, int *, int, int)(&major, 75, card);
+    DRIVER(cuDeviceGetAttribute, int *, int, int)(&minor, 76, card);
+    DRIVER(cuDevicePrimaryCtxRetain, void **, int)(&context, card);
+    DRIVER(cuCtxSetCurrent, void *)(context);
+    DRIVER(cuMemGetInfo_v2, size_t *, size_t *)(&available, &total);
+    for (char *letter = pci; *letter; letter++) *letter = (char)tolower((unsigned char)*letter);
+    snprintf(line, sizeof line, "  Device %d: %s, compute capability %d.%d, VMM: no", number, name, major, minor);
+    say(line);
+    snprintf(line, sizeof line, "name=\"%s\" pci=%s memory=%zu free=%zu cc=%d.%d", name, pci, total, available, major, minor);
+    add_device(line);
+}
+
+static void add_cards(const char *file) {
+    int cards = 0;
+    driver = dlopen(file, RTLD_NOW);
+    int code = driver ? DRIVER(cuInit, unsigned)(0) : 999;
+    char line[128];
+    snprintf(line, sizeof line, "ggml_cuda_init: failed to initialize CUDA: error %d of the double", code);
+    if (code) say(line);
+    else DRIVER(cuDeviceGetCount, int *)(&cards);
+    for (int number = 0; number < cards; number++) add_card(number);
 }
 
 #ifdef NEEDS
@@ -181,13 +239,15 @@ int ggml_backend_score(void) { return SCORE; }
 #endif
 
 static struct registry *started(void) {
-    char api[16];
+    char api[16], over[256];
+    fake_setting("over", "", over, sizeof over);
     fake_setting("library", "CUDA", library, sizeof library);
     fake_setting("api", LAYOUT == LLAMA_1 || LAYOUT == OLLAMA_1 ? "1" : "2", api, sizeof api);
     say_all("load");
     count = 0;
     read_features();
     read_devices();
+    if (over[0]) add_cards(over);
     registry = (struct registry){atoi(api), registry_name, registry_count, registry_device, registry_address, NULL};
     return &registry;
 }
