@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from gpuprobe.judging.proofs import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import Evidence, Host, Inventory, Outcome, Probe, Purpose, Status, Wanted
@@ -19,7 +20,7 @@ MOST_CHILDREN = 16
 
 Watch = Callable[[str], None]
 
-_PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE)
+_PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE, Purpose.PROVE)
 
 
 def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen record
@@ -30,7 +31,7 @@ def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen r
     """
     from gpuprobe.survey.host import read_host
 
-    return judge(gather(read_host(), wanted), wanted)
+    return judge(gather(read_host(lib_dirs=wanted.lib_dirs), wanted), wanted)
 
 
 def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
@@ -40,11 +41,12 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Eviden
     evidence = known or _begin(host, wanted)
     try:
         while True:
+            evidence = _with(evidence, *questions.needless(evidence, wanted))
             probes = questions.next_probes(evidence, wanted, children.running)
             for probe in probes:
                 if deadline is not None and time.monotonic() >= deadline:
                     evidence = _with(evidence, _too_late(probe, wanted))
-                elif len(children.running) < MOST_CHILDREN:
+                elif _has_room(probe, children, wanted):
                     children.start(probe, asking.request(probe, host, evidence.outcomes), _limit(probe, wanted))
             outcome = children.next(deadline)
             if outcome is not None:
@@ -70,14 +72,37 @@ def ask(host: Host, probes: Sequence[Probe], wanted: Wanted, watch: Watch | None
 
 def replay(captured: Evidence, wanted: Wanted) -> Evidence:
     """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
-    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, wanted))
+    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, captured.host, wanted))
     answered = {outcome.probe for outcome in recorded}
     left_out = tuple(outcome for outcome in questions.not_asked(captured.host, wanted) if outcome.probe not in answered)
     evidence = Evidence(captured.host, (*recorded, *left_out), captured.gathered_at, captured.appeared)
     while probes := questions.next_probes(evidence, wanted):
         for probe in probes:
-            evidence = _with(evidence, captured.outcome_of(probe) or _unrecorded(probe))
+            for outcome in _recorded(captured, probe):
+                evidence = _with(evidence, outcome)
+        evidence = _with(evidence, *questions.needless(evidence, wanted))
     return _in_order(evidence)
+
+
+def _has_room(probe: Probe, children: Children, wanted: Wanted) -> bool:
+    """Nothing more is proved while timed copies run or wait for their turn: what starts then would disturb them."""
+    if probe.purpose is not Purpose.PROVE:
+        return len(children.running) < MOST_CHILDREN
+    proofs = [other for other in children.running if other.purpose is Purpose.PROVE]
+    return len(proofs) < min(wanted.jobs or MOST_CHILDREN, MOST_CHILDREN) and not children.is_anyone_timing
+
+
+def _recorded(captured: Evidence, probe: Probe) -> Iterator[Outcome]:
+    """The capture's answer. One that goes further than was asked is cut; where none goes as far, the one to a context stands
+    beside the sentence that says so."""
+    whole = captured.outcome_of(probe) or captured.outcome_of(probe._replace(until=None))
+    if whole is not None:
+        yield cut(whole._replace(probe=probe), probe.until)
+        return
+    yield _unrecorded(probe)
+    plain = captured.outcome_of(probe._replace(purpose=Purpose.VALIDATE, until=None, attempt=0))
+    if probe.purpose is Purpose.PROVE and plain is not None:
+        yield plain
 
 
 def _appeared(host: Host) -> tuple[str, ...]:
@@ -94,16 +119,16 @@ def _begin(host: Host, wanted: Wanted) -> Evidence:
     return Evidence(host, questions.not_asked(host, wanted), moment())
 
 
-def _with(evidence: Evidence, outcome: Outcome) -> Evidence:
-    return evidence._replace(outcomes=(*evidence.outcomes, outcome))
+def _with(evidence: Evidence, *outcomes: Outcome) -> Evidence:
+    return evidence._replace(outcomes=(*evidence.outcomes, *outcomes)) if outcomes else evidence
 
 
 def _limit(probe: Probe, wanted: Wanted) -> float:
     if wanted.seconds is not None:
         return wanted.seconds
     library = library_named(probe.library)
-    if probe.purpose is Purpose.VALIDATE:
-        return library.validate_seconds
+    if probe.purpose.is_validation:
+        return library.prove_seconds if probe.purpose is Purpose.PROVE else library.validate_seconds
     # The first load of a library is scanned by Defender, one file at a time; 30 s is not enough there.
     return 90.0 if sys.platform == "win32" else library.list_seconds
 
@@ -121,7 +146,7 @@ def _in_order(evidence: Evidence) -> Evidence:
     return evidence._replace(outcomes=tuple(sorted(evidence.outcomes, key=_order)))
 
 
-def _order(outcome: Outcome) -> tuple[int, int, str, str, str]:
+def _order(outcome: Outcome) -> tuple[int, int, str, str, str, int]:
     probe = outcome.probe
     place = _PURPOSES.index(probe.purpose)
-    return (place, rank_of(probe.library), probe.build, probe.manifest or "", probe.device or "")
+    return (place, rank_of(probe.library), probe.build, probe.manifest or "", probe.device or "", probe.attempt)

@@ -62,6 +62,10 @@ class Library(NamedTuple):
     refreshes: bool = True  # False: its free memory never changes after the first reading
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
+    ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
+    builds_bring_it: bool = False  # a build carries a library of its own, which may work where the system's does not
+    prove_seconds: float = 60.0  # the whole ladder: cuBLAS alone is 500 MB to be read
+    blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
 
 
@@ -122,6 +126,7 @@ _LEVEL_ZERO = Selection(
 CUDA = Library(
     name="CUDA",
     backend="cuda",
+    ggml="cuda",
     sonames={"linux": ("libcuda.so.1",), "win32": ("nvcuda.dll",)},
     vendors=(NVIDIA,),
     selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
@@ -130,11 +135,14 @@ CUDA = Library(
     init_steps=("cuDriverGetVersion", "cuInit"),
     context_steps=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",
+    blas="libcublas",
     advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
 )
 ROCM = Library(
     name="ROCm",
     backend="rocm",
+    ggml="hip",
+    builds_bring_it=True,
     sonames={
         "linux": ("libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"),
         "win32": ("amdhip64_7.dll", "amdhip64_6.dll", "amdhip64.dll"),
@@ -156,6 +164,7 @@ ROCM = Library(
 METAL = Library(
     name="Metal",
     backend=None,
+    ggml="metal",
     sonames={"darwin": ("/System/Library/Frameworks/Metal.framework/Metal",)},
     vendors=(APPLE, AMD, INTEL),
     minimum_memory=512 * MiB,
@@ -191,6 +200,7 @@ LEVEL_ZERO = Library(
 VULKAN = Library(
     name="Vulkan",
     backend="vulkan",
+    ggml="vulkan",
     sonames={
         "linux": ("libvulkan.so.1",),
         "win32": ("vulkan-1.dll",),

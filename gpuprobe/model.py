@@ -14,6 +14,8 @@ GiB = 1024 * MiB
 
 Json = dict[str, Any]
 
+SYSTEM = "system"  # in the place of a build: the system's own library
+
 
 class Status(str, Enum):
     """How one probe ended. Devices announced before a crash stay in its outcome."""
@@ -59,6 +61,11 @@ class Purpose(str, Enum):
     ALONE = "alone"  # one driver without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
+    @property
+    def is_validation(self) -> bool:
+        """Whether it is about one device that another probe has listed."""
+        return self in (Purpose.VALIDATE, Purpose.PROVE)
+
 
 class Reason(str, Enum):
     """Why a device, as one library reports it, is not kept. One slug, one place in the code that gives it."""
@@ -69,6 +76,7 @@ class Reason(str, Enum):
     LISTED_TWICE = "listed_twice"
     FAILED_VALIDATION = "failed_validation"
     NOT_DECIDED = "not_decided"
+    NO_CODE = "no_code"
     OTHER_BUILD = "other_build"
     SAME_CARD = "same_card"
 
@@ -128,6 +136,46 @@ class Manifest(NamedTuple):
     reading: Reading
 
 
+class FoundBuild(NamedTuple):
+    """One backend of an Ollama or llama.cpp install, looked for without loading anything; see survey/builds.py."""
+
+    name: str  # "cuda_v13": unique on this machine
+    library: str  # whose devices it lists, named as in libraries.py
+    path: str  # the backend: ".../cuda_v13/libggml-cuda.so"
+    before: tuple[str, ...]  # libraries to load first, in this order
+    directories: tuple[str, ...]  # what the program puts first on the loader's search path
+    where: str  # "--lib-dir", "OLLAMA_LIBRARY_PATH", "Ollama", "llama.cpp"
+    problem: str | None = None  # why no child is started for it: a sentence
+    refused: bool = False  # the problem is one of security
+    product: str | None = None  # "ollama", "llama.cpp": which of them is laid out so
+
+    @property
+    def folder(self) -> str:
+        """The last element of its directory, which is the name that Ollama knows it by."""
+        return self.path.replace("\\", "/").rpartition("/")[0].rpartition("/")[2]
+
+
+class NamedPlace(NamedTuple):
+    """A directory that the user named for builds and that holds none that could be found."""
+
+    path: str
+    where: str  # as in FoundBuild
+    problem: str  # a clause: "does not exist", "may not be read", "holds no build"
+
+
+class FoundSoftware(NamedTuple):
+    """A runtime library or a framework as its files describe it; nothing of it was loaded, imported or run."""
+
+    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch"
+    path: str
+    where: str  # "toolkit", "wheel", "ROCm", or as in FoundLibrary
+    library: str | None  # the library whose devices it computes on; None: the CPU alone
+    version: str | None = None
+    release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
+    architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
+    problem: str | None = None  # why less is known of it than could be
+
+
 class Host(NamedTuple):
     """What the machine says of itself without any GPU library being loaded. Nothing in it is interpreted."""
 
@@ -145,6 +193,12 @@ class Host(NamedTuple):
     libraries: tuple[FoundLibrary, ...]
     manifests: tuple[Manifest, ...]
     facts: dict[str, int | str | None]  # what only a system call knows, by name
+    builds: tuple[FoundBuild, ...] = ()
+    empty_places: tuple[NamedPlace, ...] = ()
+    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card of NVIDIA or AMD is
+
+    def build_named(self, name: str) -> FoundBuild | None:
+        return next((build for build in self.builds if build.name == name), None)
 
 
 class Step(NamedTuple):
@@ -169,7 +223,7 @@ class Probe(NamedTuple):
 
     library: str
     purpose: Purpose
-    build: str = "system"
+    build: str = SYSTEM
     device: str | None = None  # key of the device to validate
     manifest: str | None = None
     variables: tuple[tuple[str, str | None], ...] = ()  # changed for the child; None: unset
@@ -191,6 +245,7 @@ class Validation(NamedTuple):
     seconds: float | None = None
     rungs: tuple[Rung, ...] = ()  # of a full validation
     wrong: Json = {}  # of a wrong result: "compared", "different" and the "first" elements
+    attempts: tuple[Verdict, ...] = ()  # what each said, where it was asked several times
 
 
 class Device(NamedTuple):
@@ -202,7 +257,7 @@ class Device(NamedTuple):
 
     library: str
     number: int
-    build: str = "system"
+    build: str = SYSTEM
     name: str | None = None
     description: str | None = None
     type: DeviceType = DeviceType.UNKNOWN
@@ -302,12 +357,17 @@ class Wanted(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    validate: str = "needed"  # "none", "needed", "all"
-    chosen: tuple[str, ...] = ()  # with "all": only devices with these keys; none named: every one
+    validate: str = "needed"  # "none", "needed", "all" (every view, to a context), "proved" (every view, the whole ladder)
+    chosen: tuple[str, ...] = ()  # with "all" and "proved": only devices with these keys; none named: every one
+    builds: tuple[str, ...] = ()  # only views in these, `system` being the system's own libraries; none named: all
+    until: str | None = None  # with "proved": the deepest rung to climb to
+    repeat: int = 1  # with "proved": how often each view is asked
+    jobs: int | None = None  # with "proved": how many views at once; None: as many cards as there are, within bounds
     seconds: float | None = None  # per child; None: the library's own limit
     deadline: float | None = None
     allow_software: bool = False
     wake: bool = True
+    lib_dirs: tuple[str, ...] = ()  # further directories that hold builds
 
 
 class Inventory(NamedTuple):

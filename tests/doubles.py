@@ -85,6 +85,12 @@ def nvml_driver(*defines: str) -> Path:
 
 
 @functools.cache
+def cublas(*defines: str, folder: str = "toolkit", name: str = "libcublas.so.12") -> Path:
+    """A double of cuBLAS under this name in a directory of its own, compiled once per session."""
+    return compile_double(DRIVERS / "fake_cublas.c", _compiled() / folder, name, soname=name, defines=defines)
+
+
+@functools.cache
 def hip_runtime(*defines: str) -> Path:
     """The double of libamdhip64.so.6 (with OLD_LAYOUT: .so.5), compiled once per session, in a directory of its own."""
     return _double("fake_hip.c", f"libamdhip64.so.{5 if 'OLD_LAYOUT' in defines else 6}", defines)

@@ -17,6 +17,7 @@ ROOMS = (
     "backends",
     "runner",
     "model",
+    "knowledge",
     "libraries",
     "strings",
     "environment",

@@ -52,7 +52,7 @@ COMPUTE_MODES = {0: "default", 2: "prohibited", 3: "exclusive_process"}
 
 # Values that no call gives: where one is still there after a success, the driver wrote nothing (the Khronos mock does that).
 _NO_INT = -0x5A5A5A5B
-_NO_SIZE = 0xA5A5A5A5A5A5A5A5 & c_size_t(-1).value
+NO_SIZE = 0xA5A5A5A5A5A5A5A5 & c_size_t(-1).value
 
 
 def load(candidates: Sequence[str], paths: Sequence[str]) -> CDLL:
@@ -62,10 +62,10 @@ def load(candidates: Sequence[str], paths: Sequence[str]) -> CDLL:
 
 def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
     """Every device in CUDA's numbering, as `CUDA_VISIBLE_DEVICES` leaves it. Free memory needs a context: not asked."""
-    api_version = _started(library, step, facts)
+    api_version = started(library, step, facts)
     for number in range(_counted(library, step)):
         try:
-            card = _Card(library, step, number)
+            card = Card(library, step, number)
         except calling.Failed as failed:  # one broken card must not hide the others
             yield {"number": number, "problems": {"device": failed.message}}
         else:
@@ -74,12 +74,12 @@ def devices(library: CDLL, step: Step, facts: Facts) -> Iterator[Json]:
 
 def validate(library: CDLL, step: Step, facts: Facts, device: Json) -> str:
     """Make the wanted device's primary context, ask its memory, give it back: "context"; `facts` gets the memory in bytes."""
-    _started(library, step, facts)
-    _use(_wanted(library, step, device), facts)
+    started(library, step, facts)
+    _use(wanted_card(library, step, device), facts)
     return "context"
 
 
-def _wanted(library: CDLL, step: Step, device: Json) -> _Card:
+def wanted_card(library: CDLL, step: Step, device: Json) -> Card:
     """The device with the wanted identity, looked for first where it was listed: a broken card elsewhere is not touched."""
     numbers = list(range(_counted(library, step)))
     copies = device.get("copy") or 0
@@ -88,7 +88,7 @@ def _wanted(library: CDLL, step: Step, device: Json) -> _Card:
     problem: calling.Failed | None = None
     for number in numbers:
         try:
-            card = _Card(library, step, number)
+            card = Card(library, step, number)
         except calling.Failed as failed:
             problem = problem or failed
             continue
@@ -99,7 +99,7 @@ def _wanted(library: CDLL, step: Step, device: Json) -> _Card:
     raise problem or calling.missing(device)
 
 
-def _started(library: CDLL, step: Step, facts: Facts) -> str | None:
+def started(library: CDLL, step: Step, facts: Facts) -> str | None:
     """Starts the driver and gives its CUDA version, "13.0"; the version is told first, because it is known even where the
     start fails."""
     version = c_int(0)
@@ -118,7 +118,7 @@ def _started(library: CDLL, step: Step, facts: Facts) -> str | None:
 
 def _counted(library: CDLL, step: Step) -> int:
     count = c_int(_NO_INT)
-    _run(library, step, "cuDeviceGetCount", byref(count))
+    run(library, step, "cuDeviceGetCount", byref(count))
     if count.value < 0:
         raise calling.Failed("call_failed", "`cuDeviceGetCount` answered success and wrote no number of devices")
     if count.value == 0:
@@ -126,7 +126,7 @@ def _counted(library: CDLL, step: Step) -> int:
     return count.value
 
 
-def _run(library: CDLL, step: Step, function: str, *arguments: object) -> None:
+def run(library: CDLL, step: Step, function: str, *arguments: object) -> None:
     """A call without which nothing can be said."""
     step(function)
     code = calling.required(library, function)(*arguments)
@@ -134,14 +134,14 @@ def _run(library: CDLL, step: Step, function: str, *arguments: object) -> None:
         raise cuda_results.failure("call_failed", function, code, library)
 
 
-class _Card:
+class Card:
     """One device while it is asked. What a call could not tell stays unknown; `problems` keeps its words, by field."""
 
     def __init__(self, library: CDLL, step: Step, number: int) -> None:
         self.library, self.step, self.number = library, step, number
         self.problems: dict[str, str] = {}
         self.handle = c_int(_NO_INT)
-        _run(library, step, "cuDeviceGet", byref(self.handle), c_int(number))
+        run(library, step, "cuDeviceGet", byref(self.handle), c_int(number))
         if self.handle.value == _NO_INT:
             raise calling.Failed("call_failed", f"`cuDeviceGet` answered success and gave no device for number {number}")
 
@@ -156,7 +156,7 @@ class _Card:
             "uuid_space": "nvidia",
             "vendor_id": NVIDIA,
             "partition": {"kind": "mig", "parent": None} if is_slice else None,
-            "total_memory": self.asked("total_memory", "cuDeviceTotalMem_v2", c_size_t(_NO_SIZE)) or None,
+            "total_memory": self.asked("total_memory", "cuDeviceTotalMem_v2", c_size_t(NO_SIZE)) or None,
             "api_version": api_version,
         }
         self.step("cuDeviceGetAttribute")
@@ -250,21 +250,32 @@ class _Card:
         return code == 0
 
 
-def _use(card: _Card, facts: Facts) -> None:
+def _use(card: Card, facts: Facts) -> None:
+    make_context(card)
+    free, total = memory(card)
+    facts({"free_memory": free, "total_memory": total})
+    run_in_context(card, "cuDevicePrimaryCtxRelease_v2", card.handle)
+
+
+def make_context(card: Card) -> None:
+    """The card's primary context, which the CUDA runtime's libraries use too; current for this thread."""
     context = c_void_p()
-    free, total = c_size_t(_NO_SIZE), c_size_t(_NO_SIZE)
-    _run_in_context(card, "cuDevicePrimaryCtxRetain", byref(context), card.handle)
+    run_in_context(card, "cuDevicePrimaryCtxRetain", byref(context), card.handle)
     if not context:
         raise calling.Failed("call_failed", "`cuDevicePrimaryCtxRetain` answered success and gave no context")
-    _run_in_context(card, "cuCtxSetCurrent", context)
-    _run_in_context(card, "cuMemGetInfo_v2", byref(free), byref(total))
-    if _NO_SIZE in (free.value, total.value):
+    run_in_context(card, "cuCtxSetCurrent", context)
+
+
+def memory(card: Card) -> tuple[int, int]:
+    """Free and total bytes of the card whose context is current."""
+    free, total = c_size_t(NO_SIZE), c_size_t(NO_SIZE)
+    run_in_context(card, "cuMemGetInfo_v2", byref(free), byref(total))
+    if NO_SIZE in (free.value, total.value):
         raise calling.Failed("call_failed", "`cuMemGetInfo_v2` answered success and wrote nothing")
-    facts({"free_memory": free.value, "total_memory": total.value})
-    _run_in_context(card, "cuDevicePrimaryCtxRelease_v2", card.handle)
+    return free.value, total.value
 
 
-def _run_in_context(card: _Card, function: str, *arguments: object) -> None:
+def run_in_context(card: Card, function: str, *arguments: object) -> None:
     card.step(function)
     code = calling.required(card.library, function)(*arguments)
     if code:

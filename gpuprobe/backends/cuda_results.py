@@ -44,6 +44,10 @@ NAMES = {
     701: "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
     702: "CUDA_ERROR_LAUNCH_TIMEOUT",
     714: "CUDA_ERROR_HARDWARE_STACK_ERROR",
+    715: "CUDA_ERROR_ILLEGAL_INSTRUCTION",
+    716: "CUDA_ERROR_MISALIGNED_ADDRESS",
+    717: "CUDA_ERROR_INVALID_ADDRESS_SPACE",
+    718: "CUDA_ERROR_INVALID_PC",
     719: "CUDA_ERROR_LAUNCH_FAILED",
     800: "CUDA_ERROR_NOT_PERMITTED",
     801: "CUDA_ERROR_NOT_SUPPORTED",
@@ -65,6 +69,10 @@ _MPS = (
     "the MPS daemon that this process is directed to does not answer; start `nvidia-cuda-mps-control` as the same user, "
     "or unset `CUDA_MPS_PIPE_DIRECTORY`"
 )
+_FAULT = (
+    "the card stopped in a kernel that is known to be right, and takes nothing more from this process; look at the kernel log "
+    "for `Xid`, then at the card's power, temperature and memory"
+)
 _MEANINGS = {
     2: "memory ran out; end programs that hold the card's memory (`nvidia-smi` lists them), or raise this process's limits",
     3: f"the driver did not start; {_UVM}",
@@ -80,9 +88,22 @@ _MEANINGS = {
     209: "the driver has no code for a card of this architecture; install a driver release that supports it",
     214: "the card's memory has an error that could not be corrected; reset the card or reboot",
     220: "an NVLink connection has an error that could not be corrected; reset the card or reboot",
+    218: "the driver's compiler refuses a program that is known to be right; reinstall the driver's packages in one version",
+    221: "the driver's compiler (`libnvidia-ptxjitcompiler.so.1`) is not installed here; in a container add `compute` to "
+    "`NVIDIA_DRIVER_CAPABILITIES`",
+    222: "the driver's compiler is older than the language of the test program; a newer driver brings a newer one",
+    223: "`CUDA_DISABLE_PTX_JIT` switches the driver's compiler off",
     303: "a library that the driver needs did not start; reinstall the driver's packages in one version",
     304: "the system refused something to the driver, most often `/dev/nvidia-uvm`; look at the device nodes, and in a "
     "container at the devices it was given",
+    700: _FAULT,
+    702: "the kernel ran longer than the system lets one run; a card that drives a display has such a limit, or it hangs",
+    714: _FAULT,
+    715: _FAULT,
+    716: _FAULT,
+    717: _FAULT,
+    718: _FAULT,
+    719: _FAULT,
     800: "the system forbids it, as where a container has lost its devices; restart the container",
     801: "the driver cannot do this on this card or in this kind of virtual machine",
     802: "the machine is not ready for CUDA: with NVSwitch the fabric manager must run, in exactly the driver's version "
@@ -106,6 +127,13 @@ _MEANINGS = {
 _UNSUPPORTED = frozenset((34, 36, 102, 209, 801, 803, 804))
 _BUSY = frozenset((2, 46, 808, 809))
 
+# Once there is a context, in which known programs and copies are run: an error of the card's memory and links that could not
+# be corrected, a fault in a kernel that is right, and a compiler that refuses it are answers about this card, too.
+_FAULTS = frozenset((200, 214, 218, 220, 700, 714, 715, 716, 717, 718, 719))
+
+# Without a compiler a program for the card cannot be made here: that says nothing of the card.
+NO_COMPILER = frozenset((221, 222, 223))
+
 
 def name_of(code: int, library: CDLL | None = None) -> str | None:
     """The name of a result; a number that this version does not know is looked up in the library, where one may be asked."""
@@ -125,10 +153,20 @@ def named(code: int, library: CDLL) -> str:
 def failure(status: str, function: str, code: int, library: CDLL | None = None) -> Failed:
     """The end of a probe by this result. No library is given after a failed `cuInit`: nothing of it may be called then."""
     name = name_of(code, library)
-    meaning = _MEANINGS.get(code, "the kernel log may say more (`sudo dmesg | grep -i nvrm`)")
-    return Failed(status, f"`{function}` answered {name or 'a number without a name'} ({code}): {meaning}", code, name)
+    cause = meaning(code) or "the kernel log may say more (`sudo dmesg | grep -i nvrm`)"
+    return Failed(status, f"`{function}` answered {name or 'a number without a name'} ({code}): {cause}", code, name)
 
 
 def context_status(code: int) -> str:
     """What a failure to make a context says of the card: "unsupported", "busy" or, undecided, "call_failed"."""
     return "unsupported" if code in _UNSUPPORTED else "busy" if code in _BUSY else "call_failed"
+
+
+def proof_status(code: int) -> str:
+    """What a failure of a copy, a program or its start says of the card that has a context."""
+    return "unsupported" if code in _FAULTS else context_status(code)
+
+
+def meaning(code: int) -> str | None:
+    """What a number most often comes from, and what to do; None where nothing is known of it."""
+    return _MEANINGS.get(code)

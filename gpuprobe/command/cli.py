@@ -156,6 +156,7 @@ def list_devices(
 def validate(
     asked: Asked,
     device: Devices = None,
+    *,
     build: Annotated[
         list[str] | None,
         typer.Option("--build", metavar="NAME", help="Only views in this build; `system` is the system's own library."),
@@ -163,18 +164,30 @@ def validate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 4 if any view fails, not only if a card has no passing one.")
     ] = False,
+    step: Annotated[
+        str | None,
+        typer.Option("--step", metavar="NAME", help="Only up to this step: `context`, `copy`, `kernel`…"),
+    ] = None,
+    repeat: Annotated[
+        str | None, typer.Option("--repeat", metavar="N", help="Each view N times: what fails now and then has failed.")
+    ] = None,
+    jobs: Annotated[
+        str | None, typer.Option("--jobs", metavar="N", help="At most N cards at once; copies are timed on one at a time.")
+    ] = None,
 ) -> Reply:
-    """Whether every view of every card works, and where it fails.
+    """Whether every view of every card really computes, and where it fails.
 
-    Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at the first
-    library that works on a card, this makes a context through each of them.
+    Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at a context,
+    this copies memory, runs a kernel and a product, compares every element and times copies, with each library.
 
     \b
     Examples:
       gpuprobe validate                 every view of every card
       gpuprobe validate CUDA:0 -v       one device, with the time of each step
+      gpuprobe validate --repeat 10     find a card that fails now and then
     """
-    return commands.validate(asked, tuple(device or ()), builds=tuple(build or ()), strict=strict)
+    chosen, pace = tuple(device or ()), {"step": step, "repeat": repeat, "jobs": jobs}
+    return commands.validate(asked, chosen, builds=tuple(build or ()), strict=strict, **pace)
 
 
 @command("flash-attn")

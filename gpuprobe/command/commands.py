@@ -68,21 +68,29 @@ def list_devices(
     return Reply(leave_with, document, shown)
 
 
-def validate(asked: Asked, devices: Sequence[str], *, builds: Sequence[str] = (), strict: bool = False) -> Reply:
+def validate(
+    asked: Asked, devices: Sequence[str], *, builds: Sequence[str] = (), strict: bool = False, **pace: str | None
+) -> Reply:
+    """`pace`: how far, how often and how many at once, as texts; see validating.Pace."""
+    import time
+
     from gpuprobe.command import validating
 
-    inventory, shown = validating.views_of(asked, devices, builds)
+    began = time.monotonic()
+    inventory, shown = validating.views_of(asked, devices, builds, validating.Pace(**pace))
+    seconds = None if asked.source is not None else time.monotonic() - began
     text, leave_with = validating.conclusion(inventory, shown, strict)
+    notes = tuple(validating.notes(inventory, shown))
 
     def document() -> Json:
         from gpuprobe.render.replies import validate_document
 
-        return validate_document(inventory, shown, text, leave_with)
+        return validate_document(inventory, shown, text, leave_with, notes=notes, seconds=seconds)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
         from gpuprobe.command.texts import validate_text
 
-        return validate_text(inventory, shown, text, asked, screen.width)
+        return validate_text(inventory, shown, text, asked, width=screen.width, notes=notes, seconds=seconds)
 
     return Reply(leave_with, document, drawn)
 
@@ -126,6 +134,7 @@ def capture(asked: Asked, file: str) -> Reply:
     # Everything that any command could ask later, software renderers included.
     wanted = wanted_of(asked, "all")._replace(allow_software=True)
     evidence = gathering.evidence_of_this_machine(asked, wanted)
+    evidence = gathering.evidence_of_this_machine(asked, wanted._replace(validate="proved"), evidence)
     if file in ("-", "/dev/stdout"):
         whole = captures.text(evidence)
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)

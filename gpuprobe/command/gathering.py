@@ -24,6 +24,7 @@ def wanted_of(asked: Asked, validate: str = "needed") -> Wanted:
         deadline=_seconds("--deadline", asked.deadline),
         allow_software=asked.allow_software,
         wake=not asked.no_wake,
+        lib_dirs=_directories(asked),
     )
 
 
@@ -35,6 +36,22 @@ def _libraries(texts: Sequence[str]) -> tuple[str, ...]:
     if unknown:
         raise WrongUsage(f"`--library {unknown[0]}`: there is no such library", _LIBRARY_HINT)
     return tuple(dict.fromkeys(library.name for name in names if (library := spelled(name))))
+
+
+def _directories(asked: Asked) -> tuple[str, ...]:
+    if not asked.lib_dir:
+        return ()
+    from pathlib import Path
+
+    if asked.source is not None:
+        message = "`--lib-dir` with `--from`: a capture holds the builds that its machine was asked for"
+        raise WrongUsage(message, f"as in `gpuprobe list --lib-dir {asked.lib_dir[0]}`, or capture it there with `--lib-dir`")
+    for text in asked.lib_dir:
+        if not Path(text).is_dir() or not text:
+            what = "is no directory" if text and Path(text).exists() else "there is no such directory"
+            hint = "a build or a directory that holds builds is accepted, as in `--lib-dir /usr/local/lib/ollama`"
+            raise WrongUsage(f"`--lib-dir {text}`: {what}", hint)
+    return tuple(dict.fromkeys(str(Path(text).absolute()) for text in asked.lib_dir))
 
 
 _LIBRARY_HINT = f"{', '.join(library.name for library in LIBRARIES)} are accepted, as in `--library cuda,level-zero`"
@@ -60,7 +77,9 @@ def inventory_of(asked: Asked, wanted: Wanted, known: Evidence | None = None, *,
     if asked.source is not None:
         from gpuprobe.discovery import replay
 
-        return judge(replay(_captured(asked.source), wanted), wanted)
+        captured = _captured(asked.source)
+        refuse_an_unmatched_choice(captured.host)
+        return judge(replay(captured, wanted), wanted)
     if may_be_saved and (saved := _saved(asked, wanted)) is not None:
         return judge(saved, wanted)
     return judge(evidence_of_this_machine(asked, wanted, known), wanted)
@@ -70,15 +89,32 @@ def _saved(asked: Asked, wanted: Wanted) -> Evidence | None:
     from gpuprobe.command.remembering import recalled
     from gpuprobe.survey.host import read_host
 
-    return recalled(asked, wanted, read_host())
+    host = read_host()
+    refuse_an_unmatched_choice(host)
+    return recalled(asked, wanted, host)
 
 
 def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Evidence:
     from gpuprobe.discovery import gather
     from gpuprobe.survey.host import read_host
 
+    host = known.host if known else read_host(lib_dirs=wanted.lib_dirs)
+    refuse_an_unmatched_choice(host)
     with asked.screen.progress(asked.quiet) as watch:
-        return gather(known.host if known else read_host(), wanted, watch, known)
+        return gather(host, wanted, watch, known)
+
+
+def refuse_an_unmatched_choice(host: Host) -> None:
+    """Ollama would quietly use the processor where `OLLAMA_LLM_LIBRARY` names no build that is there (14.12)."""
+    if "OLLAMA_LLM_LIBRARY" not in host.environ:
+        return
+    from gpuprobe.judging.builds import is_for_ollama, unmatched_choice
+
+    chosen = unmatched_choice(host)
+    if chosen is not None:
+        there = ", ".join(f"`{build.name}`" for build in host.builds if is_for_ollama(build))
+        message = f"`OLLAMA_LLM_LIBRARY={chosen}`: no build has this name; there is {there}"
+        raise WrongUsage(message, "`unset OLLAMA_LLM_LIBRARY` lets Ollama choose")
 
 
 def asked_again(asked: Asked, host: Host, probes: Sequence[Probe]) -> tuple[Outcome, ...]:

@@ -20,6 +20,7 @@ class Asked(NamedTuple):
     json: bool = False
     source: str | None = None
     library: tuple[str, ...] = ()
+    lib_dir: tuple[str, ...] = ()
     timeout: str | None = None
     deadline: str | None = None
     allow_software: bool = False
@@ -48,6 +49,10 @@ def _shared(
         list[str] | None,
         typer.Option("--library", metavar="NAME", help="Ask only these libraries, as in `--library cuda,vulkan`."),
     ] = None,
+    lib_dir: Annotated[
+        list[str] | None,
+        typer.Option("--lib-dir", metavar="DIR", help="Also ask the build of Ollama or llama.cpp in this directory."),
+    ] = None,
     timeout: Annotated[
         str | None,
         typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30 where nothing is said)."),
@@ -72,7 +77,7 @@ def _shared(
 
 
 _SHARED = tuple(signature(_shared, eval_str=True).parameters.values())
-_ABOUT_THE_MACHINE = {"source", "library", "timeout", "deadline", "allow_software", "no_wake"}
+_ABOUT_THE_MACHINE = {"source", "library", "lib_dir", "timeout", "deadline", "allow_software", "no_wake"}
 
 
 def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Callable[..., Any]:
@@ -83,7 +88,8 @@ def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Call
 
     def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
         asked = Asked(ctx.obj, **{name: given.pop(name) for name in Asked._fields if name in given})
-        asked = asked._replace(library=tuple(asked.library or ()), command=ctx.meta.get(COMMAND))
+        library, directories = tuple(asked.library or ()), tuple(asked.lib_dir or ())
+        asked = asked._replace(library=library, lib_dir=directories, command=ctx.meta.get(COMMAND))
         return asked, function(asked, **given)
 
     own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "asked"]

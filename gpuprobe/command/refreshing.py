@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe.command.commands import Reply
-from gpuprobe.command.gathering import inventory_of, wanted_of
+from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, wanted_of
 from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.exits import Exit
 from gpuprobe.judging import changes, figures
@@ -50,6 +50,7 @@ def answer_of(asked: Asked) -> Refreshment:
     from gpuprobe.survey.host import read_host
 
     host = read_host()
+    refuse_an_unmatched_choice(host)
     found = saved.load(host)
     why = _why_anew(found, wanted)
     if why is None and found.evidence is not None:

@@ -125,7 +125,7 @@ def _unasked(inventory: Inventory) -> list[str]:
     wanted, host = inventory.wanted.libraries, inventory.evidence.host
     if not wanted:
         return []
-    from gpuprobe.probing.questions import installed
+    from gpuprobe.probing.needs import installed
 
     return [library.name for library in LIBRARIES if library.name not in wanted and installed(library, host)]
 

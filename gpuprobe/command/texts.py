@@ -13,8 +13,9 @@ from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
 from gpuprobe.judging.refreshed import Refreshment, measured
 from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
-from gpuprobe.render import everything, matrix, tables, wording
+from gpuprobe.render import everything, matrix, software, tables, wording
 from gpuprobe.render.device import record
+from gpuprobe.render.machine_document import card_record
 from gpuprobe.render.machine_text import bystanders, processor_line
 from gpuprobe.strings import printable
 
@@ -52,22 +53,37 @@ def list_text(
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
     for device in part.kept:
         yield Text.assemble((wording.numbered(device), "bold green"), f"  {wording.name_of(device)}")
-        yield from everything.one_device(record(device, inventory))
+        shown = record(device, inventory)
+        compatibility = shown.pop("compatibility", [])
+        card = next((each for each in part.standings if device in each.devices), None)
+        yield from everything.one_device(shown if card is None else {**shown, "link": card_record(card)["link"]})
+        yield from software.lines(compatibility)
     for drop in part.drops:
         yield from everything.dropped(drop, inventory)
 
 
 def validate_text(
-    inventory: Inventory, shown: Sequence[View], text: str, asked: Asked, width: int
+    inventory: Inventory,
+    shown: Sequence[View],
+    text: str,
+    asked: Asked,
+    *,
+    width: int,
+    notes: Iterable[str],
+    seconds: float | None,
 ) -> Iterator[RenderableType]:
-    yield line(text, "bold")
+    """`seconds`: how long everything took; None: a capture was judged."""
+    yield line(text if seconds is None else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
         yield from matrix.details(shown)
+        yield from matrix.impossible(shown)
+        yield from matrix.copies(shown)
     if asked.verbose:
+        yield from matrix.climbs(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not asked.quiet:
-        yield from tables.notes(remarks.warnings(inventory))
+        yield from tables.notes([*notes, *remarks.warnings(inventory)])
 
 
 _ANSWERS = {True: "yes", False: "no", None: "unknown"}

@@ -95,6 +95,7 @@ _BY_KIND = {
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,
+    "DIR": Takes(paths="directories"),
     "CLAUSES": _NOTHING,
     "SECONDS": _NOTHING,
     "N": _NOTHING,

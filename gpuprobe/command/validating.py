@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import standing
+from gpuprobe.judging import speeds, standing
+from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
-from gpuprobe.model import Inventory, Verdict
+from gpuprobe.model import SYSTEM, Inventory, Outcome, Purpose, Status, Verdict, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked
 
 
-def views_of(asked: Asked, devices: Sequence[str], builds: Sequence[str]) -> tuple[Inventory, tuple[View, ...]]:
-    """The inventory after validation and the views to show. With DEVICEs the machine is listed first, to know which
-    devices they mean; WrongUsage where one means nothing."""
-    wanted = wanted_of(asked, "all")
+MOST_REPEATS, MOST_JOBS = 1000, 64
+
+
+class Pace(NamedTuple):
+    """How far and how often to ask, as the options say it."""
+
+    step: str | None = None
+    repeat: str | None = None
+    jobs: str | None = None
+
+
+def views_of(
+    asked: Asked, devices: Sequence[str], builds: Sequence[str], pace: Pace
+) -> tuple[Inventory, tuple[View, ...]]:
+    """The inventory after validation and the views to show. With DEVICEs or builds the machine is listed first, to know
+    what they mean; WrongUsage where one means nothing."""
+    wanted = _wanted(asked, pace)
     known = None
-    if devices:
-        listed = inventory_of(asked, wanted_of(asked, "none"))
+    if devices or builds:
+        listed = inventory_of(asked, wanted_of(asked, "none")._replace(builds=tuple(builds)))
+        _check_builds(builds, listed)
         chosen = selected(devices, numbered(listed))
-        wanted = wanted._replace(chosen=tuple(dict.fromkeys(device.key for device in chosen)))
+        keys = tuple(dict.fromkeys(device.key for device in chosen)) if devices else ()
+        wanted = wanted._replace(chosen=keys, builds=tuple(builds))
         known = listed.evidence
         sources = {(device.library, device.build, device.manifest, device.key) for device in chosen}
     inventory = inventory_of(asked, wanted, known)
@@ -32,34 +49,81 @@ def views_of(asked: Asked, devices: Sequence[str], builds: Sequence[str]) -> tup
     shown = views(inventory)
     if devices:
         shown = tuple(view for view in shown if _source(view) in sources)
-    return inventory, _in_builds(shown, builds)
+    return inventory, shown
+
+
+def _wanted(asked: Asked, pace: Pace) -> Wanted:
+    if pace.step is not None and pace.step not in RUNGS:
+        raise WrongUsage(f"`--step {pace.step}`: {', '.join(RUNGS)} are accepted", "as in `gpuprobe validate --step copy`")
+    repeat = _count("--repeat", pace.repeat, MOST_REPEATS)
+    if asked.source is not None and repeat is not None:
+        raise WrongUsage("`--repeat` asks a machine again, and a capture cannot be asked", "leave out `--repeat`")
+    jobs = _count("--jobs", pace.jobs, MOST_JOBS)
+    return wanted_of(asked, "proved")._replace(until=pace.step, repeat=repeat or 1, jobs=jobs)
+
+
+def _count(option: str, text: str | None, most: int) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise WrongUsage(f"`{option} {text}`: a whole number from 1 to {most} is accepted", f"as in `{option} 3`")
+    return int(text)
 
 
 def _source(view: View) -> tuple[str, str, str | None, str]:
     return view.device.library, view.device.build, view.device.manifest, view.device.key
 
 
-def _in_builds(shown: Sequence[View], builds: Sequence[str]) -> tuple[View, ...]:
-    there = list(dict.fromkeys(view.device.build for view in shown))
+def _check_builds(builds: Sequence[str], inventory: Inventory) -> None:
+    listed = (outcome.probe.build for outcome in inventory.evidence.outcomes)
+    there = dict.fromkeys((SYSTEM, *(build.name for build in inventory.evidence.host.builds), *listed))
     unknown = [build for build in builds if build not in there]
     if unknown:
-        accepted = ", ".join(f"`{build}`" for build in there) or "none"
-        message = f"`--build {unknown[0]}`: no view is in a build of this name; there is {accepted}"
+        accepted = ", ".join(f"`{build}`" for build in there)
+        message = f"`--build {unknown[0]}`: there is no build of this name; there is {accepted}"
         raise WrongUsage(message, "as in `gpuprobe validate --build system`")
-    return tuple(view for view in shown if not builds or view.device.build in builds)
+
+
+def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
+    """What is to be said beside the verdicts: a capture that goes less far, and what is slower than it should be."""
+    shallow = [view for view in shown if view.outcome is not None and view.outcome.probe.purpose is Purpose.VALIDATE]
+    if shallow:
+        views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {_counted(len(shown), 'view')}"
+        yield f"the capture holds no full validation of {views}: it went no further than a context"
+    for view in shown:
+        measured = speeds.speeds_of(view.device, view.outcome)
+        for sentence in speeds.remarks(measured) if measured else ():
+            yield f"{view.device.library}:{view.device.ordinal}: {sentence}"
+
+
+_NOT_DECIDED = (Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED)
+
+
+def _lost_builds(inventory: Inventory) -> list[Outcome]:
+    """Those named with `--build` that could not even list: there is no view of theirs to fail."""
+    return [
+        outcome
+        for outcome in inventory.evidence.outcomes
+        if outcome.probe.build in inventory.wanted.builds and outcome.probe.build != SYSTEM
+        if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
+    ]
 
 
 def conclusion(inventory: Inventory, shown: Sequence[View], strict: bool) -> tuple[str, Exit]:
     """The first line and the exit code. A card fails when none of its views that were looked at passed."""
     cards = by_card(shown)
     failed = [card for card in cards if has_failed(card)]
-    fallen = failed or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
-    doubt = any(is_undecided(card) for card in cards) or standing.undecided(inventory)
+    lost = _lost_builds(inventory)
+    broken = [outcome for outcome in lost if outcome.status not in _NOT_DECIDED]
+    fallen = failed or broken or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
+    doubt = any(is_undecided(card) for card in cards) or standing.undecided(inventory) or len(lost) > len(broken)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
         Exit.UNDECIDED if doubt else Exit.ANSWERED,
         Exit.ANSWERED if shown else Exit.NOTHING_USABLE,
     )
+    if lost and not shown:
+        return f"the build `{lost[0].probe.build}` lists nothing to validate: {describe(lost[0])}", leave_with
     if not shown:
         return f"nothing to validate: {standing.summary(inventory).text}", leave_with
     passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)

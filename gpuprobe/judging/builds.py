@@ -1,15 +1,20 @@
-"""Which build of a library serves which card when several builds list the same cards."""
+"""Which build of a library serves which card when several builds list the same cards, and what `OLLAMA_LLM_LIBRARY` chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-from gpuprobe.judging import identity
-from gpuprobe.model import Device
+from gpuprobe import environment
+from gpuprobe.judging.twins import twins
+from gpuprobe.model import SYSTEM, Device, FoundBuild, Host
 from gpuprobe.strings import build_key
 
-SYSTEM = "system"
+if TYPE_CHECKING:
+    from gpuprobe.judging.architecture import Fit
+
+UNSUPPORTED = "unsupported"  # as in architecture.py, which only a machine with builds pays for
 
 Groups = list[list[Device]]  # one list of views per card
 
@@ -28,19 +33,20 @@ def superseded(views: Sequence[Device]) -> Iterator[tuple[Device, Device]]:
 
 
 def _grouped(views: Iterable[Device]) -> Groups:
-    cards: Groups = []
+    """One list of views per card, in the order of the first of each; no two of them are of one build."""
+    by_build: dict[str, list[Device]] = {}
     for view in views:
-        for card in cards:
-            if any(_same(view, other) for other in card):
+        by_build.setdefault(view.build, []).append(view)
+    cards: Groups = []
+    for mine in by_build.values():
+        first_of = {id(view): first for first, view in twins([card[0] for card in cards], mine)}
+        for view in mine:
+            card = next((card for card in cards if card[0] is first_of.get(id(view))), None)
+            if card is None:
+                cards.append([view])
+            else:
                 card.append(view)
-                break
-        else:
-            cards.append([view])
     return cards
-
-
-def _same(view: Device, other: Device) -> bool:
-    return view.build != other.build and identity.same_card(view, other).answer == "same"
 
 
 def _chosen_builds(offers: Sequence[set[str]]) -> list[str]:
@@ -58,3 +64,35 @@ def _smallest_cover(offers: Sequence[set[str]]) -> tuple[str, ...]:
             if all(builds.intersection(cover) for builds in offers):
                 return cover
     return tuple(newest_first)
+
+
+def fit_of(device: Device, host: Host) -> Fit:
+    """Whether the code in the device's build runs on it: as the build says, else by the row of its name."""
+    from gpuprobe.judging import architecture
+
+    build = host.build_named(device.build)
+    said = device.capabilities.get("architectures")
+    told = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    return architecture.of_build(device, build.folder if build is not None else device.build, told, host.platform)
+
+
+def chosen_by_name(host: Host) -> str | None:
+    """The one build that Ollama is told to use; None: it may use each. Names with `mlx_` choose among other things."""
+    name = environment.cleaned(host.environ.get("OLLAMA_LLM_LIBRARY", ""))
+    return name if name and not name.startswith("mlx_") else None
+
+
+def is_for_ollama(build: FoundBuild) -> bool:
+    """Whether Ollama's variables speak of it. What is found for llama.cpp is not, and what the user names may be anybody's."""
+    return build.where != "llama.cpp"
+
+
+def is_named(build: FoundBuild, name: str) -> bool:
+    return name in (build.name, build.folder)
+
+
+def unmatched_choice(host: Host) -> str | None:
+    """The build that Ollama is told to use where there are builds and none has this name."""
+    chosen = chosen_by_name(host)
+    mine = [build for build in host.builds if is_for_ollama(build)]
+    return chosen if chosen and mine and not any(is_named(build, chosen) for build in mine) else None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gpuprobe import machine
 from gpuprobe.judging.figures import is_same
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, Evidence, Outcome, Purpose, Status
+from gpuprobe.model import Device, Evidence, Outcome, Status
 from gpuprobe.strings import size_text
 
 
@@ -40,7 +40,7 @@ def unknown_devices(old: Evidence, new: Evidence) -> Iterator[Change]:
     """Devices in a listing that the same question did not list before. One that cannot be told from others is left out."""
     for outcome in new.outcomes:
         before = old.outcome_of(outcome.probe)
-        if before is None or outcome.probe.purpose is Purpose.VALIDATE or outcome.status is Status.UNREADABLE:
+        if before is None or outcome.probe.purpose.is_validation or outcome.status is Status.UNREADABLE:
             continue
         for device in outcome.devices:
             can_be_told = is_same(device, device)

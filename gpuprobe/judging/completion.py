@@ -10,16 +10,18 @@ from collections.abc import Iterable, Sequence
 
 from gpuprobe import machine
 from gpuprobe.judging import identity
+from gpuprobe.judging.twins import twins
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.libraries import NVIDIA, library_named
-from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Purpose, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Host, Outcome, Purpose, Status
 
-_SYSTEM = "system"
+_SYSTEM = "system"  # as the source of a figure: the machine, not a library
 _FROM_WITNESS = ("free_memory", "used_memory")
 _FROM_ANYONE = (
     *("uuid", "uuid_space", "pci_id", "total_memory", "kernel_version"),
     *("compute_major", "compute_minor", "vendor_id", "device_id", "gfx_target", "name"),
 )
+_FROM_THE_SYSTEM = ("partition", "api_version", "runtime_version", "driver_name")
 # Two figures are of one memory where they differ by less than this part: drivers take different reserves off.
 _SAME_MEMORY = 1 / 8
 
@@ -27,7 +29,28 @@ _SAME_MEMORY = 1 / 8
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
     asked = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
     surveyed = machine.witnesses(evidence.host)
-    return [_complete(device, asked, surveyed, evidence) for device in devices]
+    known = _through_the_system(devices)
+    return [_complete(device, asked, surveyed, evidence) for device in known]
+
+
+def _through_the_system(devices: Sequence[Device]) -> list[Device]:
+    """A build tells little more than name and memory of a card: the rest is what its library says without the build."""
+    found: dict[int, Device] = {}
+    for library, build in dict.fromkeys((device.library, device.build) for device in devices if device.build != SYSTEM):
+        mine = [device for device in devices if (device.library, device.build) == (library, build)]
+        own = [device for device in devices if (device.library, device.build) == (library, SYSTEM)]
+        found |= {id(device): _told_by_twin(device, twin) for twin, device in twins(own, mine)}
+    return [found.get(id(device), device) for device in devices]
+
+
+def _told_by_twin(device: Device, twin: Device) -> Device:
+    """The number is taken too: variables count through the system's list, and ggml leaves out some of that."""
+    known = filled(device, twin, (*_FROM_ANYONE, *_FROM_THE_SYSTEM, *_FROM_WITNESS))
+    certain = filled(known, twin, ("number",), overwrite=True)._replace(copy=twin.copy)
+    type_is_known = twin.type is not DeviceType.UNKNOWN
+    return certain._replace(
+        type=twin.type if type_is_known else device.type, capabilities={**twin.capabilities, **device.capabilities}
+    )
 
 
 def _is_witness(outcome: Outcome) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gpuprobe.judging import identity
 from gpuprobe.judging.verdicts import describe, validates
 from gpuprobe.libraries import library_named
-from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
+from gpuprobe.model import Device, Outcome, Probe, Status
 
 # Beside a library's own figures: how far the kernel's total may be off for it to be the same memory.
 _SAME_TOTAL = 0.05
@@ -57,7 +57,7 @@ class Told(NamedTuple):
 def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
     """What listings tell of memory; an answer that could not be read tells nothing."""
     for outcome in outcomes:
-        if outcome.probe.purpose is not Purpose.VALIDATE and outcome.status is not Status.UNREADABLE:
+        if not outcome.probe.purpose.is_validation and outcome.status is not Status.UNREADABLE:
             for device in outcome.devices:
                 if device.free_memory is not None:
                     yield Told(device, outcome.probe.library)
@@ -148,4 +148,4 @@ _ANSWERED = (Status.OK, Status.NO_DEVICES)
 
 
 def _lists(outcome: Outcome, device: Device) -> bool:
-    return outcome.probe.purpose is Purpose.VALIDATE or any(is_same(device, other) for other in outcome.devices)
+    return outcome.probe.purpose.is_validation or any(is_same(device, other) for other in outcome.devices)

@@ -14,7 +14,7 @@ from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import AMD, INTEL, LIBRARIES, NVIDIA, Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, DeviceType, Drop, Host, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Host, Inventory, Outcome, Purpose, Reason, Status
 
 
 class Why(NamedTuple):
@@ -182,6 +182,9 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
 
 
 def _listing(library: Library, inventory: Inventory) -> Outcome | None:
+    """That of the system's own library; of a build that was asked only where the system has none."""
     outcomes = inventory.evidence.outcomes
-    mine = (outcome for outcome in outcomes if outcome.probe.library == library.name)
-    return next((outcome for outcome in mine if outcome.probe.purpose is Purpose.LIST), None)
+    mine = [each for each in outcomes if each.probe.library == library.name and each.probe.purpose is Purpose.LIST]
+    own = next((outcome for outcome in mine if outcome.probe.build == SYSTEM), None)
+    asked = next((outcome for outcome in mine if outcome.probe.build != SYSTEM and outcome.seconds is not None), None)
+    return asked if own is None or (own.status is Status.ABSENT and asked is not None) else own

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine
+from gpuprobe.judging import fitness
+from gpuprobe.judging.build_remarks import build_warnings
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.rules import order
@@ -12,7 +14,7 @@ from gpuprobe.judging.standing import standings
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
 
 _BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
 
@@ -24,12 +26,14 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
         *_hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),
+        *build_warnings(inventory),
         *_left_out(evidence),
         *_other_slices(inventory),
         *_woken(evidence),
         *_appeared(evidence),
         *_overridden(inventory),
         *_little_free(inventory),
+        *fitness.remarks(inventory),
     )
 
 
@@ -61,7 +65,7 @@ def _failed(inventory: Inventory) -> Iterator[str]:
     alone = any(outcome.probe.purpose is Purpose.ALONE for outcome in inventory.evidence.outcomes)
     for outcome in inventory.evidence.outcomes:
         news = not any(describe(outcome) in because for because in told)
-        if outcome.status in _BAD and outcome.probe.purpose is not Purpose.VALIDATE and news:
+        if outcome.status in _BAD and not outcome.probe.purpose.is_validation and news:
             kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
@@ -88,15 +92,16 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
 def _subject(outcome: Outcome) -> str:
     manifest = f" with `{outcome.probe.manifest}` alone" if outcome.probe.manifest else ""
     without = " without your variables" if outcome.probe.purpose is Purpose.UNFILTERED else ""
-    return f"{outcome.probe.library}{manifest}{without}"
+    build = f" ({outcome.probe.build})" if outcome.probe.build != SYSTEM else ""
+    return f"{outcome.probe.library}{build}{manifest}{without}"
 
 
 def _left_out(evidence: Evidence) -> Iterator[str]:
-    """Only where a card of this machine is concerned: nobody misses a library without a card."""
+    """Only where a card of this machine is concerned: nobody misses a library without a card. Of builds see above."""
     cards = machine.cards(evidence.host)
     for outcome in evidence.outcomes:
         library = library_named(outcome.probe.library)
-        concerned = any(serves(library, card) for card in cards)
+        concerned = outcome.probe.build == SYSTEM and any(serves(library, card) for card in cards)
         if outcome.status is Status.SKIPPED and outcome.probe.purpose is Purpose.LIST and concerned:
             yield f"{library.name} was not asked: {(outcome.message or '').removeprefix('not asked: ')}"
 

@@ -15,6 +15,7 @@ from gpuprobe.judging.completion import completed
 from gpuprobe.judging.verdicts import validation_of
 from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import (
+    SYSTEM,
     Device,
     DeviceType,
     Drop,
@@ -123,6 +124,16 @@ def _same_view(device: Device, other: Device) -> bool:
     return same_source and identity.same_card(device, other).answer == "same"
 
 
+def no_code(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+    """A build lists every card, and makes a context on those too for which it holds no kernel."""
+    for device in standing:
+        if device.build != SYSTEM:
+            fit = builds.fit_of(device, host)
+            if fit.answer == builds.UNSUPPORTED:
+                source = f" ({fit.source})" if fit.source else ""
+                yield Drop(device, Reason.NO_CODE, f"the build {device.build} cannot compute on it: {fit.because}{source}")
+
+
 def failed_validation(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
     for device in standing:
         if device.validation and device.validation.verdict is Verdict.UNSUPPORTED:
@@ -167,6 +178,7 @@ RULES: tuple[Rule, ...] = (
     software_renderer,
     too_little_memory,
     listed_twice,
+    no_code,
     failed_validation,
     not_decided,
     other_build,

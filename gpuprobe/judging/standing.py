@@ -58,7 +58,7 @@ def undecided(inventory: Inventory) -> bool:
     asleep = [standing for standing in standings(inventory) if standing.card.was_asleep and standing.why is not None]
     if asleep and not inventory.wanted.wake:
         return True
-    listings = [outcome for outcome in inventory.evidence.outcomes if outcome.probe.purpose is not Purpose.VALIDATE]
+    listings = [outcome for outcome in inventory.evidence.outcomes if not outcome.probe.purpose.is_validation]
     return any(outcome.status in _UNDECIDED and not _made_good(outcome, inventory) for outcome in listings)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from gpuprobe.judging.proofs import impossible_clause, passed_clause
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status, Validation, Verdict
 
 # The signals by which a process dies of its own doing. SIGKILL, SIGTERM and the like come from outside, as from the
@@ -23,13 +26,34 @@ _SENTENCES = {
 
 def validation_of(device: Device, evidence: Evidence) -> Validation | None:
     """The validation of exactly this view; None: nobody asked for it."""
-    outcome = next((outcome for outcome in evidence.outcomes if validates(outcome.probe, device)), None)
-    return None if outcome is None else _judged(outcome)
+    spoken = outcomes_of(device, evidence.outcomes)
+    if len(spoken) < 2:
+        return _judged(spoken[0]) if spoken else None
+    verdicts = tuple(map(verdict_of, spoken))
+    told = _judged(telling(spoken))
+    passed = verdicts.count(Verdict.SUPPORTED)
+    flaky = "; it is flaky, and what fails now and then has failed" if passed and told.verdict is Verdict.UNSUPPORTED else ""
+    because = f"{passed} of {len(verdicts)} attempts passed{flaky}: {told.because}"
+    return told._replace(attempts=verdicts, because=because)
+
+
+def outcomes_of(device: Device, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """What speaks of this view: full validations where there are any, else the one to a context."""
+    mine = [outcome for outcome in outcomes if validates(outcome.probe, device)]
+    proofs = [each for each in mine if each.probe.purpose is Purpose.PROVE and each.status is not Status.SKIPPED]
+    plain = [each for each in mine if each.probe.purpose is Purpose.VALIDATE]
+    return proofs or plain or mine
+
+
+def telling(spoken: Sequence[Outcome]) -> Outcome:
+    """Of several attempts the one that decides: the first that failed, else the first that proved nothing."""
+    ranks = (Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
+    return min(spoken, key=lambda outcome: ranks.index(verdict_of(outcome)))
 
 
 def validates(probe: Probe, device: Device) -> bool:
     same_source = (probe.library, probe.build, probe.manifest) == (device.library, device.build, device.manifest)
-    return probe.purpose is Purpose.VALIDATE and same_source and probe.device == device.key
+    return probe.purpose.is_validation and same_source and probe.device == device.key
 
 
 def verdict_of(outcome: Outcome) -> Verdict:
@@ -41,7 +65,7 @@ def verdict_of(outcome: Outcome) -> Verdict:
     """
     if outcome.status is Status.OK and outcome.depth:
         return Verdict.SUPPORTED
-    if outcome.failure == "unsupported" or (outcome.steps and _died(outcome)):
+    if outcome.failure in ("unsupported", "wrong_result") or (outcome.steps and _died(outcome)):
         return Verdict.UNSUPPORTED
     return Verdict.INCONCLUSIVE
 
@@ -62,18 +86,22 @@ def _judged(outcome: Outcome) -> Validation:
         status=outcome.status,
         steps=outcome.steps,
         seconds=outcome.seconds,
+        rungs=outcome.rungs,
+        wrong=outcome.wrong,
     )
 
 
 def _because(outcome: Outcome, verdict: Verdict) -> str:
     if verdict is Verdict.SUPPORTED:
-        return f"{outcome.probe.library} made a context on it"
-    return describe(outcome)
+        return f"{outcome.probe.library} {passed_clause(outcome.rungs)}"
+    return describe(outcome) + impossible_clause(outcome.rungs)
 
 
 def describe(outcome: Outcome) -> str:
     """One clause: what happened, in which step, with the library's number and words where there are any."""
     said = outcome.message or ""
+    if outcome.failure == "wrong_result":
+        return said  # no call failed: the last one only brought it to light
     told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_step}`" in said
     where = f" in `{outcome.last_step}`" if outcome.last_step and not told else ""
     name = outcome.code_name or (f"error {outcome.code}" if outcome.code is not None else "")

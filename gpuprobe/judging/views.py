@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.rules import order
-from gpuprobe.judging.verdicts import validates
+from gpuprobe.judging.verdicts import outcomes_of, telling
 from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Verdict
 
 
@@ -42,11 +42,13 @@ def views(inventory: Inventory) -> tuple[View, ...]:
         for device in numbered(inventory)
         if asked.allow_software or device.type is not DeviceType.SOFTWARE
         if not asked.chosen or device.key in asked.chosen
+        if not asked.builds or device.build in asked.builds
     )
 
 
 def _outcome(device: Device, inventory: Inventory) -> Outcome | None:
-    return next((each for each in inventory.evidence.outcomes if validates(each.probe, device)), None)
+    spoken = outcomes_of(device, inventory.evidence.outcomes)
+    return telling(spoken) if spoken else None
 
 
 def by_card(shown: Sequence[View]) -> list[list[View]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gpuprobe.judging.device_lists import ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
-from gpuprobe.model import Device, DeviceType
+from gpuprobe.model import SYSTEM, Device, DeviceType
 from gpuprobe.strings import printable
 
 Variables = tuple[tuple[str, str | None], ...]
@@ -158,7 +158,7 @@ def _raw_selection(
     manifests = list(dict.fromkeys(device.manifest for device in mine if device.manifest is not None))
     if not manifests:
         kept = {name: environ[name] for name in selection.numbered_under if mine and name in environ}
-        return {selection.variable: _joined((device.number for device in mine), selection), **kept}
+        return {selection.variable: _joined(map(raw_number, mine), selection), **kept}
     alone = [twin for device in mine if (twin := _twin_with_manifest(device, known)) is not None]
     manifests = list(dict.fromkeys(device.manifest or "" for device in alone))
     if len(manifests) == 1:
@@ -170,8 +170,14 @@ def _raw_selection(
     return {selection.variable: _joined(numbers, selection), LIST_OF_MANIFESTS: separator.join(manifests)}
 
 
-def _joined(numbers: Iterable[int], selection: Selection) -> str:
-    return ",".join(str(number) for number in dict.fromkeys(numbers)) or selection.hide_all
+def _joined(numbers: Iterable[int | None], selection: Selection) -> str:
+    known = (number for number in dict.fromkeys(numbers) if number is not None)
+    return ",".join(map(str, known)) or selection.hide_all
+
+
+def raw_number(device: Device) -> int | None:
+    """The number in the raw list. None: a build numbers it, which leaves out some, and no system's view says which it is."""
+    return device.number if device.build == SYSTEM or "number" in dict(device.sources) else None
 
 
 def _twin_with_manifest(device: Device, known: Sequence[Device]) -> Device | None:
@@ -217,7 +223,8 @@ def filter_id(device: Device, environ: Mapping[str, str], platform: str, listed:
     if selection is None:
         return None
     if selection.takes == "raw":
-        return str(device.number)
+        number = raw_number(device)
+        return None if number is None else str(number)
     return _token(library, selection, device, (*listed, device), environ)
 
 
@@ -235,8 +242,8 @@ def hidden(device: Device, environ: Mapping[str, str], listed: Sequence[Device] 
     setting = f"`{selection.variable}={printable(value)}`"
     if not positions:
         return f"{setting} hides every device from {device.library}"
-    # The user's numbers count in the common list, which a device of one manifest alone is not in.
-    if device.manifest is not None or device.number in positions:
+    # The user's numbers count in the common list, which a device of one manifest alone is not in; a build obeys them itself.
+    if device.manifest is not None or device.build != SYSTEM or device.number in positions:
         return None
     return f"{setting} hides it: it is number {device.number} in the unfiltered list"
 

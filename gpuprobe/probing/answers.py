@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gpuprobe.model import Device, DeviceType, Json, Outcome, Partition, Probe, Purpose, Status, Step
+from gpuprobe.model import Device, DeviceType, Json, Outcome, Partition, Probe, Status, Step
 from gpuprobe.probing.climbs import Climb, wrong_elements
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 
@@ -111,7 +111,7 @@ class Answers:
         return Status.EXITED
 
     def _listed(self) -> Status:
-        listed_nothing = self.probe.purpose not in (Purpose.VALIDATE, Purpose.PROVE) and not self.devices
+        listed_nothing = not self.probe.purpose.is_validation and not self.devices
         return Status.NO_DEVICES if listed_nothing else Status.OK
 
     def _steps(self) -> tuple[Step, ...]:

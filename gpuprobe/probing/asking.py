@@ -10,7 +10,7 @@ from os import pathsep
 from pathlib import Path
 
 from gpuprobe.libraries import Library, library_named
-from gpuprobe.model import Device, Host, Json, Outcome, Probe, Purpose
+from gpuprobe.model import SYSTEM, Device, Host, Json, Outcome, Probe, Purpose
 
 MARK = "GPUPROBE_CHILD"
 RUNNER = str(Path(__file__).parents[1] / "runner.py")
@@ -18,6 +18,7 @@ RUNNER = str(Path(__file__).parents[1] / "runner.py")
 _PACKAGES = ("site-packages", "dist-packages")
 
 _SEARCH_PATHS = {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH"}
+_SEARCHES = {"darwin": "DYLD_LIBRARY_PATH", "win32": "PATH"}  # where the loader searches first; elsewhere the first above
 
 # Settings that make a vendor's library ask the user, start a debugger or wait for one where it would otherwise fail.
 _QUIET = {"GGML_NO_BACKTRACE": "1"}
@@ -27,13 +28,37 @@ def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
     """What the child reads: see runner.py. A validation carries the identity of the device that was listed."""
     library = library_named(probe.library)
     return {
+        **(_of_the_system(library, host) if probe.build == SYSTEM else _of_the_build(probe, host)),
+        "purpose": probe.purpose.value if probe.purpose.is_validation else "list",
+        "device": _identity(probe, known),
+        **(_ladder(probe, library, host) if probe.purpose is Purpose.PROVE else {}),
+    }
+
+
+def _of_the_system(library: Library, host: Host) -> Json:
+    return {
         "backend": library.backend,
-        "purpose": probe.purpose.value if probe.purpose in (Purpose.VALIDATE, Purpose.PROVE) else "list",
         "candidates": candidates(library, host) or [str(library.binding)],
         "paths": [path] if (path := binding_path(library.binding)) else [],
-        "device": _identity(probe, known),
-        **({"until": probe.until, "toolkits": [], "turns": True} if probe.purpose is Purpose.PROVE else {}),
     }
+
+
+def _of_the_build(probe: Probe, host: Host) -> Json:
+    """`directories` is for the parent, who puts them on the search path before the child is started."""
+    build = host.build_named(probe.build)
+    if build is None:  # it was there at the discovery: the loader shall say that it is gone
+        return {"backend": "ggml", "candidates": [probe.build], "paths": [], "before": [], "library": probe.library}
+    return {
+        "backend": "ggml",
+        "candidates": [build.path],
+        "paths": [],
+        "before": list(build.before),
+        "library": build.library,
+        "directories": list(build.directories),
+    }
+def _ladder(probe: Probe, library: Library, host: Host) -> Json:
+    found = [software for software in host.software or () if software.name == library.blas and software.problem is None]
+    return {"until": probe.until, "toolkits": [software.path for software in found], "turns": True}
 
 
 def candidates(library: Library, host: Host) -> list[str]:
@@ -62,12 +87,20 @@ def binding_path(module: str | None) -> str | None:
     return str(Path(spec.origin).parents[1 if is_package else 0])
 
 
-def child_environment(environ: Mapping[str, str], probe: Probe, mark: str) -> dict[str, str]:
-    """The user's own environment, plus what this probe changes, the mark, and settings that keep libraries from waiting."""
+def child_environment(
+    environ: Mapping[str, str], probe: Probe, mark: str, directories: Sequence[str] = (), platform: str = sys.platform
+) -> dict[str, str]:
+    """The user's own environment, plus what this probe changes, the mark, and settings that keep libraries from waiting.
+
+    `directories` of a build come first where the loader searches, as the program that it belongs to has it.
+    """
     child = {**environ, **_QUIET, MARK: mark}
     for name in _SEARCH_PATHS & child.keys():
         # Weakness 14.22: an empty element means the working directory, where anybody may have put a library.
         child[name] = pathsep.join(filter(None, _elements(name, child[name])))
+    if directories:
+        name = _SEARCHES.get(platform, "LD_LIBRARY_PATH")
+        child[name] = pathsep.join(filter(None, (*directories, child.get(name, ""))))
     for name, value in probe.variables:
         if value is None:
             child.pop(name, None)
@@ -82,7 +115,7 @@ def _elements(name: str, value: str) -> list[str]:
 
 
 def _identity(probe: Probe, known: Sequence[Outcome]) -> Json | None:
-    if probe.purpose not in (Purpose.VALIDATE, Purpose.PROVE):
+    if not probe.purpose.is_validation:
         return None
     device = _listed(probe, known)
     identity = {"uuid": device.uuid, "pci_id": device.pci_id, "number": device.number, "copy": device.copy}

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gpuprobe.model import Json, Outcome, Probe, Status
+from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
 from gpuprobe.probing import asking, ending
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, stop_waiting
@@ -24,6 +24,7 @@ KEPT_BYTES = 1024 * 1024
 GRACE_SECONDS = 0.2  # between asking to end and killing
 KILL_SECONDS = 0.25  # a killed process that is still there after this is stuck in the kernel
 CLOSE_SECONDS = 1.0  # at most; without anything left behind nothing waits
+FOR_EVER = 1e6  # seconds; who waits for its turn is ended by the deadline, or when all others have ended
 POLL_SECONDS = 0.02  # where the system cannot tell by a descriptor that a child has ended
 
 Take = Callable[[bytes], None]
@@ -45,6 +46,13 @@ class Child:
         self.stderr = Tail(KEPT_BYTES)
         self._line = b""
         self._heard = 0
+        self._waits_since: float | None = None
+        self._waited = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its turn, which is no time of its own: its limit waits with it."""
+        return self.answers.is_waiting
 
     def hear(self, chunk: bytes) -> None:
         """Takes protocol bytes. More than a runner ever says is rubbish, and is not kept."""
@@ -55,6 +63,23 @@ class Child:
         *lines, self._line = (self._line + chunk).split(b"\n")
         for line in lines:
             self.answers.take(line)
+
+    def pause(self, now: float) -> None:
+        """It has begun to wait."""
+        if self._waits_since is None:
+            self._waits_since = now
+            self.next_rung += FOR_EVER
+
+    def go_on(self, now: float) -> None:
+        """Its turn has come."""
+        self.answers.is_waiting = False
+        if self._waits_since is not None:
+            self._waited += now - self._waits_since
+            self.next_rung += now - self._waits_since - FOR_EVER
+            self._waits_since = None
+        with contextlib.suppress(OSError):
+            if self.process.stdin is not None:
+                self.process.stdin.write(b"\n")
 
     def climb(self, now: float) -> bool:
         """One rung further towards its end: asked, then killed. False: nothing is left to try."""
@@ -75,7 +100,7 @@ class Child:
         return self.answers.outcome(
             status=status,
             message=message,
-            seconds=round(time.monotonic() - self.began, 6),
+            seconds=round(time.monotonic() - self.began - self._waited, 6),
             exit_code=code if code is not None and code >= 0 else None,
             signal=-code if code is not None and code < 0 else None,
             stderr=self.stderr.text(),
@@ -90,7 +115,7 @@ class Child:
             why = "it is stuck in the kernel" if stuck else "it has not ended yet"
             return Status.ABANDONED, f"process {self.process.pid} was killed, and {why}"
         if self.rung:
-            in_time = time.monotonic() - self.began < self.seconds
+            in_time = time.monotonic() - self.began - self._waited < self.seconds
             return Status.TIMED_OUT, "no answer before the deadline" if in_time else f"no answer within {self.seconds:g} s"
         # Windows ends a crashed process with an NTSTATUS of severity error (0xC0000005 and the like) as its exit code.
         return (Status.CRASHED, None) if code < 0 or code >= 0x80000000 else (Status.OK, None)
@@ -107,6 +132,7 @@ class Children:
         self._children: list[Child] = []
         self._finished: list[Outcome] = []
         self._count = 0
+        self._timing: Child | None = None
 
     @property
     def running(self) -> tuple[Probe, ...]:
@@ -114,12 +140,17 @@ class Children:
         finished = (outcome.probe for outcome in self._finished)
         return (*(child.probe for child in self._children), *finished)
 
+    @property
+    def is_anyone_timing(self) -> bool:
+        """Whether a child times copies, or waits for its turn to."""
+        return self._timing is not None or any(child.waits for child in self._children)
+
     def start(self, probe: Probe, request: Json, seconds: float) -> None:
         """Starts one child with its limit in seconds."""
         self._count += 1
         mark = f"{self._mark}.{self._count}."  # the last dot keeps child 1 apart from child 10
         try:
-            process = _spawn(asking.child_environment(self._environ, probe, mark))
+            process = _spawn(asking.child_environment(self._environ, probe, mark, request.get("directories", ())))
         except OSError as problem:
             self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=f"no child started: {problem}"))
             return
@@ -135,6 +166,7 @@ class Children:
             now = time.monotonic()
             for child in list(self._children):
                 self._attend(child, now, deadline)
+            self._give_the_turn(now)
         return self._finished.pop(0) if self._finished else None
 
     def close(self) -> None:
@@ -177,6 +209,18 @@ class Children:
             return
         take(chunk)
         self._tell_watch()
+
+    def _give_the_turn(self, now: float) -> None:
+        """To one child at a time, and only when no other is at work: a copy beside it would be timed along."""
+        if self._timing not in self._children:
+            self._timing = None
+        proofs = [child for child in self._children if child.probe.purpose is Purpose.PROVE]
+        for child in proofs:
+            if child.waits:
+                child.pause(now)
+        if proofs and self._timing is None and all(child.waits for child in proofs):
+            self._timing = proofs[0]
+            proofs[0].go_on(now)
 
     def _attend(self, child: Child, now: float, deadline: float | None) -> None:
         late = now >= child.next_rung or (child.rung == 0 and deadline is not None and now >= deadline)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gpuprobe import environment, machine
+from gpuprobe import environment
 from gpuprobe.judging import identity, visibility
 from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
-from gpuprobe.model import Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.probing import build_questions
+from gpuprobe.probing.needs import installed, sleeping, vendor_cards
 
 LISTING_FAILED = frozenset(
     {
@@ -38,24 +40,34 @@ def next_probes(evidence: Evidence, wanted: Wanted, running: Collection[Probe] =
     asked = {outcome.probe for outcome in evidence.outcomes}.union(running)
     wishes = [*_listings(evidence.host, wanted), *_alone(evidence), *_unfiltered(evidence)]
     fresh = [probe for probe in dict.fromkeys(wishes) if probe not in asked]
-    validations = _validations(evidence, wanted, running, fresh)
+    build = build_questions.next_listing(evidence, wanted, running)
+    fresh += [] if build is None else [build]
+    to_come = build_questions.open_listings(evidence, wanted)
+    validations = _validations(evidence, wanted, running, (*fresh, *to_come))
     return (*fresh, *(probe for probe in validations if probe not in asked))
 
 
 def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:
     """Outcomes that need no child: libraries that are not installed, and those that are left out, with the reason."""
-    return tuple(
+    own = (
         Outcome(Probe(library.name, Purpose.LIST), status=status, message=message)
         for library in _wanted_libraries(host, wanted)
         if (answer := _without_asking(library, host, wanted)) is not None
         for status, message in [answer]
     )
+    return (*own, *build_questions.not_asked(host, wanted))
 
 
-def only_recorded(outcome: Outcome, wanted: Wanted) -> bool:
+def needless(evidence: Evidence, wanted: Wanted) -> tuple[Outcome, ...]:
+    """Outcomes that need no child after what has been answered by now."""
+    return tuple(build_questions.needless(evidence, wanted))
+
+
+def only_recorded(outcome: Outcome, host: Host, wanted: Wanted) -> bool:
     """Whether a capture's answer is one that this version could not ask for, and can judge all the same."""
     library, probe = library_named(outcome.probe.library), outcome.probe
-    foreign = library.backend is None or probe.build != "system"
+    is_system = probe.build == SYSTEM
+    foreign = library.backend is None if is_system else host.build_named(probe.build) is None
     listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and outcome.status not in (Status.SKIPPED, Status.ABSENT)
     return foreign and listing and (not wanted.libraries or library.name in wanted.libraries)
 
@@ -82,26 +94,10 @@ def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Statu
         return Status.SKIPPED, f"this version of gpuprobe cannot ask {library.name} yet"
     if library.switch and environment.truth(host.environ.get(library.switch, "")) is False:
         return Status.SKIPPED, f"`{library.switch}` switches it off"
-    sleeping = _sleeping(library, host)
-    if sleeping and not wanted.wake:
-        return Status.SKIPPED, f"asking would wake {', '.join(sleeping)}, which `--no-wake` forbids"
+    asleep = sleeping(library, host)
+    if asleep and not wanted.wake:
+        return Status.SKIPPED, f"asking would wake {', '.join(asleep)}, which `--no-wake` forbids"
     return None
-
-
-def installed(library: Library, host: Host) -> bool:
-    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)
-
-
-def vendor_cards(library: Library, host: Host) -> tuple[machine.Card, ...]:
-    """The cards on the bus that this library should list."""
-    return tuple(card for card in machine.cards(host) if not library.vendors or card.vendor_id in library.vendors)
-
-
-def _sleeping(library: Library, host: Host) -> list[str]:
-    opened = list(vendor_cards(library, host))
-    if library.opens_every_node:
-        opened += [card for card in machine.cards(host) if card.render_node and card not in opened]
-    return [card.pci_id or "the card" for card in opened if card.was_asleep]
 
 
 def _listings(host: Host, wanted: Wanted) -> Iterator[Probe]:
@@ -114,7 +110,8 @@ def _alone(evidence: Evidence) -> Iterator[Probe]:
     """One bad driver must not hide the others: where all together fail, each is asked alone."""
     for outcome in evidence.outcomes:
         drivers = library_named(outcome.probe.library).drivers
-        if drivers is None or outcome.probe.purpose is not Purpose.LIST or outcome.status not in LISTING_FAILED:
+        is_system = outcome.probe.purpose is Purpose.LIST and outcome.probe.build == SYSTEM
+        if drivers is None or not is_system or outcome.status not in LISTING_FAILED:
             continue
         found = driver_files(drivers, evidence.host)
         for driver in found if len(found) > 1 else ():
@@ -139,9 +136,16 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
         library = library_named(outcome.probe.library)
         filters = [name for name in library.filters if name in evidence.host.environ]
         # A library that hangs would only hang once more, and what cannot be loaded is hidden by no variable.
-        unasked = outcome.status in _NOT_WORTH_ASKING_AGAIN
+        unasked = outcome.status in _NOT_WORTH_ASKING_AGAIN or not _speaks_for_its_library(outcome, evidence)
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
-            yield Probe(library.name, Purpose.UNFILTERED, variables=tuple((name, None) for name in filters))
+            variables = tuple((name, None) for name in filters)
+            yield Probe(library.name, Purpose.UNFILTERED, build=outcome.probe.build, variables=variables)
+
+
+def _speaks_for_its_library(outcome: Outcome, evidence: Evidence) -> bool:
+    """The system's own; a build only where that is not there."""
+    own = evidence.outcome_of(Probe(outcome.probe.library, Purpose.LIST))
+    return outcome.probe.build == SYSTEM or own is None or own.status in _NOT_WORTH_ASKING_AGAIN
 
 
 def _validations(
@@ -157,8 +161,18 @@ def _validations(
         # Two contexts on one card at once compete for its memory, and a hang of one delays the other.
         if any(identity.same_card(device, other).answer == "same" for other in busy):
             continue
-        busy.append(device)
-        yield validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
+        probe = validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
+        left = _proofs(probe, evidence, wanted) if wanted.validate == "proved" else [probe]
+        if left:
+            busy.append(device)
+            yield left[0]
+
+
+def _proofs(probe: Probe, evidence: Evidence, wanted: Wanted) -> list[Probe]:
+    """The attempts at proving that are still to be made of the device that this probe is about."""
+    asked = {outcome.probe for outcome in evidence.outcomes}
+    attempts = (probe._replace(purpose=Purpose.PROVE, until=wanted.until, attempt=number) for number in range(wanted.repeat))
+    return [attempt for attempt in attempts if attempt not in asked]
 
 
 def validation_probe(
@@ -201,9 +215,10 @@ def _worth_validating(evidence: Evidence, wanted: Wanted) -> list[Device]:
     devices = [
         device
         for device in sorted(offered(evidence), key=order)
-        if device.validation is None
+        if (device.validation is None or wanted.validate == "proved")
         and (wanted.allow_software or device.type is not DeviceType.SOFTWARE)
         and (not wanted.chosen or device.key in wanted.chosen)
+        and (not wanted.builds or device.build in wanted.builds)
     ]
     return list({(device.library, device.build, device.manifest, device.key): device for device in devices}.values())
 
@@ -211,9 +226,10 @@ def _worth_validating(evidence: Evidence, wanted: Wanted) -> list[Device]:
 def _settled(device: Device, wanted: Wanted, open_probes: Collection[Probe]) -> bool:
     """Whether no open listing could still turn up a better view of this card: what is validated must not depend on
     which child happened to answer first."""
-    if wanted.validate == "all":
-        return True
     waiting = [probe for probe in open_probes if probe.purpose in (Purpose.LIST, Purpose.ALONE)]
+    if wanted.validate in ("all", "proved"):
+        # Which is then the only reason to wait: a build makes contexts while it lists.
+        waiting = [probe for probe in waiting if probe.build != SYSTEM]
     return not any(_could_list(library_named(probe.library), device) for probe in waiting)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import library_named
-from gpuprobe.model import Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
+from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
+from gpuprobe.render.software import compatibility_of
 from gpuprobe.strings import compute_string, printable
 
 
@@ -45,6 +46,8 @@ def view(device: Device) -> Json:
 
 def record(device: Device, inventory: Inventory) -> Json:
     """Everything about a kept device."""
+    from gpuprobe.judging.capabilities import capabilities  # knows rows, which a machine without a device never needs
+
     return {
         **identity(device),
         "description": device.description,
@@ -64,7 +67,8 @@ def record(device: Device, inventory: Inventory) -> Json:
         **validation_of(device.validation),
         "flash_attention": flash_attention_of(device),
         "visible": dict(variables_for([device], inventory)),
-        "capabilities": device.capabilities,
+        "capabilities": capabilities(device),
+        **compatibility_of(device, inventory.evidence),
         "sources": dict(device.sources),
     }
 
@@ -156,6 +160,8 @@ def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | N
         return []  # nvidia-smi numbers cards; a slice has a number inside its card only
     if not any(selection.takes == "raw" for selection in library.selections.values()):
         return [(library.numbered_as, device.number)] if library.numbered_as else []
+    if device.build != SYSTEM:
+        return [("vulkan_listed", device.number)]
     return [("vulkan_raw", device.number), ("vulkan_listed", _place_behind_filters(device, inventory))]
 
 
@@ -163,9 +169,10 @@ def _place_behind_filters(device: Device, inventory: Inventory) -> int | None:
     """How programs count Vulkan's devices: software renderers and second views of a card left out."""
     twice = {drop.device.number for drop in inventory.drops if drop.reason is Reason.LISTED_TWICE}
     raw = [
-        other.number
+        number
         for other in listed(inventory)
         if other.library == device.library and other.manifest == device.manifest
+        if (number := visibility.raw_number(other)) is not None
         if other.type is not DeviceType.SOFTWARE and other.number not in twice
     ]
     return sorted(set(raw)).index(device.number) if device.number in raw else None

@@ -10,6 +10,7 @@ from gpuprobe.judging import remarks, standing
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import record, rounded, steps_of, view
+from gpuprobe.render.software import software_records
 from gpuprobe.strings import printable
 
 SCHEMA_VERSION = 1
@@ -62,6 +63,7 @@ def list_document(
         "devices": [record(device, inventory) for device in kept],
         "dropped": [_drop(drop) for drop in drops],
         "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],
+        **software_records(host.software),
         "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
         "warnings": [*notes, *warnings_of(inventory)],

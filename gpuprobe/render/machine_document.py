@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gpuprobe import machine
+from gpuprobe.judging import bandwidth
 from gpuprobe.judging.effects import effects
 from gpuprobe.judging.standing import Standing
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
+from gpuprobe.machine import Card
 from gpuprobe.model import Host, Json
 from gpuprobe.strings import printable
 
@@ -59,15 +61,28 @@ def card_record(standing: Standing) -> Json:
         "kernel_driver": card.driver,
         "render_node": card.render_node,
         "numa_node": card.numa_node,
-        "link": {
-            "current_speed": card.current_link_speed,
-            "current_width": card.current_link_width,
-            "max_speed": card.max_link_speed,
-            "max_width": card.max_link_width,
-        },
+        "link": _link(card),
         "was_asleep": card.was_asleep,
         "device_ids": [device.id for device in standing.devices],
         "why": None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice},
+    }
+
+
+def _link(card: Card) -> Json:
+    """Bytes per second are what the link could move in one direction at best, and no measurement."""
+    now, best = (
+        bandwidth.of_link(card.current_link_speed, card.current_link_width),
+        bandwidth.of_link(card.max_link_speed, card.max_link_width),
+    )
+    return {
+        "current_speed": card.current_link_speed,
+        "current_width": card.current_link_width,
+        "max_speed": card.max_link_speed,
+        "max_width": card.max_link_width,
+        "current_generation": now.generation,
+        "max_generation": best.generation,
+        "current_bytes_per_second": now.bytes_per_second,
+        "max_bytes_per_second": best.bytes_per_second,
     }
 
 

@@ -1,4 +1,5 @@
-"""The text of `validate`: views by stages, then for each that did not pass its step, number and last words."""
+"""The text of `validate`: views by rungs of the ladder, copies in figures, then for each view that did not pass its step,
+number and last words."""
 
 from __future__ import annotations
 
@@ -9,18 +10,22 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.backends.climbing import RUNGS
+from gpuprobe.judging.speeds import Speeds, rate_text, speeds_of
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import Verdict
+from gpuprobe.model import Json, Rung, Verdict
 from gpuprobe.render import wording
-from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
+from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
 from gpuprobe.render.wording import seconds_of
-from gpuprobe.strings import printable
+from gpuprobe.strings import printable, size_text
 
 LAST_LINES = 5
+_SHORTEST_NAME = 10
 
-# The steps of all libraries in four stages, by how their names begin; what begins otherwise looks for the device.
-STAGES = ("load", "init", "find", "context")
+_HEADERS = {"context": "CTX", "allocate": "ALLOC", "product": "PROD", "bandwidth": "SPEED"}
+
+# A listing's validation has no rungs: its steps tell how far it came, by how their names begin.
 _BEGINNINGS = {
     "context": tuple(name for library in LIBRARIES for name in library.context_steps),
     "init": tuple(name for library in LIBRARIES for name in library.init_steps),
@@ -32,41 +37,125 @@ _WORDS = {
     Verdict.INCONCLUSIVE: "unclear",
     None: "not asked",
 }
-_STYLES = {"passed": "green", "ok": "green", "FAILED": "bold red", "unclear": "yellow"}
+_ENDS = {Verdict.UNSUPPORTED: "FAIL", Verdict.INCONCLUSIVE: "?", None: "?"}
+_STYLES = dict.fromkeys(("passed", "ok"), "green") | dict.fromkeys(("FAILED", "FAIL", "WRONG"), "bold red")
+_STYLES |= dict.fromkeys(("unclear", "?"), "yellow")
 
 
-def stage_of(step: str) -> str:
-    return next((stage for stage, names in _BEGINNINGS.items() if step.startswith(names)), "find")
+def rung_of(step: str) -> str:
+    return next((rung for rung, names in _BEGINNINGS.items() if step.startswith(names)), "list")
 
 
-def cells(view: View) -> list[str]:
-    """One word per stage: `ok`, `-` where it was not reached, and what became of the view in the last one that was."""
-    reached = [stage_of(step.name) for step in view.outcome.steps] if view.outcome else []
-    furthest = max((STAGES.index(stage) for stage in reached), default=-1)
+def results(view: View) -> dict[str, str]:
+    """Rung → what became of it, in a word: only of those that were begun."""
+    if view.outcome is None:
+        return {}
+    if not view.outcome.rungs:
+        return _results_of_steps(view)
+    return {rung.name: _result(rung, view) for rung in view.outcome.rungs}
+
+
+def _result(rung: Rung, view: View) -> str:
+    if rung.result == "failed":
+        return "WRONG" if view.outcome and view.outcome.wrong else _ENDS.get(view.verdict, "?")
+    return "ok" if rung.result == "passed" else "n/a"
+
+
+def _results_of_steps(view: View) -> dict[str, str]:
+    reached = [rung_of(step.name) for step in view.outcome.steps] if view.outcome else []
     passed = view.verdict is Verdict.SUPPORTED
-    return [
-        "ok" if passed or place < furthest else _WORDS[view.verdict] if place == furthest else "-"
-        for place in range(len(STAGES))
-    ]
+    furthest = max((RUNGS.index(name) for name in reached), default=RUNGS.index("context") if passed else -1)
+    ends = "ok" if passed else _ENDS.get(view.verdict, "?")
+    return {name: "ok" if place < furthest else ends for place, name in enumerate(RUNGS[: furthest + 1])}
 
 
 def matrix(shown: Sequence[View], width: int) -> Iterator[RenderableType]:
-    if width < BLOCKS_BELOW:
-        for view in shown:
-            yield Text.assemble((_label(view), "bold"), ": ", _styled(_WORDS[view.verdict]))
-            pairs = zip(STAGES, cells(view), strict=True)
-            yield indented(", ".join(f"{stage} {word}" for stage, word in pairs) + f", {_seconds(view)}")
-        return
-    header = ("VIEW", *(stage.upper() for stage in STAGES), "VERDICT", "TIME")
-    rows = [(_label(view), *cells(view), _WORDS[view.verdict], _seconds(view)) for view in shown]
-    taken = sum(max(map(cell_len, column)) + GAP for column in zip(header, *rows, strict=True))
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
-    for column in (*header, "NAME"):
-        table.add_column(Text(column), no_wrap=True, overflow="ellipsis")
+    """One line per view where the window has room for it, else a block each; names and times go first."""
+    begun = [results(view) for view in shown]
+    rungs = [name for name in RUNGS if any(name in each for each in begun)]
+    rows = [
+        [_label(view), *(each.get(name, "-") for name in rungs), _WORDS[view.verdict], _seconds(view)]
+        for view, each in zip(shown, begun, strict=True)
+    ]
+    header = ["VIEW", *(_HEADERS.get(name, name.upper()) for name in rungs), "VERDICT", "TIME"]
+    for gap, columns in ((2, len(header)), (1, len(header)), (1, len(header) - 1)):
+        taken = sum(max(map(cell_len, column)) + gap for column in list(zip(header, *rows, strict=True))[:columns])
+        if width >= BLOCKS_BELOW and taken - gap <= width:
+            cut = [row[:columns] for row in (header, *rows)]
+            yield _table(cut, [wording.name_of(view.device) for view in shown], gap, width - taken)
+            return
     for view, row in zip(shown, rows, strict=True):
-        name = shortened(wording.name_of(view.device), max(width - taken, len("NAME")))
-        table.add_row(*(_styled(word) for word in row), Text(name))
-    yield table
+        yield Text.assemble((_label(view), "bold"), ": ", _styled(_WORDS[view.verdict]))
+        pairs = zip(rungs, row[1:], strict=False)
+        yield indented(", ".join(f"{rung} {word}" for rung, word in pairs) + f", {_seconds(view)}")
+
+
+def _table(rows: Sequence[Sequence[str]], names: Sequence[str], gap: int, room: int) -> Table:
+    named = room >= _SHORTEST_NAME
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    for column in (*rows[0], *(["NAME"] if named else [])):
+        table.add_column(Text(column), no_wrap=True, overflow="ellipsis")
+    for row, name in zip(rows[1:], names, strict=True):
+        table.add_row(*(_styled(word) for word in row), *([Text(shortened(name, room))] if named else []))
+    return table
+
+
+def impossible(shown: Sequence[View]) -> Iterator[RenderableType]:
+    """What could not be tried on views that passed all the same, each reason once."""
+    views: dict[str, list[str]] = {}
+    for view in shown:
+        for rung in view.outcome.rungs if view.outcome and view.verdict is Verdict.SUPPORTED else ():
+            if rung.result == "not_possible":
+                views.setdefault(f"{rung.name} is not possible here: {printable(rung.because or '')}", []).append(_label(view))
+    for sentence, labels in views.items():
+        yield indented(f"{', '.join(labels)}: {sentence}; the verdict rests on the other steps")
+
+
+def copies(shown: Sequence[View]) -> Iterator[RenderableType]:
+    """What timed copies reached, beside what the link and the memory carry in theory."""
+    measured = [(view, speeds) for view in shown if (speeds := speeds_of(view.device, view.outcome))]
+    if measured:
+        yield Text("Copies", style="bold")
+    for view, speeds in measured:
+        ways = (("to it", speeds.to_device), ("from it", speeds.from_device), ("on it", speeds.on_device))
+        said = ", ".join(f"{rate_text(rate)} {way}" for way, rate in ways)
+        yield indented(f"{_label(view)}: {said}{_theory(speeds)}")
+
+
+def _theory(speeds: Speeds) -> str:
+    lanes = f"PCIe {speeds.generation}.0 x{speeds.width or '?'}"
+    link = "" if speeds.generation is None else f"{lanes} carries {rate_text(speeds.link)}"
+    memory = "" if speeds.memory is None else f"its memory {rate_text(speeds.memory)}"
+    return f"; {known}" if (known := ", ".join(part for part in (link, memory) if part)) else ""
+
+
+def climbs(shown: Sequence[View]) -> Iterator[RenderableType]:
+    """With -v: the time of each rung and what was measured in it."""
+    for view in shown:
+        if view.outcome is not None and view.outcome.rungs:
+            yield Text(_label(view), style="bold")
+            for rung in view.outcome.rungs:
+                yield indented(f"{seconds_of(rung.seconds):>10}  {rung.name}{_because(rung)}{_figures(rung.figures)}")
+
+
+def _because(rung: Rung) -> str:
+    return f": {printable(rung.because)}" if rung.because else ""
+
+
+def _figures(figures: Json) -> str:
+    plain = {name: value for name, value in figures.items() if not isinstance(value, list)}
+    known = [f"{name.replace('_', ' ')} {_shown(name, value)}" for name, value in plain.items()]
+    tried = [item for value in figures.values() if isinstance(value, list) for item in value]
+    known += [printable(f"{item.get('path')} {item.get('version') or ''} {item.get('result')}") for item in tried]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_bytes"):
+        return size_text(value)
+    if isinstance(value, int) and name.endswith("_per_second"):
+        return rate_text(value)
+    return printable(str(value)) or "none"
 
 
 def _label(view: View) -> str:
@@ -92,9 +181,22 @@ def details(shown: Sequence[View]) -> Iterator[RenderableType]:
             yield indented("not asked", by=4)
             continue
         yield indented(printable(view.device.validation.because), by=4)
+        if view.outcome.wrong:  # no call failed: which one came last says nothing
+            yield from _wrong(view.outcome.wrong)
+            continue
         numbered = [printable(str(part)) for part in (view.outcome.code, view.outcome.code_name) if part is not None]
         if view.outcome.last_step:
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_step)}`{said}", by=4)
         for line in view.outcome.stderr.splitlines()[-LAST_LINES:]:
             yield indented(f"last words: {printable(line)}", by=4)
+
+
+def _wrong(wrong: Json) -> Iterator[RenderableType]:
+    """The wrong elements behind the first, which the sentence names."""
+    for item in wrong.get("first", [])[1:]:
+        places = (f"{name} {printable(str(item.get(key)))}" for name, key in _PLACES)
+        yield indented(", ".join(places), by=6)
+
+
+_PLACES = (("element", "index"), ("expected", "expected"), ("found", "found"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gpuprobe import __version__
 from gpuprobe.exits import Exit
@@ -10,21 +10,32 @@ from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
 from gpuprobe.judging.refreshed import Refreshment, measured, notes
+from gpuprobe.judging.speeds import speeds_of
 from gpuprobe.judging.under_map import Check
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
-from gpuprobe.model import Device, Inventory, Json
+from gpuprobe.model import Device, Inventory, Json, Rung
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
 from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, probe_record, warnings_of
 from gpuprobe.strings import printable, seconds_between
 
 
-def validate_document(inventory: Inventory, shown: Sequence[View], text: str, leave_with: Exit) -> Json:
+def validate_document(
+    inventory: Inventory,
+    shown: Sequence[View],
+    text: str,
+    leave_with: Exit,
+    *,
+    notes: Iterable[str] = (),
+    seconds: float | None = None,
+) -> Json:
+    """`notes` stand before the warnings; `seconds`: how long everything took, None where a capture was judged."""
     return {
         **envelope(inventory, text, leave_with),
+        "seconds": rounded(seconds),
         "devices": [identity(device) for device in inventory.kept],
         "views": [_view(view) for view in shown],
-        "warnings": warnings_of(inventory),
+        "warnings": [*(printable(note) for note in notes), *warnings_of(inventory)],
     }
 
 
@@ -38,6 +49,10 @@ def _view(view: View) -> Json:
         "depth": validation.depth if validation else None,
         "because": printable(validation.because) if validation else None,
         "status": outcome.status.value if outcome else None,
+        "rungs": [_rung(rung) for rung in outcome.rungs] if outcome else [],
+        "wrong": (outcome.wrong or None) if outcome else None,
+        "attempts": [verdict.value for verdict in validation.attempts] if validation else [],
+        "link": _link(view),
         "steps": steps_of(outcome.steps) if outcome else [],
         "seconds": rounded(outcome.seconds) if outcome else None,
         "failed_step": failed_step(view),
@@ -47,6 +62,32 @@ def _view(view: View) -> Json:
         "exit_code": outcome.exit_code if outcome else None,
         "signal": outcome.signal if outcome else None,
         **(last_words(outcome) if outcome else {}),
+    }
+
+
+def _rung(rung: Rung) -> Json:
+    return {
+        "name": rung.name,
+        "result": rung.result,
+        "seconds": rounded(rung.seconds),
+        "because": printable(rung.because) if rung.because else None,
+        "figures": rung.figures,
+    }
+
+
+def _link(view: View) -> Json | None:
+    """The link as it was while copies ran, and what it and the memory carry in theory; None: no copies were timed."""
+    found = speeds_of(view.device, view.outcome)
+    if found is None:
+        return None
+    return {
+        "generation": found.generation,
+        "width": found.width,
+        "generation_at_most": found.generation_at_most,
+        "width_at_most": found.width_at_most,
+        "bytes_per_second": found.link,
+        "memory_bytes_per_second": found.memory,
+        "slowed_by": found.slowed_by,
     }
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.judging.standing import Standing
-from gpuprobe.model import Device
+from gpuprobe.model import SYSTEM, Device
 from gpuprobe.render import wording
 from gpuprobe.strings import printable
 
@@ -21,12 +21,14 @@ GAP = 2
 SHORTEST_NAME = 20
 SHORTEST_FOLDED_NAME = 26  # "integrated, 0000:01:00.0" stands under it
 SHORTEST_DRIVER = 12
+LONGEST_BUILD = 24
 
 
 class Row(NamedTuple):
     """The cells of one device, as texts."""
 
     device: str
+    build: str  # empty: the table names none
     name: str
     compute: str
     driver: str
@@ -36,13 +38,16 @@ class Row(NamedTuple):
     pci: str
 
 
-HEADER = Row("DEVICE", "NAME", "COMPUTE", "DRIVER", "MEMORY", "", "TYPE", "PCI")
+HEADER = Row("DEVICE", "BUILD", "NAME", "COMPUTE", "DRIVER", "MEMORY", "", "TYPE", "PCI")
 
 
-def rows_of(devices: Iterable[Device]) -> list[Row]:
+def rows_of(devices: Sequence[Device]) -> list[Row]:
+    """Builds are named where any is in use: without Ollama and llama.cpp nobody knows of them."""
+    named = any(device.build != SYSTEM for device in devices)
     return [
         Row(
             device=wording.numbered(device),
+            build=shortened(printable(device.build), LONGEST_BUILD) if named else "",
             name=wording.name_of(device),
             compute=wording.compute_of(device),
             driver=wording.driver_of(device),
@@ -70,7 +75,7 @@ def device_table(devices: Sequence[Device], width: int) -> Iterator[RenderableTy
         return
     longest = max(SHORTEST_DRIVER, width // 5)
     rows = [row._replace(driver=shortened(row.driver, longest)) for row in rows]
-    line = ("device", "name", "compute", "driver", "memory", "bar", "type", "pci")
+    line = ("device", *(("build",) if rows[0].build else ()), "name", "compute", "driver", "memory", "bar", "type", "pci")
     folded = ("device", "name", "compute", "driver", "memory")
     if width >= BLOCKS_BELOW and (room := _room_for_name(rows, line, width)) >= SHORTEST_NAME:
         yield _table(rows, line, room)
@@ -82,8 +87,13 @@ def device_table(devices: Sequence[Device], width: int) -> Iterator[RenderableTy
 
 
 def _second_line(rows: Sequence[Row]) -> int:
-    """Cells that the name's column needs where type and place stand below the name."""
-    return max(SHORTEST_FOLDED_NAME, *(cell_len(f"{row.type}, {row.pci}") for row in rows))
+    """Cells that the name's column needs where type, place and build stand below the name."""
+    return max(SHORTEST_FOLDED_NAME, *(cell_len(part) for row in rows for part in _below(row)))
+
+
+def _below(row: Row) -> list[str]:
+    """What stands below the name, a line each."""
+    return [f"{row.type}, {row.pci}", *([f"build {row.build}"] if row.build else [])]
 
 
 def _room_for_name(rows: Sequence[Row], columns: Sequence[str], width: int) -> int:
@@ -100,7 +110,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str], room: int, second_line: 
         shown = row._replace(name=shortened(row.name, room))
         table.add_row(*(_cell(column, getattr(shown, column)) for column in columns))
         if second_line:
-            below = {"name": f"{row.type}, {row.pci}", "memory": row.bar}
+            below = {"name": "\n".join(_below(row)), "memory": row.bar}
             table.add_row(*(_cell("", below.get(column, "")) for column in columns))
     return table
 
@@ -111,7 +121,8 @@ def _cell(column: str, text: str) -> Text:
 
 def _block(row: Row) -> Iterator[RenderableType]:
     yield Text.assemble((row.device, "bold green"), "  ", row.name)
-    yield indented(f"{row.type}, {row.pci}")
+    for line in _below(row):
+        yield indented(line)
     yield indented(f"compute {row.compute}, driver {row.driver}")
     yield indented(f"memory {row.memory} {row.bar}".rstrip())
 

@@ -51,6 +51,7 @@ def key_of(host: Host, root: str = "/") -> Json:
         "slices": dict(_slices(tree, host)),
         "nodes": {node.path: [node.major, node.minor, node.accessible] for node in host.nodes},
         "libraries": dict(_libraries(tree, host)),
+        "builds": dict(_builds(tree, host)),
         "manifests": {each.path: _manifest(tree, each, host) for each in host.manifests},
         "variables": host.environ,
     }
@@ -103,6 +104,13 @@ def _libraries(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:
     for library in host.libraries:
         yield library.name, [library.path, library.real_path, *_state(tree, library.real_path)]
     yield LINKER_CACHE, _state(tree, LINKER_CACHE)
+
+
+def _builds(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:
+    """Its files, and the directories that the loader searches for what they need."""
+    for build in host.builds:
+        places = (build.path, *build.before, *build.directories)
+        yield build.name, [build.path, build.problem, *(_state(tree, place) for place in dict.fromkeys(places))]
 
 
 def _manifest(tree: Tree, manifest: Manifest, host: Host) -> list[Any]:
@@ -177,6 +185,7 @@ _PARTS = {
     "slices": "the partitioning of",
     "nodes": "the device node",
     "libraries": "the library",
+    "builds": "the build",
     "manifests": "the driver manifest",
     "variables": "the variable",
 }

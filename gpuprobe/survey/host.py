@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment
-from gpuprobe.model import DeviceNode, Host, Reading
+from gpuprobe.libraries import AMD, NVIDIA
+from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
+from gpuprobe.survey.builds import builds
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.pci import DEVICES, pci_functions
 from gpuprobe.survey.tree import ABSENT, Tree
@@ -50,6 +52,7 @@ _OTHER_OS_RELEASE = "/usr/lib/os-release"
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
 _NODES = ("nvidia", "kfd", "dxg", "nvmap", "nvhost")  # what GPU nodes directly under /dev begin with
+_CARD_NODES = tuple(f"/dev/{name}" for name in _NODES)
 _NODE_DIRECTORIES = ("/dev/dri", "/dev/nvidia-caps", "/dev/nvgpu/igpu0")
 
 _CACHE_FILES = ("level", "type", "size")
@@ -63,10 +66,12 @@ def read_host(
     environ: Mapping[str, str] | None = None,
     platform: str | None = None,
     machine: str | None = None,
+    lib_dirs: Sequence[str] = (),
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
-    Paths in the answer are without the root. `platform` and `machine` are as in sys.platform and `uname -m`.
+    Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
+    are as in sys.platform and `uname -m`.
     What only a system call knows (users, allowed CPUs) is always this process's own.
     """
     tree = Tree(root.rstrip("/") or "/")
@@ -75,22 +80,40 @@ def read_host(
     machine = machine or _machine()
     texts = _texts(tree) if platform == "linux" else {}
     functions = pci_functions(tree) if platform == "linux" else ()
+    uid = os.geteuid() if hasattr(os, "geteuid") else None
+    found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
+    nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
         kernel=_kernel(tree, texts),
-        uid=os.geteuid() if hasattr(os, "geteuid") else None,
+        uid=uid,
         gids=_groups(),
         cpus_allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         environ=environment.known(environ),
         texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
         pci=functions,
-        nodes=tuple(_nodes(tree)) if platform == "linux" else (),
+        nodes=nodes,
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
+        builds=found.builds,
+        empty_places=found.empty,
+        software=_software(tree, environ, machine) if platform == "linux" and _computes(functions, nodes) else None,
     )
+
+
+def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
+    """Whether the bus or a node shows a card of NVIDIA or AMD: without one nobody asks what would compute on it."""
+    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
+    return on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes)
+
+
+def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
+    from gpuprobe.survey.software import software
+
+    return software(tree, environ, machine)
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:

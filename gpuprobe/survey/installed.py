@@ -16,7 +16,14 @@ _MOST_CACHE = 16 * 1024 * 1024  # bytes; 500 libraries take 35 KB
 def libraries(tree: Tree, environ: Mapping[str, str], platform: str, machine: str) -> Iterator[FoundLibrary]:
     """Every name in the registry of libraries that the loader would find, in the registry's order; drivers come behind."""
     own = [name for library in LIBRARIES for name in library.sonames.get(platform, ())]
-    names = (*own, *(name for library in LIBRARIES if library.drivers for name in library.drivers.names.get(platform, ())))
+    drivers = [name for library in LIBRARIES if library.drivers for name in library.drivers.names.get(platform, ())]
+    yield from named((*own, *drivers), tree, environ, platform, machine)
+
+
+def named(
+    names: tuple[str, ...], tree: Tree, environ: Mapping[str, str], platform: str, machine: str
+) -> Iterator[FoundLibrary]:
+    """Each of these names that the loader would find, where it would find it first."""
     places = _places(tree, environ, platform, machine, names)
     for hit in search.find_library(names, places, lambda path: _loads(tree, path, machine)):
         framework = hit.where == search.BY_SYSTEM

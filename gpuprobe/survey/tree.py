@@ -14,7 +14,7 @@ ABSENT, DENIED = "absent", "denied"
 SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are read are shorter
 
 # Without O_NONBLOCK the opening of a pipe that lies in the place of a file would wait for a writer.
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+READING = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Tree(NamedTuple):
@@ -32,7 +32,7 @@ class Tree(NamedTuple):
 
     def content(self, path: str, most: int = SMALL) -> bytes:
         """The first `most` bytes. OSError as from the system; ValueError where the path cannot be one."""
-        descriptor = os.open(self.at(path), _FLAGS)
+        descriptor = os.open(self.at(path), READING)
         try:
             chunks, size = [], 0
             while size < most and (chunk := os.read(descriptor, most - size)):
@@ -58,6 +58,14 @@ class Tree(NamedTuple):
         """What is in a directory, sorted; nothing where there is none. See `why_unlisted` for the difference."""
         try:
             return tuple(sorted(os.listdir(self.at(path))))
+        except (OSError, ValueError):
+            return ()
+
+    def folders(self, path: str) -> tuple[str, ...]:
+        """The directories in a directory, and links to some, sorted; nothing where it cannot be listed."""
+        try:
+            with os.scandir(self.at(path)) as entries:
+                return tuple(sorted(entry.name for entry in entries if entry.is_dir()))
         except (OSError, ValueError):
             return ()
 

@@ -11,6 +11,7 @@
  * CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER work as the CUDA Programming Guide says: a list of numbers or beginnings of UUIDs,
  * up to the first that names nothing or several. Of all slices only one is listed ("Only single MIG instance enumeration is
  * supported"). FAKE_ORDER=reverse|shuffled changes the order of the listing. FAKE_LOG gets "retain UUID" and "release UUID".
+ * What works in a context, and the keys that spoil it, is in fake_cuda_memory.h.
  * -DWITHOUT_UUID_V2: a driver before 11.4.  -DWITHOUT_MEMORY, -DWITHOUT_PCI, -DWITHOUT_INIT: other missing functions.
  */
 #define FAKE_VARIABLE "FAKE_CUDA"
@@ -262,9 +263,11 @@ int cuMemGetInfo_v2(size_t *available, size_t *total) {
     FAKE_OR_RETURN();
     if (!current) return 201;
     *total = (size_t)number_of(current, "memory", 8LL << 30);
-    *available = (size_t)number_of(current, "free", (long long)*total);
+    *available = (size_t)(number_of(current, "free", (long long)*total) - number_of(current, "grip", 0));
     return 0;
 }
+
+#include "fake_cuda_memory.h"
 
 int cuGetErrorName(int code, const char **name) { /* knows one number that gpuprobe does not */
     FAKE_OR_RETURN();

@@ -231,4 +231,6 @@ int nvmlDeviceGetComputeInstanceId(device_t slice, unsigned *id) {
     return slice->of ? 0 : INVALID_ARGUMENT;
 }
 
+#include "fake_nvml_load.h"
+
 _Static_assert(sizeof(struct memory) == 24 && sizeof(struct memory_v2) == 40 && sizeof(struct pci) == 68, "NVML's layouts");

@@ -20,7 +20,8 @@ from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.discovery import gather, replay
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
 from gpuprobe.model import DeviceNode, Evidence, Host, Outcome, Probe, Purpose, Status, Step, Wanted
-from gpuprobe.probing.questions import installed, not_asked, vendor_cards
+from gpuprobe.probing.needs import installed, vendor_cards
+from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host
 from tests.doubles import BINDINGS, DRIVERS, compile_double, cuda_driver, nvml_driver, rocm_install
 from tests.machines import Function, machine

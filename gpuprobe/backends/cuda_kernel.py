@@ -1,0 +1,109 @@
+"""A small kernel on the card of the current context, compiled by the driver itself, and every element of what it computed."""
+
+from __future__ import annotations
+
+from array import array
+from ctypes import byref, c_char_p, c_int, c_uint, c_void_p, cast, create_string_buffer
+
+from gpuprobe.backends import calling, comparing, cuda, cuda_memory, cuda_results
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ctypes import CDLL, c_uint64
+
+    from gpuprobe.backends.climbing import Ladder
+    from gpuprobe.backends.cuda import Card
+
+ELEMENTS = 1 << 20
+BYTES = 4 * ELEMENTS
+_PER_BLOCK = 256
+
+# Every element becomes three times itself, plus 7, plus its number: an element that was left alone, done twice or done in
+# another's place is wrong.
+_KERNEL = """
+.version {version}
+.target {target}
+.address_size 64
+.visible .entry probe(.param .u64 where, .param .u32 count)
+{{
+    .reg .pred %outside;
+    .reg .b32 %r<6>;
+    .reg .b64 %rd<4>;
+    ld.param.u64 %rd0, [where];
+    ld.param.u32 %r0, [count];
+    mov.u32 %r1, %ctaid.x;
+    mov.u32 %r2, %ntid.x;
+    mov.u32 %r3, %tid.x;
+    mad.lo.s32 %r4, %r1, %r2, %r3;
+    setp.ge.u32 %outside, %r4, %r0;
+    @%outside bra done;
+    cvta.to.global.u64 %rd1, %rd0;
+    mul.wide.u32 %rd2, %r4, 4;
+    add.s64 %rd3, %rd1, %rd2;
+    ld.global.u32 %r5, [%rd3];
+    mad.lo.s32 %r5, %r5, 3, 7;
+    add.s32 %r5, %r5, %r4;
+    st.global.u32 [%rd3], %r5;
+done:
+    ret;
+}}
+"""
+# CUjit_option, cuda.h.
+_INFO_LOG, _INFO_LOG_BYTES, _ERROR_LOG, _ERROR_LOG_BYTES = 3, 4, 5, 6
+_LOG_BYTES = 4096
+
+
+def compute(card: Card, ladder: Ladder, where: c_uint64, pattern: bytes) -> None:
+    """Runs the kernel over the pattern that stands there and compares every element; Wrong where one is."""
+    function = _compiled(card, ladder)
+    if function is None:
+        return
+    card.step("the same on the processor")
+    expected = _computed(pattern)
+    count = c_uint(ELEMENTS)
+    parameters = (c_void_p * 2)(cast(byref(where), c_void_p), cast(byref(count), c_void_p))
+    grid, block = (c_uint(ELEMENTS // _PER_BLOCK), c_uint(1), c_uint(1)), (c_uint(_PER_BLOCK), c_uint(1), c_uint(1))
+    cuda_memory.run(card, "cuLaunchKernel", function, *grid, *block, c_uint(0), c_void_p(), parameters, c_void_p())
+    cuda_memory.run(card, "cuCtxSynchronize")
+    comparing.same("the kernel", expected, cuda_memory.read(card, where, BYTES))
+    ladder.figures({"elements": ELEMENTS})
+
+
+def _computed(pattern: bytes) -> bytes:
+    """What the kernel makes of it, in the arithmetic of 32 bits."""
+    return array("I", [value * 3 + 7 + place & 0xFFFFFFFF for place, value in enumerate(array("I", pattern))]).tobytes()
+
+
+def _compiled(card: Card, ladder: Ladder) -> c_void_p | None:
+    """The kernel as a function of the card; None where there is no compiler, which the ladder is told."""
+    module, function, log = c_void_p(), c_void_p(), create_string_buffer(_LOG_BYTES)
+    info = create_string_buffer(_LOG_BYTES)
+    options = (c_int * 4)(_INFO_LOG, _INFO_LOG_BYTES, _ERROR_LOG, _ERROR_LOG_BYTES)
+    size = c_void_p(_LOG_BYTES)
+    values = (c_void_p * 4)(cast(info, c_void_p), size, cast(log, c_void_p), size)
+    card.step("cuModuleLoadDataEx")
+    load = calling.required(card.library, "cuModuleLoadDataEx")
+    code = load(byref(module), c_char_p(_program(card).encode()), c_uint(4), options, values)
+    if code in cuda_results.NO_COMPILER:
+        ladder.not_possible(cuda_results.meaning(code) or "", code, cuda_results.name_of(code))
+        return None
+    if code:
+        raise _refused(code, card.library, calling.text(log.raw))
+    cuda_memory.run(card, "cuModuleGetFunction", byref(function), module, c_char_p(b"probe"))
+    if not function:
+        raise calling.Failed("call_failed", "`cuModuleGetFunction` answered success and gave no function")
+    return function
+
+
+def _program(card: Card) -> str:
+    """The kernel's text, in the oldest form that suits the card: any driver's compiler of its time takes it."""
+    major = card.attribute("compute_major", cuda.COMPUTE_MAJOR)
+    old = major is not None and major < 5
+    return _KERNEL.format(version="5.0" if old else "6.0", target="sm_30" if old else "sm_50")
+
+
+def _refused(code: int, library: CDLL, log: str | None) -> calling.Failed:
+    failed = cuda_results.failure(cuda_results.proof_status(code), "cuModuleLoadDataEx", code, library)
+    if log:
+        failed.message = f"{failed.message}; the compiler says: {' '.join(log.split())[:600]}"
+    return failed

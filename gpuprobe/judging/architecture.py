@@ -1,0 +1,217 @@
+"""Whether code that was compiled for some architectures runs on a card: native, compatible, unsupported, or not known.
+
+Machine code runs on its own compute capability and, outside Tegra, on later minors of its major; PTX on that of its name and
+everything newer; names with an `a` on exactly that one, with an `f` within their major. AMD's code runs on its own target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from gpuprobe import knowledge
+from gpuprobe.libraries import NVIDIA, Library, library_named
+from gpuprobe.model import Device
+from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override, printable
+
+NATIVE, COMPATIBLE, UNSUPPORTED, UNKNOWN = "native", "compatible", "unsupported", "unknown"
+
+CODE, PTX, UNSAID = "machine code", "PTX", "code"
+
+Compute = tuple[int, int]
+
+
+class Fit(NamedTuple):
+    """`answer` is one of the four words; `because` a clause; `source` the row behind it, None: the build's own words."""
+
+    answer: str
+    because: str
+    source: str | None = None
+    by_compiler: bool = False  # only because the driver compiles PTX, which needs a driver of the code's own release
+
+
+class Compiled(NamedTuple):
+    """One architecture that CUDA code was compiled for. UNSAID: the list does not tell machine code from PTX."""
+
+    compute: Compute
+    kind: str
+    suffix: str = ""  # "a": for exactly this one; "f": for its family
+
+    @property
+    def name(self) -> str:
+        return f"{_dotted(self.compute)}{self.suffix}"
+
+
+_FORMS = (
+    (re.compile(r"sm_([0-9]{2,3})([af]?)"), CODE),  # cuobjdump, torch
+    (re.compile(r"compute_([0-9]{2,3})([af]?)"), PTX),
+    (re.compile(r"([0-9]{2,3})([af]?)-real"), CODE),  # CMAKE_CUDA_ARCHITECTURES
+    (re.compile(r"([0-9]{2,3})([af]?)-virtual"), PTX),
+    (re.compile(r"([0-9]{1,2}\.[0-9])([af]?)"), UNSAID),
+    (re.compile(r"([0-9]{2,4})([af]?)"), UNSAID),  # ggml: 860 is 8.6, 1210 is 12.1
+)
+_LOWEST_OF_GGML = 300  # 3.0; as CMake writes it, 300 would be compute capability 30.0
+_GENERIC = re.compile(r"gfx([1-9][0-9]?)(?:-([0-9]))?-generic")
+
+
+def of_device(device: Device, architectures: Sequence[str], source: str | None = None) -> Fit:
+    """How code for these architectures, as its build names them, fits a device of a library that compiles beforehand."""
+    library = library_named(device.library)
+    if not compiles_beforehand(library):
+        return Fit(UNKNOWN, f"{library.name} has no architectures that code is compiled for beforehand", source)
+    if library.compute == "gfx":
+        return of_gfx(str(device.capabilities.get("gcn_arch_name") or device.gfx_target or ""), architectures, source)
+    major, minor = device.compute_major, device.compute_minor
+    return of_compute(None if major is None or minor is None else (major, minor), architectures, source)
+
+
+def compiles_beforehand(library: Library) -> bool:
+    """Whether code for it is compiled for architectures: Vulkan's drivers compile for their card, whichever it is."""
+    return library.compute == "gfx" or NVIDIA in library.vendors
+
+
+def of_build(device: Device, name: str, said: Sequence[str], platform: str) -> Fit:
+    """How a build fits a device: by the architectures that it names itself (`said`), else by the row of its name."""
+    if said:
+        return of_device(device, said)
+    row = row_of(name, platform)
+    if row is None:
+        return Fit(UNKNOWN, f"`{printable(name)}` does not say what it was compiled for, and no row does")
+    return of_device(device, row.architectures, f"{row.source} ({row.checked})")
+
+
+def row_of(name: str, platform: str) -> knowledge.Build | None:
+    """The row of a build directory: `rocm` also stands for `rocm_v7_2` where that has no row of its own."""
+    rows = {row.name: row for row in knowledge.builds() if row.platform == platform}
+    return rows.get(name) or rows.get(name.partition("_v")[0])
+
+
+def compiled(text: str) -> Compiled | None:
+    """One architecture of CUDA in any of the spellings that builds use; None: it is none."""
+    text = text.strip().lower()
+    for form, kind in _FORMS:
+        found = form.fullmatch(text)
+        if found is not None:
+            compute = _compute(found[1], ggml=kind == UNSAID)
+            return None if compute is None else Compiled(compute, kind, found[2])
+    return None
+
+
+def _compute(digits: str, ggml: bool) -> Compute | None:
+    if "." in digits:
+        major, _, minor = digits.partition(".")
+        return int(major), int(minor)
+    if ggml and int(digits) >= _LOWEST_OF_GGML:
+        if not digits.endswith("0"):
+            return None
+        digits = digits[:-1]
+    return (int(digits[:-1]), int(digits[-1])) if len(digits) in (2, 3) and digits[0] != "0" else None
+
+
+def _all_compiled(architectures: Iterable[str]) -> Iterator[Compiled]:
+    for text in architectures:
+        one = compiled(text.strip().lower().removesuffix("+ptx"))
+        if one is not None:
+            yield one
+            if text.strip().lower().endswith("+ptx"):
+                yield one._replace(kind=PTX)
+
+
+def of_compute(compute: Compute | None, architectures: Sequence[str], source: str | None = None) -> Fit:
+    """How CUDA code fits a compute capability."""
+    known = list(_all_compiled(architectures))
+    if compute is None or not known:
+        lacks = "the card's compute capability" if compute is None else "what it was compiled for"
+        return Fit(UNKNOWN, f"{lacks} is not known", source)
+    runs = {one: _runs(one, compute) for one in known}
+    best = max((one for one in known if runs[one]), key=lambda one: _nearness(one, compute), default=None)
+    if best is not None:
+        return _fitting(best, compute, source)
+    if None in runs.values():
+        names = ", ".join(sorted({one.name for one in known if runs[one] is None}))
+        because = f"it has code for {names}, which runs on {_dotted(compute)} only if it is PTX, and that is not said"
+        return Fit(UNKNOWN, because, source)
+    return Fit(UNSUPPORTED, f"it has code for {_names(known)}, none of which runs on {_dotted(compute)}", source)
+
+
+def _runs(one: Compiled, compute: Compute) -> bool | None:
+    """None: that depends on what the build does not say."""
+    later_minor = one.compute[0] == compute[0] and one.compute[1] <= compute[1]
+    if one.suffix:
+        return later_minor if one.suffix == "f" else one.compute == compute
+    as_ptx = one.compute <= compute
+    as_code = one.compute == compute or (later_minor and not _tegra(one.compute) and not _tegra(compute))
+    if one.kind == UNSAID:
+        return as_ptx if as_ptx == as_code else None
+    return as_ptx if one.kind == PTX else as_code
+
+
+def _nearness(one: Compiled, compute: Compute) -> tuple[bool, bool, Compute, bool]:
+    return one.compute == compute, one.kind != PTX, one.compute, one.suffix == ""
+
+
+def _fitting(one: Compiled, compute: Compute, source: str | None) -> Fit:
+    if one.kind == PTX:
+        because = f"it has PTX for {one.name}, which the driver compiles for {_dotted(compute)}"
+        return Fit(COMPATIBLE, because, source, by_compiler=True)
+    if one.compute == compute:
+        return Fit(NATIVE, f"it has {one.kind} for {one.name}", source)
+    return Fit(COMPATIBLE, f"it has {one.kind} for {one.name}, which runs on {_dotted(compute)} too", source)
+
+
+def _tegra(compute: Compute) -> bool:
+    return any(row.tegra and row.compute == _dotted(compute) for row in knowledge.capabilities())
+
+
+def _dotted(compute: Compute) -> str:
+    return f"{compute[0]}.{compute[1]}"
+
+
+def _names(known: Iterable[Compiled]) -> str:
+    return ", ".join(one.name for one in sorted(set(known), key=lambda one: (one.compute, one.suffix, one.kind == PTX)))
+
+
+def of_gfx(card: str, targets: Sequence[str], source: str | None = None) -> Fit:
+    """How AMD code fits a card's architecture, with the features behind its name where they are known."""
+    gfx = gfx_of_name(card)
+    known = [target.strip().lower() for target in targets]
+    known = [target for target in known if gfx_of_name(target) or _GENERIC.fullmatch(target)]
+    if gfx is None or not known:
+        lacks = "the card's architecture" if gfx is None else "what it was compiled for"
+        return Fit(UNKNOWN, f"{lacks} is not known", source)
+    answers = {target: _takes(gfx, target) for target in known}
+    native = next((target for target, answer in answers.items() if answer), None)
+    if native is not None:
+        return Fit(NATIVE, f"it has code for {native}", source)
+    doubtful = next((target for target, answer in answers.items() if answer is None), None)
+    if doubtful is not None:
+        return Fit(UNKNOWN, f"it has code for {doubtful}, and whether {gfx.name} takes that is not known", source)
+    has = ", ".join(dict.fromkeys(known))
+    return Fit(UNSUPPORTED, f"it has code for {has}, and none for {gfx.name}{_way_out(gfx, known)}", source)
+
+
+def _takes(gfx: Gfx, target: str) -> bool | None:
+    """None: the target is generic, or wants a switch of the card in a position that the card's name does not tell."""
+    generic = _GENERIC.fullmatch(target)
+    if generic is not None:
+        fits = int(generic[1]) == gfx.major and generic[2] in (None, f"{gfx.minor:x}")
+        return None if fits else False
+    wanted = gfx_of_name(target)
+    if wanted is None or wanted.name != gfx.name:
+        return False
+    told = {feature[:-1]: feature for feature in gfx.features}
+    if any(told.get(feature[:-1], feature) != feature for feature in wanted.features):
+        return False
+    return None if any(feature[:-1] not in told for feature in wanted.features) else True
+
+
+def _way_out(gfx: Gfx, targets: Iterable[str]) -> str:
+    """The override that is known to work, where the build has the code that would then be taken."""
+    row = next((row for row in knowledge.targets() if row.gfx == gfx.name), None)
+    taken = gfx_of_override(row.override) if row and row.override else None
+    if row is None or taken is None or taken.name not in {target.partition(":")[0] for target in targets}:
+        return ""
+    caution = f" ({row.caution})" if row.caution else ""
+    return f"; on Linux `HSA_OVERRIDE_GFX_VERSION={row.override}` makes it take that for {taken.name}, known to work{caution}"
+

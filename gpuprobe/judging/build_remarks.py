@@ -1,0 +1,82 @@
+"""What a person should know of the builds of Ollama and llama.cpp on this machine: one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpuprobe.judging.builds import chosen_by_name, is_for_ollama, is_named
+from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.verdicts import describe
+from gpuprobe.model import SYSTEM, Device, Evidence, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.strings import build_key
+
+_DID_NOT_START = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
+_DO_NOT_WORK = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
+
+
+def build_warnings(inventory: Inventory) -> Iterator[str]:
+    """In a fixed order: what was named and is not there, what is left out, what does not start, what only some builds can."""
+    evidence = inventory.evidence
+    yield from _empty_places(evidence)
+    yield from _chosen(evidence)
+    yield from _unfit(inventory)
+    yield from _not_started(inventory)
+    for device in inventory.kept:
+        yield from _passed_over(device, inventory)
+
+
+def _empty_places(evidence: Evidence) -> Iterator[str]:
+    return (f"`{place.where}` names `{place.path}`, which {place.problem}" for place in evidence.host.empty_places)
+
+
+def _chosen(evidence: Evidence) -> Iterator[str]:
+    """A name that fits no build is an error of usage; where there are no builds at all it only has no effect here."""
+    chosen = chosen_by_name(evidence.host)
+    mine = [build for build in evidence.host.builds if is_for_ollama(build)]
+    others = [build.name for build in mine if chosen is not None and not is_named(build, chosen)]
+    if chosen is not None and not mine:
+        yield f"`OLLAMA_LLM_LIBRARY={chosen}` chooses a build of Ollama, and none was found here"
+    elif others:
+        yield f"`OLLAMA_LLM_LIBRARY={chosen}` keeps Ollama from its other builds: {', '.join(others)}"
+
+
+def _unfit(inventory: Inventory) -> Iterator[str]:
+    for outcome in _build_listings(inventory):
+        build = inventory.evidence.host.build_named(outcome.probe.build)
+        if build is not None and build.problem is not None:
+            yield f"{_named(outcome)} was not asked: {build.problem}"
+
+
+def _not_started(inventory: Inventory) -> Iterator[str]:
+    for outcome in _build_listings(inventory):
+        if outcome.status in _DID_NOT_START and outcome.seconds is not None:
+            yield f"{_named(outcome)} does not start: {describe(outcome)}"
+
+
+def _passed_over(device: Device, inventory: Inventory) -> Iterator[str]:
+    """The newer builds that cannot use this card, or, where the system's own library had to do, all of them."""
+    for drop in inventory.drops:
+        other = drop.device
+        if drop.reason in _DO_NOT_WORK and _is_build_of(other, device) and same_card(other, device).answer == "same":
+            if device.build == SYSTEM:
+                yield f"{_number(device)} does not work in the build {other.build} that is installed: {drop.because}"
+            elif build_key(other.build) > build_key(device.build):
+                yield f"{_number(device)} works in the build {device.build} and not in the newer {other.build}: {drop.because}"
+
+
+def _is_build_of(view: Device, device: Device) -> bool:
+    return view.library == device.library and view.build not in (SYSTEM, device.build)
+
+
+def _number(device: Device) -> str:
+    return f"{device.library}:{device.ordinal}"
+
+
+def _named(outcome: Outcome) -> str:
+    return f"{outcome.probe.library} ({outcome.probe.build})"
+
+
+def _build_listings(inventory: Inventory) -> Iterator[Outcome]:
+    for outcome in inventory.evidence.outcomes:
+        if outcome.probe.build != SYSTEM and outcome.probe.purpose is Purpose.LIST:
+            yield outcome

@@ -1,0 +1,48 @@
+"""What keeps a usable card below what it could do: software that does not run on it, and a link with too few lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpuprobe.judging import bandwidth
+from gpuprobe.judging.standing import standings
+from gpuprobe.model import FoundSoftware, Inventory
+
+
+def remarks(inventory: Inventory) -> Iterator[str]:
+    yield from _unfit_software(inventory)
+    yield from _narrow_links(inventory)
+
+
+def _unfit_software(inventory: Inventory) -> Iterator[str]:
+    """One sentence for each reason, with all that shares it: a toolkit has several libraries, and cards come in pairs."""
+    if not inventory.evidence.host.software:
+        return
+    from gpuprobe.judging import architecture, compatibility
+
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for device in inventory.kept:
+        for each in compatibility.of_device(device, inventory.evidence) or ():
+            if each.fit.answer == architecture.UNSUPPORTED and each.software.where != compatibility.BUILD:
+                software, devices = found.setdefault(each.fit.because, ({}, {}))
+                software[_named(each.software)] = None
+                devices[f"{device.library}:{device.ordinal}"] = None
+    for because, (software, devices) in found.items():
+        yield f"{', '.join(software)} cannot use {', '.join(devices)}: {because}"
+
+
+def _named(software: FoundSoftware) -> str:
+    version = f" {software.version}" if software.version else ""
+    return f"{software.name}{version} of `{software.path}`"
+
+
+def _narrow_links(inventory: Inventory) -> Iterator[str]:
+    """Fewer lanes than the card has. The speed is no matter: an idle card lowers it, and keeps its lanes."""
+    for standing in standings(inventory):
+        card = standing.card
+        lanes, most = card.current_link_width, card.max_link_width
+        if standing.why is None and lanes and most and lanes < most:
+            now, best = (bandwidth.of_link(card.max_link_speed, width).bytes_per_second for width in (lanes, most))
+            figures = f": at best {now / 1e9:.1f} of {best / 1e9:.1f} GB/s" if now and best else ""
+            advice = "another slot, its seat, a riser or the firmware's sharing of lanes may be the reason"
+            yield f"{card.pci_id} uses {lanes} of its {most} PCIe lanes{figures}; {advice}"

@@ -1,0 +1,108 @@
+"""What vendors' release notes say, as rows with a source and a day: read from the tables beside this file when first asked.
+
+Nothing here is read, and no TOML parser imported, before a card is compared with software that was found.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+
+class Release(NamedTuple):
+    """The lowest drivers for everything of one CUDA toolkit; None: the platform has none of its own."""
+
+    toolkit: str
+    linux: str
+    source: str
+    checked: date
+    windows: str | None = None
+
+
+class Family(NamedTuple):
+    """The lowest drivers for machine code of any toolkit of this major version, and the lowest capability it has code for."""
+
+    major: int
+    linux: str
+    windows: str
+    compute: str
+    source: str
+    checked: date
+
+
+class Capability(NamedTuple):
+    compute: str
+    architecture: str
+    source: str
+    checked: date
+    tegra: bool = False
+
+
+class Target(NamedTuple):
+    """An AMD architecture; `override` is a value of HSA_OVERRIDE_GFX_VERSION that is known to work on it, `caution` how
+    well."""
+
+    gfx: str
+    family: str
+    source: str
+    checked: date
+    override: str | None = None
+    caution: str | None = None
+
+
+class Build(NamedTuple):
+    """What a build directory of a program holds code for, by its name without a version behind it."""
+
+    name: str
+    platform: str
+    architectures: tuple[str, ...]
+    source: str
+    checked: date
+    toolkit: str | None = None
+
+
+@cache
+def releases() -> tuple[Release, ...]:
+    return _rows(Release, "cuda", "releases")
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    return _rows(Family, "cuda", "families")
+
+
+@cache
+def capabilities() -> tuple[Capability, ...]:
+    return _rows(Capability, "cuda", "capabilities")
+
+
+@cache
+def targets() -> tuple[Target, ...]:
+    return _rows(Target, "rocm", "targets")
+
+
+@cache
+def builds() -> tuple[Build, ...]:
+    return (*_rows(Build, "cuda", "builds"), *_rows(Build, "rocm", "builds"))
+
+
+def _rows(record: type[Row], file: str, name: str) -> tuple[Row, ...]:
+    table = tables(file)[name]
+    shared = {key: table[key] for key in ("source", "checked") if key in table}
+    return tuple(record(**{**shared, **{key: _frozen(value) for key, value in row.items()}}) for row in table["rows"])
+
+
+@cache
+def tables(file: str) -> dict[str, Any]:
+    """The tables of one file as they are written."""
+    import tomllib
+
+    return tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text(encoding="utf-8"))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,24 @@
+"""Which cards a library is asked for on this machine, and whether it is there at all. Pure."""
+
+from __future__ import annotations
+
+from gpuprobe import machine
+from gpuprobe.libraries import Library
+from gpuprobe.model import Host
+
+
+def installed(library: Library, host: Host) -> bool:
+    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)
+
+
+def vendor_cards(library: Library, host: Host) -> tuple[machine.Card, ...]:
+    """The cards on the bus that this library should list."""
+    return tuple(card for card in machine.cards(host) if not library.vendors or card.vendor_id in library.vendors)
+
+
+def sleeping(library: Library, host: Host) -> list[str]:
+    """The cards that asking this library would wake."""
+    opened = list(vendor_cards(library, host))
+    if library.opens_every_node:
+        opened += [card for card in machine.cards(host) if card.render_node and card not in opened]
+    return [card.pci_id or "the card" for card in opened if card.was_asleep]

@@ -1,0 +1,150 @@
+"""Which builds of Ollama and llama.cpp are installed: directories with a ggml backend, found without loading anything.
+
+Every place is looked at itself and one level down. What a place is full of otherwise does not matter; a place that the user
+named and that holds no build is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from posixpath import basename, dirname
+from typing import NamedTuple
+
+from gpuprobe.model import FoundBuild, NamedPlace
+from gpuprobe.strings import build_key
+from gpuprobe.survey import trust
+from gpuprobe.survey.build_files import Backend, backends, loaded_first
+from gpuprobe.survey.build_places import BY_OPTION, BY_VARIABLE, LLAMA_CPP, OLLAMA, Place, places
+from gpuprobe.survey.search import fits
+from gpuprobe.survey.tree import ABSENT, DENIED, Tree
+
+_LEVELS_UP = 2  # Debian keeps backends in `ggml/backends0` below the directory with the base library
+
+_WHY_EMPTY = {ABSENT: "does not exist", DENIED: "may not be read"}
+
+
+class Survey(NamedTuple):
+    builds: tuple[FoundBuild, ...]
+    empty: tuple[NamedPlace, ...]  # of those that the user named
+
+
+def _why_empty(tree: Tree, path: str) -> str:
+    problem = tree.why_unlisted(path)
+    if problem == ABSENT and tree.status(path) is not None:
+        return "is no directory"
+    return _WHY_EMPTY.get(problem or "", "holds no build of Ollama or llama.cpp")
+
+
+class _Folder(NamedTuple):
+    path: str
+    names: tuple[str, ...]
+    backends: tuple[Backend, ...]
+
+
+def builds(
+    tree: Tree,
+    environ: Mapping[str, str],
+    platform: str,
+    machine: str,
+    *,
+    named: Sequence[str] = (),
+    uid: int | None = None,
+) -> Survey:
+    """Every build, each once, those in `named` directories first. `uid` 0: those that others could replace are refused."""
+    found: dict[str, FoundBuild] = {}
+    empty = []
+    for place in places(tree, environ, platform, named):
+        folders = list(_folders(tree, place.path, platform))
+        for folder in folders:
+            for build in _in_folder(tree, folder, place, platform):
+                found.setdefault(tree.real_path(build.path), build)
+        if not folders and place.where in (BY_OPTION, BY_VARIABLE):
+            empty.append(NamedPlace(place.path, place.where, _why_empty(tree, place.path)))
+    checked = (_checked(tree, build, machine, uid) for build in found.values())
+    return Survey(tuple(_uniquely_named(checked)), tuple(empty))
+
+
+def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
+    """The place itself and the directories in it, as far as they hold a backend, the oldest version first."""
+    below = (f"{path}/{name}" for name in sorted(tree.folders(path), key=build_key))
+    for each in (path, *below):
+        there = tree.names(each)
+        found = tuple(backends(there, platform))
+        if found:
+            yield _Folder(each, there, found)
+
+
+def _in_folder(tree: Tree, folder: _Folder, place: Place, platform: str) -> Iterator[FoundBuild]:
+    home, first = _base(tree, folder, platform)
+    has_its_own_folder = folder.path not in (place.path, home)
+    product = "ollama" if place.where == OLLAMA or (has_its_own_folder and place.where != LLAMA_CPP) else "llama.cpp"
+    for backend in folder.backends:
+        yield FoundBuild(
+            name=_name(folder, backend, place),
+            library=backend.library,
+            path=f"{folder.path}/{backend.file}",
+            before=tuple(f"{home}/{file}" for file in first),
+            # llama.cpp's programs find their libraries beside themselves, and tell the loader nothing.
+            directories=() if place.where == LLAMA_CPP else tuple(dict.fromkeys((home, folder.path))),
+            where=place.where,
+            product=product,
+        )
+
+
+def _base(tree: Tree, folder: _Folder, platform: str) -> tuple[str, list[str]]:
+    """The nearest directory with the base library, and what is loaded from it. None has one: a build that needs none."""
+    place, names = folder.path, folder.names
+    for _ in range(_LEVELS_UP + 1):
+        first = loaded_first(names, platform)
+        if first:
+            return place, first
+        place = dirname(place)
+        names = tree.names(place)
+    return folder.path, []
+
+
+def _name(folder: _Folder, backend: Backend, place: Place) -> str:
+    if place.where == LLAMA_CPP:
+        return f"llama.cpp-{backend.kind}"
+    name = basename(folder.path)
+    several = len(folder.backends) > 1 or (place.where == OLLAMA and folder.path == place.path)
+    return f"{name}-{backend.kind}" if several else name
+
+
+def _uniquely_named(found: Iterable[FoundBuild]) -> Iterator[FoundBuild]:
+    """Of two that have one name the later is called by its whole path, whose last element still tells the version."""
+    taken: set[str] = set()
+    for build in found:
+        whole = build.path.rpartition("/")[0]
+        name = next(name for name in (build.name, whole, build.path) if name not in taken)
+        taken.add(name)
+        yield build._replace(name=name)
+
+
+def _checked(tree: Tree, build: FoundBuild, machine: str, uid: int | None) -> FoundBuild:
+    """With the reason where it is not to be loaded. What the user names on the command line is the user's own risk."""
+    unfit = _unfit(tree, build.path, machine)
+    if unfit is not None:
+        return build._replace(problem=unfit)
+    if uid != trust.ROOT or build.where == BY_OPTION:
+        return build
+    files = trust.on_the_way(tree, (build.path, *build.before), build.directories)
+    why = trust.why_replaceable(files)
+    if why is None:
+        return build
+    advice = f"have root own it and nobody else write to it, or name it with `--lib-dir {dirname(build.path)}`"
+    return build._replace(problem=f"as root it is not loaded, because {why}: {advice}", refused=True)
+
+
+def _unfit(tree: Tree, path: str, machine: str) -> str | None:
+    target = tree.target(path)
+    if target is not None and tree.status(path) is None:
+        return f"`{path}` is a link to `{target}`, which does not exist: the install is damaged, install it anew"
+    try:
+        header = tree.content(path, 20)
+    except IsADirectoryError:
+        return f"`{path}` is a directory and no library"
+    except OSError:
+        return None  # the loader's own words will say why it cannot be read
+    return None if fits(header, machine) else f"`{path}` is built for another kind of machine than this one ({machine})"
+

@@ -1,0 +1,42 @@
+"""Where the packages of the Pythons lie that a user of this shell would run: directories that exist, and no Python is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from gpuprobe.survey.tree import Tree
+
+_PYTHONS = ("python3", "python")
+_MOST = 32  # directories; more are no ordinary machine
+
+
+def site_directories(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of the active environment first, then of the first Python on the path, then of the user."""
+    found = (site for prefix in _prefixes(tree, environ) for site in _below(tree, prefix))
+    return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def _prefixes(tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if environ.get(name, "").startswith("/"):
+            yield environ[name].rstrip("/")
+    # An element that is not absolute is a directory that anybody may have filled.
+    folders = [folder.rstrip("/") for folder in environ.get("PATH", "").split(":") if folder.startswith("/")]
+    python = next((folder for folder in folders for name in _PYTHONS if tree.status(f"{folder}/{name}")), None)
+    if python is not None:
+        yield python.rpartition("/")[0]
+        if python in ("/usr/bin", "/bin"):
+            yield from ("/usr", "/usr/local")
+    if environ.get("HOME", "").startswith("/"):
+        yield f"{environ['HOME'].rstrip('/')}/.local"
+
+
+def _below(tree: Tree, prefix: str) -> Iterator[str]:
+    for lib in ("lib", "lib64"):
+        for name in tree.names(f"{prefix}/{lib}"):
+            if re.fullmatch(r"python3(?:\.[0-9]{1,2}t?)?", name):
+                for packages in ("site-packages", "dist-packages"):
+                    path = f"{prefix}/{lib}/{name}/{packages}"
+                    if tree.status(path) is not None:
+                        yield path

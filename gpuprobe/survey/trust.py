@@ -1,0 +1,78 @@
+"""Which libraries another user could replace: as root, a program that loads one of those runs that user's code."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+from posixpath import dirname, join, normpath
+from typing import NamedTuple
+
+from gpuprobe.survey.tree import Tree
+
+ROOT = 0
+LIBRARY, SEARCHED, PARENT = "library", "searched", "parent"
+
+
+class Entry(NamedTuple):
+    """A file or a directory on the way to a library, with the permission bits and owners of what is behind its links."""
+
+    path: str
+    kind: str  # LIBRARY; SEARCHED: libraries are looked for in it by name; PARENT: it only leads to those
+    mode: int
+    uid: int
+    gid: int
+
+
+def why_replaceable(entries: Iterable[Entry]) -> str | None:
+    """Who else than root could put another library in the place of one of these, as a clause; None: nobody.
+
+    Root's own group may write. In a directory with the sticky bit others cannot replace what is root's, but they can add to
+    it: that does no harm on the way, and does where the loader looks for whatever a library needs.
+    """
+    for entry in entries:
+        if entry.uid != ROOT:
+            return f"`{entry.path}` belongs to user {entry.uid}"
+        if entry.kind == PARENT and entry.mode & stat.S_ISVTX:
+            continue
+        if entry.mode & stat.S_IWOTH:
+            return f"everybody may write to `{entry.path}`"
+        if entry.mode & stat.S_IWGRP and entry.gid != ROOT:
+            return f"group {entry.gid} may write to `{entry.path}`"
+    return None
+
+
+def on_the_way(tree: Tree, libraries: Iterable[str], searched: Iterable[str]) -> Iterator[Entry]:
+    """Everything that decides what is loaded for these libraries, and from these directories: each once."""
+    seen: dict[str, None] = {}
+    folders = dict.fromkeys(searched)
+    for path in (*libraries, *_libraries_in(tree, folders)):
+        yield from _steps(tree, path, LIBRARY, seen)
+        folders.setdefault(dirname(path))
+    for folder in folders:
+        # A searched directory has been met on the way to its libraries, as what leads to them.
+        for path in {folder: None, tree.real_path(folder): None}:
+            yield from _entry(tree, path, SEARCHED)
+        yield from _steps(tree, folder, PARENT, seen)
+
+
+def _libraries_in(tree: Tree, folders: Iterable[str]) -> Iterator[str]:
+    return (f"{folder}/{name}" for folder in folders for name in tree.names(folder) if ".so" in name or ".dylib" in name)
+
+
+def _steps(tree: Tree, path: str, kind: str, seen: dict[str, None]) -> Iterator[Entry]:
+    """The path, all that is above it, and the same of every link among these."""
+    place = path
+    while place not in seen:
+        seen[place] = None
+        yield from _entry(tree, place, kind)
+        target = tree.target(place)
+        if target is not None:
+            yield from _steps(tree, normpath(join(dirname(place), target)), kind, seen)
+            yield from _steps(tree, tree.real_path(place), kind, seen)
+        place, kind = dirname(place), PARENT
+
+
+def _entry(tree: Tree, path: str, kind: str) -> Iterator[Entry]:
+    status = tree.status(path)
+    if status is not None:
+        yield Entry(path, kind, status.st_mode, status.st_uid, status.st_gid)

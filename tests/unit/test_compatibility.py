@@ -1,0 +1,265 @@
+"""Software that was found, against cards and their drivers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe import knowledge
+from gpuprobe.judging import bandwidth, remarks
+from gpuprobe.judging.capabilities import capabilities
+from gpuprobe.judging.compatibility import of_device, of_driver
+from gpuprobe.judging.rules import judge
+from gpuprobe.model import Device, FoundSoftware, Host, Outcome, Probe, Purpose, Status, Wanted
+from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
+
+CARD = "0000:01:00.0"
+TORCH = FoundSoftware("torch", "/venv/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_80", "sm_86", "sm_120"))
+WSL = "6.6.87.2-microsoft-standard-WSL2"
+
+
+def a_geforce(driver: str | None = "580.95.05", compute: tuple[int, int] = (8, 9), **fields: Any) -> Device:
+    known = {"kernel_version": driver, "compute_major": compute[0], "compute_minor": compute[1], "api_version": None}
+    return a_device("CUDA", **{**known, **fields})
+
+
+def runtime(release: str | None, name: str = "libcudart", toolkit: str = "cuda") -> FoundSoftware:
+    return FoundSoftware(name, f"/usr/local/{toolkit}/lib64/{name}.so", "toolkit", "CUDA", None, release)
+
+
+def answer(device: Device, *software: FoundSoftware, host: Host | None = None) -> list[str]:
+    machine = (host or a_host())._replace(software=software)
+    return [each.fit.answer for each in of_device(device, evidence_of(device, host=machine)) or ()]
+
+
+def because(device: Device, software: FoundSoftware) -> str:
+    (only,) = of_device(device, evidence_of(device, host=a_host(software=(software,)))) or ()
+    return only.fit.because
+
+
+@pytest.mark.parametrize(
+    ("driver", "release", "expected"),
+    [
+        ("580.95.05", "13.0", "native"),
+        ("580.65.06", "13.0", "native"),
+        ("580.65.05", "13.0", "unsupported"),
+        ("580.95.05", "13.1", "compatible"),  # minor-version compatibility
+        ("470.223.02", "13.0", "unsupported"),
+        ("470.223.02", "11.8", "compatible"),
+        ("525.60.13", "12.9", "compatible"),
+        ("535.54.03", "12.2", "native"),
+        ("535.54.03", "12.7", "compatible"),  # no row for that release
+        ("580.95.05", "13", "compatible"),  # of which release is not known
+        ("580.95.05", "14.0", "unknown"),
+        ("580.95.05", None, "unknown"),
+        ("580.95.05", "13.2; rm -rf ~", "unknown"),
+        (None, "13.0", "unknown"),
+        ("an odd one", "13.0", "unknown"),
+    ],
+)
+def test_a_driver_fits_a_release_or_not(driver: str | None, release: str | None, expected: str) -> None:
+    assert of_driver(a_geforce(driver), release, a_host()).answer == expected
+
+
+def test_the_sentence_says_which_driver_is_needed() -> None:
+    fit = of_driver(a_geforce("470.223.02"), "13.0", a_host())
+
+    assert fit.because == "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
+    assert "NVIDIA" in (fit.source or "")
+
+
+@pytest.mark.parametrize(
+    ("offered", "release", "expected"),
+    [("13.0", "13.0", "native"), ("13.0", "12.8", "native"), ("12.4", "12.8", "compatible"), ("12.8", "13", "unsupported")],
+)
+def test_what_the_driver_offers_itself_counts_where_its_version_is_not_known(
+    offered: str, release: str, expected: str
+) -> None:
+    assert of_driver(a_geforce(None, api_version=offered), release, a_host()).answer == expected
+
+
+def test_a_compatibility_package_makes_an_old_driver_offer_more() -> None:
+    assert of_driver(a_geforce("470.223.02", api_version="13.0"), "13.0", a_host()).answer == "native"
+
+
+def test_wsl_counts_as_windows_does() -> None:
+    driver = a_geforce("560.76")
+
+    assert of_driver(driver, "12.6", a_host(kernel=WSL)).answer == "native"
+    assert of_driver(driver, "12.6", a_host()).answer == "native"
+    assert of_driver(a_geforce("528.00"), "12.0", a_host(kernel=WSL)).answer == "native"
+    assert of_driver(a_geforce("526.00"), "12.0", a_host(kernel=WSL)).answer == "unsupported"
+
+
+numbers = st.lists(st.integers(0, 999), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
+RANK = ["unsupported", "compatible", "native"]
+
+
+@given(numbers, numbers, st.sampled_from([row.toolkit for row in knowledge.releases()]))
+def test_a_newer_driver_never_does_less(one: str, other: str, release: str) -> None:
+    older, newer = sorted((one, other), key=lambda text: [int(part) for part in text.split(".")])
+
+    answers = [RANK.index(of_driver(a_geforce(driver), release, a_host()).answer) for driver in (older, newer)]
+
+    assert answers == sorted(answers)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_any_text_in_place_of_a_version_is_answered(driver: str, release: str) -> None:
+    assert of_driver(a_geforce(driver), release, a_host()).answer in (*RANK, "unknown")
+
+
+def test_a_runtime_library_holds_no_code_below_the_lowest_capability_of_its_release() -> None:
+    pascal = a_geforce("580.95.05", (6, 1))
+
+    assert answer(pascal, runtime("13", "libcublas"), runtime("12.8")) == ["unsupported", "native"]
+    assert because(pascal, runtime("13", "libcublas")) == "CUDA 13 has no code for 6.1: 7.5 is the lowest"
+
+
+def test_a_framework_needs_both_its_architecture_and_its_driver() -> None:
+    assert answer(a_geforce("595.45.04", (12, 0)), TORCH) == ["native"]
+    assert answer(a_geforce("595.45.04"), TORCH) == ["compatible"]
+    assert answer(a_geforce("580.95.05", (12, 0)), TORCH) == ["compatible"]  # its machine code alone
+    assert answer(a_geforce("470.223.02", (12, 0)), TORCH) == ["unsupported"]
+    assert answer(a_geforce("595.45.04", (6, 1)), TORCH) == ["unsupported"]
+    assert answer(a_geforce(None, (12, 0)), TORCH) == ["unknown"]
+    assert because(a_geforce("595.45.04", (6, 1)), TORCH) == (
+        "it has code for 7.5, 8.0, 8.6, 12.0, none of which runs on 6.1"
+    )
+
+
+def test_ptx_is_of_no_use_where_the_driver_is_older_than_it() -> None:
+    """Error 222: minor-version compatibility is for machine code."""
+    ptx = TORCH._replace(architectures=("compute_80",))
+
+    assert answer(a_geforce("595.45.04"), ptx) == ["compatible"]
+    assert answer(a_geforce("580.95.05"), ptx) == ["unsupported"]
+    assert "PTX of CUDA 13.2 needs 595.45.04" in because(a_geforce("580.95.05"), ptx)
+
+
+def test_a_build_for_the_cpu_is_unsupported_on_every_card() -> None:
+    plain = TORCH._replace(library=None, version="2.9.0+cpu", release=None, architectures=())
+
+    assert answer(a_geforce(), plain) == ["unsupported"]
+    assert answer(a_device("ROCm"), plain) == ["unsupported"]
+    assert "CPU alone" in because(a_geforce(), plain)
+
+
+def test_rocblas_is_compared_with_the_cards_target() -> None:
+    rocblas = FoundSoftware("rocBLAS", "/opt/rocm/lib/rocblas/library", "ROCm", "ROCm", architectures=("gfx1030", "gfx1100"))
+
+    assert answer(a_device("ROCm"), rocblas) == ["native"]
+    assert answer(a_device("ROCm", gfx_target="gfx1031"), rocblas) == ["unsupported"]
+    assert answer(a_device("ROCm", gfx_target=None), rocblas) == ["unknown"]
+    assert answer(a_geforce(), rocblas) == []
+
+
+def test_nothing_is_said_where_nothing_was_looked_for() -> None:
+    assert of_device(a_geforce(), evidence_of(a_geforce())) is None
+    assert of_device(a_device("Vulkan"), evidence_of(host=a_host(software=(TORCH,)))) is None
+
+
+def test_the_builds_of_programs_are_compared_by_what_they_say_or_by_their_row() -> None:
+    device = a_geforce(compute=(6, 1))
+    telling = Outcome(Probe("CUDA", Purpose.LIST, "cuda_v13"), Status.OK, facts={"architectures": ["750", "860", 7]})
+    silent = Outcome(Probe("CUDA", Purpose.LIST, "cuda_v12"), Status.SKIPPED)
+
+    answers = of_device(device, evidence_of(device, outcomes=(telling, silent))) or ()
+
+    assert [(each.software.name, each.fit.answer) for each in answers] == [("cuda_v13", "unsupported"), ("cuda_v12", "native")]
+    assert [each.fit.source is None for each in answers] == [True, False]
+
+
+def noted(*devices: Device, **fields: Any) -> list[str]:
+    return list(remarks.warnings(judge(evidence_of(*devices, host=a_host(**fields)), Wanted())))
+
+
+def test_what_does_not_run_is_remarked_on_once_for_all_that_shares_the_reason() -> None:
+    cards = [a_geforce("470.223.02", number=number, uuid=f"GPU-{number}") for number in (0, 1)]
+    found = (runtime("13.0"), runtime("13.0", "libcublas"), runtime("11.8", toolkit="cuda-11.8"))
+
+    notes = noted(*cards, software=found)
+
+    assert notes == [
+        "libcudart of `/usr/local/cuda/lib64/libcudart.so`, libcublas of `/usr/local/cuda/lib64/libcublas.so` cannot use "
+        "CUDA:0, CUDA:1: driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
+    ]
+
+
+def test_what_runs_is_no_remark() -> None:
+    assert noted(a_geforce("595.45.04"), software=(TORCH, runtime("13.0"))) == []
+
+
+def test_a_link_with_fewer_lanes_than_the_card_has_is_remarked_on() -> None:
+    link = {"current_link_speed": "2.5 GT/s PCIe", "current_link_width": 4, "max_link_speed": "16.0 GT/s PCIe"}
+    narrow = a_card(CARD, max_link_width=16, **link)
+    idle = a_card(CARD, max_link_width=4, **link)
+
+    (note,) = noted(a_geforce(pci_id=CARD), pci=(narrow,))
+
+    assert note.startswith("0000:01:00.0 uses 4 of its 16 PCIe lanes: at best 7.9 of 31.5 GB/s")
+    assert noted(a_geforce(pci_id=CARD), pci=(idle,)) == []
+    assert noted(a_geforce(pci_id=CARD), pci=(a_card(CARD, current_link_width=4),)) == []
+
+
+@pytest.mark.parametrize(
+    ("speed", "width", "generation", "bytes_per_second"),
+    [
+        ("2.5 GT/s PCIe", 16, 1, 4_000_000_000),
+        ("5.0 GT/s PCIe", 8, 2, 4_000_000_000),
+        ("8.0 GT/s PCIe", 16, 3, 15_753_846_154),
+        ("16.0 GT/s PCIe", 16, 4, 31_507_692_308),
+        ("32.0 GT/s PCIe", 16, 5, 63_015_384_615),
+        ("64.0 GT/s PCIe", 16, 6, None),
+        ("8 GT/s", 1, 3, 984_615_385),
+        ("Unknown", 16, None, None),
+        ("8.0 GT/s PCIe", None, 3, None),
+        ("8.0 GT/s PCIe", 0, 3, None),
+        ("99.0 GT/s PCIe", 16, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_a_link_moves_what_its_generation_and_lanes_allow(
+    speed: str | None, width: int | None, generation: int | None, bytes_per_second: int | None
+) -> None:
+    assert bandwidth.of_link(speed, width) == (generation, bytes_per_second)
+
+
+@pytest.mark.parametrize(
+    ("clock", "width", "expected"),
+    [(10_501_000, 384, 1_008_096_000_000), (None, 384, None), (10_501_000, None, None), (0, 384, None), (1, 0, None)],
+)
+def test_memory_moves_data_twice_in_each_period(clock: int | None, width: int | None, expected: int | None) -> None:
+    assert bandwidth.of_memory({"memory_clock_khz": clock, "memory_bus_width_bits": width}) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "architecture"),
+    [
+        (a_geforce(), "Ada"),
+        (a_geforce(compute=(9, 9)), None),
+        (a_device("ROCm"), "RDNA3"),
+        (a_device("ROCm", capabilities={"real_gfx_target": "gfx1031"}), "RDNA2"),
+        (a_device("ROCm", gfx_target=None), None),
+    ],
+)
+def test_the_architecture_of_a_card_comes_with_its_row(device: Device, architecture: str | None) -> None:
+    known = capabilities(device)
+
+    assert known["architecture"] == architecture
+    assert (known["architecture_source"] is None) == (architecture is None)
+
+
+def test_a_library_that_compiles_on_the_card_is_left_as_it_said() -> None:
+    said = {"subgroup_size": 32}
+
+    assert capabilities(a_device("Vulkan", capabilities=said)) == said
+
+
+def test_an_outcome_without_facts_is_no_build() -> None:
+    device = a_geforce()
+
+    assert of_device(device, evidence_of(host=a_host(software=()), outcomes=(an_outcome(device),))) == ()
