@@ -141,7 +141,7 @@ def list_devices(
     """Which GPUs are usable, and what became of the others.
 
     Use it when a program runs on the CPU although there is a GPU, or to check a machine before work is sent to it.
-    With a DEVICE: everything about that one.
+    With a DEVICE: everything about that one, and whether the CUDA toolkits, torch and rocBLAS that are installed run on it.
 
     \b
     Examples:

@@ -50,7 +50,7 @@ class Driver(NamedTuple):
 class Staged(NamedTuple):
     """What a machine consists of. `installed`: the name by which a library is loaded → its file, both in `folder`."""
 
-    files: Mapping[str, str]
+    files: Mapping[str, str | bytes]
     pci: Mapping[str, Function] = {}
     nodes: Mapping[str, Node] = {}
     installed: Mapping[str, str] = {}
