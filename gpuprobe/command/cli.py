@@ -166,7 +166,7 @@ def validate(
     ] = False,
     step: Annotated[
         str | None,
-        typer.Option("--step", metavar="NAME", help="Only up to this step: `context`, `copy`, `kernel`…"),
+        typer.Option("--step", metavar="NAME", help="Only up to this step, such as `context` or `copy`."),
     ] = None,
     repeat: Annotated[
         str | None, typer.Option("--repeat", metavar="N", help="Each view N times: what fails now and then has failed.")

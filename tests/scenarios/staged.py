@@ -51,6 +51,9 @@ CUDA_13_AND_TORCH: dict[str, str | bytes] = {
     f"{SITE}/nvidia/nccl/lib/libnccl.so.2": "",
 }
 
+CUDA_13 = {path: content for path, content in CUDA_13_AND_TORCH.items() if path.startswith("/usr/local/")}
+BUSY_LINK = {"grip": 310 << 20, "gen": 4, "gen_idle": 1, "gen_max": 4, "width": 16, "width_max": 16}
+
 STAGED: dict[str, Callable[[], Staged]] = {
     "nothing-at-all": lambda: Staged(files=virtual_computer(), pci={"0000:00:01.0": VIRTIO}, nodes=drm_nodes()),
     "two-identical-nvidia": lambda: two_geforces(
@@ -114,6 +117,11 @@ STAGED: dict[str, Callable[[], Staged]] = {
         pci={FIRST: geforce(current_link_width="4\n"), SECOND: {**geforce(1), "device": "0x1b80\n"}},
         cuda=lines(cuda_card(), cuda_card(SECOND, B, name=PASCAL, memory=8 * GiB, free=7 * GiB, cc="6.1", id="0x1b8010de")),
         environ={"VIRTUAL_ENV": "/opt/chat"},
+    ),
+    "one-of-two-computes-wrongly": lambda: two_geforces(
+        files={**computer(), **kernel_module({FIRST: GEFORCE, SECOND: GEFORCE}), **UVM_MODULE, **CUDA_13},
+        cuda=lines(cuda_card(**BUSY_LINK), cuda_card(SECOND, B, spoil=777_777, **BUSY_LINK)),
+        proved=True,
     ),
     "reserved-for-a-vm": lambda: two_geforces(
         files={**computer(), **kernel_module({FIRST: GEFORCE}), **UVM_MODULE},

@@ -159,7 +159,7 @@ def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
 
     lines = [line.strip() for line in drawn(matrix.climbs([climbed(Verdict.SUPPORTED, *rungs)]))]
 
-    assert lines == ["CUDA:0", "0.250 s  context (context bytes 3.0 GiB)", "0.500 s  blas (/a/libcublas.so.12 12.8.4 passed)"]
+    assert lines == ["CUDA:0", "0.250 s  context (context 3.0 GiB)", "0.500 s  blas (/a/libcublas.so.12 12.8.4 passed)"]
 
 
 def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> None:
