@@ -299,6 +299,20 @@ def test_a_saved_discovery_does_not_fit_after_a_build_has_changed(tmp_path: Path
     assert "the build `cuda_v13` changed" in json.loads(after.out)["discovery"]["because"]
 
 
+def test_refresh_tells_the_memory_of_a_card_that_is_kept_through_a_build(tmp_path: Path, two_cards: World) -> None:
+    vulkan_install(tmp_path)
+    variables = {**installed(tmp_path), **two_cards.environment(), "XDG_CACHE_HOME": str(tmp_path)}
+    piped("list", **variables)
+
+    document = answered("refresh", **variables)
+
+    assert document["discovery"]["anew"] is False
+    assert [(device["build"], device["free_memory_bytes"], device["stale"]) for device in document["devices"]] == [
+        ("vulkan", 20 * GiB, False),
+        ("vulkan", 7 * GiB, False),
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_as_root_a_build_that_another_user_owns_is_refused_unless_it_is_named(tmp_path: Path) -> None:
     top = cuda_install(tmp_path, cuda_v13=OF_13)
