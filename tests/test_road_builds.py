@@ -274,6 +274,20 @@ def test_a_capture_is_not_asked_about_other_directories(tmp_path: Path) -> None:
     assert "a capture holds the builds" in ran.err
 
 
+def test_a_capture_hides_the_home_that_a_build_lies_in_and_gives_the_same_answer(tmp_path: Path) -> None:
+    """The second build of one name is called by its path, so the path is also what its children were asked by."""
+    first, second = (cuda_install(tmp_path / name, cuda_v13=OF_13) for name in ("shared", "alice"))
+    variables = {**nvidia(H100), "HOME": str(tmp_path / "alice"), "OLLAMA_LIBRARY_PATH": f"{first}:{second}"}
+    file = tmp_path / "machine.json"
+
+    live = answered("list", **variables)
+    piped("capture", str(file), **variables)
+
+    assert f"{second}/cuda_v13" in asked(live)
+    assert "alice" not in file.read_text()
+    assert sorted(asked(answered("list", "--from", str(file))).values()) == ["ok", "ok"]
+
+
 def saving(tmp_path: Path) -> dict[str, str]:
     return {**nvidia(H100), "XDG_CACHE_HOME": str(tmp_path)}
 
