@@ -12,7 +12,7 @@ function __gpuprobe_given --description 'The words before the cursor that are no
             switch $word
                 case --
                     set ended yes
-                case --require --sort --from --library --timeout --deadline --build --shell --format --count --min-free
+                case --require --sort --from --library --lib-dir --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free
                     set value_of $word
                 case '-*'
                 case '*'
@@ -43,7 +43,7 @@ function __gpuprobe_run --description 'What can be typed there: the rest of the 
 end
 complete -c gpuprobe -f
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a list -d 'Which GPUs are usable, and what became of the others.'
-complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Whether every view of every card works, and where it fails.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Whether every view of every card really computes, and where it fails.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a flash-attn -d 'Whether these devices can use flash attention together.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a env -d 'The variables that select exactly the devices that work.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Write this machine as a file that `--from` judges elsewhere.'
@@ -58,7 +58,8 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list" -l sort -x -a 'free' -d 'Mos
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -l json -d 'Print one JSON document instead of text.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l from -r -F -d 'Judge a machine that `gpuprobe capture` wrote, not this one.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml amdgpu")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l timeout -x -d 'How long one child may take (30 where nothing is said).'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l lib-dir -x -a '(__fish_complete_directories)' -d 'Also ask the build of Ollama or llama.cpp in this directory.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l timeout -x -d 'How long one child may take (30, or 60 in `validate`).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l deadline -x -d 'How long everything together may take.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l allow-software -d 'Count renderers that compute on the CPU (llvmpipe) as devices.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l no-wake -d 'Ask nothing that would wake a sleeping card; says what was not asked.'
@@ -67,6 +68,9 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env captu
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh completion" -s q -l quiet -d 'No progress line and no notes.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l build -x -a 'system' -d 'Only views in this build; `system` is the system\'s own library.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l strict -d 'Exit 4 if any view fails, not only if a card has no passing one.'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -l step -x -a 'load init list context allocate copy kernel blas product bandwidth' -d 'Only up to this step, such as `context` or `copy`.'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -l repeat -x -d 'Each view N times: what fails now and then has failed.'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -l jobs -x -d 'At most N cards at once; copies are timed on one at a time.'
 complete -c gpuprobe -n "__gpuprobe_behind env" -l shell -x -a 'sh bash zsh dash fish csh powershell cmd' -d 'For which shell: sh, bash, zsh, dash, fish, csh, powershell, cmd. By `$SHELL` where nothing is said.'
 complete -c gpuprobe -n "__gpuprobe_behind env" -l format -x -a 'dotenv docker compose systemd' -d 'For a file instead: dotenv, docker (`--env-file`), compose, systemd.'
 complete -c gpuprobe -n "__gpuprobe_behind env" -l unset -d 'Undo: unset whatever `env` may have set. What stood there before is not restored.'

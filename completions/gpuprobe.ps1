@@ -5,7 +5,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
 
     $commands = [ordered]@{
         'list' = 'Which GPUs are usable, and what became of the others.'
-        'validate' = 'Whether every view of every card works, and where it fails.'
+        'validate' = 'Whether every view of every card really computes, and where it fails.'
         'flash-attn' = 'Whether these devices can use flash attention together.'
         'env' = 'The variables that select exactly the devices that work.'
         'capture' = 'Write this machine as a file that `--from` judges elsewhere.'
@@ -24,7 +24,8 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
         @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
         @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
-        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30 where nothing is said).' }
+        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30, or 60 in `validate`).' }
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
         @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
         @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Ask nothing that would wake a sleeping card; says what was not asked.' }
@@ -35,6 +36,9 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
         @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
+        @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }
+        @{ Name = '--repeat'; Behind = @('validate'); Takes = ''; Does = 'Each view N times: what fails now and then has failed.' }
+        @{ Name = '--jobs'; Behind = @('validate'); Takes = ''; Does = 'At most N cards at once; copies are timed on one at a time.' }
         @{ Name = '--shell'; Behind = @('env'); Takes = 'sh bash zsh dash fish csh powershell cmd'; Does = 'For which shell: sh, bash, zsh, dash, fish, csh, powershell, cmd. By `$SHELL` where nothing is said.' }
         @{ Name = '--format'; Behind = @('env'); Takes = 'dotenv docker compose systemd'; Does = 'For a file instead: dotenv, docker (`--env-file`), compose, systemd.' }
         @{ Name = '--unset'; Behind = @('env'); Takes = ''; Does = 'Undo: unset whatever `env` may have set. What stood there before is not restored.' }
@@ -53,7 +57,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
-    $taking = @('--require', '--sort', '--from', '--library', '--timeout', '--deadline', '--build', '--shell', '--format', '--count', '--min-free')
+    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free')
     $running = @('env')
 
     $command = ''

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Children of other tests compete for the machine's cores: how long an example takes says nothing of what is tested.
+settings.register_profile("gpuprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gpuprobe")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -81,6 +81,20 @@ def linker_cache(
     return (old if old_format_before else b"") + header + b"".join(rows) + strings
 
 
+def shared_library(constants: bytes, section: bytes = b".rodata") -> bytes:
+    """An ELF file of a header, its constants, the names of its sections and their table."""
+    names = b"\0" + section + b"\0.shstrtab\0"
+    at, names_at = 64, 64 + len(constants)
+    table_at = names_at + len(names)
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, table_at, 0, 64, 0, 0, 64, 3, 2)
+    sections = [
+        bytes(64),
+        struct.pack("<IIQQQQIIQQ", 1, 1, 2, 0, at, len(constants), 0, 0, 1, 0),
+        struct.pack("<IIQQQQIIQQ", len(section) + 2, 3, 0, 0, names_at, len(names), 0, 0, 1, 0),
+    ]
+    return header + constants + names + b"".join(sections)
+
+
 def _add_function(root: Path, address: str, function: Function) -> None:
     place = root / f"sys/devices/pci0000:00/{address}"
     for name, text in function.items():

@@ -183,7 +183,7 @@ def timeless(ran: Ran) -> Any:
     return _cleaned(json.loads(ran.out))
 
 
-_CHANGING = {"timestamp", "seconds", "measured_at", "memory", "steps"}
+_CHANGING = {"timestamp", "seconds", "measured_at", "memory", "steps", "figures"}
 
 
 def _cleaned(value: Any, leave_out: frozenset[str] = frozenset(_CHANGING)) -> Any:

@@ -20,7 +20,12 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 MACHINES = sorted(path.parent.name for path in SCENARIOS.glob("*/capture.json"))
 
 ALWAYS = {"list.txt": "list", "env.sh": "env", "validate.txt": "validate", "flash-attn.txt": "flash-attn"}
-WHERE_THERE = {"list-no-wake.txt": "list --no-wake", "list-all.txt": "list --all", "list-quick.txt": "list --quick"}
+WHERE_THERE = {
+    "list-no-wake.txt": "list --no-wake",
+    "list-all.txt": "list --all",
+    "list-quick.txt": "list --quick",
+    "list-cuda-1.txt": "list CUDA:1",
+}
 
 GOLDEN = [
     (machine, file, command)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gpuprobe.backends.cuda_witness import Witness
 
 MiB = 1 << 20
-LEAST, TRIAL, MOST = 4 * MiB, 16 * MiB, 256 * MiB
+LEAST, TRIAL, MOST = 4 * MiB, 16 * MiB, 256 * MiB  # on the card, whose cache holds up to 126 MiB
+MOST_LOCKED = 64 * MiB  # a copy over the fastest link still takes a millisecond, and locking memory costs time and others
 SAMPLES = 5
 SAMPLE_SECONDS = 0.02
 _OF_WHAT_IS_FREE = 4  # two buffers, and as much again is left to others
@@ -34,13 +35,16 @@ def time_copies(card: Card, ladder: Ladder, witness: Witness) -> None:
         ladder.not_possible(f"{free // MiB} MiB of the card's memory are free: too little to time copies that mean anything")
         return
     most = min(MOST, free // _OF_WHAT_IS_FREE)
-    host = _page_locked(card, ladder, most)
+    locked = min(MOST_LOCKED, most)
+    host = _page_locked(card, ladder, locked)
     if host is not None:
-        _time(card, ladder, witness, host, most)
+        _time(card, ladder, witness, host, (locked, most))
         cuda_memory.run(card, "cuMemFreeHost", host)
 
 
-def _time(card: Card, ladder: Ladder, witness: Witness, host: c_void_p, most: int) -> None:
+def _time(card: Card, ladder: Ladder, witness: Witness, host: c_void_p, sizes: tuple[int, int]) -> None:
+    """`sizes`: of the host's buffer, and of the two on the card."""
+    locked, most = sizes
     idle = witness.link()
     one, other = cuda_memory.allocated(card, most), cuda_memory.allocated(card, most)
     stream = c_void_p()
@@ -52,11 +56,11 @@ def _time(card: Card, ladder: Ladder, witness: Witness, host: c_void_p, most: in
     }
     for way, copy in ways.items():
         card.step(f"copies {way.replace('_', ' ')}")
-        size, times = _chosen(card, copy, stream, most)
+        size, times = _chosen(card, copy, stream, most if way == "on_device" else locked)
         seconds = _median([_seconds(card, copy, size, times, stream) for _ in range(SAMPLES)])
         ladder.figures({f"{way}_bytes_per_second": round(size * times / seconds), f"{way}_copied_bytes": size * times})
     for _ in range(4):
-        ways["to_device"](most)
+        ways["to_device"](locked)
     ladder.figures(_link(witness, idle))
     _wait(card, stream)
     cuda_memory.run(card, "cuStreamDestroy_v2", stream)

@@ -37,6 +37,14 @@ _BY_EXTENSION = {
     b"VK_EXT_physical_device_drm": structs.PhysicalDeviceDrmPropertiesEXT,
 }
 _BUDGET = b"VK_EXT_memory_budget"
+# What a driver offers beyond 32-bit arithmetic to a program that asks for it; whether it is fast they do not say.
+_ARITHMETIC = frozenset(
+    {
+        *(b"VK_KHR_shader_float16_int8", b"VK_KHR_16bit_storage", b"VK_KHR_8bit_storage"),
+        *(b"VK_KHR_shader_integer_dot_product", b"VK_KHR_shader_bfloat16", b"VK_EXT_shader_float8"),
+        *(b"VK_KHR_cooperative_matrix", b"VK_NV_cooperative_matrix", b"VK_NV_cooperative_matrix2"),
+    }
+)
 _PORTABILITY_SUBSET = b"VK_KHR_portability_subset"
 
 
@@ -124,6 +132,7 @@ def _described(instance: Instance, number: int, handle: c_void_p) -> dict[str, A
         "can_compute": _compute_family(_queue_families(instance, handle)) is not None,
         "memory_heaps": heaps,
         "counted_heaps": counted,
+        "arithmetic_extensions": sorted(name.decode("ascii") for name in extensions & _ARITHMETIC) or None,
     }
     return {
         "number": number,

@@ -141,7 +141,7 @@ def list_devices(
     """Which GPUs are usable, and what became of the others.
 
     Use it when a program runs on the CPU although there is a GPU, or to check a machine before work is sent to it.
-    With a DEVICE: everything about that one.
+    With a DEVICE: everything about that one, and whether the CUDA toolkits, torch and rocBLAS that are installed run on it.
 
     \b
     Examples:
@@ -166,7 +166,7 @@ def validate(
     ] = False,
     step: Annotated[
         str | None,
-        typer.Option("--step", metavar="NAME", help="Only up to this step: `context`, `copy`, `kernel`…"),
+        typer.Option("--step", metavar="NAME", help="Only up to this step, such as `context` or `copy`."),
     ] = None,
     repeat: Annotated[
         str | None, typer.Option("--repeat", metavar="N", help="Each view N times: what fails now and then has failed.")

@@ -55,6 +55,7 @@ def list_devices(
     inventory = inventory_of(asked, wanted_of(asked, "none" if quick else "needed"))
     remembering.remember(asked, inventory)
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
+    part = listing.with_loads(part, inventory, asked)
     text, leave_with = listing.headline(inventory, part, quick, requirement)
 
     def document() -> Json:

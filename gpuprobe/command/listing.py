@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.command.gathering import selected
@@ -14,7 +14,9 @@ from gpuprobe.judging.views import numbered
 from gpuprobe.model import Device, Drop, Inventory, Json
 
 if TYPE_CHECKING:
+    from gpuprobe.command.options import Asked
     from gpuprobe.judging.requirement import Requirement
+    from gpuprobe.probing.loading import Loads
 
 
 class Part(NamedTuple):
@@ -24,6 +26,7 @@ class Part(NamedTuple):
     drops: tuple[Drop, ...]
     standings: tuple[Standing, ...]
     one: bool = False
+    loads: Mapping[str, Loads] = {}  # path of a runtime library → whether it loads; only about a DEVICE of this machine
 
 
 def part_of(inventory: Inventory, device: str | None, by_free_memory: bool = False) -> Part:
@@ -74,6 +77,19 @@ def _concerns(each: Standing, views: Sequence[Device]) -> bool:
     )
 
 
+def with_loads(part: Part, inventory: Inventory, asked: Asked) -> Part:
+    """Tries what was found for the chosen devices. A capture cannot be tried, and the whole list need not be."""
+    if not part.one or asked.source is not None or not inventory.evidence.host.software:
+        return part
+    from gpuprobe.command.gathering import wanted_of
+    from gpuprobe.probing.loading import loads
+
+    libraries = {device.library for device in part.kept}
+    found = [each for each in inventory.evidence.host.software if each.library in libraries]
+    with asked.screen.progress(asked.quiet) as watch:
+        return part._replace(loads=loads(found, wanted_of(asked).seconds, watch))
+
+
 def headline(inventory: Inventory, part: Part, quick: bool, requirement: Requirement | None) -> tuple[str, Exit]:
     """The first line and the exit code."""
     text = standing.summary(inventory).text
@@ -94,5 +110,5 @@ def document(inventory: Inventory, part: Part, text: str, leave_with: Exit, note
     from gpuprobe.render.document import list_document
 
     return list_document(
-        inventory, text, leave_with, kept=part.kept, drops=part.drops, standings=part.standings, notes=notes
+        inventory, text, leave_with, kept=part.kept, drops=part.drops, standings=part.standings, notes=notes, loads=part.loads
     )

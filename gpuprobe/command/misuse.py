@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,14 @@ def explained(wrong: Any, root: Any, arguments: Sequence[str]) -> tuple[str, str
     if name and f"`{name}`" not in message:
         message = message.replace(name, f"`{name}`", 1)
     place = _place(wrong, program, arguments)
+    if place is None and (device := next((word for word in arguments if _names_a_device(word)), None)):
+        return message, f"to see one device: `{program.name} {program.default} {device}`"
     return message, _hint(program, place, _option(place, name))
+
+
+def _names_a_device(word: str) -> bool:
+    """Whether this is how devices are written, rather than a command misspelled."""
+    return word.isascii() and re.fullmatch(r"(?=.*[0-9])\w[\w:.#-]*", word) is not None
 
 
 def _place(wrong: Any, program: Program, arguments: Sequence[str]) -> Command | None:

@@ -55,7 +55,7 @@ def _shared(
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30 where nothing is said)."),
+        typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30, or 60 in `validate`)."),
     ] = None,
     deadline: Annotated[
         str | None, typer.Option("--deadline", metavar="SECONDS", help="How long everything together may take.")

@@ -53,7 +53,7 @@ def list_text(
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
     for device in part.kept:
         yield Text.assemble((wording.numbered(device), "bold green"), f"  {wording.name_of(device)}")
-        shown = record(device, inventory)
+        shown = software.with_loads(record(device, inventory), part.loads)
         compatibility = shown.pop("compatibility", [])
         card = next((each for each in part.standings if device in each.devices), None)
         yield from everything.one_device(shown if card is None else {**shown, "link": card_record(card)["link"]})

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.formats import FORMATS
@@ -87,6 +88,7 @@ def _devices() -> Takes:
 _BY_OPTION = {
     "--library": Takes(tuple(library.name.replace(" ", "-").lower() for library in LIBRARIES), listed=True),
     "--build": Takes(("system",)),
+    "--step": Takes(RUNGS),
     "--shell": Takes(tuple(SHELLS)),
     "--format": Takes(tuple(FORMATS)),
 }

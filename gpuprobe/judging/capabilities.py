@@ -12,14 +12,14 @@ from gpuprobe.strings import compute_string
 def capabilities(device: Device) -> Json:
     """What the library said, and for one that compiles for architectures what is known of the device's.
 
-    Bytes per second. null: the library or the rows do not tell.
+    `memory_bytes_per_second` is what clock and bus width allow, and no measurement. null: the library or the rows do not tell.
     """
     if not architecture.compiles_beforehand(library_named(device.library)):
         return device.capabilities
     name, source = _generation(device)
     return {
         **device.capabilities,
-        "theoretical_memory_bytes_per_second": bandwidth.of_memory(device.capabilities),
+        "memory_bytes_per_second": bandwidth.of_memory(device.capabilities),
         "architecture": name,
         "architecture_source": source,
     }

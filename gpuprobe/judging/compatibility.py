@@ -14,6 +14,7 @@ from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.libraries import NVIDIA, library_named
 from gpuprobe.model import SYSTEM, Device, Evidence, FoundSoftware, Host, Outcome, Purpose
+from gpuprobe.strings import compute_string
 
 BUILD = "build"
 
@@ -49,6 +50,8 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
         lowest = _floor(device, found.release)
         return lowest or driver
     code = architecture.of_device(device, found.architectures)
+    if code.answer == UNSUPPORTED:
+        return code._replace(because=f"{code.because}{_other_wheel(device, found)}")
     if code.by_compiler and driver.answer == COMPATIBLE:
         # Error 222: minor-version compatibility does not cover the compilation of newer PTX.
         return Fit(UNSUPPORTED, f"{code.because}, and that it does not: {driver.because}", driver.source)
@@ -56,12 +59,23 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
 
 
 def _worse(code: Fit, driver: Fit) -> Fit:
-    if driver.answer == NATIVE or code.answer == UNSUPPORTED:
+    if driver.answer == NATIVE:
         return code
     if driver.answer == UNSUPPORTED:
         return driver
     answer = max(code.answer, driver.answer, key=_FROM_BEST.index)
     return Fit(answer, f"{code.because}; {driver.because}", driver.source)
+
+
+def _other_wheel(device: Device, found: FoundSoftware) -> str:
+    """Where the same package is with code for the device, as far as that is known. Desktop wheels have none for Tegra."""
+    compute = compute_string(device)
+    cards = (row for row in knowledge.capabilities() if not row.tegra)
+    generation = next((row.architecture for row in cards if row.compute == compute), None)
+    row = next((row for row in knowledge.wheels() if row.architecture == generation), None)
+    if row is None or found.name != "torch" or row.url.endswith((found.version or "").rpartition("+")[2] or "\0"):
+        return ""
+    return f"; the wheels of {row.url} have code for {generation}"
 
 
 def of_driver(device: Device, release: str | None, host: Host) -> Fit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gpuprobe.judging import bandwidth
 from gpuprobe.judging.standing import standings
@@ -20,20 +20,25 @@ def _unfit_software(inventory: Inventory) -> Iterator[str]:
         return
     from gpuprobe.judging import architecture, compatibility
 
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    found: dict[str, tuple[list[FoundSoftware], list[str]]] = {}
     for device in inventory.kept:
         for each in compatibility.of_device(device, inventory.evidence) or ():
             if each.fit.answer == architecture.UNSUPPORTED and each.software.where != compatibility.BUILD:
-                software, devices = found.setdefault(each.fit.because, ({}, {}))
-                software[_named(each.software)] = None
-                devices[f"{device.library}:{device.ordinal}"] = None
+                software, devices = found.setdefault(each.fit.because, ([], []))
+                software.append(each.software)
+                devices.append(f"{device.library}:{device.ordinal}")
     for because, (software, devices) in found.items():
-        yield f"{', '.join(software)} cannot use {', '.join(devices)}: {because}"
+        yield f"{_named(software)} cannot use {', '.join(dict.fromkeys(devices))}: {because}"
 
 
-def _named(software: FoundSoftware) -> str:
-    version = f" {software.version}" if software.version else ""
-    return f"{software.name}{version} of `{software.path}`"
+def _named(software: Iterable[FoundSoftware]) -> str:
+    """Folder by folder: `libcublas, libcudart 13.0.96 of `/usr/local/cuda/lib64`, torch 2.9 of `/venv/…/torch``."""
+    folders: dict[str, dict[str, None]] = {}
+    for each in software:
+        folder, _, file = each.path.rpartition("/")
+        name = f"{each.name} {each.version}" if each.version else each.name
+        folders.setdefault(folder if ".so" in file else each.path, {})[name] = None
+    return ", ".join(f"{', '.join(names)} of `{folder}`" for folder, names in folders.items())
 
 
 def _narrow_links(inventory: Inventory) -> Iterator[str]:

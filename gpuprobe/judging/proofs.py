@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.model import Outcome, Rung, Status
 
 _COMPUTING = ("kernel", "blas", "product")
@@ -39,6 +38,8 @@ def cut(outcome: Outcome, until: str | None) -> Outcome:
     """The outcome as if the climb had ended with this rung: what lay beyond was not asked."""
     if until is None or not outcome.rungs:
         return outcome
+    from gpuprobe.backends.climbing import RUNGS  # a replay's alone: who reads a saved discovery needs nothing that asks
+
     within = tuple(rung for rung in outcome.rungs if RUNGS.index(rung.name) <= RUNGS.index(until))
     if len(within) == len(outcome.rungs):
         return outcome

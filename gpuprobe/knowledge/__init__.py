@@ -42,6 +42,15 @@ class Capability(NamedTuple):
     tegra: bool = False
 
 
+class Wheel(NamedTuple):
+    """Where torch's wheels with code for an architecture are."""
+
+    architecture: str
+    url: str
+    source: str
+    checked: date
+
+
 class Target(NamedTuple):
     """An AMD architecture; `override` is a value of HSA_OVERRIDE_GFX_VERSION that is known to work on it, `caution` how
     well."""
@@ -78,6 +87,11 @@ def families() -> tuple[Family, ...]:
 @cache
 def capabilities() -> tuple[Capability, ...]:
     return _rows(Capability, "cuda", "capabilities")
+
+
+@cache
+def wheels() -> tuple[Wheel, ...]:
+    return _rows(Wheel, "cuda", "wheels")
 
 
 @cache

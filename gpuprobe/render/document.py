@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gpuprobe import __version__
 from gpuprobe.exits import Exit
@@ -10,8 +11,11 @@ from gpuprobe.judging import remarks, standing
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import record, rounded, steps_of, view
-from gpuprobe.render.software import software_records
+from gpuprobe.render.software import software_records, with_loads
 from gpuprobe.strings import printable
+
+if TYPE_CHECKING:
+    from gpuprobe.probing.loading import Loads
 
 SCHEMA_VERSION = 1
 LAST_WORDS = 2000  # characters of a child's stderr that a document carries
@@ -51,8 +55,10 @@ def list_document(
     drops: Sequence[Drop],
     standings: Sequence[standing.Standing],
     notes: Iterable[str] = (),
+    loads: Mapping[str, Loads] = {},
 ) -> Json:
-    """The answer of `list`. `kept` (in the order to show), `drops` and `standings` are all, or those of one DEVICE."""
+    """The answer of `list`. `kept` (in the order to show), `drops` and `standings` are all, or those of one DEVICE, for
+    which `loads` says which runtime libraries load."""
     host = inventory.evidence.host
     return {
         **envelope(inventory, text, leave_with),
@@ -60,7 +66,7 @@ def list_document(
         "system": machine_document.system_record(host),
         "cards": [machine_document.card_record(each) for each in standings],
         "bystanders": machine_document.bystander_records(host),
-        "devices": [record(device, inventory) for device in kept],
+        "devices": [with_loads(record(device, inventory), loads) for device in kept],
         "dropped": [_drop(drop) for drop in drops],
         "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],
         **software_records(host.software),

@@ -118,6 +118,8 @@ def _shown(key: str, value: object) -> str:
         return "yes" if value else "no"
     if key.endswith("_bytes") and isinstance(value, int):
         return f"{size_text(value)} ({value} bytes)"
+    if key.endswith("_bytes_per_second") and isinstance(value, int):
+        return f"{value / 1e9:.1f} GB/s"
     if isinstance(value, list):
         return ", ".join(_item(item) for item in value) or "none"
     return printable(str(value)) if value != {} else "none"

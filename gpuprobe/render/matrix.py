@@ -13,7 +13,7 @@ from rich.text import Text
 from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.judging.speeds import Speeds, rate_text, speeds_of
 from gpuprobe.judging.views import View
-from gpuprobe.libraries import LIBRARIES
+from gpuprobe.libraries import BUILD_CONTEXT_STEPS, BUILD_INIT_STEPS, LIBRARIES
 from gpuprobe.model import Json, Rung, Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
@@ -27,8 +27,8 @@ _HEADERS = {"context": "CTX", "allocate": "ALLOC", "product": "PROD", "bandwidth
 
 # A listing's validation has no rungs: its steps tell how far it came, by how their names begin.
 _BEGINNINGS = {
-    "context": tuple(name for library in LIBRARIES for name in library.context_steps),
-    "init": tuple(name for library in LIBRARIES for name in library.init_steps),
+    "context": (*BUILD_CONTEXT_STEPS, *(name for library in LIBRARIES for name in library.context_steps)),
+    "init": (*BUILD_INIT_STEPS, *(name for library in LIBRARIES for name in library.init_steps)),
     "load": ("load ",),  # last: a library may load another one to use a device
 }
 _WORDS = {
@@ -64,7 +64,7 @@ def _result(rung: Rung, view: View) -> str:
 def _results_of_steps(view: View) -> dict[str, str]:
     reached = [rung_of(step.name) for step in view.outcome.steps] if view.outcome else []
     passed = view.verdict is Verdict.SUPPORTED
-    furthest = max((RUNGS.index(name) for name in reached), default=RUNGS.index("context") if passed else -1)
+    furthest = RUNGS.index("context") if passed else max((RUNGS.index(name) for name in reached), default=-1)
     ends = "ok" if passed else _ENDS.get(view.verdict, "?")
     return {name: "ok" if place < furthest else ends for place, name in enumerate(RUNGS[: furthest + 1])}
 
@@ -144,10 +144,15 @@ def _because(rung: Rung) -> str:
 
 def _figures(figures: Json) -> str:
     plain = {name: value for name, value in figures.items() if not isinstance(value, list)}
-    known = [f"{name.replace('_', ' ')} {_shown(name, value)}" for name, value in plain.items()]
+    known = [f"{_called(name)} {_shown(name, value)}" for name, value in plain.items()]
     tried = [item for value in figures.values() if isinstance(value, list) for item in value]
     known += [printable(f"{item.get('path')} {item.get('version') or ''} {item.get('result')}") for item in tried]
     return f" ({', '.join(known)})" if known else ""
+
+
+def _called(name: str) -> str:
+    """The unit stands behind the value."""
+    return name.removesuffix("_per_second").removesuffix("_bytes").replace("_", " ")
 
 
 def _shown(name: str, value: object) -> str:

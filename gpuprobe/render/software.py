@@ -11,6 +11,8 @@ from gpuprobe.strings import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from gpuprobe.probing.loading import Loads
+
 
 def software_records(found: Iterable[FoundSoftware] | None) -> Json:
     """The key `software`, or nothing at all where it was not looked for."""
@@ -43,22 +45,40 @@ def _software(found: FoundSoftware) -> Json:
         "library": found.library,
         "version": found.version,
         "release": found.release,
-        "path": printable(found.path),
+        "path": found.path,
         "where": found.where,
         "architectures": list(found.architectures),
         "problem": None if found.problem is None else printable(found.problem),
     }
 
 
-def lines(answers: Iterable[Mapping[str, object]]) -> Iterator[RenderableType]:
+def with_loads(record: Json, loads: Mapping[str, Loads]) -> Json:
+    """A device's record with whether each library loads, where that was tried."""
+    if not loads:
+        return record
+    known = [{**each, **_load(loads[each["path"]])} if each["path"] in loads else each for each in record["compatibility"]]
+    return {**record, "compatibility": known}
+
+
+def _load(load: Loads) -> Json:
+    return {"loads": load.answer, "load_because": None if load.because is None else printable(load.because)}
+
+
+def lines(answers: Iterable[Json]) -> Iterator[RenderableType]:
     """Two lines for each: what it is and the answer, then why."""
     from gpuprobe.render.everything import heading
     from gpuprobe.render.tables import indented
 
     known = list(answers)
     if known:
-        yield from heading("Software found, against this device (by its files; nothing was loaded)")
+        yield from heading("Software found, against this device, by its files")
     for each in known:
-        version = f" {printable(str(each['version'] or each['release'] or ''))}".rstrip()
-        yield indented(f"{printable(str(each['name']))}{version}: {each['answer']}, {each['where']} {each['path']}")
-        yield indented(str(each["because"]), by=6)
+        name = f"{each['name']} {each['version'] or each['release'] or ''}".rstrip()
+        yield indented(printable(f"{name}: {each['answer']}, {each['where']} {each['path']}"))
+        yield indented(each["because"], by=6)
+        if "loads" in each:
+            said = f": {each['load_because']}" if each["load_because"] else ""
+            yield indented(_LOADS[each["loads"]] + said, by=6)
+
+
+_LOADS = {True: "it loads", False: "it does not load", None: "whether it loads is not known"}

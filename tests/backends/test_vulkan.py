@@ -23,6 +23,16 @@ def scripted(staged: World, **values: Any) -> dict[str, Any]:
     return device
 
 
+def test_the_extensions_for_other_arithmetic_are_named(staged: World) -> None:
+    answer = listed(staged.lavapipe().icd(RADEON))
+
+    offered = {device["driver_name"]: device["capabilities"].get("arithmetic_extensions") for device in answer.devices}
+    names = offered.pop("llvmpipe")
+    assert "VK_KHR_shader_float16_int8" in names
+    assert names == sorted(names)
+    assert list(offered.values()) == [None]
+
+
 def test_lavapipe_is_listed_as_software_with_its_own_words(staged: World) -> None:
     answer = listed(staged.lavapipe())
 

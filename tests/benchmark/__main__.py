@@ -21,6 +21,7 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "memory": startup.memory,
     "child": limits.child,
     "eight-cards": limits.eight_cards,
+    "eight-cards-proved": limits.eight_cards_proved,
     "hang": limits.hang,
     "noise": limits.noise,
     "orphan": limits.orphan,

@@ -165,7 +165,7 @@ def test_validate_shows_views_by_stages_and_for_a_failed_one_its_step_number_and
 
     assert ran.code == 4
     (row,) = [line for line in ran.out.splitlines() if line.startswith("CUDA:0  ")]
-    assert row.split()[:6] == ["CUDA:0", "ok", "ok", "ok", "FAILED", "FAILED"]
+    assert row.split()[:6] == ["CUDA:0", "ok", "ok", "ok", "FAIL", "FAILED"]
     assert "ended in `cuDevicePrimaryCtxRetain` with 999 CUDA_ERROR_UNKNOWN" in ran.out
     assert "last words: NVRM: something broke" in ran.out
 

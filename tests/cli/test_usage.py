@@ -75,6 +75,7 @@ def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
     ("arguments", "accepted"),
     [
         (["lst"], "accepted is list, validate, flash-attn, env, "),
+        (["CUDA:0"], "to see one device: `gpuprobe list CUDA:0`"),
         (["list", "a", "b"], "accepted is `gpuprobe list [OPTION]... [DEVICE]`, as in `gpuprobe list --all`; "),
         (["capture"], "accepted is `gpuprobe capture [OPTION]... FILE`, as in `gpuprobe capture machine.json`; "),
         (["validate", "--jsno"], "accepted is `gpuprobe validate [OPTION]... [DEVICE]...`, as in `gpuprobe validate`; "),

@@ -2,7 +2,9 @@
  *
  * A card's memory is the process's own. The kernel of gpuprobe's ladder is computed here by its meaning, not by its text, which
  * is only looked at for its entry and its target. Keys of a device: spoil=N (the kernel's element N comes out wrong),
- * smudge=N (byte N of a copy across the card comes out wrong), grip=BYTES (a context takes so much of `free`).
+ * smudge=N (byte N of a copy across the card comes out wrong), grip=BYTES (a context takes so much of `free`),
+ * hangs=1 (its kernel never ends), wears=FILE (element 0 is wrong in every second launch; FILE counts them).
+ * FAKE_LOG gets "times UUID" with page-locked memory, and "timed UUID" when that is given back.
  * After `error cuModuleLoadDataEx CODE` the compiler's log says "ptxas fatal : the double refuses it".
  */
 static void *live[64];
@@ -66,12 +68,14 @@ int cuMemcpyDtoD_v2(unsigned long long to, unsigned long long from, size_t size)
 
 int cuMemHostAlloc(void **host, size_t size, unsigned flags) {
     CONTEXT_OR_RETURN();
+    log_card("times", current);
     *host = flags ? NULL : malloc(size);
     return *host ? 0 : 2;
 }
 
 int cuMemFreeHost(void *host) {
     CONTEXT_OR_RETURN();
+    log_card("timed", current);
     free(host);
     return 0;
 }
@@ -132,6 +136,17 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
     return 0;
 }
 
+static long launched_before(const struct card *card) {
+    char path[512];
+    if (!value_of(card, "wears", path, sizeof path)) return 0;
+    FILE *file = fopen(path, "a");
+    if (!file) return 0;
+    long launches = ftell(file);
+    fputc('.', file);
+    fclose(file);
+    return launches;
+}
+
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
                    void *stream, void **parameters, void **extra) {
     CONTEXT_OR_RETURN();
@@ -139,7 +154,8 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     unsigned *elements = (unsigned *)(uintptr_t)*(unsigned long long *)parameters[0], n = *(unsigned *)parameters[1];
     if (!is_live((uintptr_t)elements)) return 700;
     for (unsigned i = 0; i < gx * bx && i < n; i++) elements[i] = elements[i] * 3 + 7 + i;
-    long long spoiled = number_of(current, "spoil", -1);
+    if (number_of(current, "hangs", 0)) fake_never_return();
+    long long spoiled = launched_before(current) % 2 ? 0 : number_of(current, "spoil", -1);
     if (spoiled >= 0 && spoiled < n) elements[spoiled] ^= 1u << 20;
     return 0;
 }

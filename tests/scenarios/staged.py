@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles import described
-from tests.machines import RTX_4090
+from tests.machines import RTX_4090, shared_library
 from tests.scenarios.ordinary import in_docker, one_geforce, one_radeon, two_geforces
 from tests.scenarios.parts import (
     CUDA_AND_NVML,
@@ -41,6 +41,18 @@ NVK = described(
 )
 NEWER = {"libcuda.so.1": "libcuda.so.580.105.08", "libnvidia-ml.so.1": "libnvidia-ml.so.580.105.08"}
 PASCAL = "NVIDIA GeForce GTX 1080"
+SITE = "/opt/chat/lib/python3.12/site-packages"
+CUDA_13_AND_TORCH: dict[str, str | bytes] = {
+    "/usr/local/cuda-13.0/lib64/libcudart.so.13.0.96": "",
+    "/usr/local/cuda-13.0/lib64/libcublas.so.13.0.2.14": "",
+    f"{SITE}/torch/version.py": "__version__ = '2.15.0+cu132'\ncuda: Optional[str] = '13.2'\nhip: Optional[str] = None\n",
+    f"{SITE}/torch/lib/libtorch_python.so": shared_library(b"\0sm_75 sm_80 sm_86 sm_90 sm_100 sm_120\0"),
+    f"{SITE}/nvidia_nccl_cu13-2.30.7.dist-info/METADATA": "",
+    f"{SITE}/nvidia/nccl/lib/libnccl.so.2": "",
+}
+
+CUDA_13 = {path: content for path, content in CUDA_13_AND_TORCH.items() if path.startswith("/usr/local/")}
+BUSY_LINK = {"grip": 310 << 20, "gen": 4, "gen_idle": 1, "gen_max": 4, "width": 16, "width_max": 16}
 
 STAGED: dict[str, Callable[[], Staged]] = {
     "nothing-at-all": lambda: Staged(files=virtual_computer(), pci={"0000:00:01.0": VIRTIO}, nodes=drm_nodes()),
@@ -99,6 +111,17 @@ STAGED: dict[str, Callable[[], Staged]] = {
         pci={FIRST: geforce(), SECOND: {**geforce(1), "device": "0x1b80\n"}},
         cuda=lines(cuda_card(), cuda_card(SECOND, B, name=PASCAL, memory=8 * GiB, free=7 * GiB, cc="6.1", id="0x1b8010de")),
         environ={"OLLAMA_KV_CACHE_TYPE": "q8_0"},
+    ),
+    "software-that-does-not-run": lambda: two_geforces(
+        files={**computer(), **kernel_module({FIRST: GEFORCE, SECOND: PASCAL}), **UVM_MODULE, **CUDA_13_AND_TORCH},
+        pci={FIRST: geforce(current_link_width="4\n"), SECOND: {**geforce(1), "device": "0x1b80\n"}},
+        cuda=lines(cuda_card(), cuda_card(SECOND, B, name=PASCAL, memory=8 * GiB, free=7 * GiB, cc="6.1", id="0x1b8010de")),
+        environ={"VIRTUAL_ENV": "/opt/chat"},
+    ),
+    "one-of-two-computes-wrongly": lambda: two_geforces(
+        files={**computer(), **kernel_module({FIRST: GEFORCE, SECOND: GEFORCE}), **UVM_MODULE, **CUDA_13},
+        cuda=lines(cuda_card(**BUSY_LINK), cuda_card(SECOND, B, spoil=777_777, **BUSY_LINK)),
+        proved=True,
     ),
     "reserved-for-a-vm": lambda: two_geforces(
         files={**computer(), **kernel_module({FIRST: GEFORCE}), **UVM_MODULE},

@@ -189,6 +189,12 @@ def test_a_jetpack_without_a_build_of_its_own_uses_the_common_one() -> None:
     assert listings(CUDA_LISTS, host=host) == ["cuda_v13"]
 
 
+def test_a_jetpack_whose_build_is_damaged_uses_the_common_one() -> None:
+    host = orin(a_build("cuda_jetpack6", problem="it is a link to nothing"), a_build("cuda_v12"))
+
+    assert listings(CUDA_LISTS, host=host) == ["cuda_v12"]
+
+
 def test_a_build_for_a_jetson_is_not_asked_elsewhere_unless_by_name() -> None:
     server = host_with(*JETPACKS)
     named = server._replace(environ={"OLLAMA_LLM_LIBRARY": "cuda_jetpack6"})

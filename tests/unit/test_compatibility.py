@@ -127,7 +127,8 @@ def test_a_framework_needs_both_its_architecture_and_its_driver() -> None:
     assert answer(a_geforce("595.45.04", (6, 1)), TORCH) == ["unsupported"]
     assert answer(a_geforce(None, (12, 0)), TORCH) == ["unknown"]
     assert because(a_geforce("595.45.04", (6, 1)), TORCH) == (
-        "it has code for 7.5, 8.0, 8.6, 12.0, none of which runs on 6.1"
+        "it has code for 7.5, 8.0, 8.6, 12.0, none of which runs on 6.1; "
+        "the wheels of https://download.pytorch.org/whl/cu126 have code for Pascal"
     )
 
 
@@ -138,6 +139,14 @@ def test_ptx_is_of_no_use_where_the_driver_is_older_than_it() -> None:
     assert answer(a_geforce("595.45.04"), ptx) == ["compatible"]
     assert answer(a_geforce("580.95.05"), ptx) == ["unsupported"]
     assert "PTX of CUDA 13.2 needs 595.45.04" in because(a_geforce("580.95.05"), ptx)
+
+
+def test_no_other_wheel_is_named_where_the_row_names_the_one_that_is_there() -> None:
+    own = TORCH._replace(version="2.9.0+cu126", release="12.6")
+
+    assert "wheels" not in because(a_geforce("595.45.04", (6, 1)), own)
+    assert "wheels" not in because(a_geforce("595.45.04", (6, 1)), TORCH._replace(name="another"))
+    assert "wheels" not in because(a_geforce("595.45.04", (7, 2)), TORCH)  # Xavier: the wheels are for desktops
 
 
 def test_a_build_for_the_cpu_is_unsupported_on_every_card() -> None:
@@ -184,8 +193,8 @@ def test_what_does_not_run_is_remarked_on_once_for_all_that_shares_the_reason() 
     notes = noted(*cards, software=found)
 
     assert notes == [
-        "libcudart of `/usr/local/cuda/lib64/libcudart.so`, libcublas of `/usr/local/cuda/lib64/libcublas.so` cannot use "
-        "CUDA:0, CUDA:1: driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
+        "libcudart, libcublas of `/usr/local/cuda/lib64` cannot use CUDA:0, CUDA:1: "
+        "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
     ]
 
 

@@ -21,6 +21,7 @@ RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
     ("cuda", "releases"): (knowledge.Release, ("toolkit",)),
     ("cuda", "families"): (knowledge.Family, ("major",)),
     ("cuda", "capabilities"): (knowledge.Capability, ("compute",)),
+    ("cuda", "wheels"): (knowledge.Wheel, ("architecture",)),
     ("cuda", "builds"): (knowledge.Build, ("name", "platform")),
     ("rocm", "targets"): (knowledge.Target, ("gfx",)),
     ("rocm", "builds"): (knowledge.Build, ("name", "platform")),
@@ -99,6 +100,10 @@ def test_every_cuda_architecture_in_a_row_is_one_that_cards_have() -> None:
     named = [architecture.compiled(text) for row in knowledge.builds() for text in row.architectures]
 
     assert {f"{one.compute[0]}.{one.compute[1]}" for one in named if one} <= known
+
+
+def test_every_architecture_that_has_wheels_is_one_that_cards_have() -> None:
+    assert {row.architecture for row in knowledge.wheels()} <= {row.architecture for row in knowledge.capabilities()}
 
 
 def test_every_amd_target_and_override_in_a_row_can_be_read() -> None:

@@ -12,6 +12,7 @@ from gpuprobe.model import (
     Device,
     Evidence,
     FoundLibrary,
+    FoundSoftware,
     Host,
     Outcome,
     Partition,
@@ -171,6 +172,54 @@ def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
     (first,) = next_probes(known, everything)
     assert first == Probe("CUDA", Purpose.VALIDATE, device=FIRST)
     assert next_probes(known, everything, [first]) == ()
+
+
+def test_a_full_validation_is_asked_of_each_view_as_often_as_is_wanted_one_after_the_other() -> None:
+    known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
+    wanted = Wanted(validate="proved", repeat=3, until="copy")
+    attempts = []
+    while probes := next_probes(known, wanted):
+        (probe,) = probes
+        assert next_probes(known, wanted, [probe]) == ()
+        attempts.append(probe)
+        known = known._replace(outcomes=(*known.outcomes, Outcome(probe, status=Status.OK, depth="copy")))
+
+    plain = Probe("CUDA", Purpose.PROVE, device=FIRST, until="copy")
+    assert attempts == [plain, plain._replace(attempt=1), plain._replace(attempt=2)]
+
+
+def test_only_views_in_the_chosen_builds_are_proved() -> None:
+    views = [a_device(pci_id=FIRST, build=build) for build in ("system", "cuda_v13")]
+    known = evidence(having("libcuda.so.1"), *(an_outcome(view) for view in views))
+
+    (probe,) = next_probes(known, Wanted(validate="proved", builds=("cuda_v13",)))
+
+    assert (probe.build, probe.purpose) == ("cuda_v13", Purpose.PROVE)
+
+
+def test_a_full_validation_is_asked_although_the_one_of_a_listing_is_known() -> None:
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device=FIRST), status=Status.OK, depth="context")
+    known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)), plain)
+
+    assert next_probes(known, Wanted(validate="all")) == ()
+    assert [probe.purpose for probe in next_probes(known, Wanted(validate="proved"))] == [Purpose.PROVE]
+
+
+def test_the_child_is_told_how_far_to_climb_and_with_which_cublas() -> None:
+    found = [
+        FoundSoftware("libcublas", "/cuda-12/libcublas.so.12", "toolkit", "CUDA"),
+        FoundSoftware("libcudart", "/cuda-12/libcudart.so.12", "toolkit", "CUDA"),
+        FoundSoftware("libcublas", "/broken/nvidia", "wheel", "CUDA", problem="the library is not there"),
+    ]
+    listed = an_outcome(a_device(pci_id=FIRST))
+    host = having("libcuda.so.1", software=tuple(found))
+
+    asked_for = request(Probe("CUDA", Purpose.PROVE, device=FIRST, until="blas"), host, (listed,))
+
+    assert (asked_for["purpose"], asked_for["until"], asked_for["turns"]) == ("prove", "blas", True)
+    assert asked_for["toolkits"] == ["/cuda-12/libcublas.so.12"]
+    assert asked_for["device"]["pci_id"] == FIRST
+    assert "until" not in request(Probe("CUDA", Purpose.VALIDATE, device=FIRST), host, (listed,))
 
 
 def test_eight_cards_are_validated_side_by_side() -> None:

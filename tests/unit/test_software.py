@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from gpuprobe.survey import elf
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.software import architectures_in, kernel_targets
 from gpuprobe.survey.tree import Tree
-from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine
+from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
 
 CARD = {"0000:01:00.0": RTX_4090}
 SITE = "/home/ada/venv/lib/python3.12/site-packages"
@@ -30,20 +29,6 @@ git_version = 'd0f2af8b66b20da4baa50644c0cd3f887a2eae2e'
 hip: Optional[str] = None
 """
 CONSTANTS = b"some\0sm_75\0text sm_80\0sm_75 sm_80 sm_86 sm_90a compute_120\0sm_80 or so\0sm_50 sm_60\0"
-
-
-def shared_library(constants: bytes, section: bytes = b".rodata") -> bytes:
-    """An ELF file of a header, its constants, the names of its sections and their table."""
-    names = b"\0" + section + b"\0.shstrtab\0"
-    at, names_at = 64, 64 + len(constants)
-    table_at = names_at + len(names)
-    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, table_at, 0, 64, 0, 0, 64, 3, 2)
-    sections = [
-        bytes(64),
-        struct.pack("<IIQQQQIIQQ", 1, 1, 2, 0, at, len(constants), 0, 0, 1, 0),
-        struct.pack("<IIQQQQIIQQ", len(section) + 2, 3, 0, 0, names_at, len(names), 0, 0, 1, 0),
-    ]
-    return header + constants + names + b"".join(sections)
 
 
 def survey(root: str, **environ: str) -> Host:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from gpuprobe.judging.views import View
-from gpuprobe.model import Device, DeviceType, GiB, MiB, Outcome, Probe, Purpose, Status, Step, Validation, Verdict
-from gpuprobe.render import matrix, tables, wording
+from gpuprobe.model import Device, DeviceType, GiB, MiB, Validation, Verdict
+from gpuprobe.render import tables, wording
 from gpuprobe.render.screen import Screen
 from tests.records import a_device
 
@@ -98,41 +97,3 @@ def test_a_shortened_text_fits_and_says_that_it_was_cut(text: str, cells: int) -
 
 def test_no_devices_are_no_table() -> None:
     assert drawn([], 80) == []
-
-
-def validated(verdict: Verdict, status: Status, *steps: str) -> View:
-    device = a_device(validation=Validation(verdict, None, "so it is", status), ordinal=0)
-    taken = tuple(Step(step, 0.1) for step in steps)
-    return View(device, Outcome(Probe("CUDA", Purpose.VALIDATE), status, steps=taken, seconds=0.1))
-
-
-def test_a_view_that_failed_in_a_stage_is_ok_before_it_and_not_reached_behind_it() -> None:
-    failed = validated(Verdict.UNSUPPORTED, Status.CRASHED, "load libcuda.so.1", "cuInit", "cuDeviceGet")
-
-    assert matrix.cells(failed) == ["ok", "ok", "FAILED", "-"]
-
-
-def test_a_view_that_passed_is_ok_throughout() -> None:
-    assert matrix.cells(validated(Verdict.SUPPORTED, Status.OK, "load libcuda.so.1", "cuInit")) == ["ok"] * 4
-
-
-def test_a_view_whose_child_never_started_reached_nothing() -> None:
-    assert matrix.cells(validated(Verdict.INCONCLUSIVE, Status.NOT_STARTED)) == ["-"] * 4
-    assert matrix.cells(View(a_device(), None)) == ["-"] * 4
-
-
-@pytest.mark.parametrize(
-    ("step", "stage"),
-    [
-        ("load libvulkan.so.1", "load"),
-        ("vkCreateInstance", "init"),
-        ("vkEnumeratePhysicalDevices", "find"),
-        ("vkCreateDevice", "context"),
-        ("cuInit", "init"),
-        ("cuDeviceGetCount", "find"),
-        ("cuDevicePrimaryCtxRetain", "context"),
-        ("cuMemGetInfo_v2", "context"),
-    ],
-)
-def test_steps_of_all_libraries_fall_into_four_stages(step: str, stage: str) -> None:
-    assert matrix.stage_of(step) == stage

@@ -1,0 +1,173 @@
+"""The matrix of `validate`: a word per rung, a line per view, and how both are fitted into a window."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import RenderableType
+
+from gpuprobe.judging.views import View
+from gpuprobe.model import GiB, Outcome, Probe, Purpose, Rung, Status, Step, Validation, Verdict
+from gpuprobe.render import matrix
+from gpuprobe.render.screen import Screen
+from tests.records import a_device
+
+WHOLE = ("load", "init", "list", "context", "allocate", "copy", "kernel", "blas", "bandwidth")
+
+
+def drawn(parts: Any, width: int = 80) -> list[str]:
+    out = StringIO()
+    Screen(out, StringIO(), {"COLUMNS": str(width)}).show(parts)
+    return out.getvalue().splitlines()
+
+
+def listed(verdict: Verdict | None, status: Status, *steps: str) -> View:
+    """A view that was validated for a listing."""
+    validation = None if verdict is None else Validation(verdict, None, "so it is", status)
+    taken = tuple(Step(step, 0.1) for step in steps)
+    outcome = Outcome(Probe("CUDA", Purpose.VALIDATE), status, steps=taken, seconds=0.1)
+    return View(a_device(validation=validation, ordinal=0), outcome)
+
+
+def climbed(verdict: Verdict, *rungs: Rung, ordinal: int = 0, build: str = "system", **ended: Any) -> View:
+    device = a_device(validation=Validation(verdict, None, "so it is", Status.OK), ordinal=ordinal, build=build)
+    return View(device, Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=rungs, seconds=1.25, **ended))
+
+
+def passed(*names: str) -> tuple[Rung, ...]:
+    return tuple(Rung(name, "passed", 0.1) for name in names)
+
+
+def test_a_view_that_failed_is_ok_before_it_and_not_reached_behind_it() -> None:
+    failed = listed(Verdict.UNSUPPORTED, Status.CRASHED, "load libcuda.so.1", "cuInit", "cuDeviceGet")
+
+    assert matrix.results(failed) == {"load": "ok", "init": "ok", "list": "FAIL"}
+
+
+def test_a_view_that_passed_for_a_listing_is_ok_to_a_context() -> None:
+    steps = ("load libcuda.so.1", "cuInit", "cuDevicePrimaryCtxRetain")
+
+    results = matrix.results(listed(Verdict.SUPPORTED, Status.OK, *steps))
+
+    assert results == dict.fromkeys(("load", "init", "list", "context"), "ok")
+
+
+def test_a_view_whose_child_never_started_reached_nothing() -> None:
+    assert matrix.results(listed(Verdict.INCONCLUSIVE, Status.NOT_STARTED)) == {}
+    assert matrix.results(View(a_device(), None)) == {}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ended", "word"),
+    [
+        (Verdict.UNSUPPORTED, {}, "FAIL"),
+        (Verdict.UNSUPPORTED, {"wrong": {"compared": 4, "different": 1, "first": []}}, "WRONG"),
+        (Verdict.INCONCLUSIVE, {}, "?"),
+    ],
+)
+def test_the_rung_in_which_a_climb_ended_says_how(verdict: Verdict, ended: dict[str, Any], word: str) -> None:
+    view = climbed(verdict, *passed("copy"), Rung("kernel", "failed", 0.1), **ended)
+
+    assert matrix.results(view) == {"copy": "ok", "kernel": word}
+
+
+def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> None:
+    impossible = Rung("kernel", "not_possible", 0.1, "there is no compiler")
+    views = [climbed(Verdict.SUPPORTED, *passed("copy"), impossible, ordinal=number) for number in range(2)]
+
+    assert matrix.results(views[0]) == {"copy": "ok", "kernel": "n/a"}
+    said = " ".join(" ".join(drawn(matrix.impossible(views))).split())
+    assert said == "CUDA:0, CUDA:1: kernel is not possible here: there is no compiler; the verdict rests on the other steps"
+
+
+@pytest.mark.parametrize(
+    ("step", "rung"),
+    [
+        ("load libvulkan.so.1", "load"),
+        ("vkCreateInstance", "init"),
+        ("vkEnumeratePhysicalDevices", "list"),
+        ("vkCreateDevice", "context"),
+        ("cuInit", "init"),
+        ("cuDeviceGetCount", "list"),
+        ("cuDevicePrimaryCtxRetain", "context"),
+        ("cuMemGetInfo_v2", "context"),
+    ],
+)
+def test_steps_of_all_libraries_fall_into_four_rungs(step: str, rung: str) -> None:
+    assert matrix.rung_of(step) == rung
+
+
+def eight_devices_in_three_builds() -> list[View]:
+    views = []
+    for number in range(24):
+        build = ("system", "cuda_v12", "cuda_v13")[number % 3]
+        views.append(climbed(Verdict.SUPPORTED, *passed(*WHOLE), ordinal=number, build=build))
+    views[5] = climbed(Verdict.UNSUPPORTED, *passed(*WHOLE[:6]), Rung("kernel", "failed"), ordinal=5, build="cuda_v13")
+    return views
+
+
+def test_eight_devices_in_three_builds_are_a_line_each_at_80_columns() -> None:
+    lines = drawn(matrix.matrix(eight_devices_in_three_builds(), 80))
+
+    assert len(lines) == 25
+    assert max(map(cell_len, lines)) <= 80
+    assert lines[0].split() == ["VIEW", "LOAD", "INIT", "LIST", "CTX", "ALLOC", "COPY", "KERNEL", "BLAS", "SPEED", "VERDICT"]
+    assert lines[6].split() == ["CUDA:5", "(cuda_v13)", "ok", "ok", "ok", "ok", "ok", "ok", "FAIL", "-", "-", "FAILED"]
+
+
+def test_a_wide_window_has_room_for_times_and_names() -> None:
+    lines = drawn(matrix.matrix(eight_devices_in_three_builds(), 160), 160)
+
+    assert lines[0].split()[-2:] == ["TIME", "NAME"]
+    assert lines[1].endswith("1.250 s  NVIDIA GeForce RTX 4090")
+
+
+@pytest.mark.parametrize("width", [59, 40])
+def test_a_narrow_window_gets_a_block_per_view(width: int) -> None:
+    lines = drawn(matrix.matrix(eight_devices_in_three_builds()[:1], width), width)
+
+    assert lines[0] == "CUDA:0: passed"
+    assert " ".join(" ".join(lines[1:]).split()).startswith("load ok, init ok, list ok, context ok, allocate ok, copy ok")
+    assert max(map(cell_len, lines)) <= width
+
+
+def figures(**measured: Any) -> View:
+    known = {"to_device_bytes_per_second": 24_600_000_000, "link_generation": 4, "link_width": 16, **measured}
+    return climbed(Verdict.SUPPORTED, Rung("bandwidth", "passed", 0.5, None, known))
+
+
+def test_copies_stand_beside_what_the_link_carries() -> None:
+    lines: list[RenderableType] = list(matrix.copies([figures(from_device_bytes_per_second=25_100_000_000)]))
+
+    said = " ".join(" ".join(drawn(lines)).split())
+    assert said == "Copies CUDA:0: 24.6 GB/s to it, 25.1 GB/s from it, ? on it; PCIe 4.0 x16 carries 31.5 GB/s"
+
+
+def test_without_timed_copies_nothing_is_said_of_them() -> None:
+    assert drawn(matrix.copies([climbed(Verdict.SUPPORTED, *passed("copy"))])) == []
+
+
+def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
+    toolkit = {"path": "/a/libcublas.so.12", "version": "12.8.4", "result": "passed"}
+    rungs = (
+        Rung("context", "passed", 0.25, None, {"context_bytes": 3 * GiB}),
+        Rung("blas", "passed", 0.5, None, {"toolkits": [toolkit]}),
+    )
+
+    lines = [line.strip() for line in drawn(matrix.climbs([climbed(Verdict.SUPPORTED, *rungs)]))]
+
+    assert lines == ["CUDA:0", "0.250 s  context (context 3.0 GiB)", "0.500 s  blas (/a/libcublas.so.12 12.8.4 passed)"]
+
+
+def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> None:
+    first = [{"index": place, "expected": 1, "found": "nan"} for place in (3, 9)]
+    wrong = {"compared": 16, "different": 2, "first": first}
+    view = climbed(Verdict.UNSUPPORTED, Rung("blas", "failed"), steps=(Step("cuX", 1.0),), wrong=wrong)
+
+    lines = drawn(matrix.details([view]))
+
+    assert lines[-1].strip() == "element 9, expected 1, found nan"
+    assert not any("cuX" in line for line in lines)

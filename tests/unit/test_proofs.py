@@ -1,0 +1,158 @@
+"""What a full validation proves: the verdict, its sentence, several attempts, and a capture that goes further or less far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpuprobe.discovery import replay
+from gpuprobe.judging.proofs import cut
+from gpuprobe.judging.rules import judge
+from gpuprobe.judging.verdicts import validation_of, verdict_of
+from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Rung, Status, Validation, Verdict, Wanted
+from tests.records import a_card, a_device, a_host, an_outcome
+
+CARD = a_device(uuid="GPU-a", pci_id="0000:01:00.0")
+PROVED = Wanted(validate="proved")
+
+
+def proof(*rungs: Rung, attempt: int = 0, until: str | None = None, **ended: Any) -> Outcome:
+    probe = Probe("CUDA", Purpose.PROVE, device="GPU-a", until=until, attempt=attempt)
+    done = {"status": Status.OK, "depth": rungs[-1].name if rungs else None}
+    return Outcome(probe, **{**done, "rungs": rungs, "seconds": 1.0, **ended})
+
+
+def passed(*names: str) -> tuple[Rung, ...]:
+    return tuple(Rung(name, "passed", 0.1) for name in names)
+
+
+def failing(name: str, **ended: Any) -> Outcome:
+    said = {"status": Status.CALL_FAILED, "failure": "unsupported", "message": "no", "depth": None}
+    return proof(*passed("copy"), Rung(name, "failed"), **{**said, **ended})
+
+
+def validation(*outcomes: Outcome) -> Validation:
+    found = validation_of(CARD, Evidence(a_host(), outcomes, "2026-11-21T09:00:00Z"))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rungs", "clause"),
+    [
+        (("load", "init", "list"), "CUDA lists it"),
+        (("load", "init", "list", "context"), "CUDA made a context on it"),
+        (("context", "allocate", "copy"), "CUDA copied to its memory and back without an error"),
+        (("context", "copy", "kernel"), "CUDA computed on it, and every result is right"),
+    ],
+)
+def test_the_sentence_says_how_far_it_came(rungs: tuple[str, ...], clause: str) -> None:
+    assert validation(proof(*passed(*rungs))).because == clause
+
+
+def test_what_is_not_possible_here_is_named_in_the_verdicts_sentence() -> None:
+    found = validation(proof(*passed("copy"), Rung("kernel", "not_possible", 0.1, "there is no compiler (221)")))
+
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.because == (
+        "CUDA copied to its memory and back without an error; not possible here: kernel (there is no compiler (221)); "
+        "the verdict rests on the other steps"
+    )
+
+
+def test_a_wrong_result_is_unsupported_whatever_call_came_last() -> None:
+    wrong = {"compared": 1 << 20, "different": 1, "first": [{"index": 1, "expected": 1, "found": 2}]}
+
+    found = validation(failing("kernel", failure="wrong_result", message="1 of 1048576 elements are wrong", wrong=wrong))
+
+    assert (found.verdict, found.because, found.wrong) == (Verdict.UNSUPPORTED, "1 of 1048576 elements are wrong", wrong)
+
+
+@pytest.mark.parametrize(
+    ("failure", "verdict"),
+    [("unsupported", Verdict.UNSUPPORTED), ("busy", Verdict.INCONCLUSIVE), ("call_failed", Verdict.INCONCLUSIVE)],
+)
+def test_a_full_card_and_a_passing_trouble_decide_nothing(failure: str, verdict: Verdict) -> None:
+    assert verdict_of(failing("allocate", failure=failure)) is verdict
+
+
+def test_a_full_validation_speaks_before_the_one_of_a_listing() -> None:
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
+
+    assert validation(plain, failing("kernel")).verdict is Verdict.UNSUPPORTED
+    assert validation(plain).verdict is Verdict.SUPPORTED
+
+
+def test_a_card_that_fails_now_and_then_has_failed_and_is_called_flaky() -> None:
+    attempts = [proof(*passed("copy", "kernel"), attempt=number) for number in range(3)]
+    attempts[1] = failing("kernel", message="the kernel: 1 of 4 elements are wrong", failure="wrong_result")
+
+    found = validation(*attempts)
+
+    assert found.verdict is Verdict.UNSUPPORTED
+    assert found.attempts == (Verdict.SUPPORTED, Verdict.UNSUPPORTED, Verdict.SUPPORTED)
+    assert found.because == (
+        "2 of 3 attempts passed; it is flaky, and what fails now and then has failed: the kernel: 1 of 4 elements are wrong"
+    )
+
+
+def test_a_card_that_passes_every_time_says_how_often() -> None:
+    found = validation(*(proof(*passed("copy", "kernel"), attempt=number) for number in range(10)))
+
+    assert found.verdict is Verdict.SUPPORTED
+    assert found.because.startswith("10 of 10 attempts passed: CUDA computed on it")
+
+
+def test_an_attempt_that_proves_nothing_leaves_the_others_undecided() -> None:
+    found = validation(proof(*passed("copy")), failing("copy", failure="busy"))
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_answer_that_goes_further_than_asked_is_cut() -> None:
+    whole = failing("kernel", code=700)
+
+    shortened = cut(whole, "copy")
+
+    assert (shortened.status, shortened.depth, shortened.rungs, shortened.code) == (Status.OK, "copy", passed("copy"), None)
+    assert cut(whole, "kernel") == whole
+    assert cut(whole, None) == whole
+
+
+def captured(*validations: Outcome) -> Evidence:
+    host = a_host(pci=(a_card("0000:01:00.0"),))
+    return Evidence(host, (an_outcome(CARD), *validations), "2026-11-21T09:00:00Z")
+
+
+def test_a_capture_without_a_full_validation_is_judged_by_the_one_of_its_listing() -> None:
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
+
+    (device,) = judge(replay(captured(plain), PROVED), PROVED).kept
+
+    assert device.validation is not None
+    assert (device.validation.verdict, device.validation.depth) == (Verdict.SUPPORTED, "context")
+
+
+def test_a_capture_with_neither_proves_nothing() -> None:
+    inventory = judge(replay(captured(), PROVED), PROVED)
+
+    assert inventory.kept == ()
+    assert [drop.device.validation.verdict for drop in inventory.drops if drop.device.validation] == [Verdict.INCONCLUSIVE]
+
+
+def test_a_capture_with_a_full_validation_answers_for_a_shorter_climb() -> None:
+    shorter = PROVED._replace(until="copy")
+
+    (device,) = judge(replay(captured(failing("kernel")), shorter), shorter).kept
+
+    assert device.validation is not None
+    assert device.validation.depth == "copy"
+
+
+def test_list_does_not_ask_for_a_full_validation() -> None:
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
+
+    outcomes = replay(captured(plain, failing("kernel")), Wanted()).outcomes
+
+    assert {outcome.probe.purpose for outcome in outcomes} == {Purpose.LIST, Purpose.VALIDATE}

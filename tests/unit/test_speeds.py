@@ -1,0 +1,73 @@
+"""What timed copies say of a link, and which of them deserve a remark."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpuprobe.judging.speeds import rate_text, remarks, speeds_of
+from gpuprobe.model import Outcome, Probe, Purpose, Rung, Status
+from tests.records import a_device
+
+HEALTHY = {
+    "to_device_bytes_per_second": 24_600_000_000,
+    "from_device_bytes_per_second": 25_100_000_000,
+    "on_device_bytes_per_second": 400_000_000_000,
+    "link_generation": 4,
+    "link_generation_max": 4,
+    "link_width": 16,
+    "link_width_max": 16,
+    "slowed_by": "",
+}
+
+
+def said(**changed: object) -> list[str]:
+    rung = Rung("bandwidth", "passed", 0.5, None, {**HEALTHY, **changed})
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=(rung,)))
+    assert found is not None
+    return list(remarks(found))
+
+
+def test_a_healthy_card_gets_no_remark() -> None:
+    assert said() == []
+
+
+def test_a_link_that_only_sleeps_gets_no_remark() -> None:
+    assert said(link_generation_idle=1) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"link_width": 4, "to_device_bytes_per_second": 6_000_000_000}, "4 of 16 lanes"),
+        ({"link_generation": 1, "to_device_bytes_per_second": 3_000_000_000}, "PCIe generation 1 of 4 while copies run"),
+        ({"from_device_bytes_per_second": 5_000_000_000}, "copies reach 5.0 GB/s of the 31.5 GB/s that its link carries"),
+        ({"slowed_by": "hw_thermal_slowdown"}, "its clocks are held back (hw_thermal_slowdown)"),
+    ],
+)
+def test_what_is_slower_than_it_should_be_is_remarked_on_with_the_reason(changed: dict[str, object], words: str) -> None:
+    (sentence,) = said(**changed)
+
+    assert words in sentence
+
+
+@pytest.mark.parametrize("missing", ["link_width", "link_width_max", "link_generation", "slowed_by", "link_generation_max"])
+def test_what_is_not_known_is_not_remarked_on(missing: str) -> None:
+    assert said(**{missing: None}) == []
+
+
+def test_without_a_measurement_nothing_is_known() -> None:
+    assert speeds_of(a_device(), None) is None
+    assert speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=(Rung("copy", "passed"),))) is None
+
+
+def test_figures_that_are_no_numbers_are_unknown() -> None:
+    rung = Rung("bandwidth", "passed", 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True})
+
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=(rung,)))
+
+    assert found is not None
+    assert (found.to_device, found.width, found.link) == (None, None, None)
+
+
+def test_rates_are_written_as_links_are_sold() -> None:
+    assert [rate_text(rate) for rate in (31_507_692_308, 0, None)] == ["31.5 GB/s", "0.0 GB/s", "?"]
