@@ -127,11 +127,11 @@ VARIABLES = (
     ),
     Variable(
         "OLLAMA_LLM_LIBRARY", CONSUMER, _OLLAMA, "name of a build directory",
-        "only this build is used",
+        "only this build is used, and only this one is asked by gpuprobe; a name that none has is an error",
     ),
     Variable(
         "OLLAMA_LIBRARY_PATH", CONSUMER, _OLLAMA, _DIRECTORIES,
-        "directories that builds are loaded from",
+        "directories that builds are loaded from, searched by gpuprobe before the usual places",
     ),
     Variable(
         "OLLAMA_VULKAN", CONSUMER, _OLLAMA, "boolean",

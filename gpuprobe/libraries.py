@@ -70,6 +70,10 @@ class Library(NamedTuple):
     advice: str = ""  # what to do where its vendor's card is there and the library is not
 
 
+# Of builds, whatever the library: as `init_steps` and `context_steps`.
+BUILD_INIT_STEPS = ("ggml_log_set", "ggml_backend_score", "ggml_backend_load", "ggml_backend_init", "ggml_backend_reg_by_name")
+BUILD_CONTEXT_STEPS = ("ggml_backend_dev_init", "ggml_backend_free")
+
 CUDA_SELECTION = Selection(
     variable="CUDA_VISIBLE_DEVICES",
     takes="uuid",

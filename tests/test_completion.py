@@ -16,7 +16,7 @@ import typer
 from gpuprobe.command import tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
-from gpuprobe.render.grammar import Command, Help, Option, Program, Takes
+from gpuprobe.render.grammar import Command, Help, Option, Program
 from tests.interactive import PROMPT, Shell, running
 from tests.vulkan_world import missing
 
@@ -183,11 +183,9 @@ def test_what_is_listed_is_explained_with_the_words_of_the_help(
 
 
 def handing_over() -> Program:
-    """The program with an `env` that runs what stands behind `--`, and directories for an option of it."""
-    directories = Option(("--lib-dir",), "Where builds are.", "DIR", Takes(paths="directories"))
+    """The program with an `env` that runs what stands behind `--`."""
     commands = (
-        command._replace(runs_another=True, options=(*command.options, directories)) if command.name == "env" else command
-        for command in program().commands
+        command._replace(runs_another=True) if command.name == "env" else command for command in program().commands
     )
     return program()._replace(commands=tuple(commands))
 

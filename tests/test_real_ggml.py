@@ -348,6 +348,16 @@ def test_the_hip_build_starts_on_the_wanted_card() -> None:
     assert answer.all("passed") == [{"depth": "context"}]
 
 
+def test_an_integrated_card_is_known_to_the_newer_build_and_its_free_memory_not_to_the_older() -> None:
+    orin = described(name="Orin", cc="8.7", memory=8 * GiB, free=7 * GiB, integrated=1, a102=0)
+    radeon = described(name="AMD Radeon 890M", gfx="gfx1150", pci="0000:c5:00.0", memory=1 * GiB, integrated=1)
+
+    newer, older = ggml_world.cuda().talk({"FAKE_CUDA": orin}), ggml_world.rocm().talk({"FAKE_HIP": radeon})
+
+    assert [device["type"] for device in newer.devices] == ["integrated"]
+    assert known(older) == [("AMD Radeon 890M", "unknown", "0000:c5:00.0", GiB, None)]
+
+
 def test_the_hip_build_obeys_rocrs_list() -> None:
     answer = ggml_world.rocm().talk({"FAKE_HIP": XTX, "ROCR_VISIBLE_DEVICES": "1"})
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-# ggml-cuda calls every card a GPU, integrated ones too (which it left out again after wrong results); ggml-vulkan does not.
+# What others call a GPU may be integrated: ggml-cuda and ggml-hip of 0.12 have no other word, that of CUDA in 0.25 has.
 _TELLS_INTEGRATED = {"Vulkan", "Metal"}
 # ggml has no type for them: it calls them a GPU and warns. The names are Mesa's and SwiftShader's own.
 _SOFTWARE = ("llvmpipe (", "SwiftShader Device (")
@@ -75,16 +75,21 @@ def described(build: Build, registry: int, number: int, handle: int, known: Json
         "compute_minor": compute[1] if compute else None,
         "gfx_target": gfx_target,
         "total_memory": total or None,
-        # ggml answers 0 where it has nothing to report.
         "free_memory": free or None,
         "capabilities": {key: known[key] for key in ("architectures", "ggml_version", "features") if key in known},
     }
 
 
 def memory(build: Build, handle: int) -> tuple[int, int]:
+    """Free and total, in bytes; 0: the build has nothing to report.
+
+    On an integrated card ggml-hip answers the system's free memory beside the card's own total: of two memories none is known
+    to be free.
+    """
     free, total = c_size_t(calling.UNTOUCHED_64), c_size_t(calling.UNTOUCHED_64)
     build.call("ggml_backend_dev_memory", handle, byref(free), byref(total))
-    return calling.known(free.value) or 0, calling.known(total.value) or 0
+    known = calling.known(total.value) or 0
+    return (free.value if free.value <= known else 0), known
 
 
 def properties(build: Build, registry: int, handle: int, total: int) -> Json:

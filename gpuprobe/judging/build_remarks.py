@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe.judging.builds import chosen_by_name, is_for_ollama, is_named
+from gpuprobe.judging.builds import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.model import SYSTEM, Device, Evidence, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason, Status
 from gpuprobe.strings import build_key
 
 _DID_NOT_START = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
@@ -59,9 +59,17 @@ def _passed_over(device: Device, inventory: Inventory) -> Iterator[str]:
         other = drop.device
         if drop.reason in _DO_NOT_WORK and _is_build_of(other, device) and same_card(other, device).answer == "same":
             if device.build == SYSTEM:
-                yield f"{_number(device)} does not work in the build {other.build} that is installed: {drop.because}"
+                fails = f"{_number(device)} does not work in the build {other.build} that is installed"
+                yield f"{fails}: {_because(drop, inventory)}"
             elif build_key(other.build) > build_key(device.build):
-                yield f"{_number(device)} works in the build {device.build} and not in the newer {other.build}: {drop.because}"
+                works = f"{_number(device)} works in the build {device.build} and not in the newer {other.build}"
+                yield f"{works}: {_because(drop, inventory)}"
+
+
+def _because(drop: Drop, inventory: Inventory) -> str:
+    """Without the name of the build, where the drop says it."""
+    host = inventory.evidence.host
+    return fit_of(drop.device, host).because if drop.reason is Reason.NO_CODE else drop.because
 
 
 def _is_build_of(view: Device, device: Device) -> bool:

@@ -37,9 +37,14 @@ def needless(evidence: Evidence, wanted: Wanted) -> Iterator[Outcome]:
     for build, worth in _open(evidence, wanted):
         if worth is False:
             own = _system_listing(build, evidence)
-            how = own.status.value.replace("_", " ") if own is not None else "not asked"
-            because = f"the system's own {build.library} lists no card ({how}), and a build goes through the same driver"
+            because = f"the system's own {build.library} lists no card ({_how(own)}), and a build goes through the same driver"
             yield _outcome(build, Status.SKIPPED, because)
+
+
+def _how(own: Outcome | None) -> str:
+    if own is None:
+        return "it was not asked"
+    return "software renderers only" if own.devices else own.status.value.replace("_", " ")
 
 
 def next_listing(evidence: Evidence, wanted: Wanted, running: Collection[Probe]) -> Probe | None:
@@ -105,15 +110,9 @@ def _of_another_jetpack(build: FoundBuild, host: Host) -> str | None:
     if number is not None:
         is_here = f"this is JetPack {here}" if here is not None else "this is none that says which one it has"
         return None if number == here else f"it is for a Jetson with JetPack {number}, and {is_here}"
-    own = next((other.name for other in host.builds if here is not None and _jetpack_of(other) == here), None)
-    if own is None or not is_for_ollama(build) or build.library != _library_of(own, host):
-        return None
-    return f"JetPack {here} has a build of its own, `{own}`"
-
-
-def _library_of(name: str, host: Host) -> str | None:
-    build = host.build_named(name)
-    return build.library if build is not None else None
+    fitting = (other for other in host.builds if here is not None and _jetpack_of(other) == here and other.problem is None)
+    own = next((other for other in fitting if other.library == build.library), None)
+    return f"JetPack {here} has a build of its own, `{own.name}`" if own is not None and is_for_ollama(build) else None
 
 
 def _jetpack_of(build: FoundBuild) -> int | None:

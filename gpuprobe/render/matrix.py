@@ -13,7 +13,7 @@ from rich.text import Text
 from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.judging.speeds import Speeds, rate_text, speeds_of
 from gpuprobe.judging.views import View
-from gpuprobe.libraries import LIBRARIES
+from gpuprobe.libraries import BUILD_CONTEXT_STEPS, BUILD_INIT_STEPS, LIBRARIES
 from gpuprobe.model import Json, Rung, Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
@@ -27,8 +27,8 @@ _HEADERS = {"context": "CTX", "allocate": "ALLOC", "product": "PROD", "bandwidth
 
 # A listing's validation has no rungs: its steps tell how far it came, by how their names begin.
 _BEGINNINGS = {
-    "context": tuple(name for library in LIBRARIES for name in library.context_steps),
-    "init": tuple(name for library in LIBRARIES for name in library.init_steps),
+    "context": (*BUILD_CONTEXT_STEPS, *(name for library in LIBRARIES for name in library.context_steps)),
+    "init": (*BUILD_INIT_STEPS, *(name for library in LIBRARIES for name in library.init_steps)),
     "load": ("load ",),  # last: a library may load another one to use a device
 }
 _WORDS = {

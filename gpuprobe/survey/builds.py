@@ -28,6 +28,13 @@ class Survey(NamedTuple):
     empty: tuple[NamedPlace, ...]  # of those that the user named
 
 
+def _why_empty(tree: Tree, path: str) -> str:
+    problem = tree.why_unlisted(path)
+    if problem == ABSENT and tree.status(path) is not None:
+        return "is no directory"
+    return _WHY_EMPTY.get(problem or "", "holds no build of Ollama or llama.cpp")
+
+
 class _Folder(NamedTuple):
     path: str
     names: tuple[str, ...]
@@ -52,8 +59,7 @@ def builds(
             for build in _in_folder(tree, folder, place, platform):
                 found.setdefault(tree.real_path(build.path), build)
         if not folders and place.where in (BY_OPTION, BY_VARIABLE):
-            why = _WHY_EMPTY.get(tree.why_unlisted(place.path) or "", "holds no build of Ollama or llama.cpp")
-            empty.append(NamedPlace(place.path, place.where, why))
+            empty.append(NamedPlace(place.path, place.where, _why_empty(tree, place.path)))
     checked = (_checked(tree, build, machine, uid) for build in found.values())
     return Survey(tuple(_uniquely_named(checked)), tuple(empty))
 

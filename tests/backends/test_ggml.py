@@ -151,6 +151,12 @@ def test_memory_that_the_build_cannot_tell_is_unknown_and_not_nothing(tmp_path: 
     assert the("total_memory", answer) == the("free_memory", answer) == [None]
 
 
+def test_more_free_memory_than_there_is_says_nothing(tmp_path: Path) -> None:
+    answer = double(tmp_path, described(name="Shared", memory=GiB, free=20 * GiB)).talk()
+
+    assert (the("total_memory", answer), the("free_memory", answer)) == ([GiB], [None])
+
+
 def test_figures_that_the_build_does_not_write_are_unknown(tmp_path: Path) -> None:
     silent = "silent ggml_backend_dev_memory", "silent ggml_backend_dev_get_props"
 

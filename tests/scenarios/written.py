@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from gpuprobe.libraries import AMD, APPLE, INTEL, VULKAN
+from gpuprobe.libraries import AMD, APPLE, INTEL, NVML, VULKAN
 from gpuprobe.model import (
     Device,
     DeviceType,
     Evidence,
+    FoundBuild,
     FoundLibrary,
     Host,
     Manifest,
     Outcome,
     PciFunction,
-    Probe,
-    Purpose,
     Reading,
     Status,
     Step,
 )
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, an_outcome
-from tests.scenarios.parts import FIRST, A, B, GiB, computer
+from tests.scenarios.parts import FIRST, A, B, GiB, arm, computer
 from tests.scenarios.staging import ASKED_AT, not_found
 
 STEPS = {
@@ -154,6 +153,45 @@ def three_vendors() -> Evidence:
     return evidence(host, *listings, *map(passed, everything))
 
 
+OLLAMA = "/usr/local/lib/ollama"
+ARCHITECTURES = {
+    "cuda_v12": ["500", "520", "600", "610", "700", "750", "800", "860", "890", "900", "1000", "1200"],
+    "cuda_v13": ["750", "800", "860", "870", "890", "900", "1000", "1030", "1100", "1200", "1210"],
+    "cuda_jetpack6": ["870"],
+}
+
+
+def build(name: str) -> FoundBuild:
+    """One folder of an Ollama install, as the survey finds it."""
+    before = (f"{OLLAMA}/libggml-base.so", f"{OLLAMA}/libggml.so")
+    return FoundBuild(
+        name, "CUDA", f"{OLLAMA}/{name}/libggml-cuda.so", before, (OLLAMA, f"{OLLAMA}/{name}"), "Ollama", product="ollama"
+    )
+
+
+def through(name: str, *cards: Device) -> list[Device]:
+    """What the build tells of the cards, which is less than CUDA does."""
+    told = ("number", "name", "pci_id", "compute_major", "compute_minor", "total_memory", "free_memory")
+    known = {"architectures": ARCHITECTURES[name], "ggml_version": "0.25.1"}
+    path = f"{OLLAMA}/{name}/libggml-cuda.so"
+    return [
+        Device("CUDA", build=name, capabilities=known, library_path=path, **{field: getattr(card, field) for field in told})
+        for card in cards
+    ]
+
+
+def _listing(views: list[Device]) -> Outcome:
+    (name,) = {view.build for view in views}
+    facts = {"ggml_version": "0.25.1", "architectures": ARCHITECTURES[name]}
+    return an_outcome(*views, facts=facts, library_path=views[0].library_path)
+
+
+def _started(view: Device) -> Outcome:
+    steps = ("ggml_backend_load", "ggml_backend_reg_dev_count", "ggml_backend_dev_init", "ggml_backend_free")
+    known = tuple(Step(name, 0.02) for name in (f"load {view.library_path}", *steps))
+    return Outcome(validation_probe(view), Status.OK, steps=known, depth="context", seconds=0.2, exit_code=0)
+
+
 def two_builds() -> Evidence:
     """CUDA 13 dropped the older card; only the build for CUDA 12 can use both."""
     second, old = "0000:41:00.0", "NVIDIA GeForce GTX 1080"
@@ -163,18 +201,35 @@ def two_builds() -> Evidence:
         "CUDA", number=1, name=old, uuid=B, pci_id=second, compute_major=6, compute_minor=1, total_memory=8 * GiB,
         free_memory=7 * GiB,
     )
-    system, in_12, in_13 = ([card._replace(build=build) for card in (new, older)] for build in ("system", *BUILDS))
-    asked = [_listing(in_12, "cuda_v12"), _listing(in_13, "cuda_v13"), an_outcome(*system), witnessed(new, older)]
-    lost = refused(in_13[1], 209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "`ggml_backend_cuda_init` found no code for this card")
-    host = linux(pci, "libcuda.so.1", "libnvidia-ml.so.1")
-    return evidence(host, *asked, not_found(VULKAN), *map(passed, [*system, *in_12, in_13[0]]), lost)
+    names = ("cuda_v12", "cuda_v13")
+    in_12, in_13 = (through(name, new, older) for name in names)
+    asked = [_listing(in_12), _listing(in_13), an_outcome(new, older), witnessed(new, older)]
+    host = linux(pci, "libcuda.so.1", "libnvidia-ml.so.1")._replace(builds=tuple(map(build, names)))
+    started = map(_started, [*in_12, *in_13])  # a context says nothing of kernels
+    return evidence(host, *asked, not_found(VULKAN), passed(new), passed(older), *started)
 
 
-BUILDS = ("cuda_v12", "cuda_v13")
-
-
-def _listing(views: list[Device], build: str) -> Outcome:
-    return an_outcome(*views, probe=Probe("CUDA", Purpose.LIST, build=build))
+def jetson_with_builds() -> Evidence:
+    """Ollama's installer brings the builds of both JetPacks and the common ones; one of the four is for this board."""
+    names = ("cuda_jetpack5", "cuda_jetpack6", "cuda_v12", "cuda_v13")
+    texts = {path: Reading(text) for path, text in computer("Ubuntu 22.04.5 LTS", cpuinfo=arm("0xd42")).items()}
+    texts = {path: reading for path, reading in texts.items() if not path.endswith(("pci.ids", "sys_vendor"))}
+    texts["/etc/nv_tegra_release"] = Reading("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64")
+    texts["/proc/device-tree/model"] = Reading("NVIDIA Jetson AGX Orin Developer Kit\0")
+    texts["/proc/device-tree/compatible"] = Reading("nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0")
+    library = FoundLibrary("libcuda.so.1", "/usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1", "", "known place")
+    orin = a_device(
+        "CUDA", name="Orin", uuid=A, compute_major=8, compute_minor=7, total_memory=30 * GiB, free_memory=5 * GiB,
+        type=DeviceType.INTEGRATED,
+    )
+    (view,) = through("cuda_jetpack6", orin)
+    host = a_host(
+        machine="aarch64", kernel="5.15.148-tegra", cpus_allowed=None, texts=texts, builds=tuple(map(build, names)),
+        libraries=(library._replace(real_path=f"{library.path}.1"),),
+    )
+    return evidence(
+        host, _listing([view]), an_outcome(orin), not_found(VULKAN), not_found(NVML), passed(orin), _started(view)
+    )
 
 
 WRITTEN = {
@@ -182,5 +237,6 @@ WRITTEN = {
     "mac-apple-silicon": mac,
     "three-vendors": three_vendors,
     "two-builds": two_builds,
+    "jetson-with-builds": jetson_with_builds,
 }
 
