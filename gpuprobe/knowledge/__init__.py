@@ -42,6 +42,15 @@ class Capability(NamedTuple):
     tegra: bool = False
 
 
+class DataTypes(NamedTuple):
+    """The types of numbers that a compute capability has instructions for; of those named in any row it lacks the others."""
+
+    compute: str
+    types: tuple[str, ...]
+    source: str
+    checked: date
+
+
 class Wheel(NamedTuple):
     """Where torch's wheels with code for an architecture are."""
 
@@ -87,6 +96,11 @@ def families() -> tuple[Family, ...]:
 @cache
 def capabilities() -> tuple[Capability, ...]:
     return _rows(Capability, "cuda", "capabilities")
+
+
+@cache
+def data_types() -> tuple[DataTypes, ...]:
+    return _rows(DataTypes, "cuda", "data_types")
 
 
 @cache

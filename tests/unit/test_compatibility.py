@@ -262,6 +262,29 @@ def test_the_architecture_of_a_card_comes_with_its_row(device: Device, architect
     assert (known["architecture_source"] is None) == (architecture is None)
 
 
+@pytest.mark.parametrize(
+    ("compute", "has", "lacks"),
+    [
+        ((7, 5), {"fp64", "fp16", "int8"}, {"tf32", "bf16", "fp8", "fp6", "fp4"}),
+        ((8, 6), {"fp64", "tf32", "fp16", "bf16", "int8"}, {"fp8", "fp6", "fp4"}),
+        ((8, 9), {"fp64", "tf32", "fp16", "bf16", "fp8", "int8"}, {"fp6", "fp4"}),
+        ((12, 0), {"fp64", "tf32", "fp16", "bf16", "fp8", "fp6", "fp4", "int8"}, set()),
+    ],
+)
+def test_the_types_of_numbers_follow_from_the_capability(compute: tuple[int, int], has: set[str], lacks: set[str]) -> None:
+    known = capabilities(a_geforce(compute=compute))
+
+    assert known["data_types"] == {**dict.fromkeys(has, True), **dict.fromkeys(lacks, False)}
+    assert "ptxas 13.0" in known["data_types_source"]
+
+
+@pytest.mark.parametrize("device", [a_geforce(compute=(6, 1)), a_geforce(compute=(13, 0)), a_device("ROCm")])
+def test_types_that_no_row_speaks_of_are_unknown(device: Device) -> None:
+    known = capabilities(device)
+
+    assert (known["data_types"], known["data_types_source"]) == (None, None)
+
+
 def test_a_library_that_compiles_on_the_card_is_left_as_it_said() -> None:
     said = {"subgroup_size": 32}
 
