@@ -81,6 +81,15 @@ def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | Non
         return gather(known.host if known else read_host(), wanted, watch, known)
 
 
+def with_software(asked: Asked, evidence: Evidence) -> Evidence:
+    """With the toolkits and frameworks of this machine; a capture has, or has not, its own."""
+    if asked.source is not None:
+        return evidence
+    from gpuprobe.survey.host import with_software as surveyed
+
+    return evidence._replace(host=surveyed(evidence.host))
+
+
 def asked_again(asked: Asked, host: Host, probes: Sequence[Probe]) -> tuple[Outcome, ...]:
     """Just these questions to this machine, whatever has been asked before."""
     from gpuprobe.discovery import ask

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from gpuprobe import environment
 from gpuprobe.libraries import AMD, NVIDIA
-from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
+from gpuprobe.model import DeviceNode, Host, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.pci import DEVICES, pci_functions
@@ -77,7 +77,6 @@ def read_host(
     machine = machine or _machine()
     texts = _texts(tree) if platform == "linux" else {}
     functions = pci_functions(tree) if platform == "linux" else ()
-    nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
@@ -89,24 +88,25 @@ def read_host(
         texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
         pci=functions,
-        nodes=nodes,
+        nodes=tuple(_nodes(tree)) if platform == "linux" else (),
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
-        software=_software(tree, environ, machine) if platform == "linux" and _computes(functions, nodes) else None,
     )
 
 
-def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
-    """Whether the bus or a node shows a card of NVIDIA or AMD: without one nobody asks what would compute on it."""
-    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
-    return on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes)
+def with_software(host: Host, root: str = "/", environ: Mapping[str, str] | None = None) -> Host:
+    """The survey with the toolkits and frameworks that are installed, where something shows a card of NVIDIA or AMD.
 
-
-def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
+    It is no part of every survey: few commands need it, and a machine can have many packages. Linux only.
+    """
+    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in host.pci)
+    if host.platform != "linux" or not (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in host.nodes)):
+        return host
     from gpuprobe.survey.software import software
 
-    return software(tree, environ, machine)
+    tree = Tree(root.rstrip("/") or "/")
+    return host._replace(software=software(tree, os.environ if environ is None else environ, host.machine))
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:

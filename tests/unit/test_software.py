@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.model import FoundSoftware, Host
 from gpuprobe.survey import elf
-from gpuprobe.survey.host import read_host
+from gpuprobe.survey.host import read_host, with_software
 from gpuprobe.survey.software import architectures_in, kernel_targets
 from gpuprobe.survey.tree import Tree
 from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
@@ -32,7 +32,7 @@ CONSTANTS = b"some\0sm_75\0text sm_80\0sm_75 sm_80 sm_86 sm_90a compute_120\0sm_
 
 
 def survey(root: str, **environ: str) -> Host:
-    return read_host(root, environ, platform="linux", machine="x86_64")
+    return with_software(read_host(root, environ, platform="linux", machine="x86_64"), root, environ)
 
 
 def found(root: str, **environ: str) -> dict[str, FoundSoftware]:
