@@ -72,6 +72,16 @@ class Target(NamedTuple):
     caution: str | None = None
 
 
+class Packing(NamedTuple):
+    """The lowest driver that reads builds of this toolkit or a newer one of its major version."""
+
+    toolkit: str
+    driver: str
+    source: str
+    checked: date
+    below: str | None = None
+
+
 class Build(NamedTuple):
     """What a build directory of a program holds code for, by its name without a version behind it."""
 
@@ -111,6 +121,11 @@ def wheels() -> tuple[Wheel, ...]:
 @cache
 def targets() -> tuple[Target, ...]:
     return _rows(Target, "rocm", "targets")
+
+
+@cache
+def packings() -> tuple[Packing, ...]:
+    return _rows(Packing, "cuda", "packings")
 
 
 @cache

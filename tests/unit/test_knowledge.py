@@ -23,6 +23,7 @@ RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
     ("cuda", "capabilities"): (knowledge.Capability, ("compute",)),
     ("cuda", "data_types"): (knowledge.DataTypes, ("compute",)),
     ("cuda", "wheels"): (knowledge.Wheel, ("architecture",)),
+    ("cuda", "packings"): (knowledge.Packing, ("toolkit",)),
     ("cuda", "builds"): (knowledge.Build, ("name", "platform")),
     ("rocm", "targets"): (knowledge.Target, ("gfx",)),
     ("rocm", "builds"): (knowledge.Build, ("name", "platform")),
