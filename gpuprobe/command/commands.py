@@ -54,7 +54,6 @@ def list_devices(
     requirement = None if require is None else gathering.requirement_of(require)
     inventory = inventory_of(asked, wanted_of(asked, "none" if quick else "needed"))
     remembering.remember(asked, inventory)
-    inventory = inventory._replace(evidence=gathering.with_software(asked, inventory.evidence))
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
     part = listing.with_loads(part, inventory, asked)
     text, leave_with = listing.headline(inventory, part, quick, requirement)
@@ -127,7 +126,7 @@ def capture(asked: Asked, file: str) -> Reply:
         raise WrongUsage("`capture` writes this machine, so `--from` has no meaning with it", "copy the file instead")
     # Everything that any command could ask later, software renderers included.
     wanted = wanted_of(asked, "all")._replace(allow_software=True)
-    evidence = gathering.with_software(asked, gathering.evidence_of_this_machine(asked, wanted))
+    evidence = gathering.evidence_of_this_machine(asked, wanted)
     if file in ("-", "/dev/stdout"):
         whole = captures.text(evidence)
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)

@@ -70,7 +70,7 @@ def _saved(asked: Asked, wanted: Wanted) -> Evidence | None:
     from gpuprobe.command.remembering import recalled
     from gpuprobe.survey.host import read_host
 
-    return recalled(asked, wanted, read_host())
+    return recalled(asked, wanted, read_host(software=False))
 
 
 def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Evidence:
@@ -79,15 +79,6 @@ def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | Non
 
     with asked.screen.progress(asked.quiet) as watch:
         return gather(known.host if known else read_host(), wanted, watch, known)
-
-
-def with_software(asked: Asked, evidence: Evidence) -> Evidence:
-    """With the toolkits and frameworks of this machine; a capture has, or has not, its own."""
-    if asked.source is not None:
-        return evidence
-    from gpuprobe.survey.host import with_software as surveyed
-
-    return evidence._replace(host=surveyed(evidence.host))
 
 
 def asked_again(asked: Asked, host: Host, probes: Sequence[Probe]) -> tuple[Outcome, ...]:

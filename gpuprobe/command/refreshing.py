@@ -49,7 +49,7 @@ def answer_of(asked: Asked) -> Refreshment:
     from gpuprobe import saved
     from gpuprobe.survey.host import read_host
 
-    host = read_host()
+    host = read_host(software=False)
     found = saved.load(host)
     why = _why_anew(found, wanted)
     if why is None and found.evidence is not None:

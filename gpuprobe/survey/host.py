@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from gpuprobe import environment
 from gpuprobe.libraries import AMD, NVIDIA
-from gpuprobe.model import DeviceNode, Host, Reading
+from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.pci import DEVICES, pci_functions
@@ -65,11 +65,14 @@ def read_host(
     environ: Mapping[str, str] | None = None,
     platform: str | None = None,
     machine: str | None = None,
+    *,
+    software: bool = True,
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
     Paths in the answer are without the root. `platform` and `machine` are as in sys.platform and `uname -m`.
-    What only a system call knows (users, allowed CPUs) is always this process's own.
+    What only a system call knows (users, allowed CPUs) is always this process's own. `software`: also look for toolkits and
+    frameworks, which a saved discovery is not keyed by; a machine can have many packages.
     """
     tree = Tree(root.rstrip("/") or "/")
     environ = os.environ if environ is None else environ
@@ -77,6 +80,7 @@ def read_host(
     machine = machine or _machine()
     texts = _texts(tree) if platform == "linux" else {}
     functions = pci_functions(tree) if platform == "linux" else ()
+    nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     return Host(
         platform=platform,
         machine=machine,
@@ -88,25 +92,24 @@ def read_host(
         texts={**texts, **dict(amd_files(tree, functions))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
         pci=functions,
-        nodes=tuple(_nodes(tree)) if platform == "linux" else (),
+        nodes=nodes,
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
+        software=_software(tree, environ, machine) if software and _computes(platform, functions, nodes) else None,
     )
 
 
-def with_software(host: Host, root: str = "/", environ: Mapping[str, str] | None = None) -> Host:
-    """The survey with the toolkits and frameworks that are installed, where something shows a card of NVIDIA or AMD.
+def _computes(platform: str, functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
+    """Whether Linux shows a card of NVIDIA or AMD on the bus or as a node: without one nobody asks what would compute on it."""
+    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
+    return platform == "linux" and (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes))
 
-    It is no part of every survey: few commands need it, and a machine can have many packages. Linux only.
-    """
-    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in host.pci)
-    if host.platform != "linux" or not (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in host.nodes)):
-        return host
-    from gpuprobe.survey.software import software
 
-    tree = Tree(root.rstrip("/") or "/")
-    return host._replace(software=software(tree, os.environ if environ is None else environ, host.machine))
+def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
+    from gpuprobe.survey import software
+
+    return software.software(tree, environ, machine)
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:

@@ -21,7 +21,7 @@ from gpuprobe.discovery import gather, replay
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
 from gpuprobe.model import DeviceNode, Evidence, Host, Outcome, Probe, Purpose, Status, Step, Wanted
 from gpuprobe.probing.questions import installed, not_asked, vendor_cards
-from gpuprobe.survey.host import may_open, read_host, with_software
+from gpuprobe.survey.host import may_open, read_host
 from tests.doubles import BINDINGS, DRIVERS, compile_double, cuda_driver, nvml_driver, rocm_install
 from tests.machines import Function, machine
 
@@ -86,9 +86,12 @@ def _survey(staged: Staged, root: Path) -> Host:
     files = {f"{staged.folder}/{file}": "" for file in staged.installed.values()}
     manifests = {f"/usr/share/vulkan/icd.d/{name}": _manifest(driver) for name, driver in staged.manifests.items()}
     modes = {path: node.mode for path, node in staged.nodes.items()}
-    place = machine(root, files={**staged.files, **files, **manifests}, pci=staged.pci, nodes=modes, links=links)
-    bare = read_host(place, environ=staged.environ, platform="linux", machine=staged.machine)
-    read = with_software(bare, place, staged.environ)
+    read = read_host(
+        machine(root, files={**staged.files, **files, **manifests}, pci=staged.pci, nodes=modes, links=links),
+        environ=staged.environ,
+        platform="linux",
+        machine=staged.machine,
+    )
     nodes = tuple(_owned(node, staged) for node in read.nodes)
     return read._replace(uid=USER, gids=staged.groups, cpus_allowed=None, nodes=nodes)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.model import FoundSoftware, Host
 from gpuprobe.survey import elf
-from gpuprobe.survey.host import read_host, with_software
+from gpuprobe.survey.host import read_host
 from gpuprobe.survey.software import architectures_in, kernel_targets
 from gpuprobe.survey.tree import Tree
 from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
@@ -32,12 +32,18 @@ CONSTANTS = b"some\0sm_75\0text sm_80\0sm_75 sm_80 sm_86 sm_90a compute_120\0sm_
 
 
 def survey(root: str, **environ: str) -> Host:
-    return with_software(read_host(root, environ, platform="linux", machine="x86_64"), root, environ)
+    return read_host(root, environ, platform="linux", machine="x86_64")
 
 
 def found(root: str, **environ: str) -> dict[str, FoundSoftware]:
     """By name and path, to say in a test which of two it means."""
     return {f"{each.name} {each.path}": each for each in survey(root, **environ).software or ()}
+
+
+def test_a_survey_that_only_asks_whether_a_saved_discovery_fits_looks_for_none(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/usr/local/cuda/lib64/libcudart.so.13": ""}, CARD)
+
+    assert read_host(root, {}, platform="linux", machine="x86_64", software=False).software is None
 
 
 def test_without_a_card_of_nvidia_or_amd_nothing_is_looked_for(tmp_path: Path) -> None:
