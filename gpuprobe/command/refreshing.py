@@ -73,7 +73,7 @@ def start_of(asked: Asked) -> Start:
     from gpuprobe import saved
     from gpuprobe.survey.host import read_host
 
-    host = read_host()
+    host = read_host(software=False)
     refuse_an_unmatched_choice(host)
     found = saved.load(host)
     why = _why_anew(found, wanted)
