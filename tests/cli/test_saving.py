@@ -44,7 +44,7 @@ def test_a_complete_run_is_saved(cache: Path, line: str) -> None:
     piped(*line.split(), **nvidia(cache, CARD))
 
     assert saved_in(cache).stat().st_mode & 0o777 == 0o600
-    assert os.listdir(cache / "gpuprobe") == ["discovery.json"]
+    assert sorted(os.listdir(cache / "gpuprobe")) == ["devices", "discovery.json"]
 
 
 @pytest.mark.parametrize("limit", ["--timeout", "--deadline"])
@@ -91,7 +91,21 @@ def test_a_run_that_finds_nothing_or_doubt_forgets_what_was_saved(cache: Path, l
 
     piped("list", **nvidia(cache, *later))
 
-    assert not saved_in(cache).exists()
+    assert os.listdir(cache / "gpuprobe") == []
+
+
+def test_what_shells_propose_is_saved_beside_it(cache: Path) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    named = boot.read_text().strip() if boot.exists() else ""
+
+    piped("list", **nvidia(cache, CARD))
+
+    proposals = cache / "gpuprobe" / "devices"
+    words = ("CUDA:0", A, "0000:01:00.0")
+    assert proposals.read_text().splitlines() == [named, *(f"{word}\tNVIDIA GeForce RTX 4090" for word in words)]
+    assert proposals.stat().st_mode & 0o777 == 0o600
+    for word in words:
+        assert piped("env", word, **nvidia(cache, CARD)).out == LINES
 
 
 def test_list_never_answers_from_it(cache: Path) -> None:
@@ -238,4 +252,4 @@ def test_fifty_commands_at_once_leave_a_whole_file(cache: Path) -> None:
     assert {command.returncode for command in commands} == {0}
     assert set(said) == {""}
     assert json.loads(saved_in(cache).read_text())["kind"] == "gpuprobe saved discovery"
-    assert os.listdir(cache / "gpuprobe") == ["discovery.json"]
+    assert sorted(os.listdir(cache / "gpuprobe")) == ["devices", "discovery.json"]
