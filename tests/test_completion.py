@@ -18,7 +18,7 @@ from gpuprobe.command import tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.grammar import Command, Help, Option, Program, Takes
-from gpuprobe.saved.proposals import write
+from gpuprobe.saved.proposals import text
 from tests.interactive import PROMPT, Shell, running
 from tests.records import a_device
 from tests.vulkan_world import missing
@@ -170,7 +170,7 @@ def proposals(folder: Path) -> Path:
         a_device("CUDA", uuid=A, pci_id="0000:01:00.0", ordinal=0, name="RTX 4090"),
         a_device("Level Zero", uuid=None, pci_id="0000:03:00.0", ordinal=0, name="Arc\x1b[31m $(touch bad) 'A770'"),
     )
-    write(devices, str(place.with_name("discovery.json")))
+    place.write_bytes(text(devices))
     return place
 
 

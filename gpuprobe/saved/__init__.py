@@ -81,11 +81,12 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     if meanwhile:
         return f"while the libraries were asked, something changed: {meanwhile[0].because}"
     said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
-    try:
-        file.write(path, json.dumps(said, separators=(",", ":")).encode())
-        proposals.write(devices, path)
-    except (file.Untrusted, OSError, ValueError) as problem:
-        return f"`{path}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
+    discovery = json.dumps(said, separators=(",", ":")).encode()
+    for place, content in ((path, discovery), (proposals.beside(path), proposals.text(devices))):
+        try:
+            file.write(place, content)
+        except (file.Untrusted, OSError, ValueError) as problem:
+            return f"`{place}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
     return None
 
 
@@ -94,7 +95,7 @@ def forget(path: str | None = None) -> None:
     path = path or file.place(os.environ)
     if path is not None:
         file.remove(path)
-        proposals.remove(path)
+        file.remove(proposals.beside(path))
 
 
 def _document(path: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.model import Device
-from gpuprobe.saved import file
 from gpuprobe.saved.key import BOOT_ID
 from gpuprobe.strings import printable
 from gpuprobe.survey.tree import Tree
@@ -23,17 +22,14 @@ NAME = "devices"
 PLAIN = re.compile(r"[A-Za-z0-9:.#_/-]+")
 
 
-def write(devices: Iterable[Device], discovery: str, root: str = "/") -> None:
-    """`discovery`: the path of the saved discovery that these are the devices of. Raises Untrusted, OSError."""
+def text(devices: Iterable[Device], root: str = "/") -> bytes:
+    """The whole file for these devices of this machine."""
     lines = [Tree(root).line(BOOT_ID) or "", *_lines(devices)]
-    file.write(beside(discovery), "".join(f"{line}\n" for line in lines).encode())
-
-
-def remove(discovery: str) -> None:
-    file.remove(beside(discovery))
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def beside(discovery: str) -> str:
+    """Where it lies, by the path of the saved discovery."""
     return os.path.join(os.path.dirname(discovery), NAME)
 
 
