@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gpuprobe import __version__
 from gpuprobe.exits import Exit
@@ -49,7 +49,6 @@ def list_document(
     kept: Sequence[Device],
     drops: Sequence[Drop],
     standings: Sequence[standing.Standing],
-    notes: Iterable[str] = (),
 ) -> Json:
     """The answer of `list`. `kept` (in the order to show), `drops` and `standings` are all, or those of one DEVICE."""
     host = inventory.evidence.host
@@ -64,7 +63,7 @@ def list_document(
         "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],
         "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
-        "warnings": [*notes, *warnings_of(inventory)],
+        "warnings": warnings_of(inventory),
     }
 
 
