@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,68 @@ def test_fifty_commands_at_once_leave_a_whole_file(cache: Path) -> None:
     assert set(said) == {""}
     assert json.loads(saved_in(cache).read_text())["kind"] == "gpuprobe saved discovery"
     assert sorted(os.listdir(cache / "gpuprobe")) == ["devices", "discovery.json"]
+
+
+def truncated(file: Path) -> str:
+    file.write_bytes(file.read_bytes()[:-20])
+    return f"`{file}` is damaged: "
+
+
+def a_link(file: Path) -> str:
+    file.rename(file.with_name("elsewhere.json"))
+    file.symlink_to(file.with_name("elsewhere.json"))
+    return f"`{file}` is not used: it is a symbolic link"
+
+
+def writable_by_others(file: Path) -> str:
+    file.chmod(0o666)
+    return f"`{file}` is not used: other accounts may write it"
+
+
+def of_a_later_version(file: Path) -> str:
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps({**said, "schema_version": 2}))
+    return f"`{file}` is of version 2, and this gpuprobe reads version 1"
+
+
+def of_another_program(file: Path) -> str:
+    file.write_text('{"kind": "something else"}')
+    return f"`{file}` is not a saved discovery"
+
+
+def a_directory(file: Path) -> str:
+    file.unlink()
+    file.mkdir()
+    return f"`{file}` is not used: it is not a regular file"
+
+
+SPOILT = [truncated, a_link, writable_by_others, of_a_later_version, of_another_program, a_directory]
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
+def test_a_spoilt_file_is_named_and_the_answer_is_right(cache: Path, spoil: Callable[[Path], str]) -> None:
+    piped("list", **nvidia(cache, CARD))
+    message = spoil(saved_in(cache))
+
+    chosen = piped("env", **nvidia(cache, CARD))
+    refreshed = checked("refresh", piped("refresh", "--json", **nvidia(cache, CARD)).out)
+
+    assert chosen.out == LINES
+    assert chosen.err.startswith(f"note: {message}")
+    assert refreshed["discovery"]["because"].startswith(message)
+    assert [device["id"] for device in refreshed["devices"]] == [A]
+
+
+def test_a_file_in_a_directory_that_may_only_be_read_answers_and_is_not_replaced(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+    before = saved_in(cache).read_bytes()
+    saved_in(cache).chmod(0o400)
+    saved_in(cache).parent.chmod(0o500)
+    try:
+        chosen = piped("env", **nvidia(cache, "crash cuInit"))
+        again = piped("list", **nvidia(cache, CARD))
+    finally:
+        saved_in(cache).parent.chmod(0o700)
+
+    assert (chosen.out, chosen.err, again.code) == (LINES, "", 0)
+    assert os.geteuid() == 0 or saved_in(cache).read_bytes() == before
