@@ -16,17 +16,35 @@ _gpuprobe_words() {  # sets `words` to the words up to the cursor, `cur` to the 
 }
 
 _gpuprobe_offer() {  # those of the given words that begin with `cur`, in any case, behind what bash wants kept
-    local word
+    local word broken=''
+    [[ $COMP_WORDBREAKS == *:* && $cur == *:* ]] && broken=${cur%:*}:
     shopt -q nocasematch && local was=-s || local was=-u
     shopt -s nocasematch
     for word; do
-        [[ $word == "$cur"* ]] && COMPREPLY+=("$kept$word")
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$kept${word:${#broken}}")
     done
     shopt "$was" nocasematch
 }
 
 _gpuprobe_offer_listed() {  # the same behind the last comma
     [[ $cur == *,* ]] && kept+=${cur%,*}, cur=${cur##*,}
+    _gpuprobe_offer "$@"
+}
+
+_gpuprobe_offer_devices() {  # the same, and what the last discovery found: one's own file of this start of the machine
+    local folder=$HOME/.cache file boot='' here='' word name
+    [[ $OSTYPE == darwin* ]] && folder=$HOME/Library/Caches
+    [[ $XDG_CACHE_HOME == /* ]] && folder=$XDG_CACHE_HOME
+    file=$folder/gpuprobe/devices
+    if [[ -f $file && -O $file && ! -L $file && -r $file ]]; then
+        [[ -r /proc/sys/kernel/random/boot_id ]] && read -r here < /proc/sys/kernel/random/boot_id
+        {
+            read -r boot
+            while [[ $boot == "$here" ]] && IFS=$'\t' read -r word name; do
+                [[ -z $word || $word == *[!A-Za-z0-9:.#_/-]* ]] || set -- "$@" "$word"
+            done
+        } < "$file"
+    fi
     _gpuprobe_offer "$@"
 }
 
@@ -39,9 +57,7 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
         *' --sort') _gpuprobe_offer free ;;
         *' --from') _gpuprobe_offer_paths default ;;
         *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml amdgpu ;;
-        *' --lib-dir') _gpuprobe_offer_paths dirnames ;;
         *' --build') _gpuprobe_offer system ;;
-        *' --step') _gpuprobe_offer load init list context allocate copy kernel blas product bandwidth ;;
         *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
         *' --format') _gpuprobe_offer dotenv docker compose systemd ;;
     esac
@@ -49,23 +65,23 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
 
 _gpuprobe_options() {  # behind the command $1
     case $1 in
-        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
-        'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'validate') _gpuprobe_offer --build --strict --step --repeat --jobs --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'capture') _gpuprobe_offer --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'refresh') _gpuprobe_offer --diff --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
+        'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'validate') _gpuprobe_offer --build --strict --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'flash-attn') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'capture') _gpuprobe_offer --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'refresh') _gpuprobe_offer --diff --watch --json --from --library --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'completion') _gpuprobe_offer --json --no-color -v --verbose -q --quiet -h --help ;;
     esac
 }
 
 _gpuprobe_argument() {  # number $2 behind the command $1
     case "$1 $2" in
-        'list 0') _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
-        'validate '*) _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
-        'flash-attn '*) _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
-        'env '*) _gpuprobe_offer CUDA ROCm Metal Level-Zero Vulkan ;;
+        'list 0') _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
+        'validate '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
+        'flash-attn '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
+        'env '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'capture 0') _gpuprobe_offer_paths default ;;
         'completion 0') _gpuprobe_offer bash zsh fish powershell ;;
     esac
@@ -89,7 +105,7 @@ _gpuprobe() {
                 return ;;
             esac
         elif [[ -z $ended && $word == -* ]]; then
-            case $word in --require | --sort | --from | --library | --lib-dir | --timeout | --deadline | --build | --step | --repeat | --jobs | --shell | --format | --count | --min-free) option=$word ;; esac
+            case $word in --require | --sort | --from | --library | --timeout | --deadline | --build | --shell | --format | --count | --min-free) option=$word ;; esac
         elif [[ -z $command ]]; then
             command=$word
         else

@@ -32,6 +32,21 @@ function __gpuprobe_argument --description 'Whether the word at the cursor is th
     test "$given[1]" = $argv[1] -a (count $given) = $argv[2]
 end
 
+function __gpuprobe_devices --description 'What the last discovery found: from one\'s own file of this start of the machine'
+    set -l folder $HOME/.cache
+    test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches
+    string match -q '/*' -- "$XDG_CACHE_HOME"; and set folder $XDG_CACHE_HOME
+    set -l file $folder/gpuprobe/devices
+    test -f $file -a -O $file -a ! -L $file -a -r $file; or return
+    set -l here ''
+    test -r /proc/sys/kernel/random/boot_id; and read here </proc/sys/kernel/random/boot_id
+    read -l boot <$file
+    test "$boot" = "$here"; or return
+    while read -l line
+        string match -r '^[A-Za-z0-9:.#_/-]+\t.*' -- $line
+    end <$file
+end
+
 function __gpuprobe_runs --description 'Whether the cursor stands behind the `--` of one of these commands'
     contains -- -- (commandline -opc); and __gpuprobe_behind $argv
 end
@@ -80,10 +95,11 @@ complete -c gpuprobe -n "__gpuprobe_behind env" -l min-free -x -d 'Only devices 
 complete -c gpuprobe -n "__gpuprobe_behind env" -l check -d 'Prove it: list once more under the variables; exit 4 where others are seen.'
 complete -c gpuprobe -n "__gpuprobe_behind env" -l fresh -d 'Ask the machine anew, also where the saved discovery fits.'
 complete -c gpuprobe -n "__gpuprobe_behind refresh" -l diff -d 'Also what changed since the saved discovery: memory, drivers, devices.'
-complete -c gpuprobe -n "__gpuprobe_argument list 1" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
-complete -c gpuprobe -n "__gpuprobe_behind validate" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
-complete -c gpuprobe -n "__gpuprobe_behind flash-attn" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
-complete -c gpuprobe -n "not contains -- -- (commandline -opc); and __gpuprobe_behind env" -x -a 'CUDA ROCm Metal Level-Zero Vulkan' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind refresh" -l watch -d 'Again every 2 seconds, or as said, until Ctrl-C: on a terminal in place.'
+complete -c gpuprobe -n "__gpuprobe_argument list 1" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind validate" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind flash-attn" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
+complete -c gpuprobe -n "not contains -- -- (commandline -opc); and __gpuprobe_behind env" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
 complete -c gpuprobe -n "__gpuprobe_runs env" -x -a '(__gpuprobe_run)'
 complete -c gpuprobe -n "__gpuprobe_argument capture 1" -F
 complete -c gpuprobe -n "__gpuprobe_argument completion 1" -x -a 'bash zsh fish powershell' -d 'SHELL'

@@ -48,12 +48,13 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Prove it: list once more under the variables; exit 4 where others are seen.' }
         @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Ask the machine anew, also where the saved discovery fits.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }
+        @{ Name = '--watch'; Behind = @('refresh'); Takes = ''; Does = 'Again every 2 seconds, or as said, until Ctrl-C: on a terminal in place.' }
     )
     $arguments = @(
-        @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
-        @{ Behind = 'validate'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
-        @{ Behind = 'flash-attn'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
-        @{ Behind = 'env'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan' }
+        @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
+        @{ Behind = 'validate'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
+        @{ Behind = 'flash-attn'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
+        @{ Behind = 'env'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
@@ -88,6 +89,14 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         if ($takes -eq '<files>' -or $takes -eq '<directories>') {
             [System.Management.Automation.CompletionCompleters]::CompleteFilename($typed)
             return
+        }
+        if ($takes -like '* <devices>') {
+            $takes = $takes -replace ' <devices>$'
+            $file = "$env:LOCALAPPDATA\gpuprobe\devices"
+            if ($env:LOCALAPPDATA -and (Test-Path -LiteralPath $file -PathType Leaf)) {
+                Get-Content -LiteralPath $file | Select-Object -Skip 1 | ForEach-Object { ($_ -split "`t")[0] } |
+                    Where-Object { $_ -match '^[A-Za-z0-9:.#_/-]+$' } | ForEach-Object { $takes += " $_" }
+            }
         }
         $takes -split ' ' | Where-Object { $_ -and $_ -like "$typed*" } | ForEach-Object {
             [System.Management.Automation.CompletionResult]::new("$kept$_", $_, 'ParameterValue', $_)

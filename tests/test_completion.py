@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ import typer
 from gpuprobe.command import tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
-from gpuprobe.render.grammar import Command, Help, Option, Program
+from gpuprobe.render.grammar import Command, Help, Option, Program, Takes
+from gpuprobe.saved.proposals import text
 from tests.interactive import PROMPT, Shell, running
+from tests.records import a_device
 from tests.vulkan_world import missing
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 
 
@@ -146,6 +150,89 @@ def test_what_can_be_typed_is_completed(
 ) -> None:
     with started(way, tmp_path) as shell:
         assert shell.completed(typed) == line
+
+
+A = "GPU-00000000-0000-0000-0000-00000000000a"
+
+
+def saved(folder: Path, *lines: str, boot: str | None = None) -> Path:
+    """The file of proposals in the home directory of `started`, as for this start of the machine."""
+    place = folder / "home" / ".cache" / "gpuprobe" / "devices"
+    place.parent.mkdir(parents=True)
+    place.write_text("".join(f"{line}\n" for line in (BOOT.read_text().strip() if boot is None else boot, *lines)))
+    return place
+
+
+def proposals(folder: Path) -> Path:
+    """What gpuprobe itself writes for two cards."""
+    place = saved(folder)
+    devices = (
+        a_device("CUDA", uuid=A, pci_id="0000:01:00.0", ordinal=0, name="RTX 4090"),
+        a_device("Level Zero", uuid=None, pci_id="0000:03:00.0", ordinal=0, name="Arc\x1b[31m $(touch bad) 'A770'"),
+    )
+    place.write_bytes(text(devices))
+    return place
+
+
+SAVED = {
+    "an id": ("gpuprobe env GPU-0", f"gpuprobe env {A} "),
+    "an id in another case": ("gpuprobe list gpu-0", f"gpuprobe list {A} "),
+    "a number behind a colon": ("gpuprobe validate CUDA:", "gpuprobe validate CUDA:0 "),
+    "an address": ("gpuprobe flash-attn 0000:03", "gpuprobe flash-attn 0000:03:00.0 "),
+    "an address to its last digit": ("gpuprobe flash-attn 0000:01:00.", "gpuprobe flash-attn 0000:01:00.0 "),
+    "a library of two words": ("gpuprobe env Level-Zero:", "gpuprobe env Level-Zero:0 "),
+    "the libraries all the same": ("gpuprobe env vul", "gpuprobe env Vulkan "),
+    "no device for another argument": ("gpuprobe completion GPU", "gpuprobe completion GPU"),
+    "an option behind the interval that may be left out": ("gpuprobe refresh --watch --js", "gpuprobe refresh --watch --json "),
+}
+
+
+@pytest.mark.skipif(not BOOT.exists(), reason="this system has no name for a start of the machine")
+@pytest.mark.parametrize("way", EACH_SHELL, ids=lambda way: way.__name__)
+@pytest.mark.parametrize(("typed", "line"), SAVED.values(), ids=SAVED)
+def test_devices_of_the_saved_discovery_are_proposed(
+    tmp_path: Path, way: Callable[[Home], list[str]], typed: str, line: str
+) -> None:
+    proposals(tmp_path)
+
+    with started(way, tmp_path) as shell:
+        assert shell.completed(typed) == line
+
+
+def of_another_account(place: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(place, 4242, 4242)
+
+
+def a_link(place: Path) -> None:
+    place.rename(place.with_name("elsewhere"))
+    place.symlink_to(place.with_name("elsewhere"))
+
+
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    "missing": lambda place: place.unlink(),
+    "another account's": of_another_account,
+    "a link": a_link,
+    "a directory": lambda place: (place.unlink(), place.mkdir()),
+    "empty": lambda place: place.write_text(""),
+    "of another start of the machine": lambda place: place.write_text(f"another\n{A}\tRTX 4090\n"),
+    "rubbish": lambda place: place.write_bytes(BOOT.read_bytes() + b"\xff\x00\nGPU-$(touch bad)\nGPU-`x`\n\n\t\n"),
+}
+
+
+@pytest.mark.skipif(not BOOT.exists(), reason="this system has no name for a start of the machine")
+@pytest.mark.parametrize("way", EACH_SHELL, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("spoil", FOREIGN.values(), ids=FOREIGN)
+def test_a_missing_or_foreign_file_proposes_nothing_and_says_nothing(
+    tmp_path: Path, way: Callable[[Home], list[str]], spoil: Callable[[Path], object]
+) -> None:
+    spoil(proposals(tmp_path))
+
+    with started(way, tmp_path) as shell:
+        assert shell.completed("gpuprobe env GPU-") == "gpuprobe env GPU-"
+        assert [line for line in shell.lines if line] == [f"{PROMPT}gpuprobe env GPU-@"]
+    assert not (tmp_path / "bad").exists()
 
 
 @pytest.mark.parametrize("way", EACH_SHELL, ids=lambda way: way.__name__)

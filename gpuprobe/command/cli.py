@@ -303,7 +303,7 @@ def completion(
     """The script with which a shell completes `gpuprobe` at a TAB.
 
     Use it once per shell, from its start-up file or as a file in its folder of completions. The script holds every
-    command, option and value itself: a TAB starts nothing.
+    command, option and value itself, and reads the devices that `list` found last: a TAB starts nothing.
 
     \b
     Examples:

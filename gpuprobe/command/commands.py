@@ -50,7 +50,6 @@ def list_devices(
     quick: bool = False,
     require: str | None = None,
     sort: str | None = None,
-    notes: Sequence[str] = (),
 ) -> Reply:
     """Plain `list` leaves with 0 whatever it finds; only `--require` can be answered with no or with unknown."""
     from gpuprobe.command import listing
@@ -65,12 +64,12 @@ def list_devices(
     text, leave_with = listing.headline(inventory, part, quick, requirement)
 
     def document() -> Json:
-        return listing.document(inventory, part, text, leave_with, notes)
+        return listing.document(inventory, part, text, leave_with)
 
     def shown(screen: Screen) -> Iterable[RenderableType]:
         from gpuprobe.command.texts import list_text
 
-        return list_text(inventory, part, text, asked, width=screen.width, with_all=everything, notes=notes)
+        return list_text(inventory, part, text, asked, width=screen.width, with_all=everything)
 
     return Reply(leave_with, document, shown)
 

@@ -106,9 +106,9 @@ def headline(inventory: Inventory, part: Part, quick: bool, requirement: Require
     return f"requirement {verdict}: {met.because}", leave_with
 
 
-def document(inventory: Inventory, part: Part, text: str, leave_with: Exit, notes: Sequence[str]) -> Json:
+def document(inventory: Inventory, part: Part, text: str, leave_with: Exit) -> Json:
     from gpuprobe.render.document import list_document
 
     return list_document(
-        inventory, text, leave_with, kept=part.kept, drops=part.drops, standings=part.standings, notes=notes, loads=part.loads
+        inventory, text, leave_with, kept=part.kept, drops=part.drops, standings=part.standings, loads=part.loads
     )

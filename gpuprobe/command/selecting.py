@@ -13,6 +13,7 @@ from gpuprobe.command.commands import Launch, Reply
 from gpuprobe.command.enough import Enough, Selected
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.exits import Exit, WrongUsage, weightiest
+from gpuprobe.judging import remarks
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import Device, Inventory, Json
@@ -36,7 +37,8 @@ def env(asked: Asked, devices: Sequence[str], choice: Choice) -> Reply:
     checks = _checked(asked, found.devices, variables, inventory) if choice.check and found.devices else None
     if choice.required and found.devices:
         found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
-    return _reply(asked, found, inventory, variables=variables, checks=checks, form=form)
+    hidden = () if devices else tuple(remarks.hidden(inventory))  # a device that is named is chosen whatever else there is
+    return _reply(asked, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
 
 
 def _reply(
@@ -47,6 +49,7 @@ def _reply(
     variables: Variables,
     checks: Sequence[Check] | None,
     form: Form,
+    hidden: Sequence[str],
 ) -> Reply:
     leave_with = weightiest(found.exit, *(_ANSWERS[check.answer] for check in checks or ()))
     text = found.text if leave_with == found.exit else _doubts(checks or ())
@@ -62,7 +65,7 @@ def _reply(
         document,
         lambda screen: (),
         lines=_lines(form, printed, asked),
-        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, asked, found.devices),
+        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, asked, found.devices, hidden),
         launch=_launch(printed, inventory, asked),
     )
 
@@ -98,19 +101,23 @@ def _lines(form: Form, variables: Variables, asked: Asked) -> str | None:
     return lines if asked.command is None else ""
 
 
-def _note(form: Form, variables: Variables, asked: Asked, chosen: Sequence[Device]) -> str | None:
+def _note(
+    form: Form, variables: Variables, asked: Asked, chosen: Sequence[Device], hidden: Sequence[str]
+) -> str | None:
+    """What cannot be done is said in any case; what the user's own variables hide from the choice, where notes are welcome."""
     from gpuprobe.judging.slices import seen_at_once
     from gpuprobe.render.form import left_set
 
+    notes = [] if asked.quiet else list(hidden)
     if left := left_set(form, variables):
         names = ", ".join(f"`{name}`" for name in left)
-        return f"Note: {form.named} cannot unset {names}: see that nothing sets it where these lines are used"
-    if hidden := [device for device in chosen if device not in seen_at_once(chosen)]:
-        library = hidden[0].library
-        return f"Note: a {library} process uses the first of several slices; choose {hidden[0].id} for another process"
-    if not variables and not asked.quiet:
-        return "Note: none of these devices needs a variable"
-    return None
+        notes.append(f"{form.named} cannot unset {names}: see that nothing sets it where these lines are used")
+    elif unseen := [device for device in chosen if device not in seen_at_once(chosen)]:
+        library = unseen[0].library
+        notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
+    elif not variables and not asked.quiet:
+        notes.append("none of these devices needs a variable")
+    return f"Note: {printable('; '.join(notes))}" if notes else None
 
 
 def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Variables:

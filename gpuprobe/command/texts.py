@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -30,7 +30,7 @@ def line(text: str, style: str = "") -> Text:
 
 
 def list_text(
-    inventory: Inventory, part: Part, text: str, asked: Asked, *, width: int, with_all: bool, notes: Iterable[str]
+    inventory: Inventory, part: Part, text: str, asked: Asked, *, width: int, with_all: bool
 ) -> Iterator[RenderableType]:
     yield line(text, "bold")
     if part.one:
@@ -48,7 +48,7 @@ def list_text(
     elif asked.verbose:
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not asked.quiet:
-        yield from tables.notes([*notes, *remarks.warnings(inventory)])
+        yield from tables.notes(remarks.warnings(inventory))
 
 
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:

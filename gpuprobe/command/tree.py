@@ -56,7 +56,9 @@ def _option(param: Any) -> Option:
     names = tuple(sorted(param.opts, key=len))
     if param.is_flag:
         return Option(names, param.help)
-    return Option(names, param.help, param.metavar, _proposals(param.opts, param.metavar), param.multiple)
+    metavar = param.metavar.strip("[]")
+    optional = metavar != param.metavar
+    return Option(names, param.help, param.metavar, _proposals(param.opts, metavar), param.multiple, optional)
 
 
 def _argument(param: Any) -> Argument:
@@ -81,8 +83,8 @@ def _by_kind(kind: str) -> Takes:
 
 
 def _devices() -> Takes:
-    """Selectors that fit without asking the machine anything: only names of libraries."""
-    return Takes(tuple(library.name.replace(" ", "-") for library in LIBRARIES if not library.witness))
+    """Selectors that fit without asking the machine anything: names of libraries, and what is saved."""
+    return Takes(tuple(library.name.replace(" ", "-") for library in LIBRARIES if not library.witness), devices=True)
 
 
 _BY_OPTION = {

@@ -34,7 +34,7 @@ class LastingChildren(Children):
         super().__init__(environ, watch)
         self._resting: dict[Probe, tuple[str, Child]] = {}  # with the request that it answers
         self._requests: dict[Probe, str] = {}
-        self._stuck: dict[Probe, int] = {}
+        self._stuck: dict[Probe, subprocess.Popen[bytes]] = {}
         self._lost: list[Lost] = []
 
     def lost(self) -> tuple[Lost, ...]:
@@ -49,8 +49,8 @@ class LastingChildren(Children):
 
     def start(self, probe: Probe, request: Json, seconds: float) -> None:
         self._bury_the_dead()
-        if (stuck := self._stuck.get(probe)) and ending.state_of(stuck) not in (None, "Z", "X"):
-            message = f"not asked: process {stuck}, which was asked before, cannot be ended"
+        if (stuck := self._stuck.get(probe)) and stuck.poll() is None:
+            message = f"not asked: process {stuck.pid}, which was asked before, cannot be ended"
             self._finished.append(Outcome(probe, status=Status.SKIPPED, message=message))
             return
         text = json.dumps(request)
@@ -63,12 +63,6 @@ class LastingChildren(Children):
             self._end(child)
         self._requests[probe] = text
         super().start(probe, {**request, "repeat": True}, seconds)
-
-    def next(self, deadline: float | None = None) -> Outcome | None:
-        outcome = super().next(deadline)
-        if outcome is not None and outcome.survivors:
-            self._stuck[outcome.probe] = outcome.survivors[0]
-        return outcome
 
     def close(self) -> None:
         self._children += [child for _, child in self._resting.values()]
@@ -93,6 +87,8 @@ class LastingChildren(Children):
             else:
                 self._resting[child.probe] = (self._requests[child.probe], child)
         if ended:
+            if child.process.poll() is None:
+                self._stuck[child.probe] = child.process
             self._lost.append(Lost(child.probe, child.process.pid, self._finished[-1], child.process.returncode))
 
     def _bury_the_dead(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe import __version__
@@ -54,7 +54,6 @@ def list_document(
     kept: Sequence[Device],
     drops: Sequence[Drop],
     standings: Sequence[standing.Standing],
-    notes: Iterable[str] = (),
     loads: Mapping[str, Loads] = {},
 ) -> Json:
     """The answer of `list`. `kept` (in the order to show), `drops` and `standings` are all, or those of one DEVICE, for
@@ -72,7 +71,7 @@ def list_document(
         **software_records(host.software),
         "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
-        "warnings": [*notes, *warnings_of(inventory)],
+        "warnings": warnings_of(inventory),
     }
 
 

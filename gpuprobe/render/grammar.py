@@ -12,6 +12,7 @@ class Takes(NamedTuple):
     words: tuple[str, ...] = ()
     listed: bool = False  # several words with commas between them
     paths: str = ""  # "files" or "directories"
+    devices: bool = False  # also what the saved discovery found
 
 
 class Example(NamedTuple):
@@ -34,6 +35,11 @@ class Option(NamedTuple):
     metavar: str = ""  # empty for a switch, which takes no value
     takes: Takes = Takes()
     repeatable: bool = False
+    optional: bool = False  # its value may be left out: it does not surely take the next word
+
+    @property
+    def takes_a_word(self) -> bool:
+        return bool(self.metavar) and not self.optional
 
 
 class Argument(NamedTuple):
@@ -88,7 +94,7 @@ class Program(NamedTuple):
     @property
     def with_a_value(self) -> tuple[str, ...]:
         """The options that take the next word, wherever they stand."""
-        names = (name for level in self.levels for option in level.options if option.metavar for name in option.names)
+        names = (name for level in self.levels for option in level.options if option.takes_a_word for name in option.names)
         return tuple(dict.fromkeys(names))
 
 

@@ -71,8 +71,8 @@ def _level(share: float) -> str:
 def live_table(figures: Sequence[Figure], histories: Mapping[int, History], now: str, width: int) -> Iterator[RenderableType]:
     """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits."""
     rows = [_row(figure) for figure in figures]
-    layout = _layout(rows, width)
-    if rows and layout is not None:
+    layout = _layout(rows, width) if rows else None
+    if layout is not None:
         yield _line([Text(getattr(_HEADINGS, name), style="bold") for name in layout.upper], layout)
     for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
         history = histories.get(place, ())

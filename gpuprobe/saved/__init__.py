@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import Evidence, Host
-from gpuprobe.saved import file
+from gpuprobe.model import Device, Evidence, Host
+from gpuprobe.saved import file, proposals
 from gpuprobe.saved.key import Difference, differences, key_of
 from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
@@ -65,8 +66,9 @@ def load(host: Host, path: str | None = None, now: str | None = None) -> Saved:
     return Saved(evidence, _too_old(evidence.gathered_at, now or moment()))
 
 
-def save(evidence: Evidence, host: Host, path: str | None = None) -> str | None:
+def save(evidence: Evidence, host: Host, path: str | None = None, devices: Iterable[Device] = ()) -> str | None:
     """Saves the evidence as the answer for a machine like `host`, surveyed after all was asked. None, or why not.
+    `devices` are what it found: shells propose them.
 
     Asking may load kernel modules and create device nodes. Anything else that changed meanwhile leaves the evidence
     without a machine that it fits.
@@ -79,10 +81,12 @@ def save(evidence: Evidence, host: Host, path: str | None = None) -> str | None:
     if meanwhile:
         return f"while the libraries were asked, something changed: {meanwhile[0].because}"
     said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
-    try:
-        file.write(path, json.dumps(said, separators=(",", ":")).encode())
-    except (file.Untrusted, OSError, ValueError) as problem:
-        return f"`{path}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
+    discovery = json.dumps(said, separators=(",", ":")).encode()
+    for place, content in ((path, discovery), (proposals.beside(path), proposals.text(devices))):
+        try:
+            file.write(place, content)
+        except (file.Untrusted, OSError, ValueError) as problem:
+            return f"`{place}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
     return None
 
 
@@ -91,6 +95,7 @@ def forget(path: str | None = None) -> None:
     path = path or file.place(os.environ)
     if path is not None:
         file.remove(path)
+        file.remove(proposals.beside(path))
 
 
 def _document(path: str) -> dict[str, Any]:

@@ -239,3 +239,52 @@ def test_a_damaged_binding_is_told_with_its_error(tmp_path: Path) -> None:
     assert failed is not None
     assert failed["status"] == "not_loadable"
     assert "KeyError: 'libnvidia'" in failed["message"]
+
+
+DOING = {"busy": 37, "memory_busy": 12, "heat": 61, "watts": 215.5, "limit": 450, "clock": 2520, "memory_clock": 10501}
+
+
+def doing(*lines: str, **keys: object) -> dict[str, Any]:
+    """What a child that stays is told of one card; by hand, so that it ends with its request."""
+    card = described(name="NVIDIA H100", uuid=FIRST, pci="0000:01:00.0", **keys)
+    asked = request(nvml_driver(), "nvml", paths=[BINDING], repeat=True)
+    (device,) = talk(asked, {"FAKE_NVML": script(card, *lines)}, mark=False).devices
+    return device
+
+
+def test_a_child_that_stays_is_told_what_a_card_is_doing() -> None:
+    activity = doing(**DOING, held_back="0x1ff", processes="99:300,7:none,4711:12000")["capabilities"]["activity"]
+
+    assert activity["throttle_reasons"][0] == "application_clocks"
+    assert len(activity["throttle_reasons"]) == 8
+    assert [(each["pid"], each["used_memory_bytes"]) for each in activity["processes"]] == [
+        (7, None),
+        (99, 300 << 20),
+        (4711, 12000 << 20),
+    ]
+    assert (activity["utilization_percent"], activity["power_watts"], activity["clock_mhz"]) == (37, 215.5, 2520)
+
+
+def test_an_idle_card_is_held_back_by_nothing_and_one_without_users_has_none() -> None:
+    activity = doing(**DOING, held_back="0x1", processes="")["capabilities"]["activity"]
+
+    assert (activity["throttle_reasons"], activity["processes"]) == ([], [])
+
+
+def test_what_a_card_cannot_tell_of_its_doing_is_unknown_and_what_fails_says_why() -> None:
+    device = doing("error nvmlDeviceGetTemperature 999", **{**DOING, "busy": 4_000_000})
+
+    activity = device["capabilities"]["activity"]
+    assert (activity["temperature_celsius"], activity["utilization_percent"], activity["processes"]) == (None, None, None)
+    assert device["problems"] == {"temperature": "NVML_ERROR_UNKNOWN (999)"}
+
+
+def test_a_lost_card_is_doing_nothing_that_is_known() -> None:
+    assert "capabilities" not in doing(lost=1)
+
+
+def test_a_child_that_answers_once_does_not_ask_what_a_card_is_doing() -> None:
+    answer = listed(described(uuid=FIRST, pci="0000:01:00.0", **DOING))
+
+    assert "activity" not in answer.devices[0]["capabilities"]
+    assert not any("Utilization" in step for step in answer.steps)

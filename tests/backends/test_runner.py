@@ -155,6 +155,7 @@ def test_other_processes_than_its_own_are_left_alone() -> None:
         (request("x", device={"number": -1}), "device"),
         (request("x", device={"number": 0, "copy": "1"}), "device"),
         (request("x", purpose="validate"), "device"),
+        (request("x", repeat="yes"), "repeat"),
         (request("x", "nvml", purpose="validate", device={"number": 0}), "nvml"),
     ],
 )
@@ -165,6 +166,33 @@ def test_a_malformed_request_is_refused_in_one_line(asked: object, word: str) ->
     assert answer.said == ""
     assert answer.stderr.count(b"\n") == 1
     assert word in answer.stderr.decode()
+
+
+def test_a_child_that_is_to_repeat_answers_once_more_for_each_line_and_loads_once() -> None:
+    with started(request(cuda_driver(), repeat=True), scripted()) as (child, _):
+        for times in (1, 2, 3):
+            wait_until(lambda times=times: child.said().count('"done"') == times, f"{times} answers")  # type: ignore[misc]
+            assert child.process.stdin is not None
+            child.process.stdin.write(b"\n")
+            child.process.stdin.flush()
+
+        assert (child.said().count('"loaded"'), child.process.poll()) == (1, None)
+        child.leave()
+        assert child.process.wait(20) is not None
+        assert child.family() == []
+
+
+def test_a_child_that_rests_or_hangs_between_two_answers_ends_with_its_parent() -> None:
+    for lines in ((), ("hang cuDeviceGetName@2",)):
+        with started(request(cuda_driver(), repeat=True), scripted(*lines)) as (child, _):
+            child.wait_for('"done"')
+            assert child.process.stdin is not None
+            child.process.stdin.write(b"\n" if lines else b"")
+            child.process.stdin.flush()
+            child.leave()
+
+            assert child.process.wait(20) is not None
+            assert child.family() == []
 
 
 def test_a_mistake_of_ours_is_a_traceback_and_no_failure_of_the_library(tmp_path: Path) -> None:

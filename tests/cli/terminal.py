@@ -19,6 +19,7 @@ SECONDS = 60
 COMPILED = tempfile.TemporaryDirectory(prefix="gpuprobe-compiled-")  # once per session, and never in the tree
 REPOSITORY = Path(__file__).parents[2]
 
+NOWHERE = "/proc/nonexistent"  # a home directory that nobody can make, root and its shells included
 INSTALLED = Path(sys.executable).with_name("gpuprobe")
 COMMAND = [str(INSTALLED)] if INSTALLED.exists() else [sys.executable, "-m", "gpuprobe"]
 
@@ -45,7 +46,7 @@ class Seen(NamedTuple):
 
 def environment(**more: str) -> dict[str, str]:
     """A user's environment in which nothing speaks of GPUs, colours or widths."""
-    plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+    plain = {"PATH": os.environ["PATH"], "HOME": NOWHERE, "LANG": "C.UTF-8", "TERM": "xterm-256color"}
     return {**plain, "PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": COMPILED.name, **more}
 
 

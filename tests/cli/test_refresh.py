@@ -207,6 +207,16 @@ def test_diff_says_what_changed_since_the_saved_discovery(cache: Path) -> None:
     assert f"nothing changed since {document['compared_with']}\n" in same.out
 
 
+def test_what_a_variable_of_the_users_hides_is_said_with_what_is_seen_without_it(cache: Path) -> None:
+    hidden = {**nvidia(cache, card(), second()), "CUDA_VISIBLE_DEVICES": "1"}
+    piped("list", **hidden)
+
+    document = refreshed(**hidden)
+
+    assert (document["discovery"]["anew"], [device["id"] for device in document["devices"]]) == (False, [B])
+    assert f"`CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})" in document["warnings"]
+
+
 def test_without_diff_nothing_is_compared(cache: Path) -> None:
     piped("list", **nvidia(cache, card()))
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_complete_run_is_saved(cache: Path, line: str) -> None:
     piped(*line.split(), **nvidia(cache, CARD))
 
     assert saved_in(cache).stat().st_mode & 0o777 == 0o600
-    assert os.listdir(cache / "gpuprobe") == ["discovery.json"]
+    assert sorted(os.listdir(cache / "gpuprobe")) == ["devices", "discovery.json"]
 
 
 @pytest.mark.parametrize("limit", ["--timeout", "--deadline"])
@@ -91,7 +92,21 @@ def test_a_run_that_finds_nothing_or_doubt_forgets_what_was_saved(cache: Path, l
 
     piped("list", **nvidia(cache, *later))
 
-    assert not saved_in(cache).exists()
+    assert os.listdir(cache / "gpuprobe") == []
+
+
+def test_what_shells_propose_is_saved_beside_it(cache: Path) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    named = boot.read_text().strip() if boot.exists() else ""
+
+    piped("list", **nvidia(cache, CARD))
+
+    proposals = cache / "gpuprobe" / "devices"
+    words = ("CUDA:0", A, "0000:01:00.0")
+    assert proposals.read_text().splitlines() == [named, *(f"{word}\tNVIDIA GeForce RTX 4090" for word in words)]
+    assert proposals.stat().st_mode & 0o777 == 0o600
+    for word in words:
+        assert piped("env", word, **nvidia(cache, CARD)).out == LINES
 
 
 def test_list_never_answers_from_it(cache: Path) -> None:
@@ -159,10 +174,23 @@ def test_env_asks_the_machine_where_a_variable_has_changed(cache: Path) -> None:
 
     plain, verbose = piped("env", **hidden), piped("env", "-v", **hidden)
 
-    assert (plain.out, plain.err) == (LINES.replace("a'", "b'"), "")
-    assert verbose.err == (
-        "note: the saved discovery no longer fits: the variable `CUDA_VISIBLE_DEVICES` is new; the machine is asked anew\n"
-    )
+    hides = f"Note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
+    assert (plain.out, plain.err) == (LINES.replace("a'", "b'"), hides)
+    unfit = "note: the saved discovery no longer fits: the variable `CUDA_VISIBLE_DEVICES` is new"
+    assert verbose.err == f"{unfit}; the machine is asked anew\n{hides}"
+
+
+def test_env_says_what_a_variable_of_the_users_hides_also_from_what_is_saved(cache: Path) -> None:
+    other = described(name="NVIDIA", uuid=A.replace("a", "b"), pci="0000:02:00.0", memory=24 << 30)
+    hidden = {**nvidia(cache, CARD, other), "CUDA_VISIBLE_DEVICES": "1"}
+    piped("list", **hidden)
+
+    lost = {**hidden, "FAKE_CUDA": "crash cuInit"}
+    saved, quiet, named = (piped("env", *more, **lost) for more in ((), ("-q",), ("CUDA:0",)))
+
+    assert saved.err == f"Note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
+    assert {saved.out, quiet.out, named.out} == {LINES.replace("a'", "b'")}
+    assert (quiet.err, named.err) == ("", "")
 
 
 DAMAGED = {
@@ -238,4 +266,69 @@ def test_fifty_commands_at_once_leave_a_whole_file(cache: Path) -> None:
     assert {command.returncode for command in commands} == {0}
     assert set(said) == {""}
     assert json.loads(saved_in(cache).read_text())["kind"] == "gpuprobe saved discovery"
-    assert os.listdir(cache / "gpuprobe") == ["discovery.json"]
+    assert sorted(os.listdir(cache / "gpuprobe")) == ["devices", "discovery.json"]
+
+
+def truncated(file: Path) -> str:
+    file.write_bytes(file.read_bytes()[:-20])
+    return f"`{file}` is damaged: "
+
+
+def a_link(file: Path) -> str:
+    file.rename(file.with_name("elsewhere.json"))
+    file.symlink_to(file.with_name("elsewhere.json"))
+    return f"`{file}` is not used: it is a symbolic link"
+
+
+def writable_by_others(file: Path) -> str:
+    file.chmod(0o666)
+    return f"`{file}` is not used: other accounts may write it"
+
+
+def of_a_later_version(file: Path) -> str:
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps({**said, "schema_version": 2}))
+    return f"`{file}` is of version 2, and this gpuprobe reads version 1"
+
+
+def of_another_program(file: Path) -> str:
+    file.write_text('{"kind": "something else"}')
+    return f"`{file}` is not a saved discovery"
+
+
+def a_directory(file: Path) -> str:
+    file.unlink()
+    file.mkdir()
+    return f"`{file}` is not used: it is not a regular file"
+
+
+SPOILT = [truncated, a_link, writable_by_others, of_a_later_version, of_another_program, a_directory]
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
+def test_a_spoilt_file_is_named_and_the_answer_is_right(cache: Path, spoil: Callable[[Path], str]) -> None:
+    piped("list", **nvidia(cache, CARD))
+    message = spoil(saved_in(cache))
+
+    chosen = piped("env", **nvidia(cache, CARD))
+    refreshed = checked("refresh", piped("refresh", "--json", **nvidia(cache, CARD)).out)
+
+    assert chosen.out == LINES
+    assert chosen.err.startswith(f"note: {message}")
+    assert refreshed["discovery"]["because"].startswith(message)
+    assert [device["id"] for device in refreshed["devices"]] == [A]
+
+
+def test_a_file_in_a_directory_that_may_only_be_read_answers_and_is_not_replaced(cache: Path) -> None:
+    piped("list", **nvidia(cache, CARD))
+    before = saved_in(cache).read_bytes()
+    saved_in(cache).chmod(0o400)
+    saved_in(cache).parent.chmod(0o500)
+    try:
+        chosen = piped("env", **nvidia(cache, "crash cuInit"))
+        again = piped("list", **nvidia(cache, CARD))
+    finally:
+        saved_in(cache).parent.chmod(0o700)
+
+    assert (chosen.out, chosen.err, again.code) == (LINES, "", 0)
+    assert os.geteuid() == 0 or saved_in(cache).read_bytes() == before

@@ -68,7 +68,7 @@ def test_only_its_owner_may_read_it_whatever_the_umask(path: str) -> None:
 
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
-    assert os.listdir(os.path.dirname(path)) == ["discovery.json"]
+    assert sorted(os.listdir(os.path.dirname(path))) == ["devices", "discovery.json"]
 
 
 @pytest.mark.parametrize(
@@ -433,4 +433,4 @@ def test_fifty_commands_at_once_leave_a_whole_file_and_read_whole_files(path: st
     assert {writer.exitcode for writer in writers} == {0}
     assert problems <= {None, saved.Problem("none", "no discovery is saved")}
     assert saved.load(a_machine(), path, NOW).problem is None
-    assert os.listdir(os.path.dirname(path)) == ["discovery.json"]
+    assert sorted(os.listdir(os.path.dirname(path))) == ["devices", "discovery.json"]

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from gpuprobe.render.grammar import Command, Option, Program, Takes
 from gpuprobe.render.shell import quoted
+from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.saved.proposals import NAME
 
 TEMPLATE = r"""# bash completion for @NAME@. Written by `python -m gpuprobe.manual write`; changes here are lost.
 
@@ -29,17 +31,35 @@ _@NAME@_words() {  # sets `words` to the words up to the cursor, `cur` to the la
 }
 
 _@NAME@_offer() {  # those of the given words that begin with `cur`, in any case, behind what bash wants kept
-    local word
+    local word broken=''
+    [[ $COMP_WORDBREAKS == *:* && $cur == *:* ]] && broken=${cur%:*}:
     shopt -q nocasematch && local was=-s || local was=-u
     shopt -s nocasematch
     for word; do
-        [[ $word == "$cur"* ]] && COMPREPLY+=("$kept$word")
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$kept${word:${#broken}}")
     done
     shopt "$was" nocasematch
 }
 
 _@NAME@_offer_listed() {  # the same behind the last comma
     [[ $cur == *,* ]] && kept+=${cur%,*}, cur=${cur##*,}
+    _@NAME@_offer "$@"
+}
+
+_@NAME@_offer_devices() {  # the same, and what the last discovery found: one's own file of this start of the machine
+    local folder=$HOME/.cache file boot='' here='' word name
+    [[ $OSTYPE == darwin* ]] && folder=$HOME/Library/Caches
+    [[ $XDG_CACHE_HOME == /* ]] && folder=$XDG_CACHE_HOME
+    file=$folder/@NAME@/@DEVICES@
+    if [[ -f $file && -O $file && ! -L $file && -r $file ]]; then
+        [[ -r @BOOT@ ]] && read -r here < @BOOT@
+        {
+            read -r boot
+            while [[ $boot == "$here" ]] && IFS=$'\t' read -r word name; do
+                [[ -z $word || $word == *[!A-Za-z0-9:.#_/-]* ]] || set -- "$@" "$word"
+            done
+        } < "$file"
+    fi
     _@NAME@_offer "$@"
 }
 
@@ -121,6 +141,8 @@ def script(program: Program) -> str:
         "@COMMANDS@": _words(command.name for command in program.commands),
         "@TAKING@": " | ".join(program.with_a_value),
         "@RUNS@\n": RUNS.replace("@THESE@", these) + "\n" if these else "",
+        "@DEVICES@": NAME,
+        "@BOOT@": BOOT_ID,
         "@NAME@": program.name,
     }
     text = TEMPLATE
@@ -138,7 +160,7 @@ def _values(program: Program) -> Iterator[tuple[str, str]]:
     found: dict[str, dict[str, Takes]] = {}
     for level in program.levels:
         for option in level.options:
-            for name in option.names if option.metavar else ():
+            for name in option.names if option.takes_a_word else ():
                 found.setdefault(name, {})[level.name] = option.takes
     for name, by_level in found.items():
         same = len(set(by_level.values())) == 1
@@ -167,7 +189,8 @@ def _arguments(program: Program) -> Iterator[tuple[str, str]]:
 def _offer(takes: Takes) -> str:
     if takes.paths:
         return f"_@NAME@_offer_paths {'dirnames' if takes.paths == 'directories' else 'default'}"
-    return f"_@NAME@_offer{'_listed' if takes.listed else ''} {_words(takes.words)}"
+    kind = "_listed" if takes.listed else "_devices" if takes.devices else ""
+    return f"_@NAME@_offer{kind} {_words(takes.words)}"
 
 
 def _words(words: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe.render.grammar import Command, Option, Program, Takes
+from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.saved.proposals import NAME
 
 TEMPLATE = r"""# fish completion for @NAME@. Written by `python -m gpuprobe.manual write`; changes here are lost.
 
@@ -39,6 +41,21 @@ function __@NAME@_argument --description 'Whether the word at the cursor is this
     set -l given (__@NAME@_given)
     test "$given[1]" = $argv[1] -a (count $given) = $argv[2]
 end
+
+function __@NAME@_devices --description 'What the last discovery found: from one\'s own file of this start of the machine'
+    set -l folder $HOME/.cache
+    test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches
+    string match -q '/*' -- "$XDG_CACHE_HOME"; and set folder $XDG_CACHE_HOME
+    set -l file $folder/@NAME@/@DEVICES@
+    test -f $file -a -O $file -a ! -L $file -a -r $file; or return
+    set -l here ''
+    test -r @BOOT@; and read here <@BOOT@
+    read -l boot <$file
+    test "$boot" = "$here"; or return
+    while read -l line
+        string match -r '^[A-Za-z0-9:.#_/-]+\t.*' -- $line
+    end <$file
+end
 @RUNS@
 complete -c @NAME@ -f
 @LINES@
@@ -65,6 +82,8 @@ def script(program: Program) -> str:
         "@LINES@": "\n".join(_lines(program)),
         "@TAKING@": " ".join(program.with_a_value),
         "@RUNS@": RUNS.rstrip("\n") if runs else "",
+        "@DEVICES@": NAME,
+        "@BOOT@": BOOT_ID,
         "@NAME@": program.name,
     }
     text = TEMPLATE
@@ -88,7 +107,7 @@ def _complete(*condition: str) -> str:
 
 def _option(option: Option) -> str:
     spelled = "".join(f" -l {name[2:]}" if name.startswith("--") else f" -s {name[1:]}" for name in option.names)
-    return f"{spelled}{_value(option.takes) if option.metavar else ''} -d {_quoted(option.summary)}"
+    return f"{spelled}{_value(option.takes) if option.takes_a_word else ''} -d {_quoted(option.summary)}"
 
 
 def _arguments(command: Command) -> Iterator[str]:
@@ -108,7 +127,7 @@ def _arguments(command: Command) -> Iterator[str]:
 def _value(takes: Takes) -> str:
     if takes.paths:
         return " -x -a '(__fish_complete_directories)'" if takes.paths == "directories" else " -r -F"
-    words = " ".join(takes.words)
+    words = " ".join((*takes.words, *(["(__@NAME@_devices)"] if takes.devices else [])))
     if takes.listed:
         return f" -x -a {_quoted(LISTED.format(words))}"
     return f" -x -a {_quoted(words)}" if words else " -x"

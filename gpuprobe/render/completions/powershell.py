@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.render.grammar import Program, Takes
+from gpuprobe.saved.proposals import NAME
 
 SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"  # all of them end a text that one of them began
 
@@ -55,6 +56,14 @@ Register-ArgumentCompleter -Native -CommandName '@NAME@' -ScriptBlock {
             [System.Management.Automation.CompletionCompleters]::CompleteFilename($typed)
             return
         }
+        if ($takes -like '* <devices>') {
+            $takes = $takes -replace ' <devices>$'
+            $file = "$env:LOCALAPPDATA\@NAME@\@DEVICES@"
+            if ($env:LOCALAPPDATA -and (Test-Path -LiteralPath $file -PathType Leaf)) {
+                Get-Content -LiteralPath $file | Select-Object -Skip 1 | ForEach-Object { ($_ -split "`t")[0] } |
+                    Where-Object { $_ -match '^[A-Za-z0-9:.#_/-]+$' } | ForEach-Object { $takes += " $_" }
+            }
+        }
         $takes -split ' ' | Where-Object { $_ -and $_ -like "$typed*" } | ForEach-Object {
             [System.Management.Automation.CompletionResult]::new("$kept$_", $_, 'ParameterValue', $_)
         }
@@ -92,6 +101,7 @@ def script(program: Program) -> str:
         "@ARGUMENTS@": _lines(_arguments(program)),
         "@TAKING@": _list(program.with_a_value),
         "@RUNNING@": _list(command.name for command in program.commands if command.runs_another),
+        "@DEVICES@": NAME,
         "@NAME@": program.name,
     }
     text = TEMPLATE
@@ -115,7 +125,8 @@ def _arguments(program: Program) -> Iterator[str]:
 
 
 def _takes(takes: Takes) -> str:
-    return _quoted(f"<{takes.paths}>" if takes.paths else " ".join(takes.words))
+    words = (*takes.words, *(["<devices>"] if takes.devices else []))
+    return _quoted(f"<{takes.paths}>" if takes.paths else " ".join(words))
 
 
 def _list(texts: Iterable[str]) -> str:

@@ -10,12 +10,31 @@ from collections.abc import Iterator
 
 from gpuprobe.render.grammar import Argument, Command, Option, Program, Takes
 from gpuprobe.render.shell import quoted
+from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.saved.proposals import NAME
 
 TEMPLATE = r"""#compdef @NAME@
 # zsh completion for @NAME@. Written by `python -m gpuprobe.manual write`; changes here are lost.
 
 _@NAME@_words() {  # the given words, in any case
     compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "$@"
+}
+
+_@NAME@_devices() {  # the same, and what the last discovery found: one's own file of this start of the machine
+    local folder=$HOME/.cache file boot here word name
+    [[ $OSTYPE == darwin* ]] && folder=$HOME/Library/Caches
+    [[ $XDG_CACHE_HOME == /* ]] && folder=$XDG_CACHE_HOME
+    file=$folder/@NAME@/@DEVICES@
+    if [[ -f $file && -O $file && ! -h $file && -r $file ]]; then
+        [[ -r @BOOT@ ]] && read -r here < @BOOT@
+        {
+            read -r boot
+            while [[ $boot == "$here" ]] && IFS=$'\t' read -r word name; do
+                [[ -z $word || $word == *[^A-Za-z0-9:.\#_/-]* ]] || set -- "$@" $word
+            done
+        } < $file
+    fi
+    _@NAME@_words "$@"
 }
 
 _@NAME@_commands() {
@@ -69,6 +88,8 @@ def script(program: Program) -> str:
         "@LEADING@": "\n".join(f"        {spec} \\" for spec in _specifications(program.leading)),
         "@BEHIND@": "\n".join(_case(command) for command in program.commands),
         "@RUNS@\n": RUNS.replace("@THESE@", these) + "\n" if these else "",
+        "@DEVICES@": NAME,
+        "@BOOT@": BOOT_ID,
         "@NAME@": program.name,
     }
     text = TEMPLATE
@@ -98,7 +119,9 @@ def _option(option: Option) -> Iterator[str]:
     excluded = "*" if option.repeatable else f"({' '.join(option.names)})"
     for name in option.names:
         joined = ("=" if name.startswith("--") else "+") if option.metavar else ""
-        value = f":{_plain(option.metavar)}:{_action(option.takes)}" if option.metavar else ""
+        value = f":{_plain(option.metavar.strip('[]'))}:{_action(option.takes)}" if option.metavar else ""
+        if option.optional:  # in the same word only: the next one may be another option
+            joined, value = f"{joined}-", f":{value}"
         yield quoted(f"{excluded}{name}{joined}[{_plain(option.summary)}]{value}")
 
 
@@ -118,4 +141,6 @@ def _action(takes: Takes) -> str:
     if not takes.words:
         return " "
     words = " ".join(takes.words)
-    return f"_sequence _@NAME@_words - {words}" if takes.listed else f"_@NAME@_words {words}"
+    if takes.listed:
+        return f"_sequence _@NAME@_words - {words}"
+    return f"_@NAME@_{'devices' if takes.devices else 'words'} {words}"

@@ -1,0 +1,42 @@
+"""What a shell proposes for a DEVICE at a TAB: a small text beside the saved discovery, which its script reads by itself.
+
+The first line names the start of the machine that it was written in (empty where the system has no such name), each further
+one a selector and, behind a tab, the device's name. Scripts take it only where it is the user's own and of this start.
+"""
+
+# ruff: noqa: PTH118, PTH120
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from gpuprobe.model import Device
+from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.strings import printable
+from gpuprobe.survey.tree import Tree
+
+NAME = "devices"
+# What no shell gives a meaning to within a word: the scripts leave out whatever else stands in the file.
+PLAIN = re.compile(r"[A-Za-z0-9:.#_/-]+")
+
+
+def text(devices: Iterable[Device], root: str = "/") -> bytes:
+    """The whole file for these devices of this machine."""
+    lines = [Tree(root).line(BOOT_ID) or "", *_lines(devices)]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def beside(discovery: str) -> str:
+    """Where it lies, by the path of the saved discovery."""
+    return os.path.join(os.path.dirname(discovery), NAME)
+
+
+def _lines(devices: Iterable[Device]) -> Iterator[str]:
+    for device in devices:
+        numbered = f"{device.library}:{device.ordinal}".replace(" ", "-") if device.ordinal is not None else None
+        name = printable(device.name or "").encode("ascii", "replace").decode()
+        for word in dict.fromkeys((numbered, device.id, device.pci_id)):
+            if word is not None and PLAIN.fullmatch(word):
+                yield f"{word}\t{name}"

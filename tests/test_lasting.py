@@ -1,0 +1,199 @@
+"""Children that stay: one answers reading after reading, and one that dies, hangs, lies or sticks is dealt with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gpuprobe.model import Outcome, Probe, Purpose, Status
+from gpuprobe.probing import ending
+from gpuprobe.probing.lasting import LastingChildren, Lost
+from tests.doubles import described, nvml_driver, script
+from tests.test_children import wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
+
+CARD = described(name="RTX 4090", uuid="GPU-00000000-0000-0000-0000-00000000000a", pci="0000:01:00.0", memory=24 << 30)
+PROBE = Probe("NVML", Purpose.LIST)
+Ask = Callable[..., Outcome]
+
+
+class Watched:
+    def __init__(self, children: LastingChildren, paths: list[str]) -> None:
+        self.children, self._paths = children, paths
+
+    def ask(self, seconds: float = 20.0, probe: Probe = PROBE, **more: object) -> Outcome:
+        request = {"backend": "nvml", "purpose": "list", "candidates": ["libnvidia-ml.so.1"], "paths": self._paths, **more}
+        self.children.start(probe, request, seconds)
+        outcome = self.children.next()
+        assert outcome is not None
+        return outcome
+
+
+@pytest.fixture
+def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Watched]]:
+    """watching(*lines): a driver that acts by these lines, and children that ask it."""
+    made: list[LastingChildren] = []
+
+    def watch(*lines: str) -> Watched:
+        from gpuprobe.probing.asking import binding_path
+
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_driver().parent))
+        monkeypatch.setenv("FAKE_NVML", script(CARD, *lines))
+        made.append(LastingChildren(os.environ))
+        return Watched(made[-1], [binding_path("pynvml") or ""])
+
+    yield watch
+    for children in made:
+        children.close()
+
+
+def test_the_second_answer_comes_from_the_child_that_gave_the_first(watching: Callable[..., Watched]) -> None:
+    watched = watching()
+
+    first, children, second = watched.ask(), watched.children.process_ids, watched.ask()
+
+    assert (first.status, second.status) == (Status.OK, Status.OK)
+    assert first.devices == second.devices
+    assert (watched.children.process_ids, len(children)) == (children, 1)
+    assert (second.library_path, second.survivors, watched.children.lost()) == (first.library_path, (), ())
+
+
+def test_one_that_was_killed_at_rest_is_replaced_before_the_next_answer(watching: Callable[..., Watched]) -> None:
+    watched = watching()
+    watched.ask()
+    (killed,) = watched.children.process_ids
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: ending.state_of(killed) in (None, "Z"))
+
+    assert watched.ask().status is Status.OK
+    assert watched.children.lost() == (Lost(PROBE, killed, None, -signal.SIGKILL),)
+    assert killed not in watched.children.process_ids
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "status"),
+    [
+        ("crash nvmlDeviceGetName@2", Status.CRASHED),
+        ("exit nvmlDeviceGetName@2 0", Status.EXITED),
+        ("hang nvmlDeviceGetName@2", Status.TIMED_OUT),
+        ("stop nvmlDeviceGetName@2", Status.TIMED_OUT),
+        ("rubbish nvmlDeviceGetName@2", Status.UNREADABLE),
+    ],
+)
+def test_one_that_fails_at_its_second_answer_is_replaced(
+    watching: Callable[..., Watched], misdeed: str, status: Status
+) -> None:
+    watched = watching(misdeed)
+    watched.ask()
+    (first,) = watched.children.process_ids
+
+    failed, again = watched.ask(1.0), watched.ask()
+
+    assert (failed.status, again.status) == (status, Status.OK)
+    (lost,) = watched.children.lost()
+    assert (lost.process, lost.outcome) == (first, failed)
+    wait_for(lambda: ending.state_of(first) in (None, "Z"))
+
+
+def test_a_library_that_says_no_is_asked_by_a_new_child_and_nobody_is_lost_to_a_fault(watching: Callable[..., Watched]) -> None:
+    watched = watching("error nvmlInitWithFlags@2 9")
+
+    assert [watched.ask().status for _ in range(3)] == [Status.OK, Status.INIT_FAILED, Status.OK]
+
+
+def test_noise_between_and_during_answers_reaches_no_answer(watching: Callable[..., Watched]) -> None:
+    watched = watching("print nvmlDeviceGetName 100000", "say nvmlDeviceGetUUID hello")
+
+    outcomes = [watched.ask() for _ in range(5)]
+
+    assert {outcome.status for outcome in outcomes} == {Status.OK}
+    assert {len(outcome.stderr) for outcome in outcomes} == {200006}
+
+
+def test_another_question_for_the_same_probe_ends_the_child_that_answered_the_old_one(watching: Callable[..., Watched]) -> None:
+    watched = watching()
+    watched.ask()
+    (first,) = watched.children.process_ids
+
+    assert watched.ask(device=None, candidates=[str(nvml_driver())]).status is Status.OK
+    assert first not in watched.children.process_ids
+    assert ending.state_of(first) in (None, "Z")
+
+
+def test_one_that_cannot_be_ended_is_not_joined_by_another(
+    watching: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is stuck in the kernel: killing it does nothing."""
+    watched = watching("hang nvmlDeviceGetName@2")
+    watched.ask()
+    (first,) = watched.children.process_ids
+    with monkeypatch.context() as powerless:
+        powerless.setattr(ending, "kill", lambda process_id, mark: None)
+        powerless.setattr(ending, "kill_marked", lambda mark: ())
+        stuck, after = watched.ask(0.5), watched.ask()
+
+    assert (stuck.status, stuck.survivors) == (Status.ABANDONED, (first,))
+    assert (after.status, after.message) == (
+        Status.SKIPPED,
+        f"not asked: process {first}, which was asked before, cannot be ended",
+    )
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: ending.state_of(first) in (None, "Z"))
+    assert watched.ask().status is Status.OK
+
+
+def test_five_hundred_readings_cost_no_memory(tmp_path: Path) -> None:
+    """In a process of its own, with the collector on as `--watch` has it: what is kept per reading would be seen."""
+    program = (
+        "import gc, os, resource, sys\n"
+        "from gpuprobe.judging.rules import judge\n"
+        "from gpuprobe.discovery import gather\n"
+        "from gpuprobe.model import Wanted\n"
+        "from gpuprobe.survey.host import read_host\n"
+        "from gpuprobe.watching import Watching\n"
+        "gc.enable()\n"
+        "evidence = gather(read_host(), Wanted(libraries=('CUDA',)))\n"
+        "watching = Watching(judge(evidence, Wanted()).kept, evidence, Wanted())\n"
+        "def memory(process):\n"
+        "    lines = open(f'/proc/{process}/status').read().splitlines()\n"
+        "    return int(next(line for line in lines if line.startswith('VmRSS')).split()[1])\n"
+        "def read(times):\n"
+        "    for _ in range(times):\n"
+        "        assert not watching.read().refreshed.figures[0].stale\n"
+        "    (child,) = watching._children.process_ids\n"
+        "    return memory('self'), memory(child)\n"
+        "print(*read(100), *read(400))\n"
+        "watching.close()\n"
+    )
+    from tests.doubles import cuda_driver
+
+    libraries = f"{cuda_driver().parent}:{nvml_driver().parent}"
+    environ = {**os.environ, "LD_LIBRARY_PATH": libraries, "FAKE_CUDA": CARD}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    ours, child, ours_later, child_later = map(int, done.stdout.split())
+    assert ours_later - ours < 1024  # KiB
+    assert child_later - child < 1024
+
+
+def test_a_pause_between_two_readings_needs_no_processor(watching: Callable[..., Watched]) -> None:
+    watched = watching()
+    watched.ask()
+    before = time.process_time()
+    (killed,) = watched.children.process_ids
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: ending.state_of(killed) in (None, "Z"))
+    other = Probe("NVML", Purpose.UNFILTERED)
+
+    assert watched.ask(probe=other).status is Status.OK
+    assert time.process_time() - before < 1.0

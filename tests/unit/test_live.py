@@ -1,0 +1,162 @@
+"""The live view: it fits every width, whatever the figures are, and nothing in it moves or is guessed."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from gpuprobe.judging.figures import Activity, Figure, Silence, User, activity_from
+from gpuprobe.model import GiB
+from gpuprobe.render.live import live_table, share_of, sparkline
+from gpuprobe.render.screen import Screen
+from tests.records import a_device
+
+NOW, BEFORE = "2026-11-21T09:01:00Z", "2026-11-21T09:00:00Z"
+BUSY = Activity(
+    utilization=37,
+    temperature=61,
+    power=215.4,
+    power_limit=450.0,
+    clock=2520,
+    throttle_reasons=("software_power_cap", "hardware_thermal"),
+    users=(User(1, GiB, "small"), User(2, None), User(3, 20 * GiB, "python3"), User(4, 2 * GiB), User(5, GiB)),
+)
+
+
+def figure(activity: Activity | None = BUSY, silence: Silence | None = None, **fields: object) -> Figure:
+    known = {"name": "NVIDIA GeForce RTX 4090", "total_memory": 24 * GiB, "free_memory": 20 * GiB, "used_memory": 4 * GiB}
+    device = a_device("CUDA", **{**known, "ordinal": 0, **fields})
+    return Figure(device, "NVML", BEFORE, silence, activity)
+
+
+def drawn(*figures: Figure, width: int = 80, history: tuple[float | None, ...] = (0.0, 0.5, None, 1.0)) -> list[str]:
+    screen = Screen(StringIO(), StringIO(), {"COLUMNS": str(width)})
+    histories = dict.fromkeys(range(len(figures)), history)
+    return screen.drawn(live_table(figures, histories, NOW, width)).splitlines()
+
+
+def test_a_history_shows_the_latest_readings_and_leaves_a_dot_where_nobody_told() -> None:
+    assert sparkline((0.0, 0.13, 0.5, None, 0.99, 1.0), 10) == "▁▂▅·██"
+    assert sparkline((0.0, 0.5, 1.0), 2) == "▅█"
+    assert sparkline((0.5,), 0) == ""
+
+
+def test_a_history_is_of_how_busy_a_device_is_and_else_of_its_memory() -> None:
+    assert share_of(figure()) == 0.37
+    assert share_of(figure(activity=None)) == pytest.approx(4 / 24)
+    assert share_of(figure(silence=Silence("why"))) is None
+    assert share_of(figure(activity=None, used_memory=None)) is None
+    assert share_of(figure(activity=None, total_memory=0)) is None
+
+
+def test_a_wide_terminal_has_a_line_for_each_device_and_a_narrow_one_two() -> None:
+    wide, folded = drawn(figure(), width=160), drawn(figure(), width=80)
+
+    assert wide[0].split() == ["DEVICE", "NAME", "MEMORY", "BUSY", "HEAT", "POWER", "CLOCK", "LATELY"]
+    assert wide[1].split("  ")[0] == "CUDA:0"
+    assert wide[1].endswith(" 4.0 of 24.0 GiB   37 %   61 °C  215 of 450 W  2520 MHz  busy ▁▅·█")
+    assert folded[0].split() == ["DEVICE", "NAME", "MEMORY", "BUSY", "HEAT", "POWER"]
+    assert folded[2].split() == ["busy", "▁▅·█", "██░░░░░░░░", "2520", "MHz"]
+
+
+def test_below_sixty_columns_a_device_is_a_block() -> None:
+    assert drawn(figure(), width=50)[:4] == [
+        "CUDA:0  NVIDIA GeForce RTX 4090",
+        "  4.0 of 24.0 GiB ██░░░░░░░░",
+        "  37 % busy, 61 °C, 215 of 450 W, 2520 MHz",
+        "  busy ▁▅·█",
+    ]
+
+
+def test_what_nobody_tells_has_no_column_and_beside_a_card_that_tells_it_is_a_dash() -> None:
+    alone, beside = drawn(figure(activity=None)), drawn(figure(activity=None), figure(), width=160)
+
+    assert alone[0].split() == ["DEVICE", "NAME", "MEMORY", "LATELY"]
+    assert "-" in beside[1] and "memory ▁▅·█" in beside[1]
+    assert not any(" 0 " in line for line in beside)
+
+
+def test_what_holds_a_card_back_who_uses_it_and_why_a_figure_is_old_stand_under_it() -> None:
+    below = [line.strip() for line in drawn(figure(silence=Silence("NVML: it hung")), width=160)[2:]]
+
+    assert below == [
+        "stale, told 1 minute ago: NVML: it hung",
+        "held back by: software power cap, hardware thermal",
+        "used by python3 (3) 20.0 GiB, process 4 2.0 GiB, small (1) 1.0 GiB and 2 more",
+    ]
+
+
+def test_figures_that_change_move_nothing() -> None:
+    def places(used: int, busy: int) -> list[int]:
+        activity = BUSY._replace(utilization=busy, temperature=busy, power=float(busy), clock=busy)
+        line = drawn(figure(activity, used_memory=used * GiB), width=160, history=())[1]
+        return [line.index(mark) for mark in (" of 24.0 GiB", " %", " °C", " W", " MHz", "busy")]
+
+    assert places(4, 9) == places(23, 100)
+
+
+_NUMBERS = st.none() | st.integers(0, 2**62)
+_USERS = st.builds(User, st.integers(1, 2**31), _NUMBERS, st.none() | st.text(max_size=20))
+_ACTIVITIES = st.none() | st.builds(
+    Activity,
+    utilization=st.none() | st.integers(0, 100),
+    temperature=_NUMBERS,
+    power=st.none() | st.floats(0, 1e6),
+    power_limit=st.none() | st.floats(0, 1e6),
+    clock=_NUMBERS,
+    throttle_reasons=st.none() | st.lists(st.text(max_size=30)).map(tuple),
+    users=st.none() | st.lists(_USERS, max_size=9).map(tuple),
+)
+_FIGURES = st.builds(
+    figure,
+    _ACTIVITIES,
+    st.none() | st.builds(Silence, st.text(max_size=40)),
+    name=st.none() | st.text(max_size=60),
+    total_memory=_NUMBERS,
+    free_memory=_NUMBERS,
+    used_memory=_NUMBERS,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_FIGURES, max_size=4), st.integers(20, 220), st.lists(st.none() | st.floats(0, 1), max_size=300).map(tuple))
+def test_whatever_is_told_fits_the_width_and_controls_nothing(
+    figures: list[Figure], width: int, history: tuple[float | None, ...]
+) -> None:
+    lines = drawn(*figures, width=width, history=history)
+
+    assert all(cell_len(line) <= width for line in lines)
+    assert all(line.isprintable() for line in lines)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["pid", "used_memory_bytes", "name"]), inner),
+    max_leaves=20,
+)
+_KEYS = (
+    *("utilization_percent", "memory_utilization_percent", "temperature_celsius", "power_watts", "power_limit_watts"),
+    *("clock_mhz", "memory_clock_mhz", "throttle_reasons", "processes"),
+)
+
+
+@given(_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(_KEYS, _JSON)))
+def test_what_has_not_the_right_shape_in_a_childs_answer_is_unknown(said: object) -> None:
+    activity = activity_from(said)
+
+    assert (activity is None) == (not isinstance(said, dict))
+    for value in activity or ():
+        assert value is None or isinstance(value, tuple) or value >= 0
+
+
+def test_a_process_without_a_number_is_none() -> None:
+    said = {"processes": [{"pid": 7, "used_memory_bytes": 5}, {"pid": 0}, {"pid": "9"}, "rubbish", {"used_memory_bytes": 3}]}
+
+    activity = activity_from(said)
+
+    assert activity is not None
+    assert activity.users == (User(7, 5),)
