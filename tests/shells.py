@@ -21,7 +21,7 @@ class Shell(NamedTuple):
 
     def run(self, script: str, folder: Path | str = "/", **environ: str) -> subprocess.CompletedProcess[bytes]:
         program = shutil.which(self.name) or missing(f"`{self.name}`")
-        plain = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+        plain = {"PATH": "/usr/bin:/bin", "HOME": "/proc/nonexistent", "LANG": "C.UTF-8"}
         with tempfile.NamedTemporaryFile("w") as file:  # and not by `-c`, in which tcsh goes on after `exit`
             file.write(f"{script}\n")
             file.flush()

@@ -17,7 +17,7 @@ import typer
 from gpuprobe.command import tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
-from gpuprobe.render.grammar import Command, Help, Option, Program, Takes
+from gpuprobe.render.grammar import Command, Help, Option, Program
 from gpuprobe.saved.proposals import text
 from tests.interactive import PROMPT, Shell, running
 from tests.records import a_device

@@ -71,7 +71,7 @@ def validate_text(
     asked: Asked,
     *,
     width: int,
-    notes: Iterable[str],
+    notes: Sequence[str],
     seconds: float | None,
 ) -> Iterator[RenderableType]:
     """`seconds`: how long everything took; None: a capture was judged."""

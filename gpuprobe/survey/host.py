@@ -67,6 +67,7 @@ def read_host(
     environ: Mapping[str, str] | None = None,
     platform: str | None = None,
     machine: str | None = None,
+    *,
     lib_dirs: Sequence[str] = (),
     software: bool = True,
 ) -> Host:

@@ -1,24 +1,16 @@
-"""ROCm's ladder on doubles of HIP, hiprtc and rocBLAS that hold real memory and compute; AMD's own compiler on our kernel."""
+"""ROCm's ladder on doubles of HIP, hiprtc and rocBLAS that hold real memory and compute."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gpuprobe.backends import known_kernel, rocm_results
-from tests.backends.talk import Talk, request, talk
+from tests.backends.rocm_talk import CARD, FIRST, failure, figures, proved
 from tests.backends.vulkan_talk import ENDINGS
-from tests.doubles import described, hip_runtime, rocm_install, rocm_with_a_compiler, script
+from tests.doubles import described, hip_runtime, rocm_install
 
-CARD = "8b5ac29c9e8f1a2b"
 SWITCHES = "gfx942:sramecc+:xnack-"
-FIRST = described(name="Radeon", uuid=CARD, gfx="gfx1100", pci="0000:03:00.0", memory=24 << 30, free=20 << 30)
 SECOND = described(name="Graphics", gfx="gfx1036", pci="0000:0e:00.0", memory=8 << 30)
-ALONE = {"uuid": f"GPU-{CARD}", "number": 0, "copy": 0, "alone": True}
 SEEN_ALONE = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
 RUNGS = ["load", "init", "list", "context", "allocate", "copy", "kernel", "blas", "bandwidth"]
 # Where each call is first made.
@@ -36,33 +28,6 @@ IN_RUNG = {
     "hipMemcpyAsync": "bandwidth",
     "hipStreamSynchronize": "bandwidth",
 }
-COMPILING = ("hiprtcCreateProgram", "hiprtcCompileProgram", "hiprtcGetCodeSize", "hiprtcGetCode", "hiprtcDestroyProgram")
-
-
-def proved(
-    *lines: str,
-    library: Path | None = None,
-    device: dict[str, Any] = ALONE,
-    until: str | None = None,
-    toolkits: tuple[str, ...] = (),
-    rocblas: str = "",
-    compiler: str = "",
-    **environ: str,
-) -> Talk:
-    more = {"purpose": "prove", "device": device, "until": until, "toolkits": list(toolkits)}
-    asked = request(library or rocm_with_a_compiler(), "rocm", **more)
-    scripts = {"FAKE_HIP": script(*(lines or (FIRST,))), "FAKE_ROCBLAS": rocblas, "FAKE_HIPRTC": compiler}
-    return talk(asked, {**scripts, **environ})
-
-
-def failure(answer: Talk) -> dict[str, Any]:
-    assert answer.failed is not None
-    assert "failed" in answer.lines[-1]
-    return answer.failed
-
-
-def figures(answer: Talk) -> dict[str, Any]:
-    return {name: value for each in answer.all("figures") for name, value in each.items()}
 
 
 @pytest.mark.parametrize("gfx", ["gfx1100", SWITCHES])
@@ -220,56 +185,6 @@ def test_memory_that_the_card_fills_wrongly_is_a_wrong_result() -> None:
     assert (failed["wrong"]["different"], failed["wrong"]["first"][0]["index"]) == (1, 77777 // 4)
 
 
-def test_a_compiler_inside_the_runtime_serves_as_well() -> None:
-    answer = proved(FIRST, library=hip_runtime("OLD_LAYOUT", "WITH_HIPRTC"), until="kernel")
-
-    assert answer.all("passed") == [{"depth": "kernel"}]
-    assert "hiprtcCompileProgram" in answer.steps
-
-
-@pytest.mark.parametrize("version", [50221153, 60342134, 70110000])
-def test_only_the_compiler_of_the_same_release_is_looked_for(version: int) -> None:
-    steps = proved(FIRST, f"version {version}", library=hip_runtime()).steps
-
-    assert [step for step in steps if "hiprtc" in step] == [f"load libhiprtc.so.{version // 10**7}"]
-
-
-@pytest.mark.parametrize("function", COMPILING)
-def test_a_compiler_that_fails_says_nothing_against_the_card(function: str) -> None:
-    answer = proved(compiler=f"error {function} 11")
-
-    (told,) = answer.all("not_possible")
-    assert (told["code"], told["name"]) == (11, "HIPRTC_ERROR_INTERNAL_ERROR")
-    assert f"`{function}`" in told["because"]
-    assert answer.is_done
-
-
-def test_a_compiler_that_refuses_is_quoted() -> None:
-    answer = proved(compiler=script("targets gfx900", "log error: unknown target CPU 'gfx1100'"))
-
-    (told,) = answer.all("not_possible")
-    assert told["name"] == "HIPRTC_ERROR_COMPILATION"
-    assert "it says: error: unknown target CPU 'gfx1100'" in told["because"]
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [("log",), ("error hiprtcGetProgramLog 4", "log x"), ("error hiprtcGetProgramLogSize 4",), ("log_size 9999999999",)],
-)
-def test_a_compiler_that_refuses_without_a_word_is_told_without_one(lines: tuple[str, ...]) -> None:
-    answer = proved(compiler=script("targets gfx900", *lines))
-
-    (told,) = answer.all("not_possible")
-    assert "it says" not in told["because"]
-    assert answer.is_done
-
-
-def test_code_without_a_byte_is_none() -> None:
-    (told,) = proved(compiler="bytes 0").all("not_possible")
-
-    assert "no bytes" in told["because"]
-
-
 def test_less_memory_than_is_needed_is_refused_before_anything_is_taken() -> None:
     answer = proved(described(uuid=CARD, free=7 << 20))
 
@@ -301,26 +216,3 @@ def test_a_runtime_that_dies_names_its_rung_and_its_step(function: str, rung: st
     answer = proved(FIRST, verb.format(function))
 
     assert (answer.exit_code, answer.all("rung")[-1], answer.steps[-1]) == (ending, rung, function)
-
-
-@pytest.mark.parametrize("gfx", ["gfx900", "gfx90a:sramecc+:xnack-", "gfx1030"])
-def test_amd_s_own_compiler_takes_the_kernel(gfx: str) -> None:
-    """Debian's HIP 5.2 has hiprtc inside, which needs no card."""
-    library = "libamdhip64.so.5"
-    program = f"""
-import ctypes, sys
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from gpuprobe.backends import hiprtc
-try:
-    library = ctypes.CDLL({library!r})
-except OSError:
-    sys.exit(77)
-code = hiprtc.compiled(hiprtc.found(library, print, "5.2.21153"), print, {gfx!r})
-print("code", code[:4] == b"\\x7fELF", b"probe.kd" in code)
-"""
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    if answer.returncode == 77:
-        pytest.skip(f"no `{library}` here (`libamdhip64-5`)")
-
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.splitlines()[-1] == "code True True"
