@@ -89,7 +89,7 @@ def _saved(asked: Asked, wanted: Wanted) -> Evidence | None:
     from gpuprobe.command.remembering import recalled
     from gpuprobe.survey.host import read_host
 
-    host = read_host()
+    host = read_host(software=False)
     refuse_an_unmatched_choice(host)
     return recalled(asked, wanted, host)
 

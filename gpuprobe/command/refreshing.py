@@ -49,7 +49,7 @@ def answer_of(asked: Asked) -> Refreshment:
     from gpuprobe import saved
     from gpuprobe.survey.host import read_host
 
-    host = read_host()
+    host = read_host(software=False)
     refuse_an_unmatched_choice(host)
     found = saved.load(host)
     why = _why_anew(found, wanted)

@@ -27,7 +27,7 @@ def remember(asked: Asked, inventory: Inventory) -> str | None:
         return None
     from gpuprobe.survey.host import read_host
 
-    problem = saved.save(inventory.evidence, read_host())
+    problem = saved.save(inventory.evidence, read_host(software=False))
     if problem and asked.verbose:
         asked.screen.complain(f"note: the discovery was not saved: {problem}")
     return problem

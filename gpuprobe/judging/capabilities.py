@@ -22,6 +22,20 @@ def capabilities(device: Device) -> Json:
         "memory_bytes_per_second": bandwidth.of_memory(device.capabilities),
         "architecture": name,
         "architecture_source": source,
+        **_data_types(device),
+    }
+
+
+def _data_types(device: Device) -> Json:
+    """Of each type whether the device has instructions for it; null where no row speaks of it, as of every AMD card."""
+    rows = knowledge.data_types()
+    row = next((row for row in rows if row.compute == compute_string(device)), None)
+    if row is None:
+        return {"data_types": None, "data_types_source": None}
+    every = dict.fromkeys(name for each in rows for name in each.types)
+    return {
+        "data_types": {name: name in row.types for name in every},
+        "data_types_source": f"{row.source} ({row.checked})",
     }
 
 

@@ -52,15 +52,16 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
     code = architecture.of_device(device, found.architectures)
     if code.answer == UNSUPPORTED:
         return code._replace(because=f"{code.because}{_other_wheel(device, found)}")
+    return _both(code, driver)
+
+
+def _both(code: Fit, driver: Fit) -> Fit:
+    """The answer where code needs a driver too."""
+    if driver.answer == NATIVE or code.answer == UNSUPPORTED:
+        return code
     if code.by_compiler and driver.answer == COMPATIBLE:
         # Error 222: minor-version compatibility does not cover the compilation of newer PTX.
         return Fit(UNSUPPORTED, f"{code.because}, and that it does not: {driver.because}", driver.source)
-    return _worse(code, driver)
-
-
-def _worse(code: Fit, driver: Fit) -> Fit:
-    if driver.answer == NATIVE:
-        return code
     if driver.answer == UNSUPPORTED:
         return driver
     answer = max(code.answer, driver.answer, key=_FROM_BEST.index)
@@ -152,9 +153,33 @@ def _builds(device: Device, evidence: Evidence) -> Iterator[Compatibility]:
         if mine and probe.build not in seen:
             seen.add(probe.build)
             said = _architectures(outcome)
-            fit = architecture.of_build(device, probe.build, said, evidence.host.platform)
+            fit = _build_fit(device, probe.build, said, evidence.host)
             path = outcome.library_path or probe.build
             yield Compatibility(FoundSoftware(probe.build, path, BUILD, probe.library, architectures=said), fit)
+
+
+def _build_fit(device: Device, name: str, said: tuple[str, ...], host: Host) -> Fit:
+    """By its architectures; and for one whose toolkit a row names, by the card's driver."""
+    code = architecture.of_build(device, name, said, host.platform)
+    row = architecture.row_of(name, host.platform)
+    if row is None or row.toolkit is None or NVIDIA not in library_named(device.library).vendors:
+        return code
+    return _unreadable(device, row.toolkit) or _both(code, of_driver(device, row.toolkit, host))
+
+
+def _unreadable(device: Device, toolkit: str) -> Fit | None:
+    """A driver that is too old for how Ollama packs its code, though it would run it. Where something is unknown: None."""
+    version, driver = _version(toolkit), _version(device.kernel_version)
+    major, minor = device.compute_major, device.compute_minor
+    if version is None or driver is None:
+        return None
+    for row in reversed(knowledge.packings()):
+        since, below = _version(row.toolkit) or (), _version(row.below)
+        older = below is None or (major is not None and minor is not None and (major, minor) < below)
+        if since[:1] == version[:1] and since <= version and older and driver < (_version(row.driver) or ()):
+            because = f"driver {device.kernel_version} cannot read how this build packs its code: it needs {row.driver}"
+            return Fit(UNSUPPORTED, because, f"{row.source} ({row.checked})")
+    return None
 
 
 def _architectures(outcome: Outcome) -> tuple[str, ...]:

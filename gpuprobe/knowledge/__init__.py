@@ -42,6 +42,15 @@ class Capability(NamedTuple):
     tegra: bool = False
 
 
+class DataTypes(NamedTuple):
+    """The types of numbers that a compute capability has instructions for; of those named in any row it lacks the others."""
+
+    compute: str
+    types: tuple[str, ...]
+    source: str
+    checked: date
+
+
 class Wheel(NamedTuple):
     """Where torch's wheels with code for an architecture are."""
 
@@ -61,6 +70,16 @@ class Target(NamedTuple):
     checked: date
     override: str | None = None
     caution: str | None = None
+
+
+class Packing(NamedTuple):
+    """The lowest driver that reads builds of this toolkit or a newer one of its major version."""
+
+    toolkit: str
+    driver: str
+    source: str
+    checked: date
+    below: str | None = None
 
 
 class Build(NamedTuple):
@@ -90,6 +109,11 @@ def capabilities() -> tuple[Capability, ...]:
 
 
 @cache
+def data_types() -> tuple[DataTypes, ...]:
+    return _rows(DataTypes, "cuda", "data_types")
+
+
+@cache
 def wheels() -> tuple[Wheel, ...]:
     return _rows(Wheel, "cuda", "wheels")
 
@@ -97,6 +121,11 @@ def wheels() -> tuple[Wheel, ...]:
 @cache
 def targets() -> tuple[Target, ...]:
     return _rows(Target, "rocm", "targets")
+
+
+@cache
+def packings() -> tuple[Packing, ...]:
+    return _rows(Packing, "cuda", "packings")
 
 
 @cache

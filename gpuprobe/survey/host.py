@@ -67,12 +67,14 @@ def read_host(
     platform: str | None = None,
     machine: str | None = None,
     lib_dirs: Sequence[str] = (),
+    *,
+    software: bool = True,
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
     Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
-    are as in sys.platform and `uname -m`.
-    What only a system call knows (users, allowed CPUs) is always this process's own.
+    are as in sys.platform and `uname -m`. What only a system call knows (users, allowed CPUs) is always this process's own.
+    `software`: also look for toolkits and frameworks, which a saved discovery is not keyed by; a machine can have many packages.
     """
     tree = Tree(root.rstrip("/") or "/")
     environ = os.environ if environ is None else environ
@@ -100,20 +102,20 @@ def read_host(
         facts=_facts(tree, platform),
         builds=found.builds,
         empty_places=found.empty,
-        software=_software(tree, environ, machine) if platform == "linux" and _computes(functions, nodes) else None,
+        software=_software(tree, environ, machine) if software and _computes(platform, functions, nodes) else None,
     )
 
 
-def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
-    """Whether the bus or a node shows a card of NVIDIA or AMD: without one nobody asks what would compute on it."""
+def _computes(platform: str, functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
+    """Whether Linux shows a card of NVIDIA or AMD on the bus or as a node: without one nobody asks what would compute on it."""
     on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
-    return on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes)
+    return platform == "linux" and (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes))
 
 
 def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
-    from gpuprobe.survey.software import software
+    from gpuprobe.survey import software
 
-    return software(tree, environ, machine)
+    return software.software(tree, environ, machine)
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:

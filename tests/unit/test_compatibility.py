@@ -182,6 +182,34 @@ def test_the_builds_of_programs_are_compared_by_what_they_say_or_by_their_row() 
     assert [each.fit.source is None for each in answers] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("build", "driver", "compute", "expected"),
+    [
+        ("cuda_v12", "535.54.03", (8, 9), "550"),
+        ("cuda_v12", "550.54.14", (8, 9), "compatible"),  # with machine code alone
+        ("cuda_v12", "560.28.03", (6, 1), "570"),
+        ("cuda_v12", "570.26", (6, 1), "native"),
+        ("cuda_v12", "470.223.02", (8, 9), "550"),
+        ("cuda_v13", "570.26", (8, 9), "580.65.06"),
+        ("cuda_v13", "580.65.06", (8, 9), "compatible"),
+        ("cuda_v13", "580.65.06", (6, 1), "unsupported"),
+        ("cuda_v13", None, (8, 9), "unknown"),
+        ("my_own", "470.223.02", (8, 9), "unknown"),
+    ],
+)
+def test_a_build_of_ollama_needs_its_driver_too(
+    build: str, driver: str | None, compute: tuple[int, int], expected: str
+) -> None:
+    device = a_geforce(driver, compute)
+    asked = Outcome(Probe("CUDA", Purpose.LIST, build), Status.SKIPPED)
+
+    (only,) = of_device(device, evidence_of(device, outcomes=(asked,))) or ()
+
+    needs = expected[0].isdigit()
+    assert only.fit.answer == ("unsupported" if needs else expected)
+    assert only.fit.because.endswith(f"it needs {expected}") == needs
+
+
 def noted(*devices: Device, **fields: Any) -> list[str]:
     return list(remarks.warnings(judge(evidence_of(*devices, host=a_host(**fields)), Wanted())))
 
@@ -260,6 +288,29 @@ def test_the_architecture_of_a_card_comes_with_its_row(device: Device, architect
 
     assert known["architecture"] == architecture
     assert (known["architecture_source"] is None) == (architecture is None)
+
+
+@pytest.mark.parametrize(
+    ("compute", "has", "lacks"),
+    [
+        ((7, 5), {"fp64", "fp16", "int8"}, {"tf32", "bf16", "fp8", "fp6", "fp4"}),
+        ((8, 6), {"fp64", "tf32", "fp16", "bf16", "int8"}, {"fp8", "fp6", "fp4"}),
+        ((8, 9), {"fp64", "tf32", "fp16", "bf16", "fp8", "int8"}, {"fp6", "fp4"}),
+        ((12, 0), {"fp64", "tf32", "fp16", "bf16", "fp8", "fp6", "fp4", "int8"}, set()),
+    ],
+)
+def test_the_types_of_numbers_follow_from_the_capability(compute: tuple[int, int], has: set[str], lacks: set[str]) -> None:
+    known = capabilities(a_geforce(compute=compute))
+
+    assert known["data_types"] == {**dict.fromkeys(has, True), **dict.fromkeys(lacks, False)}
+    assert "ptxas 13.0" in known["data_types_source"]
+
+
+@pytest.mark.parametrize("device", [a_geforce(compute=(6, 1)), a_geforce(compute=(13, 0)), a_device("ROCm")])
+def test_types_that_no_row_speaks_of_are_unknown(device: Device) -> None:
+    known = capabilities(device)
+
+    assert (known["data_types"], known["data_types_source"]) == (None, None)
 
 
 def test_a_library_that_compiles_on_the_card_is_left_as_it_said() -> None:

@@ -21,7 +21,9 @@ RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
     ("cuda", "releases"): (knowledge.Release, ("toolkit",)),
     ("cuda", "families"): (knowledge.Family, ("major",)),
     ("cuda", "capabilities"): (knowledge.Capability, ("compute",)),
+    ("cuda", "data_types"): (knowledge.DataTypes, ("compute",)),
     ("cuda", "wheels"): (knowledge.Wheel, ("architecture",)),
+    ("cuda", "packings"): (knowledge.Packing, ("toolkit",)),
     ("cuda", "builds"): (knowledge.Build, ("name", "platform")),
     ("rocm", "targets"): (knowledge.Target, ("gfx",)),
     ("rocm", "builds"): (knowledge.Build, ("name", "platform")),
@@ -100,6 +102,13 @@ def test_every_cuda_architecture_in_a_row_is_one_that_cards_have() -> None:
     named = [architecture.compiled(text) for row in knowledge.builds() for text in row.architectures]
 
     assert {f"{one.compute[0]}.{one.compute[1]}" for one in named if one} <= known
+
+
+def test_a_newer_capability_of_a_major_version_lacks_no_type_of_an_older_one() -> None:
+    rows = [(version(row.compute), set(row.types)) for row in knowledge.data_types()]
+
+    lacking = [(old, new) for old, has in rows for new, then in rows if old[0] == new[0] and old < new and not has <= then]
+    assert lacking == []
 
 
 def test_every_architecture_that_has_wheels_is_one_that_cards_have() -> None:

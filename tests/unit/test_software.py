@@ -40,6 +40,12 @@ def found(root: str, **environ: str) -> dict[str, FoundSoftware]:
     return {f"{each.name} {each.path}": each for each in survey(root, **environ).software or ()}
 
 
+def test_a_survey_that_only_asks_whether_a_saved_discovery_fits_looks_for_none(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/usr/local/cuda/lib64/libcudart.so.13": ""}, CARD)
+
+    assert read_host(root, {}, platform="linux", machine="x86_64", software=False).software is None
+
+
 def test_without_a_card_of_nvidia_or_amd_nothing_is_looked_for(tmp_path: Path) -> None:
     files = {"/usr/local/cuda-12.8/lib64/libcudart.so.12.8.90": "", f"{SITE}/torch/version.py": VERSION_OF_TORCH}
 
