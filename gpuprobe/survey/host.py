@@ -74,7 +74,7 @@ def read_host(
 
     Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
     are as in sys.platform and `uname -m`. What only a system call knows (users, allowed CPUs) is always this process's own.
-    `software`: also look for toolkits and frameworks, which a saved discovery is not keyed by; a machine can have many packages.
+    `software`: also look for toolkits and frameworks, which a saved discovery is not keyed by; there can be many packages.
     """
     tree = Tree(root.rstrip("/") or "/")
     environ = os.environ if environ is None else environ
