@@ -67,16 +67,15 @@ def read_host(
     environ: Mapping[str, str] | None = None,
     platform: str | None = None,
     machine: str | None = None,
-    *,
     lib_dirs: Sequence[str] = (),
+    *,
     software: bool = True,
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
     Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
-    are as in sys.platform and `uname -m`.
-    What only a system call knows (users, allowed CPUs) is always this process's own. `software`: also look for toolkits and
-    frameworks, which a saved discovery is not keyed by; a machine can have many packages.
+    are as in sys.platform and `uname -m`. What only a system call knows (users, allowed CPUs) is always this process's own.
+    `software`: also look for toolkits and frameworks, which a saved discovery is not keyed by; there can be many packages.
     """
     tree = Tree(root.rstrip("/") or "/")
     environ = os.environ if environ is None else environ
