@@ -145,6 +145,15 @@ def test_copies_are_timed_on_one_card_at_a_time_and_beside_nothing_else(
     assert kinds == ["retain"] * 3 + ["times"] * 3
 
 
+def test_nothing_more_is_begun_while_a_card_waits_to_time_its_copies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    prove(nvidia(card(1), card(2), FAKE_LOG=str(log)), monkeypatch, repeat=2)
+
+    once = ["retain", "retain", "times", "timed", "times", "timed"]
+    assert [kind for kind, _ in lines_of(log, "retain", "times", "timed")] == once * 2
+
+
 def test_a_card_that_hangs_delays_the_others_copies_and_spoils_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for a turn is no time of one's own: the limit waits too."""
     outcomes = prove(nvidia(card(1), card(2), card(3, hangs=1)), monkeypatch, seconds=6.0)
