@@ -276,13 +276,16 @@ def test_a_card_on_which_no_cublas_multiplies_rightly_fails_there(line: str, sta
     assert rungs(answer)[-1] == "blas"
 
 
-def test_a_wrong_product_is_never_outvoted() -> None:
-    newer = str(cublas("VERSION=130002", folder="toolkit-13", name="libcublas.so.13"))
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_wrong_product_is_never_outvoted(order: int) -> None:
+    wrong = str(cublas("SPOILS", folder="spoiling", name="libcublas.so.13"))
 
-    answer = climbed(toolkits=[str(cublas()), newer], FAKE_CUBLAS="spoil 4095")
+    answer = climbed(toolkits=[str(cublas()), wrong][::order])
 
     assert answer.failed is not None
-    assert answer.failed["wrong"]["first"][0]["index"] == 4095
+    assert answer.failed["status"] == "wrong_result"
+    assert wrong in answer.failed["message"]
+    assert answer.failed["wrong"]["first"][0]["index"] == 5
 
 
 def test_two_cublas_of_one_name_are_not_mixed_in_one_process() -> None:

@@ -1,7 +1,7 @@
 /* NVIDIA's cuBLAS as far as gpuprobe calls it, on the memory of fake_cuda.c's cards, which is the process's own.
  *
  * Acts by the script in FAKE_CUBLAS; see fake.h. Settings: `version 120804` (the default), `spoil 5` (element 5 of a product
- * comes out wrong). -DVERSION=130002 gives another default; -DREFUSES=1 makes cublasCreate_v2 answer this.
+ * comes out wrong). -DVERSION=130002 gives another default; -DREFUSES=1 makes cublasCreate_v2 answer this, -DSPOILS is `spoil 5`.
  */
 #define FAKE_VARIABLE "FAKE_CUBLAS"
 #include "fake.h"
@@ -11,6 +11,12 @@
 #endif
 #ifndef REFUSES
 #define REFUSES 0
+#endif
+
+#ifdef SPOILS
+#define SPOILED "5"
+#else
+#define SPOILED "-1"
 #endif
 
 static int handle;
@@ -48,7 +54,7 @@ int cublasSgemm_v2(void *made, int left_turned, int right_turned, int m, int n, 
             for (int i = 0; i < k; i++) sum += left[i * left_rows + row] * right[column * right_rows + i];
             product[column * product_rows + row] = *alpha * sum;
         }
-    fake_setting("spoil", "-1", text, sizeof text);
+    fake_setting("spoil", SPOILED, text, sizeof text);
     if (atoi(text) >= 0) product[atoi(text)] += 1;
     return 0;
 }
