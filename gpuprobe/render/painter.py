@@ -49,21 +49,23 @@ class Painter:
         self._before: dict[int, Any] = {}
         self._came: set[str] = set()
         self._woken, self._waking = os.pipe()
-        self._old_descriptor = -1
+        self._old_descriptor: int | None = None
 
     def __enter__(self) -> Painter:
         for name in (*_RESIZED, *_STOPPED, *_ENDING):
             number = getattr(signal, name, None)
             if number is not None:
                 self._before[number] = signal.signal(number, self._end if name in _ENDING else self._note)
-        os.set_blocking(self._waking, False)
-        self._old_descriptor = signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
+        if os.name == "posix":  # elsewhere nothing can wait for a pipe, and no signal tells of a new size
+            os.set_blocking(self._waking, False)
+            self._old_descriptor = signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
         self._screen.write(_ENTER)
         return self
 
     def __exit__(self, *problem: object) -> None:
         self._screen.write(_LEAVE)
-        signal.set_wakeup_fd(self._old_descriptor)
+        if self._old_descriptor is not None:
+            signal.set_wakeup_fd(self._old_descriptor)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         for descriptor in (self._woken, self._waking):
@@ -81,7 +83,9 @@ class Painter:
     def wait(self, until: float) -> None:
         """Up to this moment (monotonic seconds); meanwhile a new size is drawn, and Ctrl-Z stops as it should."""
         while (left := until - time.monotonic()) > 0:
-            if select.select([self._woken], [], [], left)[0]:
+            if self._old_descriptor is None:
+                time.sleep(left)
+            elif select.select([self._woken], [], [], left)[0]:
                 os.read(self._woken, 4096)
                 self._attend()
 
