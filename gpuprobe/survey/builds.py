@@ -60,8 +60,14 @@ def builds(
                 found.setdefault(tree.real_path(build.path), build)
         if not folders and place.where in (BY_OPTION, BY_VARIABLE):
             empty.append(NamedPlace(place.path, place.where, _why_empty(tree, place.path)))
+    told = [each for each in empty if not any(_is_of(build, each) for build in found.values())]
     checked = (_checked(tree, build, machine, uid) for build in found.values())
-    return Survey(tuple(_uniquely_named(checked)), tuple(empty))
+    return Survey(tuple(_uniquely_named(checked)), tuple(told))
+
+
+def _is_of(build: FoundBuild, place: NamedPlace) -> bool:
+    """Whether the build was found in a place further down that is looked at for the sake of this one."""
+    return build.where == place.where and build.path.startswith(f"{place.path}/")
 
 
 def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
@@ -76,8 +82,9 @@ def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
 
 def _in_folder(tree: Tree, folder: _Folder, place: Place, platform: str) -> Iterator[FoundBuild]:
     home, first = _base(tree, folder, platform)
-    has_its_own_folder = folder.path not in (place.path, home)
-    product = "ollama" if place.where == OLLAMA or (has_its_own_folder and place.where != LLAMA_CPP) else "llama.cpp"
+    # Debian's backends of llama.cpp have a folder of their own, too.
+    is_laid_out_so = folder.path != home and basename(home) == "ollama" and place.where != LLAMA_CPP
+    product = "ollama" if place.where == OLLAMA or is_laid_out_so else "llama.cpp"
     for backend in folder.backends:
         yield FoundBuild(
             name=_name(folder, backend, place),
