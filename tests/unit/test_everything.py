@@ -13,8 +13,8 @@ from tests.records import an_outcome
 def told(*steps: Step) -> list[str]:
     out = StringIO()
     outcome = an_outcome(library="Vulkan", probe=Probe("Vulkan", Purpose.PROVE), status=Status.TIMED_OUT, steps=steps)
-    Screen(out, StringIO(), {"COLUMNS": "80"}).show(*verbose_outcomes([outcome]))
-    return [line.strip() for line in out.getvalue().splitlines() if "vk" in line]
+    Screen(out, StringIO(), {"COLUMNS": "80"}).show(verbose_outcomes([outcome]))
+    return [line.strip() for line in out.getvalue().splitlines() if "  vk" in line]
 
 
 def test_a_step_that_is_taken_again_and_again_is_one_line_with_the_time_of_all() -> None:
