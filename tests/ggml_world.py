@@ -168,14 +168,16 @@ def _hip_runtime(backend: Path) -> Path:
     """A directory with doubles of libamdhip64.so.6, libhipblas.so.2 and librocblas.so.4 as this build imports them."""
     directory, wanted = _made("hip"), imports(backend)
     hip = {name: node for name, node in wanted.items() if node.startswith("hip_")}
-    _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=_defined("fake_hip.c"))
+    ours = _defined("fake_hip.c", "fake_hip_compute.h")
+    _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=ours)
     _stubs(directory, "libhipblas.so.2", {name: "" for name in wanted if name.startswith("hipblas")})
     _stubs(directory, "librocblas.so.4", {"rocblas_initialize": ""})
     return directory
 
 
-def _defined(source: str) -> set[str]:
-    return set(re.findall(r"^[a-z].*?\b(\w+)\([^;]*\) \{", (DRIVERS / source).read_text(), re.MULTILINE))
+def _defined(*sources: str) -> set[str]:
+    text = "\n".join((DRIVERS / source).read_text() for source in sources)
+    return set(re.findall(r"^[a-z].*?\b(\w+)\([^;]*\) \{", text, re.MULTILINE))
 
 
 def _versioned(

@@ -25,14 +25,14 @@ def superseded(views: Sequence[Device]) -> Iterator[tuple[Device, Device]]:
     `views` are all of one library. The system's own library ranks behind every build: a build is what a program will really
     load (`design.md`: it completes the facts and is kept only where no build can use the card).
     """
-    cards = _grouped(views)
+    cards = grouped(views)
     chosen = _chosen_builds([{view.build for view in card} for card in cards])
     for card, build in zip(cards, chosen, strict=True):
         kept = next(view for view in card if view.build == build)
         yield from ((view, kept) for view in card if view is not kept)
 
 
-def _grouped(views: Iterable[Device]) -> Groups:
+def grouped(views: Iterable[Device]) -> Groups:
     """One list of views per card, in the order of the first of each; no two of them are of one build."""
     by_build: dict[str, list[Device]] = {}
     for view in views:

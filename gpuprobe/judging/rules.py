@@ -32,6 +32,9 @@ from gpuprobe.model import (
 
 Rule = Callable[[Sequence[Device], Host, Wanted], Iterator[Drop]]
 
+# What happens to a view without making it another card's, or another library's.
+_NUMBERED = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.OTHER_BUILD)
+
 
 def judge(evidence: Evidence, wanted: Wanted) -> Inventory:
     """What is usable and what became of the rest. Pure: the same evidence gives the same inventory.
@@ -46,7 +49,7 @@ def judge(evidence: Evidence, wanted: Wanted) -> Inventory:
         gone = {id(drop.device) for drop in fallen}
         standing = [device for device in standing if id(device) not in gone]
     return Inventory(
-        kept=_numbered(standing, evidence.host),
+        kept=_numbered(standing, drops, evidence.host),
         drops=tuple(sorted(drops, key=lambda drop: order(drop.device))),
         evidence=evidence,
         wanted=wanted,
@@ -186,13 +189,25 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _numbered(standing: Sequence[Device], host: Host) -> tuple[Device, ...]:
-    """Ordinals count the kept devices of each library, in the fixed order."""
-    counts: dict[str, int] = {}
-    kept = []
-    for device in sorted(standing, key=order):
-        ordinal = counts.get(device.library, 0)
-        counts[device.library] = ordinal + 1
-        token = visibility.filter_id(device, host.environ, host.platform, standing)
-        kept.append(device._replace(ordinal=ordinal, filter_id=token))
-    return tuple(kept)
+def _numbered(standing: Sequence[Device], drops: Sequence[Drop], host: Host) -> tuple[Device, ...]:
+    """With the numbers that `list` shows, and the tokens that choose each."""
+    numbers = numbers_of(standing, drops)
+    tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, standing) for device in standing}
+    return tuple(
+        device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in sorted(standing, key=order)
+    )
+
+
+def numbers_of(standing: Sequence[Device], drops: Sequence[Drop]) -> dict[int, int]:
+    """`id()` of a view → the number of its card in its library, in the fixed order: of the standing and of those whose
+    validation decided.
+
+    A card that fails keeps its number, so that `CUDA:1` means one card whatever was validated; so do all builds' views of it.
+    """
+    counted = [*standing, *(drop.device for drop in drops if drop.reason in _NUMBERED)]
+    numbers: dict[int, int] = {}
+    for library in dict.fromkeys(device.library for device in counted):
+        views = sorted((device for device in counted if device.library == library), key=order)
+        for number, card in enumerate(builds.grouped(views)):
+            numbers |= dict.fromkeys(map(id, card), number)
+    return numbers

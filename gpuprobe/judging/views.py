@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gpuprobe.judging import identity
-from gpuprobe.judging.rules import order
+from gpuprobe.judging.rules import numbers_of, order
 from gpuprobe.judging.verdicts import outcomes_of, telling
 from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Verdict
 
@@ -23,14 +23,19 @@ class View(NamedTuple):
 
 
 def numbered(inventory: Inventory) -> tuple[Device, ...]:
-    """Every view in the fixed order; kept ones have their number in `list`, the others count on behind them."""
+    """Every view in the fixed order, with its card's number in `list`; those that have none there count on behind."""
+    numbers = numbers_of(inventory.kept, inventory.drops)
     counts: dict[str, int] = {}
-    for device in inventory.kept:
-        counts[device.library] = counts.get(device.library, 0) + 1
+    for device in (*inventory.kept, *(drop.device for drop in inventory.drops)):
+        if id(device) in numbers:
+            counts[device.library] = max(counts.get(device.library, 0), numbers[id(device)] + 1)
     dropped = []
     for device in (drop.device for drop in inventory.drops):
-        dropped.append(device._replace(ordinal=counts.get(device.library, 0)))
-        counts[device.library] = counts.get(device.library, 0) + 1
+        number = numbers.get(id(device))
+        if number is None:
+            number = counts.get(device.library, 0)
+            counts[device.library] = number + 1
+        dropped.append(device._replace(ordinal=number))
     return tuple(sorted((*inventory.kept, *dropped), key=order))
 
 

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
+from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status, Step
 from gpuprobe.render import wording
 from gpuprobe.render.tables import indented
 from gpuprobe.strings import printable, size_text
@@ -31,10 +31,24 @@ def _outcome(outcome: Outcome, verbose: bool) -> Iterator[RenderableType]:
         yield indented(printable(outcome.message), by=6)
     if not verbose:
         return
-    for step in outcome.steps:
-        yield indented(f"{wording.seconds_of(step.seconds):>10}  {printable(step.name)}", by=6)
+    yield from _steps(outcome.steps)
     for line in outcome.stderr.splitlines()[-20:]:
         yield indented(f"stderr: {printable(line)}", by=6)
+
+
+def _steps(steps: Sequence[Step]) -> Iterator[RenderableType]:
+    """Each step once, where it was first taken, with the time of all its times: a timed copy submits the same work fifty times.
+    One that never came back stands last, on a line of its own."""
+    lost = [step for step in steps if step.seconds is None]
+    taken: dict[str, list[float]] = {}
+    for step in steps:
+        if step.seconds is not None:
+            taken.setdefault(step.name, []).append(step.seconds)
+    for name, times in taken.items():
+        often = f" ({len(times)} times)" if len(times) > 1 else ""
+        yield indented(f"{wording.seconds_of(sum(times)):>10}  {printable(name)}{often}", by=6)
+    for step in lost:
+        yield indented(f"{wording.seconds_of(None):>10}  {printable(step.name)}", by=6)
 
 
 def verbose_outcomes(outcomes: Iterable[Outcome]) -> Iterator[RenderableType]:

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from gpuprobe.judging.rules import judge
+from gpuprobe.judging.views import numbered
 from gpuprobe.model import Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Status, Step, Wanted
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 
@@ -288,6 +289,35 @@ def test_ordinals_count_per_library_in_the_fixed_order() -> None:
     kept = kept_by(*devices, a_device("ROCm", pci_id="0000:0a:00.0")).kept
 
     assert [(d.library, d.ordinal, d.number) for d in kept] == [("CUDA", 0, 2), ("CUDA", 1, 1), ("CUDA", 2, 0), ("ROCm", 0, 0)]
+
+
+@pytest.mark.parametrize("status", [Status.CALL_FAILED, Status.TIMED_OUT])
+def test_a_card_that_fails_keeps_its_number(status: Status) -> None:
+    cards = [a_device("CUDA", number=number, pci_id=f"0000:0{number + 1}:00.0") for number in range(3)]
+
+    inventory = kept_by(*cards, outcomes=(validated(cards[1], status, "unsupported"),))
+
+    assert names(inventory) == ["CUDA:0", "CUDA:2"]
+    assert [device.ordinal for device in numbered(inventory)] == [0, 1, 2]
+
+
+def test_all_builds_call_a_card_by_one_number_and_a_replaced_view_counts_on_behind() -> None:
+    builds = [a_device("CUDA", build=build, pci_id=place) for build in ("cuda_v12", "cuda_v13") for place in (FIRST, SECOND)]
+    vulkan = a_device("Vulkan", pci_id=FIRST)
+
+    inventory = kept_by(*builds, vulkan, a_device("Vulkan", number=1, pci_id="0000:03:00.0"))
+
+    assert names(inventory) == ["CUDA:0", "CUDA:1", "Vulkan:0"]
+    assert [(device.build, device.ordinal) for device in numbered(inventory) if device.library == "CUDA"] == [
+        ("cuda_v12", 0),
+        ("cuda_v13", 0),
+        ("cuda_v12", 1),
+        ("cuda_v13", 1),
+    ]
+    assert [(device.pci_id, device.ordinal) for device in numbered(inventory) if device.library == "Vulkan"] == [
+        (FIRST, 1),
+        ("0000:03:00.0", 0),
+    ]
 
 
 def test_one_manifest_alone_is_preferred_to_a_listing_that_crashed() -> None:
