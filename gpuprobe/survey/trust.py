@@ -23,20 +23,22 @@ class Entry(NamedTuple):
     gid: int
 
 
-def why_replaceable(entries: Iterable[Entry]) -> str | None:
-    """Who else than root could put another library in the place of one of these, as a clause; None: nobody.
+def why_replaceable(entries: Iterable[Entry], uid: int = ROOT) -> str | None:
+    """Who else than root and this user could put another library in the place of one of these, as a clause; None: nobody.
 
-    Root's own group may write. In a directory with the sticky bit others cannot replace what is root's, but they can add to
-    it: that does no harm on the way, and does where the loader looks for whatever a library needs.
+    Root's own group may write, and the one that has the user's number. In a directory with the sticky bit others cannot replace
+    what is root's, but they can add to it: that does no harm on the way, and does where the loader looks for whatever a library
+    needs.
     """
+    ours = (ROOT, uid)
     for entry in entries:
-        if entry.uid != ROOT:
+        if entry.uid not in ours:
             return f"`{entry.path}` belongs to user {entry.uid}"
         if entry.kind == PARENT and entry.mode & stat.S_ISVTX:
             continue
         if entry.mode & stat.S_IWOTH:
             return f"everybody may write to `{entry.path}`"
-        if entry.mode & stat.S_IWGRP and entry.gid != ROOT:
+        if entry.mode & stat.S_IWGRP and entry.gid not in ours:
             return f"group {entry.gid} may write to `{entry.path}`"
     return None
 
