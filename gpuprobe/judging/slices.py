@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpuprobe import machine
 from gpuprobe.judging.identity import is_slice, normal_pci, same_card
-from gpuprobe.libraries import Library, library_named
+from gpuprobe.libraries import AMD, Library, library_named
 from gpuprobe.model import Device, Evidence, Host, Outcome, Partition, Probe, Purpose, Status
 
 
@@ -55,18 +55,20 @@ def alone(library: Library, evidence: Evidence) -> tuple[Probe, ...]:
 
 def as_partition(device: Device, host: Host) -> Device:
     """The device, or the partition that it is: where a list of the user's leaves one of an AMD card, nothing beside it shows
-    that its UUID is shared.
+    that its UUID is shared. A build does not even know the UUID, but the address is put right all the same.
 
     The machine shows it: KFD has several nodes with this UUID, or its address is no function of the bus, where the card itself
     is. The function then numbers the partitions (amdkfd, location_id).
     """
     address = normal_pci(device.pci_id)
-    if device.partition is not None or device.uuid_space != "rocr" or device.uuid is None or address is None:
+    if device.partition is not None or AMD not in library_named(device.library).vendors or address is None:
         return device
     function = int(address[-1])
     card, on_bus = f"{address[:-1]}0", {each.address for each in host.pci}
-    cut = next((each.partition for each in machine.witnesses(host) if each.partition and each.uuid == device.uuid), None)
+    known = machine.witnesses(host) if device.uuid else ()
+    cut = next((each.partition for each in known if each.partition and each.uuid == device.uuid), None)
     if cut is None and (not function or address in on_bus or card not in on_bus):
         return device
+    placed = device._replace(pci_id=card, listed_as=device.key)
     kind = cut.kind if cut is not None else "cpx"
-    return device._replace(pci_id=card, partition=Partition(kind, device.uuid), copy=function, listed_as=device.key)
+    return placed._replace(partition=Partition(kind, device.uuid), copy=function) if device.uuid else placed

@@ -157,3 +157,16 @@ def test_a_card_that_is_a_function_of_its_own_on_the_bus_is_whole() -> None:
     (kept,) = judge(seen_alone(CUT, MI300X._replace(address="0000:05:00.3")), Wanted()).kept
 
     assert (kept.partition, kept.filter_id) == (None, ROCR)
+
+
+def test_a_build_that_gives_partitions_functions_of_their_own_keeps_each_of_them_once() -> None:
+    """ggml-hip passes on the address that HIP gives, and knows no UUID."""
+    shared = {"uuid": ROCR, "uuid_space": "rocr", "pci_id": "0000:05:00.0", "partition": Partition("cpx", ROCR)}
+    parts = [a_device("ROCm", number=number, copy=number, **shared) for number in range(3)]
+    views = [a_device("ROCm", number=number, build="rocm", pci_id=f"0000:05:00.{number}") for number in range(3)]
+    of_build = Outcome(Probe("ROCm", Purpose.LIST, build="rocm"), Status.OK, devices=tuple(views))
+    everything = Evidence(a_host(pci=(MI300X,)), (an_outcome(*parts), of_build), "2026-11-21T09:00:00Z")
+
+    kept = judge(everything, Wanted()).kept
+
+    assert [(device.build, device.id) for device in kept] == [("rocm", ROCR), ("rocm", f"{ROCR}#1"), ("rocm", f"{ROCR}#2")]
