@@ -63,7 +63,7 @@ class Memories:
         usable = [
             place
             for place, (flags, _) in enumerate(self.types)
-            if allowed >> place & 1 and flags & needed == needed and True
+            if allowed >> place & 1 and flags & needed == needed and not flags & _NOT_FOR_US
         ]
         # Of equals the first: drivers list the faster one first (Vulkan specification, "Device Memory").
         return max(usable, key=worth, default=None)
