@@ -323,11 +323,20 @@ def test_copies_are_timed_each_way_and_the_link_is_read_while_they_run() -> None
     assert all(measured[f"{way}_bytes_per_second"] > 0 for way in ("to_device", "from_device", "on_device"))
     assert (measured["link_generation"], measured["link_generation_idle"]) == (4, 1)
     assert (measured["link_width"], measured["link_width_max"]) == (8, 16)
-    assert measured["slowed_by"] == "hw_thermal_slowdown"
+    assert measured["slowed_by"] == "hardware_thermal"
 
 
-def test_a_card_that_has_nothing_to_do_is_not_slowed_down() -> None:
-    assert figures(climbed(card(held_back=0x1), until=None))["slowed_by"] == ""
+@pytest.mark.parametrize(
+    ("bits", "names"),
+    [
+        (0x1, ""),  # it has nothing to do
+        (0x2 | 0x4 | 0x10 | 0x100, ""),  # its owner's settings, and the limit of power that every card reaches
+        (0x8 | 0x80, "hardware_slowdown, power_brake"),
+        (0x4 | 0x20, "software_thermal"),
+    ],
+)
+def test_what_slows_a_card_down_has_the_names_that_a_watch_shows(bits: int, names: str) -> None:
+    assert figures(climbed(card(held_back=bits), until=None))["slowed_by"] == names
 
 
 def test_timed_copies_are_bounded_by_free_memory() -> None:
