@@ -317,6 +317,14 @@ def test_cublas_is_refused_where_its_workspace_would_not_fit() -> None:
     assert "cublasCreate_v2" not in answer.steps
 
 
+def test_memory_for_cublas_is_not_missed_where_there_is_no_cublas() -> None:
+    answer = climbed(card(free=400 * MiB), toolkits=[])
+
+    (said,) = answer.all("not_possible")
+    assert "no cuBLAS was found" in said["because"]
+    assert answer.all("passed") == [{"depth": "kernel"}]
+
+
 def test_copies_are_timed_each_way_and_the_link_is_read_while_they_run() -> None:
     measured = figures(climbed(card(gen=4, width=8, gen_idle=1, gen_max=4, width_max=16, held_back=0x40), until=None))
 
