@@ -143,7 +143,8 @@ def _places(constants: bytes, beginning: bytes) -> Iterator[int]:
 
 
 def _rocblas(tree: Tree, others: Sequence[str]) -> Iterator[FoundSoftware]:
-    """rocBLAS by its kernel files and with the library beside them, wherever a library folder of AMD, of the distribution or of torch has them."""
+    """rocBLAS by its kernel files and with the library beside them, wherever a library folder of AMD, of the distribution or of
+    torch has them."""
     releases = [f"/opt/{name}/lib" for name in tree.names("/opt") if re.fullmatch(r"rocm(?:-[0-9.]+)?", name)]
     for folder in (*releases, "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", *others):
         kernels = f"{folder}/rocblas/library"

@@ -33,8 +33,8 @@ def why_others(tree: Tree, library: str) -> str | None:
 def why_replaceable(entries: Iterable[Entry], ours: Collection[int] = (ROOT,)) -> str | None:
     """Who else than root (or `ours`) could put another library in the place of one of these, as a clause; None: nobody.
 
-    Their own groups may write, which have their number. In a directory with the sticky bit others cannot replace what is root's, but they can add to
-    it: that does no harm on the way, and does where the loader looks for whatever a library needs.
+    Their own groups may write, which have their number. In a directory with the sticky bit others cannot replace what is not
+    theirs, but they can add to it: that does no harm on the way, and does where the loader looks for whatever a library needs.
     """
     for entry in entries:
         if entry.uid not in ours:
