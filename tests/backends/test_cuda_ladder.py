@@ -363,6 +363,24 @@ def test_without_page_locked_memory_no_copy_is_timed(line: str) -> None:
     assert answer.all("passed") == [{"depth": "blas"}]
 
 
+@pytest.mark.parametrize("call", [6, 7])  # two for the pattern, three for the product
+def test_memory_that_somebody_takes_before_the_timed_copies_is_no_failure(call: int) -> None:
+    answer = climbed(card(), f"error cuMemAlloc_v2@{call} 2", until=None)
+
+    (said,) = answer.all("not_possible")
+    assert (said["code"], said["name"]) == (2, "CUDA_ERROR_OUT_OF_MEMORY")
+    assert "no 2 x 256 MiB" in said["because"]
+    assert answer.all("passed") == [{"depth": "blas"}]
+    assert answer.is_done
+
+
+def test_a_card_that_faults_while_memory_for_timed_copies_is_taken_has_failed() -> None:
+    answer = climbed(card(), "error cuMemAlloc_v2@6 719", until=None)
+
+    assert answer.failed is not None
+    assert (answer.failed["code"], answer.failed["status"]) == (719, "unsupported")
+
+
 @pytest.mark.parametrize("function", ["cuMemcpyHtoDAsync_v2", "cuStreamSynchronize"])
 def test_a_timed_copy_that_fails_is_a_failure(function: str) -> None:
     answer = climbed(card(), f"error {function}@3 719", until=None)
