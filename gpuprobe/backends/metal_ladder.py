@@ -156,12 +156,13 @@ def _compute(card: _Card, ladder: Ladder, host: int, there: int) -> None:
 
 
 def _time(card: _Card, ladder: Ladder, free: int | None) -> None:
-    size = bandwidth.size(free)
-    if size is None:
+    sizes = bandwidth.sizes(free)
+    if sizes is None:
         ladder.not_possible(f"{free} bytes of the device's memory are free: too few to time a copy")
         return
-    made = [card.buffer(size, mode) for mode in (metal.SHARED, metal.PRIVATE, metal.PRIVATE)]
-    for way, source, target in (("to_device", 0, 1), ("from_device", 1, 0), ("on_device", 1, 2)):
+    host, there = sizes
+    made = [card.buffer(host, metal.SHARED), card.buffer(there, metal.PRIVATE), card.buffer(there, metal.PRIVATE)]
+    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
         copying = card.copying(made[source], made[target], size)
         ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
 

@@ -56,6 +56,7 @@ def test_memory_and_the_speed_of_copies_are_told() -> None:
     for way in ("to_device", "from_device", "on_device"):
         assert 1 << 20 < measured[f"{way}_bytes_per_second"] < 1 << 45
         assert measured[f"{way}_copied_bytes"] % (64 << 20) == 0
+    assert measured["on_device_copied_bytes"] % (256 << 20) == 0  # more than any card's cache
 
 
 @pytest.mark.parametrize("element", [0, 524289, known_kernel.ELEMENTS - 1])

@@ -225,13 +225,16 @@ def test_the_timed_copies_go_the_way_that_they_are_named_by(staged: World, tmp_p
     assert ways[4:] == sorted(ways[4:], key=["to", "from", "on"].index)
 
 
-def test_the_timed_copies_take_no_more_than_an_eighth_of_what_is_free(staged: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("free", "expected"), [(100, [8, 8, 8]), (1100, [64, 128, 128]), (20480, [64, 256, 256])])
+def test_no_buffer_of_the_timed_copies_is_larger_than_an_eighth_of_what_is_free(
+    free: int, expected: list[int], staged: World, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
 
-    answer = proved(staged.wrapped().identity(described(free=100 << 20)), FIRST, FAKE_LOG=str(log))
+    answer = proved(staged.wrapped().identity(described(free=free << 20)), FIRST, FAKE_LOG=str(log))
 
-    sizes = [int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("allocate")]
-    assert sizes == [4 << 20] * 2 + [8 << 20] * 3
+    sizes = [int(line.split()[1]) >> 20 for line in log.read_text().splitlines() if line.startswith("allocate")]
+    assert sizes == [4, 4, *expected]
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 
