@@ -58,6 +58,34 @@ def test_memory_that_must_be_flushed_is_taken_where_there_is_no_other() -> None:
     assert (card.for_host(ANY), card.is_coherent(1)) == (1, False)
 
 
+@pytest.mark.parametrize(
+    ("types", "chosen"),
+    [
+        (((VISIBLE | CACHED, 1), (VISIBLE | COHERENT, 1)), 1),  # no flushing before a cache
+        (((LOCAL | VISIBLE | COHERENT | CACHED, 0), (VISIBLE | COHERENT, 1)), 0),  # a cache before a place
+        (((LOCAL | VISIBLE | COHERENT, 0), (VISIBLE | COHERENT, 1)), 1),  # not the small window into the card's own memory
+        (((VISIBLE | COHERENT, 1), (VISIBLE | COHERENT, 0)), 0),
+    ],
+)
+def test_of_several_the_processor_gets_the_one_that_is_read_best(types: tuple[tuple[int, int], ...], chosen: int) -> None:
+    assert memories(*types).for_host(ANY) == chosen
+
+
+def test_a_card_leaves_the_window_that_the_processor_sees_to_others() -> None:
+    assert memories((LOCAL | VISIBLE | COHERENT, 0), (LOCAL, 0)).for_card(ANY) == 1
+
+
+def test_what_this_process_holds_is_no_longer_free() -> None:
+    properties, budget = structs.PhysicalDeviceMemoryProperties(), structs.PhysicalDeviceMemoryBudgetPropertiesEXT()
+    properties.memoryTypeCount = properties.memoryHeapCount = 1
+    budget.heapBudget[0], budget.heapUsage[0] = 100, 30
+
+    assert Memories(properties, budget).free(0) == 70
+
+    budget.heapUsage[0] = 130
+    assert Memories(properties, budget).free(0) == 0
+
+
 @pytest.mark.parametrize("flag", [0x10, 0x20, 0x40, 0x80])
 def test_memory_of_a_special_kind_is_left_alone(flag: int) -> None:
     card = memories((LOCAL | flag, 0), (LOCAL | VISIBLE | COHERENT | flag, 0), (VISIBLE, 1))
