@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -332,6 +333,16 @@ def test_copies_are_timed_each_way_and_the_link_is_read_while_they_run() -> None
     assert (measured["link_generation"], measured["link_generation_idle"]) == (4, 1)
     assert (measured["link_width"], measured["link_width_max"]) == (8, 16)
     assert measured["slowed_by"] == "hardware_thermal"
+
+
+def test_the_timed_copies_go_the_way_that_they_are_named_by(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    climbed(until=None, FAKE_LOG=str(log))
+
+    *ways, _, _, _, _ = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")]  # the link's load
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,16 @@ def test_the_wanted_device_is_proved_and_no_other(staged: ZeWorld, tmp_path: Pat
     assert copies == {"copy Intel(R) Arc(TM) A770 Graphics"}
 
 
+def test_the_timed_copies_go_the_way_that_they_are_named_by(staged: ZeWorld, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    proved(staged.driver(ARC), WANTED, FAKE_LOG=str(log))
+
+    ways = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")][4:]
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
+
+
 def test_a_device_that_is_gone_is_missing(staged: ZeWorld) -> None:
     answer = proved(staged.driver(UHD), WANTED)
 

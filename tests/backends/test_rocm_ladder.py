@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gpuprobe.backends import known_kernel, rocm_results
@@ -57,6 +59,16 @@ def test_memory_and_the_speed_of_copies_are_told() -> None:
         assert 1 << 20 < measured[f"{way}_bytes_per_second"] < 1 << 45
         assert measured[f"{way}_copied_bytes"] % (64 << 20) == 0
     assert measured["on_device_copied_bytes"] % (256 << 20) == 0  # more than any card's cache
+
+
+def test_the_timed_copies_go_the_way_that_they_are_named_by(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    proved(FAKE_LOG=str(log))
+
+    ways = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")]
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
 
 
 @pytest.mark.parametrize("element", [0, 524289, known_kernel.ELEMENTS - 1])

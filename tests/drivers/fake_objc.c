@@ -145,6 +145,8 @@ static void encoded(struct fake_object *self, struct fake_object *from, struct f
 static void done(const struct fake_operation *operation) {
     char spoiled[32];
     uint32_t *elements = (uint32_t *)(void *)operation->to->memory;
+    const struct fake_object *from = operation->from, *to = operation->to;
+    if (from) fake_log("way", from == to ? "nowhere" : !from->is_private ? "to" : !to->is_private ? "from" : "on");
     if (operation->from) memcpy(operation->to->memory, operation->from->memory, operation->size);
     for (uint64_t at = 0; !operation->from && at < operation->size; at++) elements[at] = 3 * elements[at] + 7 + (uint32_t)at;
     fake_setting("spoil", "", spoiled, sizeof spoiled);
