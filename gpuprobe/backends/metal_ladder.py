@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     Encode = Callable[[int], None]
 
 _COMPLETED = 4  # MTLCommandBufferStatus
+# MTLCommandBufferError: what another program may be the cause of. Everything else is a fault of the card or of its driver.
+_NOT_DECIDED = {
+    2: ("call_failed", "MTLCommandBufferErrorTimeout"),
+    7: ("call_failed", "MTLCommandBufferErrorNotPermitted"),
+    8: ("busy", "MTLCommandBufferErrorOutOfMemory"),
+}
 SOURCE = f"""#include <metal_stdlib>
 kernel void {NAME}(device uint *elements [[buffer(0)]], uint place [[thread_position_in_grid]]) {{
     elements[place] = {FACTOR} * elements[place] + {ADDEND} + place;
@@ -95,7 +101,9 @@ class _Card:
             error = self.runtime.object(commands, "error")
             words = self.runtime.text(error, "localizedDescription") if error is not None else None
             said = f": {words}" if words else ""
-            raise calling.Failed("unsupported", f"`waitUntilCompleted` came back with status {status}{said}", status)
+            code = self.runtime.number(error, "code") if error is not None else status
+            verdict, name = _NOT_DECIDED.get(code, ("unsupported", None)) if error is not None else ("unsupported", None)
+            raise calling.Failed(verdict, f"`waitUntilCompleted` came back with status {status}{said}", code, name)
 
     def copying(self, source: int, target: int, size: int) -> Encode:
         def encode(commands: int) -> None:

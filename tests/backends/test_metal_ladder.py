@@ -106,6 +106,22 @@ def test_a_step_that_fails_is_named(line: str, words: str) -> None:
     assert words in failed["message"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "status", "name"),
+    [
+        (1, "unsupported", None),  # internal
+        (3, "unsupported", None),  # a fault
+        (2, "call_failed", "MTLCommandBufferErrorTimeout"),
+        (7, "call_failed", "MTLCommandBufferErrorNotPermitted"),
+        (8, "busy", "MTLCommandBufferErrorOutOfMemory"),
+    ],
+)
+def test_what_another_program_may_be_the_cause_of_decides_nothing(reason: int, status: str, name: str | None) -> None:
+    failed = failure(proved(M3, "error waitUntilCompleted 5", f"reason {reason}"))
+
+    assert (failed["status"], failed["code"], failed["name"]) == (status, reason, name)
+
+
 def test_commands_that_do_nothing_are_found_by_what_is_not_there() -> None:
     """A runtime whose `commit` never reaches the device, and which calls that completed."""
     failed = failure(proved(M3, "silent copyFromBuffer"))
