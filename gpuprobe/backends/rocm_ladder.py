@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = 2
 _MIB = 1 << 20
+_FOR_ROCBLAS = 128 * _MIB  # its workspace is 32 MiB, on MI300 128 (rocBLAS documentation, device memory allocation)
 
 
 def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
@@ -107,6 +108,8 @@ def _multiply(card: Card, ladder: Ladder, version: str | None) -> None:
         ladder.not_possible(f"there is no rocBLAS: {refused.message}")
         return
     ladder.facts({"rocblas": loaded_path(library)})
+    free, _ = rocm.memory(card)
+    room.refuse_without(_FOR_ROCBLAS, free, "rocBLAS was not started")
     rocblas_product.compared(card, library)
 
 

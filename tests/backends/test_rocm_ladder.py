@@ -190,6 +190,15 @@ def test_without_a_compiler_memory_that_the_card_fills_must_do() -> None:
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 
+def test_rocblas_is_not_started_where_its_workspace_would_not_fit() -> None:
+    answer = proved(described(uuid=CARD, gfx="gfx1100", pci="0000:03:00.0", memory=1 << 30, free=100 << 20), **SEEN_ALONE)
+
+    failed = failure(answer)
+    assert (failed["status"], answer.all("rung")[-1]) == ("busy", "blas")
+    assert "128 MiB are needed and 100 MiB of the card's memory are free: rocBLAS was not started" in failed["message"]
+    assert "rocblas_create_handle" not in answer.steps
+
+
 def test_memory_that_the_card_fills_wrongly_is_a_wrong_result() -> None:
     answer = proved(FIRST, "unfilled 77777", library=rocm_install())
 
