@@ -34,6 +34,11 @@ def figures(way: str, copied: int, timed: Timed) -> dict[str, int]:
     """
     timed(1)  # the first one finds memory that nobody has touched
     count = max(1, min(_MOST_AT_ONCE, int(_ENOUGH / max(timed(1), 1e-9))))
-    seconds = sorted(timed(count) for _ in range(_TIMES))[_TIMES // 2]
+    seconds = median([timed(count) for _ in range(_TIMES)])
     moved = copied * count
     return {f"{way}_bytes_per_second": round(moved / max(seconds, 1e-9)), f"{way}_copied_bytes": moved}
+
+
+def median(values: list[float]) -> float:
+    """Of an odd number of values the one in the middle."""
+    return sorted(values)[len(values) // 2]

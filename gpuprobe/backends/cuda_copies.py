@@ -10,7 +10,7 @@ import ctypes
 import time
 from ctypes import byref, c_size_t, c_uint, c_void_p
 
-from gpuprobe.backends import calling, cuda, cuda_memory, cuda_results
+from gpuprobe.backends import bandwidth, calling, cuda, cuda_memory, cuda_results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _time(
     for way, copy in ways.items():
         card.step(f"copies {way.replace('_', ' ')}")
         size, times = _chosen(card, copy, stream, most if way == "on_device" else locked)
-        seconds = _median([_seconds(card, copy, size, times, stream) for _ in range(SAMPLES)])
+        seconds = bandwidth.median([_seconds(card, copy, size, times, stream) for _ in range(SAMPLES)])
         ladder.figures({f"{way}_bytes_per_second": round(size * times / seconds), f"{way}_copied_bytes": size * times})
     for _ in range(4):
         ways["to_device"](locked)
@@ -139,7 +139,3 @@ def _checked(card: Card, function: str, code: int) -> None:
     """Not announced each time: a line between two copies would be timed with them."""
     if code:
         raise cuda_results.failure(cuda_results.proof_status(code), function, code, card.library)
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
