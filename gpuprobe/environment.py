@@ -135,7 +135,7 @@ VARIABLES = (
     ),
     Variable(
         "OLLAMA_VULKAN", CONSUMER, _OLLAMA, "boolean",
-        "false: Vulkan is not used, nor asked by gpuprobe", hides=("Vulkan",),
+        "false: Ollama does not use Vulkan, and gpuprobe asks it only where llama.cpp has a build for it", hides=("Vulkan",),
     ),
     Variable(
         "OLLAMA_IGPU_ENABLE", CONSUMER, _OLLAMA, "boolean",

@@ -87,6 +87,11 @@ def is_for_ollama(build: FoundBuild) -> bool:
     return build.where != "llama.cpp"
 
 
+def is_ollamas(build: FoundBuild) -> bool:
+    """Whether it is a build that Ollama loads: found where it installs or is told to look, or laid out as its installs are."""
+    return build.where in ("Ollama", "OLLAMA_LIBRARY_PATH") or build.product == "ollama"
+
+
 def is_named(build: FoundBuild, name: str) -> bool:
     return name in (build.name, build.folder)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from gpuprobe.judging import builds, identity, visibility
+from gpuprobe.judging import builds, identity, slices, visibility
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.verdicts import validation_of
 from gpuprobe.libraries import library_named, rank_of
@@ -60,7 +60,7 @@ def offered(evidence: Evidence) -> list[Device]:
     """Every device that a library offers for computing, in the order of the outcomes, with its validation attached."""
     listings = [outcome for outcome in evidence.outcomes if is_offer(outcome)]
     return [
-        device._replace(validation=validation_of(device, evidence))
+        slices.as_partition(device, evidence.host)._replace(validation=validation_of(device, evidence))
         for outcome in listings
         for device in outcome.devices
     ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuprobe.judging.identity import is_slice, same_card
+from gpuprobe import machine
+from gpuprobe.judging.identity import is_slice, normal_pci, same_card
 from gpuprobe.libraries import Library, library_named
-from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status
+from gpuprobe.model import Device, Evidence, Host, Outcome, Partition, Probe, Purpose, Status
 
 
 def seen_at_once(devices: Sequence[Device]) -> tuple[Device, ...]:
@@ -50,3 +51,22 @@ def alone(library: Library, evidence: Evidence) -> tuple[Probe, ...]:
         Probe(library.name, Purpose.ALONE, device=device.uuid, variables=((selection.variable, device.uuid),))
         for device in unlisted(library, evidence)
     )
+
+
+def as_partition(device: Device, host: Host) -> Device:
+    """The device, or the partition that it is: where a list of the user's leaves one of an AMD card, nothing beside it shows
+    that its UUID is shared.
+
+    The machine shows it: KFD has several nodes with this UUID, or its address is no function of the bus, where the card itself
+    is. The function then numbers the partitions (amdkfd, location_id).
+    """
+    address = normal_pci(device.pci_id)
+    if device.partition is not None or device.uuid_space != "rocr" or device.uuid is None or address is None:
+        return device
+    function = int(address[-1])
+    card, on_bus = f"{address[:-1]}0", {each.address for each in host.pci}
+    cut = next((each.partition for each in machine.witnesses(host) if each.partition and each.uuid == device.uuid), None)
+    if cut is None and (not function or address in on_bus or card not in on_bus):
+        return device
+    kind = cut.kind if cut is not None else "cpx"
+    return device._replace(pci_id=card, partition=Partition(kind, device.uuid), copy=function, listed_as=device.key)

@@ -95,8 +95,9 @@ def _token(
 
 
 def _is_repeated(device: Device, known: Sequence[Device]) -> bool:
-    """The partitions of an MI300 share one UUID, which then names none of them."""
-    return any(
+    """The partitions of an MI300 share one UUID, that of their card, which then names none of them."""
+    of_its_card = device.partition is not None and device.partition.parent == device.uuid
+    return of_its_card or any(
         other.copy != device.copy
         for other in known
         if (other.library, other.build, other.uuid) == (device.library, device.build, device.uuid)

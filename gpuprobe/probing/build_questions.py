@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from gpuprobe import environment, machine
+from gpuprobe import machine
 from gpuprobe.judging.builds import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.libraries import LIBRARIES, Library, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, FoundBuild, Host, Outcome, Probe, Purpose, Status, Wanted
-from gpuprobe.probing.needs import installed, sleeping, vendor_cards
+from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
 _NOT_THERE = (Status.ABSENT, Status.NOT_LOADABLE)
 
@@ -96,7 +96,7 @@ def _left_to_others(build: FoundBuild, library: Library, host: Host) -> str | No
     chosen = chosen_by_name(host)
     if chosen is not None and is_for_ollama(build):
         return None if is_named(build, chosen) else f"`OLLAMA_LLM_LIBRARY={chosen}` chooses another one"
-    if library.switch and environment.truth(host.environ.get(library.switch, "")) is False:
+    if switched_off(library, host, build):
         return f"`{library.switch}` switches it off"
     return _of_another_jetpack(build, host)
 

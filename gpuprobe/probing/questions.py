@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gpuprobe import environment
 from gpuprobe.judging import identity, slices, visibility
 from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
@@ -19,7 +18,7 @@ from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
 from gpuprobe.probing import build_questions
-from gpuprobe.probing.needs import installed, sleeping, vendor_cards
+from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
 LISTING_FAILED = frozenset(
     {
@@ -93,7 +92,7 @@ def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Statu
         return Status.ABSENT, f"{names} is not installed, and no card here needs it" if names else "no card here needs it"
     if library.backend is None:
         return Status.SKIPPED, f"this version of gpuprobe cannot ask {library.name} yet"
-    if library.switch and environment.truth(host.environ.get(library.switch, "")) is False:
+    if switched_off(library, host):
         return Status.SKIPPED, f"`{library.switch}` switches it off"
     asleep = sleeping(library, host)
     if asleep and not wanted.wake:

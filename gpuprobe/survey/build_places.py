@@ -39,9 +39,9 @@ def places(tree: Tree, environ: Mapping[str, str], platform: str, named: Sequenc
 def _all(tree: Tree, environ: Mapping[str, str], platform: str, named: Sequence[str]) -> Iterator[Place]:
     for path in named:
         yield Place(path, BY_OPTION)
-        # The directory that the whole of Ollama was unpacked to will do, too.
-        if tree.names(f"{path}/lib/ollama"):
-            yield Place(f"{path}/lib/ollama", BY_OPTION)
+        # The directory that the whole of Ollama was unpacked to will do, too, and the one that llama.cpp was built in.
+        whole = (f"{path}/lib/ollama", f"{path}/build/bin")
+        yield from (Place(below, BY_OPTION) for below in whole if tree.names(below))
     told = environ.get("OLLAMA_LIBRARY_PATH", "").split(";" if platform == "win32" else ":")
     # Weakness 14.22: an empty element would mean the working directory.
     yield from (Place(path, BY_VARIABLE) for path in told if path)

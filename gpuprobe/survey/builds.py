@@ -7,7 +7,7 @@ named and that holds no build is told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from posixpath import basename, dirname
+from posixpath import basename, dirname, normpath
 from typing import NamedTuple
 
 from gpuprobe.model import FoundBuild, NamedPlace
@@ -50,7 +50,8 @@ def builds(
     named: Sequence[str] = (),
     uid: int | None = None,
 ) -> Survey:
-    """Every build, each once, those in `named` directories first. `uid` 0: those that others could replace are refused."""
+    """Every build, each once, those in `named` directories first. Those that others than `uid` could replace are refused: all
+    as root, else only where something above a named directory would be loaded."""
     found: dict[str, FoundBuild] = {}
     empty = []
     for place in places(tree, environ, platform, named):
@@ -60,8 +61,15 @@ def builds(
                 found.setdefault(tree.real_path(build.path), build)
         if not folders and place.where in (BY_OPTION, BY_VARIABLE):
             empty.append(NamedPlace(place.path, place.where, _why_empty(tree, place.path)))
-    checked = (_checked(tree, build, machine, uid) for build in found.values())
-    return Survey(tuple(_uniquely_named(checked)), tuple(empty))
+    told = [each for each in empty if not any(_is_of(build, each) for build in found.values())]
+    vouched = [normpath(tree.absolute(path)) for path in named]
+    checked = (_checked(tree, build, machine, uid, vouched) for build in found.values())
+    return Survey(tuple(_uniquely_named(checked)), tuple(told))
+
+
+def _is_of(build: FoundBuild, place: NamedPlace) -> bool:
+    """Whether the build was found in a place further down that is looked at for the sake of this one."""
+    return build.where == place.where and build.path.startswith(f"{place.path}/")
 
 
 def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
@@ -76,8 +84,9 @@ def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
 
 def _in_folder(tree: Tree, folder: _Folder, place: Place, platform: str) -> Iterator[FoundBuild]:
     home, first = _base(tree, folder, platform)
-    has_its_own_folder = folder.path not in (place.path, home)
-    product = "ollama" if place.where == OLLAMA or (has_its_own_folder and place.where != LLAMA_CPP) else "llama.cpp"
+    # Debian's backends of llama.cpp have a folder of their own, too.
+    is_laid_out_so = folder.path != home and basename(home) == "ollama" and place.where != LLAMA_CPP
+    product = "ollama" if place.where == OLLAMA or is_laid_out_so else "llama.cpp"
     for backend in folder.backends:
         yield FoundBuild(
             name=_name(folder, backend, place),
@@ -121,19 +130,29 @@ def _uniquely_named(found: Iterable[FoundBuild]) -> Iterator[FoundBuild]:
         yield build._replace(name=name)
 
 
-def _checked(tree: Tree, build: FoundBuild, machine: str, uid: int | None) -> FoundBuild:
-    """With the reason where it is not to be loaded. What the user names on the command line is the user's own risk."""
+def _checked(tree: Tree, build: FoundBuild, machine: str, uid: int | None, vouched: Sequence[str]) -> FoundBuild:
+    """With the reason where it is not to be loaded.
+
+    What the user names on the command line is the user's own risk, and not what lies above it: a base library that somebody
+    left in /tmp is not loaded for the sake of a build in a folder there.
+    """
     unfit = _unfit(tree, build.path, machine)
     if unfit is not None:
         return build._replace(problem=unfit)
-    if uid != trust.ROOT or build.where == BY_OPTION:
+    by_option = build.where == BY_OPTION
+    if uid is None or not (by_option or uid == trust.ROOT):
         return build
-    files = trust.on_the_way(tree, (build.path, *build.before), build.directories)
-    why = trust.why_replaceable(files)
+    mine = vouched if by_option else ()
+    libraries, folders = (
+        [path for path in paths if not any(f"{path}/".startswith(f"{each}/") for each in mine)]
+        for paths in ((build.path, *build.before), build.directories)
+    )
+    why = trust.why_replaceable(trust.on_the_way(tree, libraries, folders), (trust.ROOT, uid))
     if why is None:
         return build
-    advice = f"have root own it and nobody else write to it, or name it with `--lib-dir {dirname(build.path)}`"
-    return build._replace(problem=f"as root it is not loaded, because {why}: {advice}", refused=True)
+    account = "as root " if uid == trust.ROOT else ""
+    advice = f"have root own it and nobody else write to it, or name it with `--lib-dir {dirname(libraries[0])}`"
+    return build._replace(problem=f"{account}it is not loaded, because {why}: {advice}", refused=True)
 
 
 def _unfit(tree: Tree, path: str, machine: str) -> str | None:

@@ -172,6 +172,14 @@ def test_the_switch_of_vulkan_turns_its_builds_off_unless_one_is_asked_for_by_na
     assert listings(host=named) == ["vulkan"]
 
 
+def test_the_switch_is_ollamas_alone_and_a_build_of_llama_cpp_is_asked_all_the_same() -> None:
+    theirs = a_build("llama.cpp-vulkan", "Vulkan", where="llama.cpp", product="llama.cpp")
+    named = a_build("bin", "Vulkan", where="--lib-dir", product="llama.cpp")
+    host = host_with(a_build("vulkan", "Vulkan"), theirs, named, libraries=("Vulkan",), environ={"OLLAMA_VULKAN": "0"})
+
+    assert why_not(host) == {"vulkan": "skipped: `OLLAMA_VULKAN` switches it off"}
+
+
 JETPACKS = (a_build("cuda_jetpack5"), a_build("cuda_jetpack6"))
 
 

@@ -247,3 +247,23 @@ def test_the_order_and_the_names_do_not_depend_on_the_order_of_the_directory(tmp
     other = an_ollama(tmp_path / "other", *reversed(backends))
 
     assert list(found(one)) == list(found(other)) == ["cuda_v9", "cuda_v10", "cuda_v12", "cuda_v13"]
+
+
+@pytest.mark.parametrize("below", ["lib/ollama/cuda_v13", "build/bin"])
+def test_a_named_directory_that_the_whole_was_unpacked_or_built_in_is_not_called_empty(tmp_path: Path, below: str) -> None:
+    """A llama.cpp that was built from source, and what Jan unpacks, keep everything in `build/bin`."""
+    root = machine(tmp_path, files(f"/opt/whole/{below}/libggml-cuda.so"))
+
+    survey = surveyed(root, "/opt/whole")
+
+    assert [build.path for build in survey.builds] == [f"/opt/whole/{below}/libggml-cuda.so"]
+    assert survey.empty == ()
+
+
+def test_a_named_build_is_ollamas_where_it_lies_in_ollamas_folder_and_else_llama_cpps(tmp_path: Path) -> None:
+    debian = "/opt/debian"
+    backends = (f"{OLLAMA}/vulkan/libggml-vulkan.so", f"{debian}/ggml/v0/libggml-vulkan.so")
+    root = machine(tmp_path, files(*BASES, f"{debian}/libggml-base.so.0", *backends))
+
+    assert [build.product for build in surveyed(root, f"{OLLAMA}/vulkan").builds] == ["ollama"]
+    assert surveyed(root, f"{debian}/ggml").builds[0].product == "llama.cpp"

@@ -12,6 +12,7 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.model import (
     Device,
     Evidence,
+    FoundBuild,
     FoundLibrary,
     FoundSoftware,
     Host,
@@ -102,6 +103,15 @@ def test_vulkan_can_be_switched_off_and_the_reason_is_kept() -> None:
 
     assert (skipped.status, skipped.message) == (Status.SKIPPED, "`OLLAMA_VULKAN` switches it off")
     assert listing("Vulkan") not in next_probes(evidence(host), ANY)
+
+
+def test_the_switch_of_ollama_leaves_the_systems_vulkan_on_where_llama_cpp_has_a_build_for_it() -> None:
+    """A build leaves out some devices, and only the system's list knows the numbers of `GGML_VK_VISIBLE_DEVICES`."""
+    path = "/usr/lib/ggml/libggml-vulkan.so"
+    build = FoundBuild("llama.cpp-vulkan", "Vulkan", path, (), (), where="llama.cpp", product="llama.cpp")
+    host = having(*BOTH, environ={"OLLAMA_VULKAN": "0"}, builds=(build,))
+
+    assert listing("Vulkan") in next_probes(evidence(host), ANY)
 
 
 def test_a_sleeping_card_is_left_alone_if_it_shall_not_be_woken() -> None:

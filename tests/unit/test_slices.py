@@ -10,7 +10,7 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.judging.slices import alone, seen_at_once
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
-from gpuprobe.model import Device, DeviceNode, Evidence, Outcome, Partition, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Device, DeviceNode, Evidence, Outcome, Partition, PciFunction, Probe, Purpose, Status, Wanted
 from gpuprobe.probing.questions import next_probes, validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome
 
@@ -124,3 +124,36 @@ def test_a_card_in_mig_mode_without_slices_says_so_and_one_with_slices_does_not(
 
     assert [reason.slug for reason in reasons] == ["mig_without_slices", "no_devices"]
     assert f"sudo nvidia-smi -i {FIRST} -mig 0" in (reasons[0].advice or "")
+
+
+ROCR = "GPU-0123456789abcdef"
+CUT = a_device("ROCm", uuid=ROCR, uuid_space="rocr", pci_id="0000:05:00.3")
+MI300X = a_card("0000:05:00.0", vendor=0x1002, device=0x74A1, driver="amdgpu")
+
+
+def seen_alone(device: Device, *others: PciFunction) -> Evidence:
+    host = a_host(pci=(MI300X, *others), environ={"ROCR_VISIBLE_DEVICES": "3"})
+    return Evidence(host, (an_outcome(device),), "2026-11-21T09:00:00Z")
+
+
+def test_a_partition_that_the_users_list_leaves_alone_is_still_one() -> None:
+    (kept,) = judge(seen_alone(CUT), Wanted()).kept
+
+    assert (kept.pci_id, kept.partition, kept.id) == ("0000:05:00.0", Partition("cpx", ROCR), f"{ROCR}#3")
+
+
+def test_it_is_validated_and_exported_by_its_number_because_the_uuid_names_its_siblings_too() -> None:
+    """ROCr takes the first partition that has the UUID."""
+    there = seen_alone(CUT)
+    (probe,) = (probe for probe in next_probes(there, Wanted(validate="all")) if probe.device)
+    (kept,) = judge(there, Wanted()).kept
+
+    assert dict(probe.variables)["ROCR_VISIBLE_DEVICES"] == "3"
+    assert kept.filter_id == "3"
+
+
+def test_a_card_that_is_a_function_of_its_own_on_the_bus_is_whole() -> None:
+    """As virtual functions are, which a host gives to its guests."""
+    (kept,) = judge(seen_alone(CUT, MI300X._replace(address="0000:05:00.3")), Wanted()).kept
+
+    assert (kept.partition, kept.filter_id) == (None, ROCR)

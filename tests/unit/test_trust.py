@@ -133,6 +133,21 @@ def test_a_build_that_is_named_on_the_command_line_is_not_refused(tmp_path: Path
 
 
 @as_root
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_a_base_library_that_somebody_left_above_a_named_folder_is_not_loaded(tmp_path: Path, uid: int) -> None:
+    """The folder is the user's, and /tmp, where it lies, is everybody's."""
+    folder = install(tmp_path)
+    (folder / "libggml-base.so").rename(tmp_path / "libggml-base.so")
+    assert problem(folder, by_option=True, uid=uid) == (None, False)
+    os.chown(tmp_path / "libggml-base.so", 65534, 65534)
+
+    why, refused = problem(folder, by_option=True, uid=uid)
+
+    assert refused
+    assert f"`{tmp_path}/libggml-base.so` belongs to user 65534" in str(why)
+
+
+@as_root
 def test_who_is_not_root_may_load_what_is_his(tmp_path: Path) -> None:
     folder = install(tmp_path)
     os.chown(folder, 65534, 65534)
