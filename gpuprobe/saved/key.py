@@ -64,12 +64,12 @@ def _boot(tree: Tree, platform: str) -> str | int | None:
     return round((time.time() - time.monotonic()) / _BOOT_ROUNDED_TO)
 
 
-def _suspends(tree: Tree, platform: str) -> str | int | None:
-    """How often the machine slept, where the kernel counts it; else for how many seconds."""
-    counted = tree.line(SUSPENDS)
-    if counted is not None or platform != "linux" or not hasattr(time, "CLOCK_BOOTTIME"):
-        return counted
-    return round(time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
+def _suspends(tree: Tree, platform: str) -> list[str | int | None]:
+    """How often the machine slept, where the kernel counts it, and for how many seconds: hibernation is not counted."""
+    slept = None
+    if platform == "linux" and hasattr(time, "CLOCK_BOOTTIME"):
+        slept = round(time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
+    return [tree.line(SUSPENDS), slept]
 
 
 def _container(tree: Tree) -> list[str | None]:

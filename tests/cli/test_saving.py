@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gpuprobe.saved import SCHEMA_VERSION
 from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
@@ -287,8 +288,8 @@ def writable_by_others(file: Path) -> str:
 
 def of_a_later_version(file: Path) -> str:
     said = json.loads(file.read_text())
-    file.write_text(json.dumps({**said, "schema_version": 2}))
-    return f"`{file}` is of version 2, and this gpuprobe reads version 1"
+    file.write_text(json.dumps({**said, "schema_version": 99}))
+    return f"`{file}` is of version 99, and this gpuprobe reads version {SCHEMA_VERSION}"
 
 
 def of_another_program(file: Path) -> str:
