@@ -23,6 +23,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 SUSPENDS = "/sys/power/suspend_stats/success"
 LINKER_CACHE = "/etc/ld.so.cache"
 NVIDIA_CAPABILITIES = "/proc/driver/nvidia/capabilities"
+MOUNTS = "/proc/self/mountinfo"
 _NAMESPACES = ("/proc/self/ns/mnt", "/proc/self/ns/user")
 _DRIVER_TEXTS = ("/sys/module/", "/proc/driver/nvidia/version")
 _BOOT_ROUNDED_TO = 600  # seconds; where only clocks tell when the machine was started, they drift
@@ -74,9 +75,14 @@ def _suspends(tree: Tree, platform: str) -> list[str | int | None]:
 
 def _container(tree: Tree) -> list[str | None]:
     """Namespaces and what the root directory is made of: two containers of one image differ in their upper layer."""
-    mounts = tree.read("/proc/self/mountinfo").text or ""
-    roots = re.findall(r"(?m)^[0-9]+ [0-9]+ [0-9:]+ (\S+ / .*)$", mounts)
-    return [*(tree.target(path) for path in _NAMESPACES), roots[-1] if roots else None]
+    mounted = root_mount(tree)
+    return [*(tree.target(path) for path in _NAMESPACES), mounted.split(" ", 3)[-1] if mounted else None]
+
+
+def root_mount(tree: Tree) -> str | None:
+    """The kernel's line about what is mounted at `/`: of several the last one, which lies above the others."""
+    lines = re.findall(r"(?m)^[0-9]+ [0-9]+ [0-9:]+ \S+ / .*$", tree.read(MOUNTS).text or "")
+    return lines[-1] if lines else None
 
 
 def _driver_texts(host: Host) -> Iterator[tuple[str, Any]]:

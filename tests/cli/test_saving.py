@@ -97,14 +97,15 @@ def test_a_run_that_finds_nothing_or_doubt_forgets_what_was_saved(cache: Path, l
 
 
 def test_what_shells_propose_is_saved_beside_it(cache: Path) -> None:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    named = boot.read_text().strip() if boot.exists() else ""
-
     piped("list", **nvidia(cache, CARD))
 
     proposals = cache / "gpuprobe" / "devices"
     words = ("CUDA:0", A, "0000:01:00.0")
-    assert proposals.read_text().splitlines() == [named, *(f"{word}\tNVIDIA GeForce RTX 4090" for word in words)]
+    first, *others = proposals.read_text().splitlines()
+    boot, mounts = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/mountinfo")
+    assert first.startswith(f"{boot.read_text().strip() if boot.exists() else ''} ")
+    assert (first.partition(" ")[2] or "\n") in (mounts.read_text() if mounts.exists() else "\n")
+    assert others == [f"{word}\tNVIDIA GeForce RTX 4090" for word in words]
     assert proposals.stat().st_mode & 0o777 == 0o600
     for word in words:
         assert piped("env", word, **nvidia(cache, CARD)).out == LINES
