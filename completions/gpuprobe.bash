@@ -31,16 +31,19 @@ _gpuprobe_offer_listed() {  # the same behind the last comma
     _gpuprobe_offer "$@"
 }
 
-_gpuprobe_offer_devices() {  # the same, and what the last discovery found: one's own file of this start of the machine
-    local folder=$HOME/.cache file boot='' here='' word name
+_gpuprobe_offer_devices() {  # the same, and what the last discovery found: one's own file of this start and container
+    local folder=$HOME/.cache file here='' root='' held='' word name id parent device at rest
     [[ $OSTYPE == darwin* ]] && folder=$HOME/Library/Caches
     [[ $XDG_CACHE_HOME == /* ]] && folder=$XDG_CACHE_HOME
     file=$folder/gpuprobe/devices
     if [[ -f $file && -O $file && ! -L $file && -r $file ]]; then
         [[ -r /proc/sys/kernel/random/boot_id ]] && read -r here < /proc/sys/kernel/random/boot_id
+        [[ -r /proc/self/mountinfo ]] && while read -r id parent device folder at rest; do
+            [[ $at == / ]] && root="$id $parent $device $folder / $rest"
+        done < /proc/self/mountinfo
         {
-            read -r boot
-            while [[ $boot == "$here" ]] && IFS=$'\t' read -r word name; do
+            IFS= read -r held
+            while [[ $held == "$here $root" ]] && IFS=$'\t' read -r word name; do
                 [[ -z $word || $word == *[!A-Za-z0-9:.#_/-]* ]] || set -- "$@" "$word"
             done
         } < "$file"

@@ -32,7 +32,7 @@ function __gpuprobe_argument --description 'Whether the word at the cursor is th
     test "$given[1]" = $argv[1] -a (count $given) = $argv[2]
 end
 
-function __gpuprobe_devices --description 'What the last discovery found: from one\'s own file of this start of the machine'
+function __gpuprobe_devices --description 'What the last discovery found: from one\'s own file of this start and container'
     set -l folder $HOME/.cache
     test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches
     string match -q '/*' -- "$XDG_CACHE_HOME"; and set folder $XDG_CACHE_HOME
@@ -40,10 +40,12 @@ function __gpuprobe_devices --description 'What the last discovery found: from o
     test -f $file -a -O $file -a ! -L $file -a -r $file; or return
     set -l here ''
     test -r /proc/sys/kernel/random/boot_id; and read here </proc/sys/kernel/random/boot_id
-    read -l boot <$file
-    test "$boot" = "$here"; or return
+    set -l roots
+    test -r /proc/self/mountinfo; and set roots (string match -r '^\d+ \d+ \S+ \S+ / .*' </proc/self/mountinfo)
+    read -l held <$file
+    test "$held" = "$here $roots[-1]"; or return
     while read -l line
-        string match -r '^[A-Za-z0-9:.#_/-]+\t.*' -- $line
+        string match -r '^[A-Za-z0-9:.#_/-]+\t[ -~]*$' -- $line
     end <$file
 end
 

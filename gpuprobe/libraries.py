@@ -164,6 +164,7 @@ ROCM = Library(
     init_steps=("hipInit", "hipDriverGetVersion", "hipRuntimeGetVersion"),
     context_steps=("hipSetDevice", "hipFree", "hipMemGetInfo", "load librocblas", "load rocblas", "rocblas_"),
     numbered_as="rocm",
+    blas="rocBLAS",
     crash_prone=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )

@@ -105,6 +105,12 @@ def seconds_between(earlier: str, later: str) -> float | None:
         return None
 
 
+def age_between(earlier: str, later: str) -> float | None:
+    """Seconds; None also where the later one is the earlier: the clock was set back, and nobody knows by how much."""
+    seconds = seconds_between(earlier, later)
+    return None if seconds is None or seconds < 0 else seconds
+
+
 _AGES = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 

@@ -40,7 +40,7 @@ class Watching:
 
     def read(self) -> Reading:
         """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""
-        host = read_host()
+        host = read_host(lib_dirs=self._wanted.lib_dirs, software=False)
         devices = [figure.device for figure in self._last]
         found = refresh(devices, self._known, host, self._wanted, lasting=self._children)
         self._last = _named([_kept(*pair) for pair in zip(self._last, found.figures, strict=True)])

@@ -18,7 +18,7 @@ from gpuprobe.command import tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.grammar import Command, Help, Option, Program
-from gpuprobe.saved.proposals import text
+from gpuprobe.saved.proposals import text, where_it_holds
 from tests.interactive import PROMPT, Shell, running
 from tests.records import a_device
 from tests.vulkan_world import missing
@@ -155,11 +155,11 @@ def test_what_can_be_typed_is_completed(
 A = "GPU-00000000-0000-0000-0000-00000000000a"
 
 
-def saved(folder: Path, *lines: str, boot: str | None = None) -> Path:
-    """The file of proposals in the home directory of `started`, as for this start of the machine."""
+def saved(folder: Path, *lines: str) -> Path:
+    """The file of proposals in the home directory of `started`, as for this start of the machine and this container."""
     place = folder / "home" / ".cache" / "gpuprobe" / "devices"
     place.parent.mkdir(parents=True)
-    place.write_text("".join(f"{line}\n" for line in (BOOT.read_text().strip() if boot is None else boot, *lines)))
+    place.write_text("".join(f"{line}\n" for line in (where_it_holds(), *lines)))
     return place
 
 
@@ -210,14 +210,23 @@ def a_link(place: Path) -> None:
     place.symlink_to(place.with_name("elsewhere"))
 
 
+def other_first_line(place: int) -> str:
+    """As it is here, with another word in that place."""
+    words = where_it_holds().split(" ")
+    words[place] += "x"
+    return " ".join(words) + "\n"
+
+
 FOREIGN: dict[str, Callable[[Path], object]] = {
     "missing": lambda place: place.unlink(),
     "another account's": of_another_account,
     "a link": a_link,
     "a directory": lambda place: (place.unlink(), place.mkdir()),
     "empty": lambda place: place.write_text(""),
-    "of another start of the machine": lambda place: place.write_text(f"another\n{A}\tRTX 4090\n"),
-    "rubbish": lambda place: place.write_bytes(BOOT.read_bytes() + b"\xff\x00\nGPU-$(touch bad)\nGPU-`x`\n\n\t\n"),
+    "of another start of the machine": lambda place: place.write_text(other_first_line(0) + f"{A}\tRTX 4090\n"),
+    "of another container": lambda place: place.write_text(other_first_line(-1) + f"{A}\tRTX 4090\n"),
+    "of no container": lambda place: place.write_text(f"{BOOT.read_text()}{A}\tRTX 4090\n"),
+    "rubbish": lambda place: place.write_bytes(where_it_holds().encode() + b"\n\xff\x00\nGPU-$(touch bad)\nGPU-`x`\n\n\t\n"),
 }
 
 

@@ -118,6 +118,27 @@ def test_a_healthy_cuda_view_covers_a_vulkan_view_that_fails_unless_all_must_pas
     assert (plain.code, strict.code) == (0, 4)
 
 
+@pytest.mark.parametrize(
+    ("devices", "code", "ending"),
+    [
+        (["CUDA:0", "Vulkan:0"], 4, "; the card works, but `Vulkan:0` failed"),
+        (["0000:01:00.0", "vulkan"], 4, "; the card works, but `vulkan` failed"),
+        (["0000:01:00.0"], 0, "; the card works"),
+        (["CUDA:0"], 0, "; the card works"),
+        (["Vulkan:0"], 4, "; 1 of 1 card failed"),
+    ],
+)
+def test_a_view_that_was_named_must_pass_itself(vulkan: World, devices: list[str], code: int, ending: str) -> None:
+    uuid = "GPU-00000000-0000-0000-0000-000000000001"
+    twin = described(type="discrete", name="RTX", vendor="0x10de", uuid=uuid, pci="0000:01:00.0", memory=24 * GiB, driver_id=4)
+    drivers = vulkan.icd("error vkCreateDevice -3", twin)
+
+    document, ran = proved(*devices, "--step", "context", library="cuda,vulkan", **nvidia(card(1)), **drivers.environment())
+
+    assert ran.code == code
+    assert document["summary"]["text"].endswith(ending)
+
+
 def lines_of(log: Path, *kinds: str) -> list[tuple[str, str]]:
     said = [line.split(" ") for line in log.read_text().splitlines()]
     return [(kind, uuid) for kind, uuid in said if kind in kinds]

@@ -25,6 +25,12 @@ SECONDS = 60
 WATCH = ("refresh", "--watch", "0.1")
 
 
+def children_of(process: int) -> list[int]:
+    """The processes that it has started and that live."""
+    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
 class Lines:
     """The documents of `--watch --json`, each checked against its schema."""
 
@@ -45,9 +51,7 @@ class Lines:
         return document
 
     def children(self) -> list[int]:
-        """The processes that it has started and that live."""
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(line) for line in found.stdout.split()]
+        return children_of(self.process.pid)
 
 
 @contextmanager
@@ -92,6 +96,16 @@ class Picture:
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process.send_signal(signal.SIGWINCH)
 
+    def hang_up(self) -> None:
+        """The terminal's window is closed."""
+        self.close()
+        self.process.send_signal(signal.SIGHUP)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
     def press_ctrl_c(self) -> int:
         """Its exit code, after all that it had to say."""
         self.process.send_signal(signal.SIGINT)
@@ -123,9 +137,10 @@ def picture(*arguments: str, columns: int = 80, rows: int = 50, **variables: str
     streams: Mapping[str, int] = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     process = subprocess.Popen([*COMMAND, *WATCH, *arguments], cwd="/", env=environment(**variables), **streams)  # type: ignore[call-overload]
     os.close(theirs)
+    seen = Picture(process, ours, columns)
     try:
-        yield Picture(process, ours, columns)
+        yield seen
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        seen.close()

@@ -9,16 +9,23 @@ if TYPE_CHECKING:
     Timed = Callable[[int], float]
 
 LARGEST, SMALLEST = 64 << 20, 1 << 20  # bytes of one copy; smaller ones time the way to the card and not the copying
-_SHARE = 8  # of the free memory no more than this part is taken
+LARGEST_ON_CARD = 256 << 20  # of each of two buffers: a cache holds up to 256 MiB (MI300X), and is faster
+_SHARE = 8  # no buffer is larger than this part of the free memory
 _TIMES = 5
 _ENOUGH = 0.02  # seconds that one timing should take, so that starting it weighs little
 _MOST_AT_ONCE = 64
 
 
-def size(free: int | None) -> int | None:
+def size(free: int | None, largest: int = LARGEST) -> int | None:
     """Bytes to copy where so much memory is free (None: unknown); None where too little is left to time anything."""
-    fit = LARGEST if free is None else min(LARGEST, free // _SHARE)
+    fit = LARGEST if free is None else min(largest, free // _SHARE)
     return None if fit < SMALLEST else 1 << fit.bit_length() - 1
+
+
+def sizes(free: int | None) -> tuple[int, int] | None:
+    """Bytes of the host's buffer, and of each of two on the card; None as with `size`."""
+    host, card = size(free), size(free, LARGEST_ON_CARD)
+    return None if host is None or card is None else (host, card)
 
 
 def figures(way: str, copied: int, timed: Timed) -> dict[str, int]:
@@ -27,6 +34,11 @@ def figures(way: str, copied: int, timed: Timed) -> dict[str, int]:
     """
     timed(1)  # the first one finds memory that nobody has touched
     count = max(1, min(_MOST_AT_ONCE, int(_ENOUGH / max(timed(1), 1e-9))))
-    seconds = sorted(timed(count) for _ in range(_TIMES))[_TIMES // 2]
+    seconds = median([timed(count) for _ in range(_TIMES)])
     moved = copied * count
     return {f"{way}_bytes_per_second": round(moved / max(seconds, 1e-9)), f"{way}_copied_bytes": moved}
+
+
+def median(values: list[float]) -> float:
+    """Of an odd number of values the one in the middle."""
+    return sorted(values)[len(values) // 2]

@@ -49,7 +49,8 @@ def products(card: Card, ladder: Ladder) -> None:
     """One product with each cuBLAS that the ladder was given. The rung is passed where one of them computes it rightly; a wrong
     product is never outvoted. Failed where all that load refuse; not possible where none loads.
     """
-    _refuse_without_memory(card)
+    if ladder.toolkits:
+        _refuse_without_memory(card)
     rows: list[Json] = []
     first: calling.Failed | None = None
     names: dict[str, str] = {}
@@ -63,7 +64,8 @@ def products(card: Card, ladder: Ladder) -> None:
     if first is not None:
         raise first
     loaded = "; ".join(str(row["because"]) for row in rows if row["because"])
-    nowhere = "no cuBLAS was found, neither in the loader's path nor below `/usr/local/cuda*` nor among Python's packages"
+    places = "neither in the loader's path nor below `/usr/local/cuda*` nor among Python's packages"
+    nowhere = f"no cuBLAS was found, {places}; as root, one that another account could replace is not loaded"
     ladder.not_possible(loaded or nowhere)
 
 

@@ -10,11 +10,12 @@ import ctypes
 import time
 from ctypes import byref, c_size_t, c_uint, c_void_p
 
-from gpuprobe.backends import calling, cuda, cuda_memory, cuda_results
+from gpuprobe.backends import bandwidth, calling, cuda, cuda_memory, cuda_results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ctypes import c_uint64
 
     from gpuprobe.backends.climbing import Ladder
     from gpuprobe.backends.cuda import Card
@@ -37,16 +38,32 @@ def time_copies(card: Card, ladder: Ladder, witness: Witness) -> None:
     most = min(MOST, free // _OF_WHAT_IS_FREE)
     locked = min(MOST_LOCKED, most)
     host = _page_locked(card, ladder, locked)
-    if host is not None:
-        _time(card, ladder, witness, host, (locked, most))
-        cuda_memory.run(card, "cuMemFreeHost", host)
+    if host is None:
+        return
+    buffers = _on_the_card(card, ladder, most)
+    if buffers is not None:
+        _time(card, ladder, witness, (host, *buffers), (locked, most))
+    cuda_memory.run(card, "cuMemFreeHost", host)
 
 
-def _time(card: Card, ladder: Ladder, witness: Witness, host: c_void_p, sizes: tuple[int, int]) -> None:
-    """`sizes`: of the host's buffer, and of the two on the card."""
-    locked, most = sizes
+def _on_the_card(card: Card, ladder: Ladder, size: int) -> tuple[c_uint64, c_uint64] | None:
+    """Two buffers of this size; None where somebody else took the memory meanwhile, which says nothing of the card."""
+    try:
+        return cuda_memory.allocated(card, size), cuda_memory.allocated(card, size)
+    except calling.Failed as failed:
+        if failed.code != cuda_results.OUT_OF_MEMORY:
+            raise
+        because = f"no 2 x {size // MiB} MiB of the card's memory were to be had to time copies: {failed.message}"
+        ladder.not_possible(because, failed.code, failed.name)
+        return None
+
+
+def _time(
+    card: Card, ladder: Ladder, witness: Witness, buffers: tuple[c_void_p, c_uint64, c_uint64], sizes: tuple[int, int]
+) -> None:
+    """`buffers`: the host's, and the two on the card; `sizes`: of the former, and of each of the latter."""
+    (host, one, other), (locked, most) = buffers, sizes
     idle = witness.link()
-    one, other = cuda_memory.allocated(card, most), cuda_memory.allocated(card, most)
     stream = c_void_p()
     cuda_memory.run(card, "cuStreamCreate", byref(stream), c_uint(1))
     ways: dict[str, Callable[[int], None]] = {
@@ -57,7 +74,7 @@ def _time(card: Card, ladder: Ladder, witness: Witness, host: c_void_p, sizes: t
     for way, copy in ways.items():
         card.step(f"copies {way.replace('_', ' ')}")
         size, times = _chosen(card, copy, stream, most if way == "on_device" else locked)
-        seconds = _median([_seconds(card, copy, size, times, stream) for _ in range(SAMPLES)])
+        seconds = bandwidth.median([_seconds(card, copy, size, times, stream) for _ in range(SAMPLES)])
         ladder.figures({f"{way}_bytes_per_second": round(size * times / seconds), f"{way}_copied_bytes": size * times})
     for _ in range(4):
         ways["to_device"](locked)
@@ -97,8 +114,11 @@ def _page_locked(card: Card, ladder: Ladder, size: int) -> c_void_p | None:
     host = c_void_p()
     card.step("cuMemHostAlloc")
     code = calling.required(card.library, "cuMemHostAlloc")(byref(host), c_size_t(size), c_uint(0))
-    if code in (2, 304):
-        because = f"the system gives no {size // MiB} MiB of page-locked memory; look at `ulimit -l`"
+    if code in (cuda_results.OUT_OF_MEMORY, cuda_results.OPERATING_SYSTEM):
+        because = (
+            f"the system gives no {size // MiB} MiB of page-locked memory: look at what is free of the machine's memory, at "
+            "the container's limit and at `ulimit -l`"
+        )
         ladder.not_possible(because, code, cuda_results.name_of(code))
         return None
     if code or not host:
@@ -119,7 +139,3 @@ def _checked(card: Card, function: str, code: int) -> None:
     """Not announced each time: a line between two copies would be timed with them."""
     if code:
         raise cuda_results.failure(cuda_results.proof_status(code), function, code, card.library)
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]

@@ -11,6 +11,7 @@ import os
 from ctypes import Array, Structure, byref, c_char_p, c_int, c_uint, c_uint64, c_ulonglong, c_void_p
 
 from gpuprobe.backends import calling
+from gpuprobe.backends.nvml_activity import HELD_BACK_BY, SLOWED_DOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,17 +21,9 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 CANDIDATES = ("libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1") if os.name == "posix" else ("nvml.dll",)
-_INSUFFICIENT_SIZE = 7
 _MOST_PROCESSES = 64
 _UNKNOWN = 0xFFFFFFFFFFFFFFFF
 
-# nvml.h, nvmlClocksEventReason*: those that mean that the card is held back, not that it has nothing to do.
-SLOWED = {
-    0x08: "hw_slowdown",
-    0x20: "sw_thermal_slowdown",
-    0x40: "hw_thermal_slowdown",
-    0x80: "hw_power_brake_slowdown",
-}
 _LINK = {
     "link_generation": "nvmlDeviceGetCurrPcieLinkGeneration",
     "link_width": "nvmlDeviceGetCurrPcieLinkWidth",
@@ -72,11 +65,12 @@ class Witness:
         return {name: value for name, value in found.items() if value}
 
     def slowed_by(self) -> str | None:
-        """What holds its clocks back at this moment; "" for nothing, None where it is not known."""
+        """What holds its clocks back at this moment, by nvml_activity's names; "" for nothing, None where it is not known."""
         for function in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
             reasons = c_ulonglong(_UNKNOWN)
             if self._answers(function, byref(reasons)) and reasons.value != _UNKNOWN:
-                return ", ".join(name for bit, name in SLOWED.items() if reasons.value & bit)
+                found = reasons.value & SLOWED_DOWN
+                return ", ".join(name for bit, name in HELD_BACK_BY.items() if found & bit)
         return None
 
     def _number(self, function: str) -> int | None:

@@ -93,19 +93,20 @@ def _compute(card: Card, ladder: Ladder, host: c_void_p, there: c_void_p) -> Non
 def _time(card: Card, ladder: Ladder, before: tuple[c_void_p, c_void_p], free: int | None) -> None:
     for memory in before:
         card.discard(memory)
-    size = bandwidth.size(free)
-    if size is None:
+    sizes = bandwidth.sizes(free)
+    if sizes is None:
         ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
         return
+    host, there = sizes
     made: list[c_void_p] = []
     try:
-        made.extend(make(size) for make in (card.host_memory, card.card_memory, card.card_memory))
+        made += [card.host_memory(host), card.card_memory(there), card.card_memory(there)]
     except Failed as failed:
         if failed.code not in _OUT_OF_MEMORY:
             raise
-        ladder.not_possible(f"no {size // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
+        ladder.not_possible(f"no {there // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
         return
-    for way, source, target in (("to_device", 0, 1), ("from_device", 1, 0), ("on_device", 1, 2)):
+    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
         copying = card.copying(made[source], made[target], size)
         ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
 

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     Encode = Callable[[int], None]
 
 _COMPLETED = 4  # MTLCommandBufferStatus
+# MTLCommandBufferError: what another program may be the cause of. Everything else is a fault of the card or of its driver.
+_NOT_DECIDED = {
+    2: ("call_failed", "MTLCommandBufferErrorTimeout"),
+    7: ("call_failed", "MTLCommandBufferErrorNotPermitted"),
+    8: ("busy", "MTLCommandBufferErrorOutOfMemory"),
+}
 SOURCE = f"""#include <metal_stdlib>
 kernel void {NAME}(device uint *elements [[buffer(0)]], uint place [[thread_position_in_grid]]) {{
     elements[place] = {FACTOR} * elements[place] + {ADDEND} + place;
@@ -95,7 +101,9 @@ class _Card:
             error = self.runtime.object(commands, "error")
             words = self.runtime.text(error, "localizedDescription") if error is not None else None
             said = f": {words}" if words else ""
-            raise calling.Failed("unsupported", f"`waitUntilCompleted` came back with status {status}{said}", status)
+            code = self.runtime.number(error, "code") if error is not None else status
+            verdict, name = _NOT_DECIDED.get(code, ("unsupported", None)) if error is not None else ("unsupported", None)
+            raise calling.Failed(verdict, f"`waitUntilCompleted` came back with status {status}{said}", code, name)
 
     def copying(self, source: int, target: int, size: int) -> Encode:
         def encode(commands: int) -> None:
@@ -156,12 +164,13 @@ def _compute(card: _Card, ladder: Ladder, host: int, there: int) -> None:
 
 
 def _time(card: _Card, ladder: Ladder, free: int | None) -> None:
-    size = bandwidth.size(free)
-    if size is None:
+    sizes = bandwidth.sizes(free)
+    if sizes is None:
         ladder.not_possible(f"{free} bytes of the device's memory are free: too few to time a copy")
         return
-    made = [card.buffer(size, mode) for mode in (metal.SHARED, metal.PRIVATE, metal.PRIVATE)]
-    for way, source, target in (("to_device", 0, 1), ("from_device", 1, 0), ("on_device", 1, 2)):
+    host, there = sizes
+    made = [card.buffer(host, metal.SHARED), card.buffer(there, metal.PRIVATE), card.buffer(there, metal.PRIVATE)]
+    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
         copying = card.copying(made[source], made[target], size)
         ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
 

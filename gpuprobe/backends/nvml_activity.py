@@ -22,6 +22,8 @@ HELD_BACK_BY = {
     0x80: "power_brake",
     0x100: "display_clocks",
 }
+# Of these those that a healthy card does not have: neither a setting of its owner nor a limit that every card reaches at work.
+SLOWED_DOWN = 0x8 | 0x20 | 0x40 | 0x80
 
 
 def activity(card: Any) -> Json:

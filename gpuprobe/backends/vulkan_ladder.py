@@ -87,19 +87,20 @@ def _time(card: Card, ladder: Ladder, before: tuple[Buffer, Buffer]) -> None:
     for buffer in before:
         card.discard(buffer)
     free = _free(card)
-    size = bandwidth.size(free if free is not None else _smallest_heap(card))
-    if size is None:
+    sizes = bandwidth.sizes(free if free is not None else _smallest_heap(card))
+    if sizes is None:
         ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
         return
+    host, there = sizes
     made: list[Buffer] = []
     try:
-        made.extend(make(size) for make in (card.host_buffer, card.card_buffer, card.card_buffer))
+        made += [card.host_buffer(host), card.card_buffer(there), card.card_buffer(there)]
     except Failed as failed:
         if failed.code not in (_OUT_OF_HOST_MEMORY, _OUT_OF_DEVICE_MEMORY):
             raise
-        ladder.not_possible(f"no {size // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
+        ladder.not_possible(f"no {there // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
         return
-    for way, source, target in (("to_device", 0, 1), ("from_device", 1, 0), ("on_device", 1, 2)):
+    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
         copying = card.copying(made[source], made[target], size)
         ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
 

@@ -83,9 +83,9 @@ def validate(
     from gpuprobe.command import validating
 
     began = time.monotonic()
-    inventory, shown = validating.views_of(asked, devices, builds, validating.Pace(**pace))
+    inventory, shown, named = validating.views_of(asked, devices, builds, validating.Pace(**pace))
     seconds = None if asked.source is not None else time.monotonic() - began
-    text, leave_with = validating.conclusion(inventory, shown, strict)
+    text, leave_with = validating.conclusion(inventory, shown, strict, named)
     notes = tuple(validating.notes(inventory, shown))
 
     def document() -> Json:

@@ -12,13 +12,21 @@ from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import speeds, standing
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
-from gpuprobe.model import SYSTEM, Inventory, Outcome, Purpose, Status, Verdict, Wanted
+from gpuprobe.model import SYSTEM, Device, Inventory, Outcome, Purpose, Status, Verdict, Wanted
+from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked
 
 
 MOST_REPEATS, MOST_JOBS = 1000, 64
+
+
+class Named(NamedTuple):
+    """What a DEVICE or a `--build` stands for: where the text alone means several cards, each is to pass."""
+
+    text: str
+    views: tuple[View, ...]
 
 
 class Pace(NamedTuple):
@@ -31,25 +39,29 @@ class Pace(NamedTuple):
 
 def views_of(
     asked: Asked, devices: Sequence[str], builds: Sequence[str], pace: Pace
-) -> tuple[Inventory, tuple[View, ...]]:
-    """The inventory after validation and the views to show. With DEVICEs or builds the machine is listed first, to know
-    what they mean; WrongUsage where one means nothing."""
+) -> tuple[Inventory, tuple[View, ...], tuple[Named, ...]]:
+    """The inventory after validation, the views to show, and which of them were named. With DEVICEs or builds the machine is
+    listed first, to know what they mean; WrongUsage where one means nothing."""
     wanted = _wanted(asked, pace)
     known = None
+    meant: dict[str, set[tuple[str, str, str | None, str]]] = {}
     if devices or builds:
         listed = inventory_of(asked, wanted_of(asked, "none")._replace(builds=tuple(builds)))
         _check_builds(builds, listed)
-        chosen = selected(devices, numbered(listed))
+        offered = numbered(listed)
+        chosen = selected(devices, offered)
+        meant = {text: {_source(device) for device in selected([text], offered)} for text in devices}
         keys = tuple(dict.fromkeys(device.key for device in chosen)) if devices else ()
         wanted = wanted._replace(chosen=keys, builds=tuple(builds))
         known = listed.evidence
-        sources = {(device.library, device.build, device.manifest, device.key) for device in chosen}
     inventory = inventory_of(asked, wanted, known)
     remember(asked, inventory)
     shown = views(inventory)
     if devices:
-        shown = tuple(view for view in shown if _source(view) in sources)
-    return inventory, shown
+        shown = tuple(view for view in shown if any(_source(view.device) in sources for sources in meant.values()))
+    named = [Named(text, tuple(view for view in shown if _source(view.device) in meant[text])) for text in meant]
+    named += [Named(build, tuple(view for view in shown if view.device.build == build)) for build in builds]
+    return inventory, shown, tuple(named)
 
 
 def _wanted(asked: Asked, pace: Pace) -> Wanted:
@@ -70,8 +82,8 @@ def _count(option: str, text: str | None, most: int) -> int | None:
     return int(text)
 
 
-def _source(view: View) -> tuple[str, str, str | None, str]:
-    return view.device.library, view.device.build, view.device.manifest, view.device.key
+def _source(device: Device) -> tuple[str, str, str | None, str]:
+    return device.library, device.build, device.manifest, device.key
 
 
 def _check_builds(builds: Sequence[str], inventory: Inventory) -> None:
@@ -109,14 +121,20 @@ def _lost_builds(inventory: Inventory) -> list[Outcome]:
     ]
 
 
-def conclusion(inventory: Inventory, shown: Sequence[View], strict: bool) -> tuple[str, Exit]:
-    """The first line and the exit code. A card fails when none of its views that were looked at passed."""
+def conclusion(
+    inventory: Inventory, shown: Sequence[View], strict: bool, named: Sequence[Named] = ()
+) -> tuple[str, Exit]:
+    """The first line and the exit code. A card fails when none of its views that were looked at passed; what was named fails
+    also where another view of its card did."""
     cards = by_card(shown)
+    groups = [(each.text, card) for each in named for card in by_card(each.views)]
+    fallen_names = list(dict.fromkeys(text for text, card in groups if has_failed(card)))
     failed = [card for card in cards if has_failed(card)]
     lost = _lost_builds(inventory)
     broken = [outcome for outcome in lost if outcome.status not in _NOT_DECIDED]
-    fallen = failed or broken or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
-    doubt = any(is_undecided(card) for card in cards) or standing.undecided(inventory) or len(lost) > len(broken)
+    fallen = failed or broken or fallen_names or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
+    open_cards = any(map(is_undecided, (*cards, *(card for _, card in groups))))
+    doubt = open_cards or standing.undecided(inventory) or len(lost) > len(broken)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
         Exit.UNDECIDED if doubt else Exit.ANSWERED,
@@ -128,7 +146,9 @@ def conclusion(inventory: Inventory, shown: Sequence[View], strict: bool) -> tup
         return f"nothing to validate: {standing.summary(inventory).text}", leave_with
     passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)
     views_passed = f"{passed} of {_counted(len(shown), 'view')} passed"
-    return f"{views_passed}; {_about_cards(cards)}", leave_with
+    names = ", ".join(f"`{printable(text)}`" for text in fallen_names)
+    also = f", but {names} failed" if names and not failed else ""
+    return f"{views_passed}; {_about_cards(cards)}{also}", leave_with
 
 
 def _about_cards(cards: Sequence[Sequence[View]]) -> str:

@@ -100,13 +100,13 @@ def _sleep(until: float) -> None:
     time.sleep(max(0.0, until - time.monotonic()))
 
 
-class _Picture:
+class Picture:
     """What is to be seen now: the latest reading, what each device did before, and what became of children lately."""
 
     def __init__(self, asked: Asked, every: float, diff: bool, screen: Screen) -> None:
         self._asked, self._every, self._diff, self._screen = asked, every, diff, screen
         self._histories: dict[int, deque[float | None]] = {}
-        self._remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
+        self.remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
         self._answer: Refreshment | None = None
 
     def take(self, answer: Refreshment) -> None:
@@ -116,10 +116,11 @@ class _Picture:
             self._histories.setdefault(place, deque(maxlen=_REMEMBERED)).append(share_of(figure))
         for remark in answer.remarks:
             same = re.sub("[0-9]+", "", remark)
-            _, often = self._remarks.pop(same, ("", 0))
-            self._remarks[same] = f"{answer.evidence.gathered_at}: {remark}", often + 1
-        latest = list(self._remarks.values())[-_MOST_REMARKS:]
-        remarks = (f"{said} ({often} times)" if often > 1 else said for said, often in latest)
+            _, often = self.remarks.pop(same, ("", 0))
+            self.remarks[same] = f"{answer.evidence.gathered_at}: {remark}", often + 1
+        for forgotten in list(self.remarks)[:-_MOST_REMARKS]:  # a driver that says something else each time fills no memory
+            del self.remarks[forgotten]
+        remarks = (f"{said} ({often} times)" if often > 1 else said for said, often in self.remarks.values())
         self._answer = answer._replace(remarks=tuple(remarks))
 
     def parts(self) -> Iterable[RenderableType]:
@@ -133,7 +134,7 @@ class _Picture:
 
 
 def _printing(asked: Asked, every: float, diff: bool, screen: Screen) -> Show:
-    picture = _Picture(asked, every, diff, screen)
+    picture = Picture(asked, every, diff, screen)
 
     def show(answer: Refreshment) -> None:
         picture.take(answer)
@@ -146,7 +147,7 @@ def _in_place(asked: Asked, every: float, diff: bool, screen: Screen) -> None:
     """The last picture stays when the terminal is as it was."""
     from gpuprobe.render.painter import Ended, Painter
 
-    picture = _Picture(asked, every, diff, screen)
+    picture = Picture(asked, every, diff, screen)
     with closing(readings(asked)) as found:
         first = next(found)  # a discovery shows what it asks on the ordinary screen
         try:

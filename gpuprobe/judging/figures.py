@@ -178,8 +178,8 @@ def with_figure(device: Device, answer: Told) -> Device:
 def from_validation(device: Device, outcomes: Iterable[Outcome]) -> Told | None:
     """What a context on exactly this device told of its memory."""
     for outcome in outcomes:
-        free = outcome.facts.get("free_memory")
-        if outcome.status is Status.OK and validates(outcome.probe, device) and isinstance(free, int):
+        free = _count(outcome.facts.get("free_memory"))
+        if outcome.status is Status.OK and validates(outcome.probe, device) and free is not None:
             return Told(Device(device.library, device.number, free_memory=free), device.library)
     return None
 

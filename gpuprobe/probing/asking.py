@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gpuprobe.libraries import Library, library_named
 from gpuprobe.model import SYSTEM, Device, Host, Json, Outcome, Probe, Purpose
+from gpuprobe.survey.tree import Tree
+from gpuprobe.survey.trust import ROOT, why_others
 
 MARK = "GPUPROBE_CHILD"
 RUNNER = str(Path(__file__).parents[1] / "runner.py")
@@ -56,9 +58,14 @@ def _of_the_build(probe: Probe, host: Host) -> Json:
         "library": build.library,
         "directories": list(build.directories),
     }
+
+
 def _ladder(probe: Probe, library: Library, host: Host) -> Json:
-    found = [software for software in host.software or () if software.name == library.blas and software.problem is None]
-    return {"until": probe.until, "toolkits": [software.path for software in found], "turns": True}
+    named = (software for software in host.software or () if software.name == library.blas and software.problem is None)
+    found = [software.path for software in named if ".so" in software.path.rpartition("/")[2]]
+    if hasattr(os, "geteuid") and os.geteuid() == ROOT:
+        found = [path for path in found if why_others(Tree(), path) is None]
+    return {"until": probe.until, "toolkits": found, "turns": True}
 
 
 def candidates(library: Library, host: Host) -> list[str]:

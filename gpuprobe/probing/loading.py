@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gpuprobe.model import FoundSoftware, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.children import Children
-from gpuprobe.survey.owners import why_others
 from gpuprobe.survey.tree import Tree
+from gpuprobe.survey.trust import why_others
 
 LIMIT_SECONDS = 30.0  # libcublasLt is 540 MB, and may lie on a network
 MOST_AT_ONCE = 4

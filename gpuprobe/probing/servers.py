@@ -79,7 +79,8 @@ def _answer(server: Server, deadline: float) -> ServerAnswer:
         return ServerAnswer(*server, problem=str(refusal))
     except TimeoutError:
         return ServerAnswer(*server, problem="no answer in time")
-    except (OSError, HTTPException, ValueError, RecursionError) as problem:
+    # An overflow: a length of its content that no number of this machine holds.
+    except (OSError, HTTPException, ValueError, OverflowError, RecursionError) as problem:
         return ServerAnswer(*server, problem=f"no answer that can be read: {type(problem).__name__}: {problem}"[:200])
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
-from gpuprobe.strings import age_text, printable, seconds_between, size_text
+from gpuprobe.strings import age_between, age_text, printable, size_text
 
 LEVELS = "▁▂▃▄▅▆▇█"
 UNTOLD = "·"
@@ -182,7 +182,7 @@ def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
 def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
     """What is said of a device in lines of their own: why its figure is old, what holds it back, who uses it."""
     if figure.silence is not None:
-        age = seconds_between(figure.measured_at, now)
+        age = age_between(figure.measured_at, now)
         told = f"told {age_text(age)} ago" if age is not None else "told some time ago"
         yield indented(f"stale, {told}: {printable(figure.silence.because)}", style="yellow")
     if figure.activity is not None and figure.activity.throttle_reasons:

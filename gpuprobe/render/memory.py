@@ -12,7 +12,7 @@ from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
-from gpuprobe.strings import age_text, printable, seconds_between, size_text
+from gpuprobe.strings import age_between, age_text, printable, size_text
 
 _HEADER = ("DEVICE", "NAME", "FREE", "MEMORY", "", "TOLD BY", "AGE")
 _NAME, _SHORTEST_NAME, _BAR = 1, 12, 4
@@ -48,7 +48,7 @@ def age_of(figure: Figure, now: str) -> str:
     """`now`, or `3 hours, stale`."""
     if not figure.stale:
         return "now"
-    age = seconds_between(figure.measured_at, now)
+    age = age_between(figure.measured_at, now)
     return f"{wording.UNKNOWN if age is None else age_text(age)}, stale"
 
 

@@ -7,7 +7,6 @@ picture is one write between the marks of a synchronized update: where a termina
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
     from gpuprobe.render.screen import Screen
 
-_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+# Without wrapping at the margin: a line that is too long for a very narrow terminal must not scroll the picture.
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 _ROWS = 24  # where the terminal does not say
@@ -41,53 +41,63 @@ class Ended(BaseException):
 
 
 class Painter:
-    """Used as a context. `paint` takes a function that gives what to draw, because a new size is drawn at once."""
+    """Used as a context. `paint` takes a function that gives what to draw, because a new size is drawn at once.
+
+    At once also means in the middle of a reading, which a driver that hangs can keep going for seconds: the handler of the
+    signal draws by itself, wherever the program is, except in a drawing, at whose end it is made up for.
+    """
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._parts: Callable[[], Iterable[RenderableType]] = tuple
         self._before: dict[int, Any] = {}
         self._came: set[str] = set()
-        self._woken, self._waking = os.pipe()
-        self._old_descriptor: int | None = None
+        self._is_drawing = True  # until there is something to draw
 
     def __enter__(self) -> Painter:
-        for name in (*_RESIZED, *_STOPPED, *_ENDING):
-            number = getattr(signal, name, None)
-            if number is not None:
-                self._before[number] = signal.signal(number, self._end if name in _ENDING else self._note)
-        if os.name == "posix":  # elsewhere nothing can wait for a pipe, and no signal tells of a new size
-            os.set_blocking(self._waking, False)
-            self._old_descriptor = signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
-        self._screen.write(_ENTER)
+        try:
+            for name in (*_RESIZED, *_STOPPED, *_ENDING):
+                number = getattr(signal, name, None)
+                # Who has it ignored, as `nohup` does, means it.
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._end if name in _ENDING else self._note)
+            self._screen.write(_ENTER)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._screen.write(_LEAVE)
-        if self._old_descriptor is not None:
-            signal.set_wakeup_fd(self._old_descriptor)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        for descriptor in (self._woken, self._waking):
-            os.close(descriptor)
+        self._is_drawing = True
+        try:
+            self._screen.write(_LEAVE)
+        finally:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     def paint(self, parts: Callable[[], Iterable[RenderableType]]) -> None:
         self._parts = parts
-        lines = self._screen.drawn(parts()).splitlines()
+        self._drawing(self._draw)
+        while self._came:
+            self._drawing(self._attend)
+
+    def _drawing(self, draw: Callable[[], None]) -> None:
+        self._is_drawing = True
+        draw()
+        self._is_drawing = False
+
+    def wait(self, until: float) -> None:
+        """Up to this moment (monotonic seconds); signals are attended to meanwhile."""
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(left)
+
+    def _draw(self) -> None:
+        lines = self._screen.drawn(self._parts()).splitlines()
         rows = self._rows()
         if len(lines) > rows:
             lines = [*lines[: rows - 1], f"… {len(lines) - rows + 1} more lines"]
         drawn = "\n".join(_CLEAR_LINE + line for line in lines)
         self._screen.write(f"{_BEGIN}{_HOME}{drawn}{_CLEAR_BELOW}{_END}")
-
-    def wait(self, until: float) -> None:
-        """Up to this moment (monotonic seconds); meanwhile a new size is drawn, and Ctrl-Z stops as it should."""
-        while (left := until - time.monotonic()) > 0:
-            if self._old_descriptor is None:
-                time.sleep(left)
-            elif select.select([self._woken], [], [], left)[0]:
-                os.read(self._woken, 4096)
-                self._attend()
 
     def _attend(self) -> None:
         came, self._came = self._came, set()
@@ -95,11 +105,12 @@ class Painter:
             self._screen.write(_LEAVE)
             os.kill(os.getpid(), signal.SIGSTOP)
             self._screen.write(_ENTER)
-        if came:
-            self.paint(self._parts)
+        self._draw()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._came.add(signal.Signals(number).name)
+        if not self._is_drawing:
+            self.paint(self._parts)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         raise Ended(number)

@@ -17,7 +17,7 @@ from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json, Rung
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
 from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, probe_record, warnings_of
-from gpuprobe.strings import printable, seconds_between
+from gpuprobe.strings import age_between, printable
 
 
 def validate_document(
@@ -119,7 +119,7 @@ def _figure(figure: Figure, now: str) -> Json:
         "used_memory_bytes": device.used_memory,
         "memory_source": figure.source,
         "measured_at": figure.measured_at,
-        "age_seconds": seconds_between(figure.measured_at, now),
+        "age_seconds": age_between(figure.measured_at, now),
         "stale": figure.stale,
         "because": printable(figure.silence.because) if figure.silence else None,
         **({"activity": _activity(figure.activity)} if figure.activity is not None else {}),

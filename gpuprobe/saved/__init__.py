@@ -20,7 +20,7 @@ from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
 
 KIND = "gpuprobe saved discovery"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # raised with every change of the records in it and of what stands in its key
 MOST_SECONDS = 24 * 3600.0  # what no key sees, such as a card that broke, is noticed within a day
 _CLOCK_SECONDS = 60.0  # by which a clock may be set back without a discovery seeming to come from the future
 
@@ -70,14 +70,14 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     """Saves the evidence as the answer for a machine like `host`, surveyed after all was asked. None, or why not.
     `devices` are what it found: shells propose them.
 
-    Asking may load kernel modules and create device nodes. Anything else that changed meanwhile leaves the evidence
-    without a machine that it fits.
+    Asking may load kernel modules and create device nodes. Anything else that changed meanwhile, a driver's version among it,
+    leaves the evidence without a machine that it fits.
     """
     path = path or file.place(os.environ)
     if path is None:
         return "this account has no home directory to save a discovery in"
     key = key_of(host)
-    meanwhile = [each for each in differences(key_of(evidence.host), key) if each.section not in ("drivers", "nodes")]
+    meanwhile = [each for each in differences(key_of(evidence.host), key) if not _comes_of_asking(each)]
     if meanwhile:
         return f"while the libraries were asked, something changed: {meanwhile[0].because}"
     said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
@@ -88,6 +88,10 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
         except (file.Untrusted, OSError, ValueError) as problem:
             return f"`{place}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
     return None
+
+
+def _comes_of_asking(difference: Difference) -> bool:
+    return difference.section in ("drivers", "nodes") and difference.verb == "is new"
 
 
 def forget(path: str | None = None) -> None:

@@ -23,6 +23,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 SUSPENDS = "/sys/power/suspend_stats/success"
 LINKER_CACHE = "/etc/ld.so.cache"
 NVIDIA_CAPABILITIES = "/proc/driver/nvidia/capabilities"
+MOUNTS = "/proc/self/mountinfo"
 _NAMESPACES = ("/proc/self/ns/mnt", "/proc/self/ns/user")
 _DRIVER_TEXTS = ("/sys/module/", "/proc/driver/nvidia/version")
 _BOOT_ROUNDED_TO = 600  # seconds; where only clocks tell when the machine was started, they drift
@@ -64,19 +65,24 @@ def _boot(tree: Tree, platform: str) -> str | int | None:
     return round((time.time() - time.monotonic()) / _BOOT_ROUNDED_TO)
 
 
-def _suspends(tree: Tree, platform: str) -> str | int | None:
-    """How often the machine slept, where the kernel counts it; else for how many seconds."""
-    counted = tree.line(SUSPENDS)
-    if counted is not None or platform != "linux" or not hasattr(time, "CLOCK_BOOTTIME"):
-        return counted
-    return round(time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
+def _suspends(tree: Tree, platform: str) -> list[str | int | None]:
+    """How often the machine slept, where the kernel counts it, and for how many seconds: hibernation is not counted."""
+    slept = None
+    if platform == "linux" and hasattr(time, "CLOCK_BOOTTIME"):
+        slept = round(time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
+    return [tree.line(SUSPENDS), slept]
 
 
 def _container(tree: Tree) -> list[str | None]:
     """Namespaces and what the root directory is made of: two containers of one image differ in their upper layer."""
-    mounts = tree.read("/proc/self/mountinfo").text or ""
-    roots = re.findall(r"(?m)^[0-9]+ [0-9]+ [0-9:]+ (\S+ / .*)$", mounts)
-    return [*(tree.target(path) for path in _NAMESPACES), roots[-1] if roots else None]
+    mounted = root_mount(tree)
+    return [*(tree.target(path) for path in _NAMESPACES), mounted.split(" ", 3)[-1] if mounted else None]
+
+
+def root_mount(tree: Tree) -> str | None:
+    """The kernel's line about what is mounted at `/`: of several the last one, which lies above the others."""
+    lines = re.findall(r"(?m)^[0-9]+ [0-9]+ [0-9:]+ \S+ / .*$", tree.read(MOUNTS).text or "")
+    return lines[-1] if lines else None
 
 
 def _driver_texts(host: Host) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,8 @@
 """What a shell proposes for a DEVICE at a TAB: a small text beside the saved discovery, which its script reads by itself.
 
-The first line names the start of the machine that it was written in (empty where the system has no such name), each further
-one a selector and, behind a tab, the device's name. Scripts take it only where it is the user's own and of this start.
+The first line names the start of the machine and the root directory that it was written in (nothing where the system has no
+such names), each further one a selector and, behind a tab, the device's name. Scripts take it only where it is the user's own,
+of this start and of this container: another one with the same home directory may have other devices.
 """
 
 # ruff: noqa: PTH118, PTH120
@@ -13,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.model import Device
-from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.saved.key import BOOT_ID, root_mount
 from gpuprobe.strings import printable
 from gpuprobe.survey.tree import Tree
 
@@ -24,8 +25,13 @@ PLAIN = re.compile(r"[A-Za-z0-9:.#_/-]+")
 
 def text(devices: Iterable[Device], root: str = "/") -> bytes:
     """The whole file for these devices of this machine."""
-    lines = [Tree(root).line(BOOT_ID) or "", *_lines(devices)]
-    return "".join(f"{line}\n" for line in lines).encode()
+    return "".join(f"{line}\n" for line in (where_it_holds(root), *_lines(devices))).encode()
+
+
+def where_it_holds(root: str = "/") -> str:
+    """The first line, as the scripts make it up by themselves to compare."""
+    tree = Tree(root)
+    return f"{tree.line(BOOT_ID) or ''} {root_mount(tree) or ''}"
 
 
 def beside(discovery: str) -> str:

@@ -147,7 +147,7 @@ def _checked(tree: Tree, build: FoundBuild, machine: str, uid: int | None, vouch
         [path for path in paths if not any(f"{path}/".startswith(f"{each}/") for each in mine)]
         for paths in ((build.path, *build.before), build.directories)
     )
-    why = trust.why_replaceable(trust.on_the_way(tree, libraries, folders), uid)
+    why = trust.why_replaceable(trust.on_the_way(tree, libraries, folders), (trust.ROOT, uid))
     if why is None:
         return build
     account = "as root " if uid == trust.ROOT else ""

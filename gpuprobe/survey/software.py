@@ -143,7 +143,8 @@ def _places(constants: bytes, beginning: bytes) -> Iterator[int]:
 
 
 def _rocblas(tree: Tree, others: Sequence[str]) -> Iterator[FoundSoftware]:
-    """rocBLAS by its kernel files, wherever a library folder of AMD, of the distribution or of torch has them."""
+    """rocBLAS by its kernel files and with the library beside them, wherever a library folder of AMD, of the distribution or of
+    torch has them."""
     releases = [f"/opt/{name}/lib" for name in tree.names("/opt") if re.fullmatch(r"rocm(?:-[0-9.]+)?", name)]
     for folder in (*releases, "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", *others):
         kernels = f"{folder}/rocblas/library"
@@ -152,10 +153,14 @@ def _rocblas(tree: Tree, others: Sequence[str]) -> Iterator[FoundSoftware]:
         if names:
             release = _RELEASE_OF_ROCM.search(tree.real_path(kernels))
             problem = None if targets else f"no file in `{kernels}` is named for an architecture"
-            version = _rocblas_version(tree, folder)
-            yield FoundSoftware(
-                "rocBLAS", kernels, ROCM, "ROCm", version, release and release[1], targets, problem
-            )
+            version, path = _rocblas_version(tree, folder), _rocblas_library(tree, folder) or kernels
+            yield FoundSoftware("rocBLAS", path, ROCM, "ROCm", version, release and release[1], targets, problem)
+
+
+def _rocblas_library(tree: Tree, folder: str) -> str | None:
+    """The file by the name that programs load it by, `librocblas.so.4`; a wheel has it without a number."""
+    names = [name for name in tree.names(folder) if re.fullmatch(r"librocblas\.so(?:\.[0-9]{1,9})?", name)]
+    return f"{folder}/{max(names, key=len)}" if names else None
 
 
 def _rocblas_version(tree: Tree, folder: str) -> str | None:

@@ -1,9 +1,10 @@
-"""Which libraries another user could replace: as root, a program that loads one of those runs that user's code."""
+"""Which libraries another user could replace: a program that loads one of those runs that user's code, as root above all."""
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from posixpath import dirname, join, normpath
 from typing import NamedTuple
 
@@ -23,14 +24,18 @@ class Entry(NamedTuple):
     gid: int
 
 
-def why_replaceable(entries: Iterable[Entry], uid: int = ROOT) -> str | None:
-    """Who else than root and this user could put another library in the place of one of these, as a clause; None: nobody.
+def why_others(tree: Tree, library: str) -> str | None:
+    """Who else than root and the account that runs this could put another library in the place of this one, as a clause."""
+    ours = {ROOT, os.geteuid()} if hasattr(os, "geteuid") else {ROOT}
+    return why_replaceable(on_the_way(tree, (library,), ()), ours)
 
-    Root's own group may write, and the one that has the user's number. In a directory with the sticky bit others cannot replace
-    what is root's, but they can add to it: that does no harm on the way, and does where the loader looks for whatever a library
-    needs.
+
+def why_replaceable(entries: Iterable[Entry], ours: Collection[int] = (ROOT,)) -> str | None:
+    """Who else than root (or `ours`) could put another library in the place of one of these, as a clause; None: nobody.
+
+    Their own groups may write, which have their number. In a directory with the sticky bit others cannot replace what is not
+    theirs, but they can add to it: that does no harm on the way, and does where the loader looks for whatever a library needs.
     """
-    ours = (ROOT, uid)
     for entry in entries:
         if entry.uid not in ours:
             return f"`{entry.path}` belongs to user {entry.uid}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -317,17 +318,46 @@ def test_cublas_is_refused_where_its_workspace_would_not_fit() -> None:
     assert "cublasCreate_v2" not in answer.steps
 
 
+def test_memory_for_cublas_is_not_missed_where_there_is_no_cublas() -> None:
+    answer = climbed(card(free=400 * MiB), toolkits=[])
+
+    (said,) = answer.all("not_possible")
+    assert "no cuBLAS was found" in said["because"]
+    assert answer.all("passed") == [{"depth": "kernel"}]
+
+
 def test_copies_are_timed_each_way_and_the_link_is_read_while_they_run() -> None:
     measured = figures(climbed(card(gen=4, width=8, gen_idle=1, gen_max=4, width_max=16, held_back=0x40), until=None))
 
     assert all(measured[f"{way}_bytes_per_second"] > 0 for way in ("to_device", "from_device", "on_device"))
     assert (measured["link_generation"], measured["link_generation_idle"]) == (4, 1)
     assert (measured["link_width"], measured["link_width_max"]) == (8, 16)
-    assert measured["slowed_by"] == "hw_thermal_slowdown"
+    assert measured["slowed_by"] == "hardware_thermal"
 
 
-def test_a_card_that_has_nothing_to_do_is_not_slowed_down() -> None:
-    assert figures(climbed(card(held_back=0x1), until=None))["slowed_by"] == ""
+def test_the_timed_copies_go_the_way_that_they_are_named_by(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    climbed(until=None, FAKE_LOG=str(log))
+
+    every = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")]
+    ways, while_the_link_is_read = every[:-4], every[-4:]
+    assert while_the_link_is_read == ["to"] * 4
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
+
+
+@pytest.mark.parametrize(
+    ("bits", "names"),
+    [
+        (0x1, ""),  # it has nothing to do
+        (0x2 | 0x4 | 0x10 | 0x100, ""),  # its owner's settings, and the limit of power that every card reaches
+        (0x8 | 0x80, "hardware_slowdown, power_brake"),
+        (0x4 | 0x20, "software_thermal"),
+    ],
+)
+def test_what_slows_a_card_down_has_the_names_that_a_watch_shows(bits: int, names: str) -> None:
+    assert figures(climbed(card(held_back=bits), until=None))["slowed_by"] == names
 
 
 def test_timed_copies_are_bounded_by_free_memory() -> None:
@@ -344,6 +374,24 @@ def test_without_page_locked_memory_no_copy_is_timed(line: str) -> None:
     (said,) = answer.all("not_possible")
     assert "ulimit -l" in said["because"]
     assert answer.all("passed") == [{"depth": "blas"}]
+
+
+@pytest.mark.parametrize("call", [6, 7])  # two for the pattern, three for the product
+def test_memory_that_somebody_takes_before_the_timed_copies_is_no_failure(call: int) -> None:
+    answer = climbed(card(), f"error cuMemAlloc_v2@{call} 2", until=None)
+
+    (said,) = answer.all("not_possible")
+    assert (said["code"], said["name"]) == (2, "CUDA_ERROR_OUT_OF_MEMORY")
+    assert "no 2 x 256 MiB" in said["because"]
+    assert answer.all("passed") == [{"depth": "blas"}]
+    assert answer.is_done
+
+
+def test_a_card_that_faults_while_memory_for_timed_copies_is_taken_has_failed() -> None:
+    answer = climbed(card(), "error cuMemAlloc_v2@6 719", until=None)
+
+    assert answer.failed is not None
+    assert (answer.failed["code"], answer.failed["status"]) == (719, "unsupported")
 
 
 @pytest.mark.parametrize("function", ["cuMemcpyHtoDAsync_v2", "cuStreamSynchronize"])

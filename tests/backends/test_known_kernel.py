@@ -38,8 +38,16 @@ def test_timed_copies_leave_seven_eighths_of_the_memory_alone(free: int) -> None
         assert size == bandwidth.LARGEST or size > free // 16
 
 
-def test_where_nobody_knows_what_is_free_the_largest_copies_are_tried() -> None:
-    assert bandwidth.size(None) == bandwidth.LARGEST
+def test_where_nobody_knows_what_is_free_copies_are_tried_that_any_card_has_room_for() -> None:
+    assert bandwidth.sizes(None) == (bandwidth.LARGEST, bandwidth.LARGEST)
+
+
+@pytest.mark.parametrize(
+    ("free", "sizes"),
+    [(1 << 40, (64 << 20, 256 << 20)), (1 << 30, (64 << 20, 128 << 20)), (64 << 20, (8 << 20, 8 << 20)), (7 << 20, None)],
+)
+def test_copies_on_the_card_are_larger_than_its_caches_where_there_is_room(free: int, sizes: tuple[int, int] | None) -> None:
+    assert bandwidth.sizes(free) == sizes
 
 
 @pytest.mark.parametrize("seconds", [1e-6, 0.003, 0.5])
@@ -48,7 +56,7 @@ def test_the_rate_is_that_of_the_median_and_the_first_timing_does_not_count(seco
 
     def timed(count: int) -> float:
         asked.append(count)
-        slow = {1: 100.0, 3: 9.0, 4: 7.0}.get(len(asked), 1.0)  # the first one, and two outliers
+        slow = {1: 100.0, 3: 9.0, 4: 7.0, 5: 0.1}.get(len(asked), 1.0)  # the first one, and three outliers
         return seconds * count * slow
 
     told = bandwidth.figures("on_device", 1 << 20, timed)

@@ -84,6 +84,7 @@ def test_free_memory_and_the_speed_of_copies_are_told(staged: ZeWorld) -> None:
     for way in ("to_device", "from_device", "on_device"):
         assert 1 << 20 < measured[f"{way}_bytes_per_second"] < 1 << 45
         assert measured[f"{way}_copied_bytes"] % (64 << 20) == 0
+    assert measured["on_device_copied_bytes"] % (256 << 20) == 0  # more than any card's cache
 
 
 @pytest.mark.parametrize("until", RUNGS[1:])
@@ -101,6 +102,16 @@ def test_the_wanted_device_is_proved_and_no_other(staged: ZeWorld, tmp_path: Pat
 
     copies = {line for line in log.read_text().splitlines() if line.startswith("copy")}
     assert copies == {"copy Intel(R) Arc(TM) A770 Graphics"}
+
+
+def test_the_timed_copies_go_the_way_that_they_are_named_by(staged: ZeWorld, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    proved(staged.driver(ARC), WANTED, FAKE_LOG=str(log))
+
+    ways = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")][4:]
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
 
 
 def test_a_device_that_is_gone_is_missing(staged: ZeWorld) -> None:

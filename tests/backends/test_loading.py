@@ -10,8 +10,8 @@ import pytest
 
 from gpuprobe.model import FoundSoftware
 from gpuprobe.probing.loading import Loads, loads
-from gpuprobe.survey.owners import why_others
 from gpuprobe.survey.tree import Tree
+from gpuprobe.survey.trust import why_others
 from tests.doubles import c_compiler
 
 CRASHES = "#include <stdlib.h>\n__attribute__((constructor)) static void begin(void) { abort(); }\n"
@@ -107,7 +107,7 @@ def test_a_library_that_others_can_replace_is_not_loaded(folder: Path) -> None:
     answer = loads([found(path)])[path]
 
     assert answer.answer is None
-    assert answer.because == f"not loaded: others may write to `{path}`"
+    assert answer.because == f"not loaded: everybody may write to `{path}`"
 
 
 def test_a_folder_that_others_may_write_to_counts_too(folder: Path) -> None:
@@ -119,8 +119,8 @@ def test_a_folder_that_others_may_write_to_counts_too(folder: Path) -> None:
     sticky = why_others(Tree(), path)
     os.chmod(folder, 0o755)
 
-    assert open_to_all == f"others may write to `{folder}`"
-    assert sticky is None
+    # The sticky bit keeps others from replacing the library, not from adding another that the loader finds beside it.
+    assert open_to_all == sticky == f"everybody may write to `{folder}`"
     assert why_others(Tree(), path) is None
 
 
@@ -129,4 +129,4 @@ def test_another_accounts_library_is_not_loaded_as_root(folder: Path) -> None:
     path = compiled(folder, "libcudart.so.12", CRASHES)
     os.chown(path, 12345, 0)
 
-    assert loads([found(path)])[path] == Loads(None, f"not loaded: `{path}` belongs to another account (user id 12345)")
+    assert loads([found(path)])[path] == Loads(None, f"not loaded: `{path}` belongs to user 12345")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +20,10 @@ RUNGS = ["load", "init", "list", "context", "allocate", "copy", "kernel", "bandw
 M3 = described(name="Apple M3 Max", memory=48 << 30)
 
 
-def proved(*lines: str, until: str | None = None, number: int = 0) -> Talk:
+def proved(*lines: str, until: str | None = None, number: int = 0, **environ: str) -> Talk:
     device = {"uuid": None, "pci_id": None, "number": number, "copy": 0}
     asked = request(metal_framework(), "metal", purpose="prove", device=device, until=until)
-    return talk(asked, {"FAKE_METAL": script(*lines)})
+    return talk(asked, {"FAKE_METAL": script(*lines), **environ})
 
 
 def figures(answer: Talk) -> dict[str, Any]:
@@ -54,6 +55,16 @@ def test_copies_are_timed_and_memory_is_told() -> None:
 @pytest.mark.parametrize("until", RUNGS[3:])
 def test_the_climb_ends_where_it_was_asked_to(until: str) -> None:
     assert proved(M3, until=until).all("rung") == RUNGS[: RUNGS.index(until) + 1]
+
+
+def test_the_timed_copies_go_the_way_that_they_are_named_by(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    proved(M3, FAKE_LOG=str(log))
+
+    ways = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")][4:]
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
 
 
 def test_the_kernel_is_the_one_that_every_library_is_proved_with() -> None:
@@ -93,6 +104,22 @@ def test_a_step_that_fails_is_named(line: str, words: str) -> None:
 
     assert failed["status"] == "unsupported"
     assert words in failed["message"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "name"),
+    [
+        (1, "unsupported", None),  # internal
+        (3, "unsupported", None),  # a fault
+        (2, "call_failed", "MTLCommandBufferErrorTimeout"),
+        (7, "call_failed", "MTLCommandBufferErrorNotPermitted"),
+        (8, "busy", "MTLCommandBufferErrorOutOfMemory"),
+    ],
+)
+def test_what_another_program_may_be_the_cause_of_decides_nothing(reason: int, status: str, name: str | None) -> None:
+    failed = failure(proved(M3, "error waitUntilCompleted 5", f"reason {reason}"))
+
+    assert (failed["status"], failed["code"], failed["name"]) == (status, reason, name)
 
 
 def test_commands_that_do_nothing_are_found_by_what_is_not_there() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gpuprobe.backends import known_kernel, rocm_results
@@ -56,6 +58,17 @@ def test_memory_and_the_speed_of_copies_are_told() -> None:
     for way in ("to_device", "from_device", "on_device"):
         assert 1 << 20 < measured[f"{way}_bytes_per_second"] < 1 << 45
         assert measured[f"{way}_copied_bytes"] % (64 << 20) == 0
+    assert measured["on_device_copied_bytes"] % (256 << 20) == 0  # more than any card's cache
+
+
+def test_the_timed_copies_go_the_way_that_they_are_named_by(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    proved(FAKE_LOG=str(log))
+
+    ways = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("way")]
+    assert list(dict.fromkeys(ways)) == ["to", "from", "on"]
+    assert ways == sorted(ways, key=["to", "from", "on"].index)
 
 
 @pytest.mark.parametrize("element", [0, 524289, known_kernel.ELEMENTS - 1])
@@ -175,6 +188,15 @@ def test_without_a_compiler_memory_that_the_card_fills_must_do() -> None:
     assert "the card filled 4 MiB rightly" in told["because"]
     assert "hipMemset" in answer.steps
     assert answer.all("passed") == [{"depth": "bandwidth"}]
+
+
+def test_rocblas_is_not_started_where_its_workspace_would_not_fit() -> None:
+    answer = proved(described(uuid=CARD, gfx="gfx1100", pci="0000:03:00.0", memory=1 << 30, free=100 << 20), **SEEN_ALONE)
+
+    failed = failure(answer)
+    assert (failed["status"], answer.all("rung")[-1]) == ("busy", "blas")
+    assert "128 MiB are needed and 100 MiB of the card's memory are free: rocBLAS was not started" in failed["message"]
+    assert "rocblas_create_handle" not in answer.steps
 
 
 def test_memory_that_the_card_fills_wrongly_is_a_wrong_result() -> None:

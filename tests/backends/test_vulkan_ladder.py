@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from ctypes import c_void_p
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gpuprobe.backends import known_kernel, vulkan_instance, vulkan_kernel
+from gpuprobe.backends.vulkan_compute import Card
 from tests.backends.talk import Talk
 from tests.backends.vulkan_talk import ENDINGS, proved
 from tests.doubles import described
@@ -225,13 +227,34 @@ def test_the_timed_copies_go_the_way_that_they_are_named_by(staged: World, tmp_p
     assert ways[4:] == sorted(ways[4:], key=["to", "from", "on"].index)
 
 
-def test_the_timed_copies_take_no_more_than_an_eighth_of_what_is_free(staged: World, tmp_path: Path) -> None:
+def test_no_command_begins_before_the_one_before_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Software renderers do one after the other without being told to; cards do not."""
+    said: list[str] = []
+    card = Card.__new__(Card)
+    for name in ("run", "_checked"):
+        monkeypatch.setattr(card, name, lambda name, *arguments: said.append(name), raising=False)
+    for name in ("_commands", "_fence", "_queue", "made"):
+        monkeypatch.setattr(card, name, c_void_p(), raising=False)
+
+    card.do(lambda: said.append("first"), lambda: said.append("second"))
+
+    barrier = "vkCmdPipelineBarrier"
+    assert said[:2] == ["vkBeginCommandBuffer", barrier]
+    assert said[2:7] == ["first", barrier, "second", barrier, "vkEndCommandBuffer"]
+    assert said[7:] == ["vkQueueSubmit", "vkWaitForFences", "vkResetFences"]
+
+
+@pytest.mark.parametrize(("free", "expected"), [(100, [8, 8, 8]), (1100, [64, 128, 128]), (20480, [64, 256, 256])])
+def test_no_buffer_of_the_timed_copies_is_larger_than_an_eighth_of_what_is_free(
+    free: int, expected: list[int], staged: World, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
 
-    answer = proved(staged.wrapped().identity(described(free=100 << 20)), FIRST, FAKE_LOG=str(log))
+    answer = proved(staged.wrapped().identity(described(free=free << 20)), FIRST, FAKE_LOG=str(log))
 
-    sizes = [int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("allocate")]
-    assert sizes == [4 << 20] * 2 + [8 << 20] * 3
+    sizes = [int(line.split()[1]) >> 20 for line in log.read_text().splitlines() if line.startswith("allocate")]
+    assert sizes == [4, 4, *expected]
+    assert answer.steps.count("vkFreeMemory") == 2  # the first two are given back before
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 

@@ -58,6 +58,34 @@ def test_memory_that_must_be_flushed_is_taken_where_there_is_no_other() -> None:
     assert (card.for_host(ANY), card.is_coherent(1)) == (1, False)
 
 
+@pytest.mark.parametrize(
+    ("types", "chosen"),
+    [
+        (((VISIBLE | CACHED, 1), (VISIBLE | COHERENT, 1)), 1),  # no flushing before a cache
+        (((LOCAL | VISIBLE | COHERENT | CACHED, 0), (VISIBLE | COHERENT, 1)), 0),  # a cache before a place
+        (((LOCAL | VISIBLE | COHERENT, 0), (VISIBLE | COHERENT, 1)), 1),  # not the small window into the card's own memory
+        (((VISIBLE | COHERENT, 1), (VISIBLE | COHERENT, 0)), 0),
+    ],
+)
+def test_of_several_the_processor_gets_the_one_that_is_read_best(types: tuple[tuple[int, int], ...], chosen: int) -> None:
+    assert memories(*types).for_host(ANY) == chosen
+
+
+def test_a_card_leaves_the_window_that_the_processor_sees_to_others() -> None:
+    assert memories((LOCAL | VISIBLE | COHERENT, 0), (LOCAL, 0)).for_card(ANY) == 1
+
+
+def test_what_this_process_holds_is_no_longer_free() -> None:
+    properties, budget = structs.PhysicalDeviceMemoryProperties(), structs.PhysicalDeviceMemoryBudgetPropertiesEXT()
+    properties.memoryTypeCount = properties.memoryHeapCount = 1
+    budget.heapBudget[0], budget.heapUsage[0] = 100, 30
+
+    assert Memories(properties, budget).free(0) == 70
+
+    budget.heapUsage[0] = 130
+    assert Memories(properties, budget).free(0) == 0
+
+
 @pytest.mark.parametrize("flag", [0x10, 0x20, 0x40, 0x80])
 def test_memory_of_a_special_kind_is_left_alone(flag: int) -> None:
     card = memories((LOCAL | flag, 0), (LOCAL | VISIBLE | COHERENT | flag, 0), (VISIBLE, 1))
@@ -66,9 +94,12 @@ def test_memory_of_a_special_kind_is_left_alone(flag: int) -> None:
 
 
 def test_a_type_in_a_heap_that_is_not_there_is_passed_over_and_counted() -> None:
-    card = memories((LOCAL | VISIBLE, 7), (LOCAL | VISIBLE, 0))
+    assert [memories((LOCAL | VISIBLE, heap), (LOCAL | VISIBLE, 0)).for_card(ANY) for heap in (2, 7)] == [1, 1]
+    assert [memories((LOCAL | VISIBLE, heap), (LOCAL | VISIBLE, 0)).for_host(ANY) for heap in (2, 7)] == [1, 1]
 
-    assert (card.for_card(ANY), card.for_host(ANY)) == (1, 1)
+
+def test_memory_that_the_processor_does_not_see_is_none_for_it() -> None:
+    assert memories((LOCAL, 0), (LOCAL | CACHED, 0)).for_host(ANY) is None
 
 
 def test_a_driver_that_said_nothing_has_no_memory() -> None:
@@ -85,9 +116,12 @@ def test_what_is_free_is_the_budget_of_the_type_s_own_heap() -> None:
     assert (card.free(0), card.free(2), card.size(2)) == (5 << 30, None, 16 << 30)
 
 
-@given(some.binary(min_size=520, max_size=520), some.integers(0, ANY))
-def test_whatever_a_driver_writes_only_fitting_types_are_chosen(raw: bytes, allowed: int) -> None:
+@given(some.binary(min_size=520, max_size=520), some.integers(0, 33), some.integers(0, 17), some.integers(0, ANY))
+def test_whatever_a_driver_writes_only_fitting_types_are_chosen(raw: bytes, types: int, heaps: int, allowed: int) -> None:
     properties = structs.PhysicalDeviceMemoryProperties.from_buffer_copy((c_uint8 * 520).from_buffer_copy(raw))
+    properties.memoryTypeCount, properties.memoryHeapCount = types, heaps
+    for kind in properties.memoryTypes:  # of all numbers few are a heap, or are allowed together
+        kind.heapIndex, kind.propertyFlags = kind.heapIndex % 20, kind.propertyFlags & 0x1F
     card = Memories(properties, untouched(structs.PhysicalDeviceMemoryBudgetPropertiesEXT))
 
     for chosen, needed in ((card.for_card(allowed), 0), (card.for_host(allowed), VISIBLE)):

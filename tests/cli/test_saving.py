@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gpuprobe.saved import SCHEMA_VERSION
 from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
@@ -96,14 +97,15 @@ def test_a_run_that_finds_nothing_or_doubt_forgets_what_was_saved(cache: Path, l
 
 
 def test_what_shells_propose_is_saved_beside_it(cache: Path) -> None:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    named = boot.read_text().strip() if boot.exists() else ""
-
     piped("list", **nvidia(cache, CARD))
 
     proposals = cache / "gpuprobe" / "devices"
     words = ("CUDA:0", A, "0000:01:00.0")
-    assert proposals.read_text().splitlines() == [named, *(f"{word}\tNVIDIA GeForce RTX 4090" for word in words)]
+    first, *others = proposals.read_text().splitlines()
+    boot, mounts = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/mountinfo")
+    assert first.startswith(f"{boot.read_text().strip() if boot.exists() else ''} ")
+    assert (first.partition(" ")[2] or "\n") in (mounts.read_text() if mounts.exists() else "\n")
+    assert others == [f"{word}\tNVIDIA GeForce RTX 4090" for word in words]
     assert proposals.stat().st_mode & 0o777 == 0o600
     for word in words:
         assert piped("env", word, **nvidia(cache, CARD)).out == LINES
@@ -287,8 +289,8 @@ def writable_by_others(file: Path) -> str:
 
 def of_a_later_version(file: Path) -> str:
     said = json.loads(file.read_text())
-    file.write_text(json.dumps({**said, "schema_version": 2}))
-    return f"`{file}` is of version 2, and this gpuprobe reads version 1"
+    file.write_text(json.dumps({**said, "schema_version": 99}))
+    return f"`{file}` is of version 99, and this gpuprobe reads version {SCHEMA_VERSION}"
 
 
 def of_another_program(file: Path) -> str:

@@ -96,6 +96,8 @@ ANOTHER = {
     "a number for a name": entry(id="0", pci_id=""),
     "an address of the old form": entry(id="0", pci_id="01:00.0"),
     "less than nothing": entry(free_memory=-1),
+    "no number": entry(free_memory=float("nan")),
+    "more than any number": entry(free_memory=float("inf"), total_memory=float("inf")),
     "a fraction": entry(free_memory=0.5),
     "a truth": entry(free_memory=True),
     "no size": {key: value for key, value in entry().items() if key != "total_memory"},
@@ -126,6 +128,11 @@ def test_among_several_entries_the_right_one_is_taken(cache: Path, tmp_path: Pat
         ("[]", "404 Not Found", "its version does not tell memory"),
         ("[]", "500 Oh no", "it answered with status 500"),
         ("[]", "rubbish", "no answer that can be read"),
+        ("[]", "302 Found\r\nLocation: http://127.0.0.1:1/info", "it answered with status 302"),
+        ("[]", f"200 OK\r\nContent-Length: {'9' * 40}", "no answer that can be read"),
+        ("[]", "200 OK\r\nContent-Length: 1000", "no answer that can be read"),
+        ("zz\r\n", "200 OK\r\nTransfer-Encoding: chunked", "no answer that can be read"),
+        ("9" * 5000, "200 OK", "no answer that can be read"),
     ],
 )
 def test_an_answer_that_is_none_leaves_the_old_figure(
@@ -148,6 +155,7 @@ def test_a_server_that_misbehaves_costs_neither_time_nor_memory_nor_the_answer(
 
         assert figure(document) == OLD
         assert document["servers"][0]["answered"] is False
+        assert behaviour != "endless" or document["servers"][0]["because"] == "its answer is longer than 1 MiB"
         assert time.monotonic() - began < 15
 
 

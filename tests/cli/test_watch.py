@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 
 from tests.cli import machines
@@ -18,12 +19,13 @@ from tests.cli.machines import captured
 from tests.cli.terminal import COMMAND, environment, piped
 from tests.doubles import cuda_driver, described, nvml_driver, script
 from tests.vulkan_world import world
-from tests.watched import WATCH, lines, picture
+from tests.watched import WATCH, children_of, lines, picture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
 
 A, B = "GPU-00000000-0000-0000-0000-00000000000a", "GPU-00000000-0000-0000-0000-00000000000b"
 GIB = 1 << 30
+ENTERED, LEFT = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
 DOING = {"busy": 37, "memory_busy": 12, "heat": 61, "watts": 215, "limit": 450, "clock": 2520, "memory_clock": 10501}
 
 
@@ -303,6 +305,100 @@ def test_a_new_size_is_drawn_at_once(machine: Machine) -> None:
 
     assert "4.0 of 24.0 GiB" in text
     assert max(map(len, seen.lines)) <= 50
+
+
+def test_a_new_size_is_drawn_at_once_also_while_a_driver_hangs(machine: Machine) -> None:
+    with picture("--deadline", "600", columns=160, **machine.variables) as seen:
+        seen.wait(lambda text: "LATELY" in text)
+        machine.behaves("hang nvmlDeviceGetCount_v2")
+        wait_until_hanging(seen.process.pid)
+        seen.resize(50)
+        text = seen.wait(lambda text: "LATELY" not in text)
+
+    assert "4.0 of 24.0 GiB" in text
+
+
+def wait_until_hanging(process: int) -> None:
+    """The double ignores SIGTERM when it hangs, which the kernel tells."""
+    end = time.monotonic() + 30
+    while not any(ignored(child) >> (signal.SIGTERM - 1) & 1 for child in children_of(process)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def ignored(process: int) -> int:
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:  # it has just ended
+        return 0
+    found = re.search(r"SigIgn:\s+([0-9a-f]+)", status)
+    return int(found[1], 16) if found else 0
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1, 1), (1, 50), (7, 3), (160, 1)])
+def test_a_tiny_terminal_is_never_scrolled(machine: Machine, columns: int, rows: int) -> None:
+    machine.has(card(**DOING, held_back="0x4", processes="4194300:12000"))
+
+    with picture(columns=columns, rows=rows, **machine.variables) as seen:
+        while seen.raw.count(b"\x1b[?2026l") < 3:
+            assert seen.more()
+
+    screen = pyte.HistoryScreen(columns, rows)
+    pyte.ByteStream(screen).feed(seen.raw.partition(b"\x1b[?1049h")[2])
+    assert not screen.history.top
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_ctrl_z_gives_the_terminal_back_and_fg_draws_again(machine: Machine, hangs: bool) -> None:
+    with picture("--deadline", "600", **machine.variables) as seen:
+        seen.wait(lambda text: "CUDA:0" in text)
+        if hangs:
+            machine.behaves("hang nvmlDeviceGetCount_v2")
+            wait_until_hanging(seen.process.pid)
+        seen.process.send_signal(signal.SIGTSTP)
+        wait_until_stopped(seen.process.pid)
+        while not seen.raw.endswith(LEFT):
+            assert seen.more()
+        before = len(seen.raw)
+        seen.process.send_signal(signal.SIGCONT)
+        while b"\x1b[?2026l" not in seen.raw[before:]:
+            assert seen.more()
+
+        assert seen.raw[before:].startswith(ENTERED)
+        assert seen.press_ctrl_c() == 130
+
+
+def wait_until_stopped(process: int) -> None:
+    end = time.monotonic() + 30
+    while "\nState:\tT" not in Path(f"/proc/{process}/status").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_terminal_that_goes_away_ends_it_and_leaves_no_child_behind(machine: Machine) -> None:
+    with picture(**machine.variables) as seen:
+        seen.wait(lambda text: "CUDA:0" in text)
+        children = children_of(seen.process.pid)
+        seen.hang_up()
+
+        assert seen.process.wait(30) != 0
+        assert (len(children), wait_until_gone(children)) == (1, True)
+
+
+def test_a_signal_that_is_ignored_in_its_name_does_not_end_it(machine: Machine) -> None:
+    """As `nohup` does."""
+    ignoring = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with picture(**machine.variables) as seen:
+            seen.wait(lambda text: "CUDA:0" in text)
+            seen.process.send_signal(signal.SIGHUP)
+            drawn = seen.raw.count(b"\x1b[?2026l")
+            while seen.raw.count(b"\x1b[?2026l") < drawn + 3:
+                assert seen.more()
+
+            assert seen.press_ctrl_c() == 130
+    finally:
+        signal.signal(signal.SIGHUP, ignoring)
 
 
 def test_a_terminal_of_few_rows_is_never_scrolled(machine: Machine) -> None:

@@ -99,16 +99,19 @@ int cuStreamSynchronize(void *stream) {
 
 int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t size, void *stream) {
     CONTEXT_OR_RETURN();
+    fake_log("way", "to");
     return stream != &streams ? 400 : copied((void *)(uintptr_t)to, from, size, to);
 }
 
 int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t size, void *stream) {
     CONTEXT_OR_RETURN();
+    fake_log("way", "from");
     return stream != &streams ? 400 : copied(to, (void *)(uintptr_t)from, size, from);
 }
 
 int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t size, void *stream) {
     CONTEXT_OR_RETURN();
+    fake_log("way", to == from ? "nowhere" : "on");
     if (stream != &streams || !is_live(to)) return 400;
     return copied((void *)(uintptr_t)to, (void *)(uintptr_t)from, size, from);
 }

@@ -61,6 +61,7 @@ int hipMemcpy(void *to, const void *from, size_t size, int kind) {
 
 int hipMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream) {
     FAKE_OR_RETURN();
+    fake_log("way", kind == 1 ? "to" : kind == 2 ? "from" : "on");
     return stream ? 1 : copied(to, from, size, kind);
 }
 

@@ -9,7 +9,8 @@
  *
  * A method that answers an object gives nil where its `error` is scripted. As in the real runtime an unknown message ends the
  * process, and so does one whose receiver is nothing that was ever given out. What is encoded is done at `commit` and not before;
- * a private buffer has no `contents`. `error waitUntilCompleted 5` leaves the commands with that status, and undone.
+ * a private buffer has no `contents`. `error waitUntilCompleted 5` leaves the commands with that status, and undone;
+ * `reason 8` is then the code of their error.
  */
 #define FAKE_VARIABLE "FAKE_METAL"
 #include "fake.h"
@@ -145,6 +146,8 @@ static void encoded(struct fake_object *self, struct fake_object *from, struct f
 static void done(const struct fake_operation *operation) {
     char spoiled[32];
     uint32_t *elements = (uint32_t *)(void *)operation->to->memory;
+    const struct fake_object *from = operation->from, *to = operation->to;
+    if (from) fake_log("way", from == to ? "nowhere" : !from->is_private ? "to" : !to->is_private ? "from" : "on");
     if (operation->from) memcpy(operation->to->memory, operation->from->memory, operation->size);
     for (uint64_t at = 0; !operation->from && at < operation->size; at++) elements[at] = 3 * elements[at] + 7 + (uint32_t)at;
     fake_setting("spoil", "", spoiled, sizeof spoiled);
@@ -175,7 +178,7 @@ static uintptr_t encoder_answer(struct fake_object *self, const char *selector, 
 }
 
 static const struct { enum fake_kind kind; const char *selector; } others[] = {
-    {FAKE_CLASS, "stringWithUTF8String:"}, {FAKE_STRING, "UTF8String"}, {FAKE_ERROR, "localizedDescription"},
+    {FAKE_CLASS, "stringWithUTF8String:"}, {FAKE_STRING, "UTF8String"}, {FAKE_ERROR, "localizedDescription"}, {FAKE_ERROR, "code"},
     {FAKE_LIST, "count"}, {FAKE_LIST, "objectAtIndex:"}, {FAKE_QUEUE, "commandBuffer"}, {FAKE_QUEUE, "release"},
     {FAKE_BUFFER, "length"}, {FAKE_BUFFER, "contents"}, {FAKE_BUFFER, "release"}, {FAKE_LIBRARY, "newFunctionWithName:"},
     {FAKE_COMMANDS, "blitCommandEncoder"}, {FAKE_COMMANDS, "computeCommandEncoder"}, {FAKE_COMMANDS, "commit"},
@@ -183,6 +186,12 @@ static const struct { enum fake_kind kind; const char *selector; } others[] = {
     {FAKE_ENCODER, "copyFromBuffer:sourceOffset:toBuffer:destinationOffset:size:"}, {FAKE_ENCODER, "setComputePipelineState:"},
     {FAKE_ENCODER, "setBuffer:offset:atIndex:"}, {FAKE_ENCODER, "dispatchThreadgroups:threadsPerThreadgroup:"},
 };
+
+static uintptr_t error_code(void) {
+    char text[16];
+    fake_setting("reason", "1", text, sizeof text);
+    return strtoul(text, NULL, 0);
+}
 
 static int knows(const struct fake_object *self, const char *selector) {
     for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
@@ -199,7 +208,7 @@ static uintptr_t answer(struct fake_object *self, const char *selector, const ui
         return *selector == 'c' ? self->size : given[0] < self->size ? (uintptr_t)self->items[given[0]] : 0;
     case FAKE_CLASS: return string(strdup((const char *)given[0]));
     case FAKE_STRING: return (uintptr_t)text_of(self);
-    case FAKE_ERROR: return string(self->text);
+    case FAKE_ERROR: return *selector == 'c' ? error_code() : string(self->text);
     case FAKE_LIBRARY: return strcmp(((struct fake_object *)given[0])->text, "probe") ? 0 : (uintptr_t)of_device(self, FAKE_FUNCTION, 0);
     case FAKE_QUEUE: return *selector == 'c' ? (uintptr_t)of_device(self, FAKE_COMMANDS, 0) : 0;
     case FAKE_BUFFER: return *selector == 'l' ? self->size : *selector == 'c' && !self->is_private ? (uintptr_t)self->memory : 0;

@@ -18,7 +18,8 @@
  * Device::groupDevices): discrete devices before integrated ones, then by address; ZE_ENABLE_PCI_ID_DEVICE_ORDER=1: by address
  * alone. The mask's numbers count in that order, across families; with nothing left the driver does not start. An entry that is
  * no number ends the process, as std::stoul does there. Sysman answers where ZES_ENABLE_SYSMAN=1 was set before zeInit, and then
- * only to the core's handles; or after zesInit, and then only to its own. FAKE_LOG gets "zeContextCreate", "copy NAME".
+ * only to the core's handles; or after zesInit, and then only to its own. FAKE_LOG gets "zeContextCreate", "copy NAME", and
+ * of copies in a queue "way to|from|on" the device.
  * -DWITHOUT_INIT_DRIVERS: a driver before 1.10.  -DWITHOUT_TABLE: one table is missing.
  */
 static const char *ze_variable(void);
@@ -284,6 +285,15 @@ static ze_result_t allocate_device(
     return ZE_RESULT_SUCCESS;
 }
 
+static const char *of_the_host[64];
+static size_t host_sizes[64];
+
+static int is_the_hosts(const void *memory) {
+    for (int i = 0; i < 64; i++)
+        if (of_the_host[i] && (const char *)memory >= of_the_host[i] && (const char *)memory < of_the_host[i] + host_sizes[i]) return 1;
+    return 0;
+}
+
 static ze_result_t allocate_host(
     ze_context_handle_t owner, const ze_host_mem_alloc_desc_t *desc, size_t size, size_t alignment, void **out
 ) {
@@ -291,12 +301,20 @@ static ze_result_t allocate_host(
     NEED(desc, ZE_STRUCTURE_TYPE_HOST_MEM_ALLOC_DESC);
     if (owner != (ze_context_handle_t)&context || alignment & (alignment - 1)) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
     *out = calloc(1, size);
+    for (int i = 0; i < 64; i++) {
+        if (of_the_host[i]) continue;
+        of_the_host[i] = *out;
+        host_sizes[i] = size;
+        break;
+    }
     return ZE_RESULT_SUCCESS;
 }
 
 static ze_result_t memory_free(ze_context_handle_t owner, void *memory) {
     (void)owner;
     AT(zeMemFree);
+    for (int i = 0; i < 64; i++)
+        if (of_the_host[i] == memory) of_the_host[i] = NULL;
     free(memory);
     return ZE_RESULT_SUCCESS;
 }

@@ -61,8 +61,13 @@ static ze_result_t queue_execute(
     int mine = handle == (ze_command_queue_handle_t)&queue && lists[0] == (ze_command_list_handle_t)&commands;
     if (!mine || count != 1 || fence || !commands.is_closed) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
     for (int i = 0; i < commands.length; i++) {
-        if (recorded[i].elements) compute(recorded[i].elements, recorded[i].count);
-        else copy_now(recorded[i].to, recorded[i].from, recorded[i].size);
+        if (recorded[i].elements) {
+            compute(recorded[i].elements, recorded[i].count);
+            continue;
+        }
+        int from = is_the_hosts(recorded[i].from), to = is_the_hosts(recorded[i].to);
+        fake_log("way", recorded[i].from == recorded[i].to ? "nowhere" : from ? "to" : to ? "from" : "on");
+        copy_now(recorded[i].to, recorded[i].from, recorded[i].size);
     }
     return ZE_RESULT_SUCCESS;
 }

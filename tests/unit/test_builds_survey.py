@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -176,10 +178,23 @@ def test_a_place_that_the_user_named_and_that_holds_no_build_is_told(tmp_path: P
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_place_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    root = machine(tmp_path, files("/opt/closed/libggml-vulkan.so"))
-    (tmp_path / "opt/closed").chmod(0)
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A folder that everybody may enter, looked at without root's rights."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        mine = os.geteuid()
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(mine)
+
+
+def test_a_place_that_may_not_be_read_is_told(nobodys: Path) -> None:
+    root = machine(nobodys, files("/opt/closed/libggml-vulkan.so"))
+    (nobodys / "opt/closed").chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
 
     assert surveyed(root, "/opt/closed").empty == (NamedPlace("/opt/closed", "--lib-dir", "may not be read"),)
 

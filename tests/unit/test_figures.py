@@ -6,7 +6,18 @@ import pytest
 
 from gpuprobe import machine, refreshing
 from gpuprobe.judging.changes import card_changes, device_changes, library_changes, unknown_devices
-from gpuprobe.judging.figures import Figure, Silence, Told, from_kernel, is_same, matched, told_by, why_silent, with_figure
+from gpuprobe.judging.figures import (
+    Figure,
+    Silence,
+    Told,
+    from_kernel,
+    from_validation,
+    is_same,
+    matched,
+    told_by,
+    why_silent,
+    with_figure,
+)
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import AMD
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Reading, Status, Wanted
@@ -222,6 +233,15 @@ def test_three_seconds_in_all_or_what_the_options_say(
     seconds: float | None, deadline: float | None, limits: tuple[float, float | None]
 ) -> None:
     assert refreshing.limits(Wanted(seconds=seconds, deadline=deadline)) == limits
+
+
+@pytest.mark.parametrize("said", [-1, True, 1.5, "7", None, 2**70])
+def test_what_a_context_cannot_have_told_is_no_figure(said: object) -> None:
+    device = a_device("CUDA", uuid="GPU-1")
+    outcome = Outcome(validation_probe(device), Status.OK, facts={"free_memory": said})
+
+    assert from_validation(device, [outcome]) is None
+    assert from_validation(device, [outcome._replace(facts={"free_memory": 7})]) is not None
 
 
 def test_why_nobody_told() -> None:

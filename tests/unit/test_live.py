@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from gpuprobe.judging.figures import Activity, Figure, Silence, User, activity_from
 from gpuprobe.model import GiB
 from gpuprobe.render.live import live_table, share_of, sparkline
+from gpuprobe.render.memory import age_of
 from gpuprobe.render.screen import Screen
 from tests.records import a_device
 
@@ -88,6 +89,13 @@ def test_what_holds_a_card_back_who_uses_it_and_why_a_figure_is_old_stand_under_
         "held back by: software power cap, hardware thermal",
         "used by python3 (3) 20.0 GiB, process 4 2.0 GiB, small (1) 1.0 GiB and 2 more",
     ]
+
+
+def test_after_a_clock_was_set_back_the_age_of_a_figure_is_unknown_and_not_nothing() -> None:
+    ahead = figure(silence=Silence("NVML: it hung"))._replace(measured_at="2026-11-21T10:00:00Z")
+
+    assert drawn(ahead, width=160)[2].strip() == "stale, told some time ago: NVML: it hung"
+    assert age_of(ahead, NOW) == "?, stale"
 
 
 def test_figures_that_change_move_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -230,6 +231,33 @@ def test_the_child_is_told_how_far_to_climb_and_with_which_cublas() -> None:
     assert asked_for["toolkits"] == ["/cuda-12/libcublas.so.12"]
     assert asked_for["device"]["pci_id"] == FIRST
     assert "until" not in request(Probe("CUDA", Purpose.VALIDATE, device=FIRST), host, (listed,))
+
+
+def test_the_child_is_told_where_rocblas_is_and_not_where_its_kernels_lie_alone() -> None:
+    found = (
+        FoundSoftware("rocBLAS", "/opt/rocm/lib/librocblas.so.4", "ROCm", "ROCm"),
+        FoundSoftware("rocBLAS", "/usr/lib/rocblas/library", "ROCm", "ROCm"),
+        FoundSoftware("libcublas", "/cuda-12/libcublas.so.12", "toolkit", "CUDA"),
+    )
+    listed = an_outcome(a_device(library="ROCm", pci_id=FIRST))
+    host = having("libamdhip64.so.6", software=found)
+
+    asked_for = request(Probe("ROCm", Purpose.PROVE, device=FIRST), host, (listed,))
+
+    assert asked_for["toolkits"] == ["/opt/rocm/lib/librocblas.so.4"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is careful here, and only root can give a file away")
+def test_as_root_no_cublas_is_loaded_that_another_account_could_replace(tmp_path: Path) -> None:
+    paths = [tmp_path / "libcublas.so.12", tmp_path / "libcublas.so.13"]
+    for path in paths:
+        path.touch()
+    os.chown(paths[1], 65534, 65534)
+    host = having("libcuda.so.1", software=tuple(FoundSoftware("libcublas", str(path), "wheel", "CUDA") for path in paths))
+
+    asked_for = request(Probe("CUDA", Purpose.PROVE, device=FIRST), host, (an_outcome(a_device(pci_id=FIRST)),))
+
+    assert asked_for["toolkits"] == [str(paths[0])]
 
 
 def test_eight_cards_are_validated_side_by_side() -> None:

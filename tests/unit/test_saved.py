@@ -6,16 +6,18 @@ import json
 import os
 import stat
 import sys
+import time
+import zlib
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from gpuprobe import saved
 from gpuprobe.libraries import AMD
-from gpuprobe.model import DeviceNode, Evidence, FoundLibrary, Host, Reading
+from gpuprobe.model import DeviceNode, Evidence, FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
 from tests.records import a_card, a_device, a_host, a_manifest, evidence_of
@@ -121,6 +123,17 @@ def test_a_directory_that_others_may_write_holds_nothing(path: str) -> None:
     problem = saved.save(evidence(), a_machine(), path)
 
     assert problem is not None and "others may write it" in problem
+    assert os.listdir(os.path.dirname(path)) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_account_holds_nothing(path: str) -> None:
+    os.makedirs(os.path.dirname(path), 0o700)
+    os.chown(os.path.dirname(path), 4242, 4242)
+
+    problem = saved.save(evidence(), a_machine(), path)
+
+    assert problem is not None and "is another account's" in problem
     assert os.listdir(os.path.dirname(path)) == []
 
 
@@ -253,7 +266,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 1")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 2")
 
 
 @pytest.mark.parametrize(
@@ -288,6 +301,8 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "lost card": ({"pci": ()}, "the card at `0000:01:00.0` is gone"),
     "other driver": ({"pci": (a_card(driver="vfio-pci"),)}, "the card at `0000:01:00.0` changed"),
     "no access": ({"nodes": (NODE._replace(accessible=False),)}, "the device node `/dev/nvidia0` changed"),
+    "other card": ({"pci": (a_card(device=0x2204),)}, "the card at `0000:01:00.0` changed"),
+    "other node": ({"nodes": (NODE._replace(major=510),)}, "the device node `/dev/nvidia0` changed"),
     "new node": ({"nodes": (NODE, NODE._replace(path="/dev/kfd"))}, "the device node `/dev/kfd` is new"),
     "variable": ({"environ": {}}, "the variable `CUDA_DEVICE_ORDER` is gone"),
     "driver": (
@@ -363,6 +378,16 @@ ROOTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {"x/libvulkan_radeon.so": "12"},
         "the driver manifest `/usr/share/vulkan/icd.d/radeon_icd.x86_64.json` changed",
     ),
+    "container whose root lies above another": (
+        {"proc/self/mountinfo": "20 1 0:2 / / rw - rootfs rootfs rw\n" + MOUNTS.format("one")},
+        {"proc/self/mountinfo": "20 1 0:2 / / rw - rootfs rootfs rw\n" + MOUNTS.format("two")},
+        "it was made in another container or namespace",
+    ),
+    "memory partitioned": (
+        {"sys/bus/pci/devices/0000:01:00.0/current_memory_partition": "NPS1\n"},
+        {"sys/bus/pci/devices/0000:01:00.0/current_memory_partition": "NPS4\n"},
+        "the partitioning of `0000:01:00.0` changed",
+    ),
     "partitioned": (
         {"sys/bus/pci/devices/0000:01:00.0/current_compute_partition": "SPX\n"},
         {"sys/bus/pci/devices/0000:01:00.0/current_compute_partition": "CPX\n"},
@@ -379,6 +404,88 @@ def test_what_only_the_file_system_shows_is_part_of_the_key(tmp_path: Path, chan
     old, new = (key_of(host, str(tree(tmp_path / name, files))) for name, files in (("old", before), ("new", after)))
 
     assert [each.because for each in differences(json.loads(json.dumps(old)), new)] == [because]
+
+
+def test_hibernation_which_no_kernel_counts_is_a_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = {time.CLOCK_MONOTONIC: 1000.0, time.CLOCK_BOOTTIME: 1000.1}
+    monkeypatch.setattr("time.clock_gettime", lambda clock: clocks[clock])
+    before = key_of(a_machine())
+    clocks[time.CLOCK_BOOTTIME] += 3600
+
+    assert [each.because for each in differences(before, key_of(a_machine()))] == ["the machine slept since"]
+
+
+BUILD = FoundBuild("cuda_v13", "CUDA", "/o/cuda_v13/libggml-cuda.so", ("/o/libggml-base.so",), ("/o/cuda_v13",), "Ollama")
+BUILT = {"o/cuda_v13/libggml-cuda.so": "1", "o/libggml-base.so": "1"}
+BUILDS: dict[str, tuple[dict[str, str], tuple[FoundBuild, ...], str]] = {
+    "another one": (BUILT, (BUILD, BUILD._replace(name="cuda_v12")), "the build `cuda_v12` is new"),
+    "gone": (BUILT, (), "the build `cuda_v13` is gone"),
+    "updated": ({**BUILT, "o/cuda_v13/libggml-cuda.so": "12"}, (BUILD,), "the build `cuda_v13` changed"),
+    "updated base": ({**BUILT, "o/libggml-base.so": "12"}, (BUILD,), "the build `cuda_v13` changed"),
+    "a library beside it": ({**BUILT, "o/cuda_v13/libcublas.so.13": "1"}, (BUILD,), "the build `cuda_v13` changed"),
+    "elsewhere": (BUILT, (BUILD._replace(path="/p/libggml-cuda.so"),), "the build `cuda_v13` changed"),
+    "refused": (BUILT, (BUILD._replace(problem="others may write it"),), "the build `cuda_v13` changed"),
+}
+
+
+@pytest.mark.parametrize("change", BUILDS)
+def test_builds_and_their_files_are_part_of_the_key(tmp_path: Path, change: str) -> None:
+    files, builds, because = BUILDS[change]
+    root = tree(tmp_path, BUILT)
+    for place in (root / "o" / "cuda_v13", *(root / name for name in BUILT)):
+        os.utime(place, (1, 1))
+    old = key_of(a_machine(builds=(BUILD,)), str(root))
+    tree(root, {name: text for name, text in files.items() if BUILT.get(name) != text})
+
+    assert [each.because for each in differences(old, key_of(a_machine(builds=builds), str(root)))] == [because]
+
+
+def shape_of(record: type, seen: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record and of every record in it, with their types and defaults."""
+    if record.__name__ not in seen:
+        fields = seen[record.__name__] = dict[str, str]()
+        for name, hint in get_type_hints(record).items():
+            fields[name] = f"{hint} = {record._field_defaults.get(name, '')!r}"  # type: ignore[attr-defined]
+            for inner in records_in(hint):
+                shape_of(inner, seen)
+    return seen
+
+
+def records_in(hint: Any) -> list[type]:
+    return [hint] if hasattr(hint, "_fields") else [each for inner in get_args(hint) for each in records_in(inner)]
+
+
+def test_a_change_of_what_is_saved_raises_its_version() -> None:
+    """A file of the version before would be called damaged, or be believed for less than it is asked for now.
+
+    When this fails: raise SCHEMA_VERSION, and put the checksum that is found here.
+    """
+    shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
+
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (2, "0c410326")
+
+
+@pytest.mark.parametrize("namespace", ["mnt", "user"])
+def test_another_namespace_is_another_container(tmp_path: Path, namespace: str) -> None:
+    link = tmp_path / "proc" / "self" / "ns" / namespace
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"{namespace}:[4026531832]")
+    before = key_of(a_machine(), str(tmp_path))
+    link.unlink()
+    link.symlink_to(f"{namespace}:[4026532999]")
+
+    found = differences(before, key_of(a_machine(), str(tmp_path)))
+
+    assert [each.because for each in found] == ["it was made in another container or namespace"]
+
+
+def test_a_library_that_leads_to_another_file_is_another_one() -> None:
+    """Two releases of a driver side by side may be of one size and of one time."""
+    old, new = (FoundLibrary("libcuda.so.1", "/x/libcuda.so.1", f"/x/libcuda.so.{release}", "cache") for release in (570, 580))
+
+    found = differences(key_of(a_machine(libraries=(old,))), key_of(a_machine(libraries=(new,))))
+
+    assert [each.because for each in found] == ["the library `libcuda.so.1` changed"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"ICD": 1}', '{"ICD": {"library_path": 7}}', "[" * 100_000, "\udcff"])
@@ -399,6 +506,33 @@ def test_what_asking_creates_does_not_keep_a_discovery_from_being_saved(path: st
 
     assert saved.save(evidence(a_machine()), after, path) is None
     assert saved.load(after, path, NOW).problem is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "because"),
+    [
+        (
+            {"texts": {"/sys/module/nvidia/version": Reading("570.86.15\n")}},
+            {"texts": {"/sys/module/nvidia/version": Reading("580.95.05\n")}},
+            "the kernel driver `/sys/module/nvidia/version` changed",
+        ),
+        (
+            {"texts": {"/sys/module/nvidia/version": Reading("570.86.15\n")}},
+            {},
+            "the kernel driver `/sys/module/nvidia/version` is gone",
+        ),
+        ({"nodes": (NODE,)}, {"nodes": (NODE._replace(accessible=False),)}, "the device node `/dev/nvidia0` changed"),
+        ({"nodes": (NODE,)}, {"nodes": ()}, "the device node `/dev/nvidia0` is gone"),
+    ],
+    ids=["driver changed", "driver gone", "permission changed", "node gone"],
+)
+def test_a_driver_that_changes_while_the_libraries_are_asked_leaves_nothing_saved(
+    path: str, before: dict[str, Any], after: dict[str, Any], because: str
+) -> None:
+    problem = saved.save(evidence(a_machine(**before)), a_machine(**after), path)
+
+    assert problem == f"while the libraries were asked, something changed: {because}"
+    assert not os.path.exists(path)
 
 
 def test_a_card_that_came_while_the_libraries_were_asked_leaves_nothing_saved(path: str) -> None:

@@ -215,19 +215,33 @@ def test_rocblas_is_known_by_its_kernel_files(tmp_path: Path) -> None:
         f"{kernels}/TensileLibrary_Type_HH_Contraction_l_Ailk_Bjlk_Cijk_Dijk_gfx906.co": "",
         "/opt/rocm-6.4.1/lib/librocblas.so.4.4.60401": "",
     }
-    links = {"/opt/rocm": "rocm-6.4.1", "/opt/rocm-6.4.1/lib/librocblas.so": "librocblas.so.4.4.60401"}
+    library = "/opt/rocm-6.4.1/lib/librocblas.so"
+    links = {"/opt/rocm": "rocm-6.4.1", library: "librocblas.so.4", f"{library}.4": "librocblas.so.4.4.60401"}
 
     (rocblas,) = found(machine(tmp_path, files, {"0000:03:00.0": RX_7900}, links=links)).values()
 
     assert rocblas == FoundSoftware(
         "rocBLAS",
-        "/opt/rocm/lib/rocblas/library",
+        "/opt/rocm/lib/librocblas.so.4",  # which a full validation may load
         "ROCm",
         "ROCm",
         version="4.4.60401",
         release="6.4.1",
         architectures=("gfx1030", "gfx1100"),
     )
+
+
+@pytest.mark.parametrize(
+    ("library", "path"), [("librocblas.so", "/usr/lib64/librocblas.so"), ("librocblas-1.so", "/usr/lib64/rocblas/library")]
+)
+def test_rocblas_without_a_number_is_that_file_and_kernels_alone_are_their_folder(
+    tmp_path: Path, library: str, path: str
+) -> None:
+    files = {"/usr/lib64/rocblas/library/TensileLibrary_gfx900.dat": "", f"/usr/lib64/{library}": ""}
+
+    (rocblas,) = found(machine(tmp_path, files, {"0000:03:00.0": RX_7900})).values()
+
+    assert (rocblas.path, rocblas.architectures) == (path, ("gfx900",))
 
 
 @pytest.mark.parametrize(

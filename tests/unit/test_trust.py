@@ -41,6 +41,14 @@ def test_the_owner_and_whoever_may_write_decide(kind: str, mode: int, uid: int, 
     assert why_replaceable([an_entry(kind, mode, uid, gid)]) == why
 
 
+@pytest.mark.parametrize(("uid", "gid", "mode"), [(1000, 100, 0o755), (1000, 1000, 0o775), (0, 1000, 0o775), (1000, 0, 0o775)])
+def test_ones_own_account_and_its_group_are_trusted_beside_root(uid: int, gid: int, mode: int) -> None:
+    entry = an_entry(mode=mode, uid=uid, gid=gid)
+
+    assert why_replaceable([entry], {0, 1000}) is None
+    assert why_replaceable([entry], {0, 1001}) is not None
+
+
 @pytest.mark.parametrize(("kind", "trusted"), [(PARENT, True), (SEARCHED, False), (LIBRARY, False)])
 def test_the_sticky_bit_protects_what_lies_below_and_not_a_place_that_is_searched(kind: str, trusted: bool) -> None:
     assert (why_replaceable([an_entry(kind, 0o1777)]) is None) is trusted

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from gpuprobe.render.grammar import Command, Option, Program, Takes
 from gpuprobe.render.shell import quoted
-from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.saved.key import BOOT_ID, MOUNTS
 from gpuprobe.saved.proposals import NAME
 
 TEMPLATE = r"""# bash completion for @NAME@. Written by `python -m gpuprobe.manual write`; changes here are lost.
@@ -46,16 +46,19 @@ _@NAME@_offer_listed() {  # the same behind the last comma
     _@NAME@_offer "$@"
 }
 
-_@NAME@_offer_devices() {  # the same, and what the last discovery found: one's own file of this start of the machine
-    local folder=$HOME/.cache file boot='' here='' word name
+_@NAME@_offer_devices() {  # the same, and what the last discovery found: one's own file of this start and container
+    local folder=$HOME/.cache file here='' root='' held='' word name id parent device at rest
     [[ $OSTYPE == darwin* ]] && folder=$HOME/Library/Caches
     [[ $XDG_CACHE_HOME == /* ]] && folder=$XDG_CACHE_HOME
     file=$folder/@NAME@/@DEVICES@
     if [[ -f $file && -O $file && ! -L $file && -r $file ]]; then
         [[ -r @BOOT@ ]] && read -r here < @BOOT@
+        [[ -r @MOUNTS@ ]] && while read -r id parent device folder at rest; do
+            [[ $at == / ]] && root="$id $parent $device $folder / $rest"
+        done < @MOUNTS@
         {
-            read -r boot
-            while [[ $boot == "$here" ]] && IFS=$'\t' read -r word name; do
+            IFS= read -r held
+            while [[ $held == "$here $root" ]] && IFS=$'\t' read -r word name; do
                 [[ -z $word || $word == *[!A-Za-z0-9:.#_/-]* ]] || set -- "$@" "$word"
             done
         } < "$file"
@@ -143,6 +146,7 @@ def script(program: Program) -> str:
         "@RUNS@\n": RUNS.replace("@THESE@", these) + "\n" if these else "",
         "@DEVICES@": NAME,
         "@BOOT@": BOOT_ID,
+        "@MOUNTS@": MOUNTS,
         "@NAME@": program.name,
     }
     text = TEMPLATE

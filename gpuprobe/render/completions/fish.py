@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe.render.grammar import Command, Option, Program, Takes
-from gpuprobe.saved.key import BOOT_ID
+from gpuprobe.saved.key import BOOT_ID, MOUNTS
 from gpuprobe.saved.proposals import NAME
 
 TEMPLATE = r"""# fish completion for @NAME@. Written by `python -m gpuprobe.manual write`; changes here are lost.
@@ -42,7 +42,7 @@ function __@NAME@_argument --description 'Whether the word at the cursor is this
     test "$given[1]" = $argv[1] -a (count $given) = $argv[2]
 end
 
-function __@NAME@_devices --description 'What the last discovery found: from one\'s own file of this start of the machine'
+function __@NAME@_devices --description 'What the last discovery found: from one\'s own file of this start and container'
     set -l folder $HOME/.cache
     test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches
     string match -q '/*' -- "$XDG_CACHE_HOME"; and set folder $XDG_CACHE_HOME
@@ -50,10 +50,12 @@ function __@NAME@_devices --description 'What the last discovery found: from one
     test -f $file -a -O $file -a ! -L $file -a -r $file; or return
     set -l here ''
     test -r @BOOT@; and read here <@BOOT@
-    read -l boot <$file
-    test "$boot" = "$here"; or return
+    set -l roots
+    test -r @MOUNTS@; and set roots (string match -r '^\d+ \d+ \S+ \S+ / .*' <@MOUNTS@)
+    read -l held <$file
+    test "$held" = "$here $roots[-1]"; or return
     while read -l line
-        string match -r '^[A-Za-z0-9:.#_/-]+\t.*' -- $line
+        string match -r '^[A-Za-z0-9:.#_/-]+\t[ -~]*$' -- $line
     end <$file
 end
 @RUNS@
@@ -84,6 +86,7 @@ def script(program: Program) -> str:
         "@RUNS@": RUNS.rstrip("\n") if runs else "",
         "@DEVICES@": NAME,
         "@BOOT@": BOOT_ID,
+        "@MOUNTS@": MOUNTS,
         "@NAME@": program.name,
     }
     text = TEMPLATE

@@ -1,0 +1,51 @@
+"""One reading after another: what is looked at again each time."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+from itertools import product
+from typing import Any
+
+import pytest
+
+from gpuprobe import watching
+from gpuprobe.command.options import Asked
+from gpuprobe.command.refreshing import refreshed
+from gpuprobe.command.watching import Picture
+from gpuprobe.judging.rules import judge
+from gpuprobe.model import Host, Wanted
+from gpuprobe.refreshing import Refreshed
+from gpuprobe.render.screen import Screen
+from gpuprobe.watching import Watching
+from tests.records import a_host, evidence_of
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the survey is Linux's")
+
+
+def test_a_reading_looks_for_builds_where_the_discovery_did_and_for_no_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def surveyed(**how: Any) -> Host:
+        asked.append(how)
+        return a_host()
+
+    monkeypatch.setattr(watching, "read_host", surveyed)
+    watched = Watching((), evidence_of(), Wanted(lib_dirs=("/opt/builds",)))
+    try:
+        watched.read()
+    finally:
+        watched.close()
+
+    assert asked == [{"lib_dirs": ("/opt/builds",), "software": False}]
+
+
+def test_a_driver_that_says_something_else_each_time_fills_no_memory() -> None:
+    screen = Screen(StringIO(), StringIO(), {})
+    picture = Picture(Asked(screen=screen), 1.0, False, screen)
+    answer = refreshed(judge(evidence_of(), Wanted()), Refreshed((), evidence_of()))
+
+    for letters in product("abcdefgh", repeat=3):
+        picture.take(answer._replace(remarks=("".join(letters),)))
+
+    assert list(picture.remarks) == ["hhf", "hhg", "hhh"]
