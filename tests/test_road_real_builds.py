@@ -73,6 +73,15 @@ def test_a_card_that_the_older_build_does_not_start_on_is_kept_in_the_newer_one(
     assert sorted(kept(document)) == [("CUDA", "cuda_v13", "0000:01:00.0"), ("CUDA", "system", "0000:03:00.0")]
 
 
+def test_a_build_that_is_too_new_for_the_driver_leaves_the_cards_to_the_older_and_says_so(install: Path) -> None:
+    document = listed(install, on(ADA, HOPPER, "driver 12040"))
+
+    assert kept(document) == [("CUDA", "cuda_v12", "0000:01:00.0"), ("CUDA", "cuda_v12", "0000:02:00.0")]
+    (told,) = (line for line in document["warnings"] if "cuda_v13" in line)
+    assert told.startswith("CUDA (cuda_v13) does not start: ")
+    assert "CUDA driver version is insufficient for CUDA runtime version" in told
+
+
 def test_the_vulkan_build_serves_an_rtx_4090_and_a_radeon_780m(install: Path, tmp_path: Path) -> None:
     drivers = world(tmp_path).lavapipe().second_lavapipe().identity(RTX, RADEON).environment()
 

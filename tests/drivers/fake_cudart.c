@@ -11,6 +11,7 @@
 STUBS
 
 int cuInit(unsigned flags);
+int cuDriverGetVersion(int *version);
 int cuDeviceGetCount(int *number);
 int cuDeviceGetName(char *name, int length, int device);
 int cuDeviceTotalMem_v2(size_t *bytes, int device);
@@ -24,7 +25,9 @@ static int current;
 
 int cudaGetDeviceCount(int *number) {
     FAKE_OR_RETURN();
-    int code = cuInit(0);
+    int driver = 0, code = cuInit(0);
+    if (!code) code = cuDriverGetVersion(&driver);
+    if (!code && driver < 13000) code = 35; /* seen: the real one of 13.0 over a driver for 12.0 */
     return code ? code : cuDeviceGetCount(number);
 }
 
@@ -113,6 +116,7 @@ const char *cudaGetErrorString(int code) { /* in the real one's words where some
     static char words[64];
     snprintf(words, sizeof words, "error %d of the double", code);
     if (code == 2) return "out of memory";
+    if (code == 35) return "CUDA driver version is insufficient for CUDA runtime version";
     if (code == 46) return "CUDA-capable device(s) is/are busy or unavailable";
     return code == 100 ? "no CUDA-capable device is detected" : words;
 }
