@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from gpuprobe.facts import Host
 from gpuprobe.judging.proofs import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import Evidence, Host, Inventory, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Evidence, Inventory, Outcome, Probe, Purpose, Status, Wanted
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.clock import moment

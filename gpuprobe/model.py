@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple
 
+from gpuprobe.facts import Host
+
 MiB = 1024 * 1024
 GiB = 1024 * MiB
 
@@ -79,126 +81,6 @@ class Reason(str, Enum):
     NO_CODE = "no_code"
     OTHER_BUILD = "other_build"
     SAME_CARD = "same_card"
-
-
-class Reading(NamedTuple):
-    """A small file as it was found: its text, or why there is none ("absent", "denied", "error")."""
-
-    text: str | None
-    problem: str | None = None
-
-
-class PciFunction(NamedTuple):
-    """One PCI function as sysfs shows it, uninterpreted. Its `config` is never read: that would wake a sleeping card."""
-
-    address: str  # "0000:01:00.0", lower case
-    vendor: int | None = None
-    device: int | None = None
-    class_code: int | None = None  # 24 bits: class, subclass, interface
-    driver: str | None = None  # the bound kernel driver; None: none is bound
-    driver_override: str | None = None
-    runtime_status: str | None = None  # "active", "suspended"…
-    numa_node: int | None = None  # None: unknown or not applicable (sysfs says -1)
-    current_link_speed: str | None = None
-    current_link_width: int | None = None
-    max_link_speed: str | None = None
-    max_link_width: int | None = None
-    drm: tuple[str, ...] = ()  # "card0", "renderD128"
-    product: str | None = None  # from the machine's pci.ids, where it has one
-
-
-class DeviceNode(NamedTuple):
-    """One file under /dev. It is never opened: opening can wake a card."""
-
-    path: str
-    mode: int
-    uid: int
-    gid: int
-    major: int | None
-    minor: int | None
-    accessible: bool  # may this process read and write it, by the permission bits
-    group: str | None = None  # the name of `gid`; None: it has none here
-
-
-class FoundLibrary(NamedTuple):
-    """A shared library as the loader would find it, looked for without loading anything."""
-
-    name: str  # the name it was looked for by: "libcuda.so.1"
-    path: str
-    real_path: str  # symbolic links resolved: often ends in the driver's version
-    where: str  # "LD_LIBRARY_PATH", "linker cache", "default directory", "known place"
-
-
-class Manifest(NamedTuple):
-    """A Vulkan driver manifest: the path and the text, or why it could not be read."""
-
-    path: str
-    reading: Reading
-
-
-class FoundBuild(NamedTuple):
-    """One backend of an Ollama or llama.cpp install, looked for without loading anything; see survey/builds.py."""
-
-    name: str  # "cuda_v13": unique on this machine
-    library: str  # whose devices it lists, named as in libraries.py
-    path: str  # the backend: ".../cuda_v13/libggml-cuda.so"
-    before: tuple[str, ...]  # libraries to load first, in this order
-    directories: tuple[str, ...]  # what the program puts first on the loader's search path
-    where: str  # "--lib-dir", "OLLAMA_LIBRARY_PATH", "Ollama", "llama.cpp"
-    problem: str | None = None  # why no child is started for it: a sentence
-    refused: bool = False  # the problem is one of security
-    product: str | None = None  # "ollama", "llama.cpp": which of them is laid out so
-
-    @property
-    def folder(self) -> str:
-        """The last element of its directory, which is the name that Ollama knows it by."""
-        return self.path.replace("\\", "/").rpartition("/")[0].rpartition("/")[2]
-
-
-class NamedPlace(NamedTuple):
-    """A directory that the user named for builds and that holds none that could be found."""
-
-    path: str
-    where: str  # as in FoundBuild
-    problem: str  # a clause: "does not exist", "may not be read", "holds no build"
-
-
-class FoundSoftware(NamedTuple):
-    """A runtime library or a framework as its files describe it; nothing of it was loaded, imported or run."""
-
-    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch"
-    path: str
-    where: str  # "toolkit", "wheel", "ROCm", or as in FoundLibrary
-    library: str | None  # the library whose devices it computes on; None: the CPU alone
-    version: str | None = None
-    release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
-    architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
-    problem: str | None = None  # why less is known of it than could be
-
-
-class Host(NamedTuple):
-    """What the machine says of itself without any GPU library being loaded. Nothing in it is interpreted."""
-
-    platform: str  # sys.platform: "linux", "darwin", "win32"
-    machine: str  # "x86_64", "aarch64", "arm64", "AMD64"
-    kernel: str
-    uid: int | None
-    gids: tuple[int, ...]
-    cpus_allowed: int | None  # how many this process may run on
-    environ: dict[str, str]  # only variables that gpuprobe knows; see environment.py
-    texts: dict[str, Reading]  # path → small text file
-    links: dict[str, str]  # path → target, where the target is the fact
-    pci: tuple[PciFunction, ...]
-    nodes: tuple[DeviceNode, ...]
-    libraries: tuple[FoundLibrary, ...]
-    manifests: tuple[Manifest, ...]
-    facts: dict[str, int | str | None]  # what only a system call knows, by name
-    builds: tuple[FoundBuild, ...] = ()
-    empty_places: tuple[NamedPlace, ...] = ()
-    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card of NVIDIA or AMD is
-
-    def build_named(self, name: str) -> FoundBuild | None:
-        return next((build for build in self.builds if build.name == name), None)
 
 
 class Step(NamedTuple):

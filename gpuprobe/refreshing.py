@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
+from gpuprobe.facts import Host
 from gpuprobe.judging import figures
 from gpuprobe.judging.completion import shared_memory
 from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
 from gpuprobe.libraries import library_named
-from gpuprobe.model import Device, Evidence, Host, Outcome, Probe, Status, Wanted
+from gpuprobe.model import Device, Evidence, Outcome, Probe, Status, Wanted
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
 from gpuprobe.probing.last_resort import LastResort

@@ -10,9 +10,10 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gpuprobe.facts import Host
 from gpuprobe.judging.figures import Activity, Figure, User, old_source
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.model import Device, Evidence, Host, Json, Status, Wanted
+from gpuprobe.model import Device, Evidence, Json, Status, Wanted
 from gpuprobe.probing.lasting import LastingChildren, Lost
 from gpuprobe.refreshing import Refreshed, refresh
 from gpuprobe.saved.key import differences, key_of

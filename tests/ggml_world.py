@@ -25,7 +25,7 @@ LIBRARY_PATH = "LD_LIBRARY_PATH"
 
 
 class Build(NamedTuple):
-    """What gpuprobe's parent knows of a build: see model.FoundBuild."""
+    """What gpuprobe's parent knows of a build: see facts.FoundBuild."""
 
     library: str
     path: Path

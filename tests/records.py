@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpuprobe.facts import Host, Manifest, PciFunction, Reading
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA, library_named
-from gpuprobe.model import (
-    Device,
-    DeviceType,
-    Evidence,
-    GiB,
-    Host,
-    Manifest,
-    Outcome,
-    PciFunction,
-    Probe,
-    Purpose,
-    Reading,
-    Status,
-)
+from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Probe, Purpose, Status
 
 # What each library typically reports; UUIDs and addresses are left unknown, because tests of identity must name them.
 _TYPICAL: dict[str, dict[str, Any]] = {

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 ROOMS = (
     "backends",
     "runner",
+    "facts",
     "model",
     "knowledge",
     "libraries",
@@ -36,7 +37,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"model", "libraries", "strings", "environment", "machine", "judging"}
+PURE = {"facts", "model", "libraries", "strings", "environment", "machine", "judging"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from gpuprobe.discovery import gather, replay
+from gpuprobe.facts import FoundLibrary, Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.standing import standings, summary
 from gpuprobe.libraries import METAL
-from gpuprobe.model import FoundLibrary, Host, Inventory, Reason, Wanted
+from gpuprobe.model import Inventory, Reason, Wanted
 from tests.doubles import described, metal_framework, script
 from tests.records import a_host
 

@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from gpuprobe import environment
-from gpuprobe.model import Host
+from gpuprobe.facts import Host
 
 # Accounts that say nothing about a person.
 _COMMON = frozenset({"root", "ollama", "nobody", "user", "ubuntu", "debian", "localhost", "runner"})

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe.exits import WrongUsage
+from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
-from gpuprobe.model import Device, Evidence, Host, Inventory, Outcome, Probe, Wanted
+from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked

@@ -9,12 +9,13 @@ from gpuprobe.command.commands import Reply
 from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, wanted_of
 from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.exits import Exit
+from gpuprobe.facts import Host
 from gpuprobe.judging import changes, figures
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure
 from gpuprobe.judging.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Evidence, Host, Inventory, Json, Wanted
+from gpuprobe.model import Evidence, Inventory, Json, Wanted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpuprobe.model import Evidence, Host, Inventory, Status, Wanted
+from gpuprobe.facts import Host
+from gpuprobe.model import Evidence, Inventory, Status, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked

@@ -7,8 +7,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from gpuprobe import environment
+from gpuprobe.facts import FoundBuild, Host
 from gpuprobe.judging.twins import twins
-from gpuprobe.model import SYSTEM, Device, FoundBuild, Host
+from gpuprobe.model import SYSTEM, Device
 from gpuprobe.strings import build_key
 
 if TYPE_CHECKING:

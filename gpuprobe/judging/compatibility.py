@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpuprobe import knowledge, machine
+from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.libraries import NVIDIA, library_named
-from gpuprobe.model import SYSTEM, Device, Evidence, FoundSoftware, Host, Outcome, Purpose
+from gpuprobe.model import SYSTEM, Device, Evidence, Outcome, Purpose
 from gpuprobe.strings import compute_string
 
 BUILD = "build"

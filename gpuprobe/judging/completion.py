@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gpuprobe import machine
+from gpuprobe.facts import Host
 from gpuprobe.judging import identity
 from gpuprobe.judging.twins import twins
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.libraries import NVIDIA, library_named
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Host, Outcome, Purpose, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
 
 _SYSTEM = "system"  # as the source of a figure: the machine, not a library
 _FROM_WITNESS = ("free_memory", "used_memory")

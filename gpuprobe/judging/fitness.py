@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging import bandwidth
 from gpuprobe.judging.standing import standings
-from gpuprobe.model import FoundSoftware, Inventory
+from gpuprobe.model import Inventory
 
 
 def remarks(inventory: Inventory) -> Iterator[str]:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
+from gpuprobe.facts import Host
 from gpuprobe.judging.identity import normal_pci
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import AMD, INTEL, LIBRARIES, NVIDIA, Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Host, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
 
 
 class Why(NamedTuple):

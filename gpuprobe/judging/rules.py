@@ -10,25 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from gpuprobe.facts import Host
 from gpuprobe.judging import builds, identity, slices, visibility
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.verdicts import validation_of
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import (
-    SYSTEM,
-    Device,
-    DeviceType,
-    Drop,
-    Evidence,
-    Host,
-    Inventory,
-    MiB,
-    Outcome,
-    Purpose,
-    Reason,
-    Verdict,
-    Wanted,
-)
+from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Verdict, Wanted
 
 Rule = Callable[[Sequence[Device], Host, Wanted], Iterator[Drop]]
 

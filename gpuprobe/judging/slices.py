@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe import machine
+from gpuprobe.facts import Host
 from gpuprobe.judging.identity import is_slice, normal_pci, same_card
 from gpuprobe.libraries import AMD, Library, library_named
-from gpuprobe.model import Device, Evidence, Host, Outcome, Partition, Probe, Purpose, Status
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Status
 
 
 def seen_at_once(devices: Sequence[Device]) -> tuple[Device, ...]:

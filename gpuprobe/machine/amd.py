@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from gpuprobe.facts import Host, PciFunction
 from gpuprobe.libraries import AMD
 from gpuprobe.machine.surroundings import exists, text_of
-from gpuprobe.model import Device, DeviceType, GiB, Host, Partition, PciFunction
+from gpuprobe.model import Device, DeviceType, GiB, Partition
 from gpuprobe.strings import Gfx, gfx_of_kfd
 
 SOURCE = "sysfs"

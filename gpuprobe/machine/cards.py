@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gpuprobe.facts import Host, PciFunction
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
 from gpuprobe.machine.surroundings import exists, text_of, wsl
-from gpuprobe.model import Host, PciFunction
 
 _COPROCESSOR, _BRIDGE = 0x0B40, 0x0680  # class and subclass
 

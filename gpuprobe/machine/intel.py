@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
+from gpuprobe.facts import Host, PciFunction
 from gpuprobe.libraries import INTEL
 from gpuprobe.machine.surroundings import NONE, text_of, virtualization
-from gpuprobe.model import Device, DeviceType, Host, PciFunction
+from gpuprobe.model import Device, DeviceType
 
 SOURCE = "sysfs"
 

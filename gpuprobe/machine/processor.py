@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gpuprobe.facts import Host
 from gpuprobe.machine.surroundings import fields_of, text_of
-from gpuprobe.model import Host
 
 _CPUS = "/sys/devices/system/cpu"
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from gpuprobe.environment import cleaned
-from gpuprobe.model import Host
+from gpuprobe.facts import Host
 
 NONE = "none"  # looked for, and no sign of it; None is "cannot be told"
 

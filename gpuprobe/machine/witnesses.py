@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from gpuprobe.facts import Host
 from gpuprobe.machine.amd import amd_cards
 from gpuprobe.machine.amd import views as amd_views
 from gpuprobe.machine.intel import views as intel_views
-from gpuprobe.model import Device, DeviceType, Host
+from gpuprobe.model import Device, DeviceType
 
 
 def witnesses(host: Host) -> tuple[Device, ...]:

@@ -9,8 +9,9 @@ from importlib.machinery import PathFinder
 from os import pathsep
 from pathlib import Path
 
+from gpuprobe.facts import Host
 from gpuprobe.libraries import Library, library_named
-from gpuprobe.model import SYSTEM, Device, Host, Json, Outcome, Probe, Purpose
+from gpuprobe.model import SYSTEM, Device, Json, Outcome, Probe, Purpose
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import ROOT, why_others
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Collection, Iterator
 
 from gpuprobe import machine
+from gpuprobe.facts import FoundBuild, Host
 from gpuprobe.judging.builds import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.libraries import LIBRARIES, Library, library_named
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, FoundBuild, Host, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Status, Wanted
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
 _NOT_THERE = (Status.ABSENT, Status.NOT_LOADABLE)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from gpuprobe.model import FoundSoftware, Outcome, Probe, Purpose, Status
+from gpuprobe.facts import FoundSoftware
+from gpuprobe.model import Outcome, Probe, Purpose, Status
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import why_others

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gpuprobe import environment, machine
+from gpuprobe.facts import FoundBuild, Host
 from gpuprobe.judging.builds import is_ollamas
 from gpuprobe.libraries import Library
-from gpuprobe.model import FoundBuild, Host
 
 
 def installed(library: Library, host: Host) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from gpuprobe.facts import Host
 from gpuprobe.judging import identity, slices, visibility
 from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Host, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Status, Wanted
 from gpuprobe.probing import build_questions
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gpuprobe import machine
+from gpuprobe.facts import Host
 from gpuprobe.judging import bandwidth
 from gpuprobe.judging.effects import effects
 from gpuprobe.judging.standing import Standing
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
 from gpuprobe.machine import Card
-from gpuprobe.model import Host, Json
+from gpuprobe.model import Json
 from gpuprobe.strings import printable
 
 _VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", APPLE: "Apple"}

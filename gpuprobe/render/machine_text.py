@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gpuprobe import machine
-from gpuprobe.model import Host
+from gpuprobe.facts import Host
 from gpuprobe.strings import printable, size_text
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from gpuprobe.model import Device, Evidence, FoundSoftware, Json
+from gpuprobe.facts import FoundSoftware
+from gpuprobe.model import Device, Evidence, Json
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:

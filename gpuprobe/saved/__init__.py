@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from gpuprobe.capture.wire import ShapeError, from_json, to_json
+from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import Device, Evidence, Host
+from gpuprobe.model import Device, Evidence
 from gpuprobe.saved import file, proposals
 from gpuprobe.saved.key import Difference, differences, key_of
 from gpuprobe.strings import seconds_between

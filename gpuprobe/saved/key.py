@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gpuprobe import __version__
-from gpuprobe.model import Host, Json, Manifest
+from gpuprobe.facts import Host, Manifest
+from gpuprobe.model import Json
 from gpuprobe.survey.pci import DEVICES
 from gpuprobe.survey.search import default_directories
 from gpuprobe.survey.tree import Tree

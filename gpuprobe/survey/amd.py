@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gpuprobe.facts import PciFunction, Reading
 from gpuprobe.libraries import AMD
-from gpuprobe.model import PciFunction, Reading
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import ABSENT, Tree
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
 from typing import NamedTuple
 
-from gpuprobe.model import FoundBuild, NamedPlace
+from gpuprobe.facts import FoundBuild, NamedPlace
 from gpuprobe.strings import build_key
 from gpuprobe.survey import trust
 from gpuprobe.survey.build_files import Backend, backends, loaded_first

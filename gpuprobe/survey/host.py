@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment
+from gpuprobe.facts import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.libraries import AMD, NVIDIA
-from gpuprobe.model import DeviceNode, FoundSoftware, Host, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.installed import libraries, manifests

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
+from gpuprobe.facts import FoundLibrary, Manifest
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import FoundLibrary, Manifest
 from gpuprobe.survey import search
 from gpuprobe.survey.tree import ABSENT, Tree, problem_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from gpuprobe.facts import PciFunction
 from gpuprobe.libraries import NVIDIA
-from gpuprobe.model import PciFunction
 from gpuprobe.survey.tree import Tree
 
 DEVICES = "/sys/bus/pci/devices"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gpuprobe.model import FoundSoftware
+from gpuprobe.facts import FoundSoftware
 from gpuprobe.survey import elf, installed
 from gpuprobe.survey.packages import site_directories
 from gpuprobe.survey.tree import Tree, problem_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from gpuprobe.model import Reading
+from gpuprobe.facts import Reading
 
 ABSENT, DENIED = "absent", "denied"
 SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are read are shorter

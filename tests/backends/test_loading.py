@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.model import FoundSoftware
+from gpuprobe.facts import FoundSoftware
 from gpuprobe.probing.loading import Loads, loads
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import why_others

@@ -5,23 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpuprobe import capture
+from gpuprobe.facts import FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.libraries import AMD
-from gpuprobe.model import (
-    Device,
-    DeviceType,
-    Evidence,
-    FoundLibrary,
-    GiB,
-    Host,
-    MiB,
-    Outcome,
-    PciFunction,
-    Probe,
-    Purpose,
-    Reading,
-    Status,
-    Step,
-)
+from gpuprobe.model import Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status, Step
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 

@@ -11,8 +11,9 @@ import pytest
 from gpuprobe.command import listing, texts
 from gpuprobe.command.options import Asked
 from gpuprobe.exits import Exit
+from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Evidence, FoundSoftware, Wanted
+from gpuprobe.model import Evidence, Wanted
 from gpuprobe.probing.loading import Loads
 from gpuprobe.render.screen import Screen
 from tests.cli import machines

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gpuprobe.discovery import gather
-from gpuprobe.model import Evidence, Reading
+from gpuprobe.facts import Reading
+from gpuprobe.model import Evidence
 from gpuprobe.survey.host import read_host
 from tests.scenarios.parts import virtual_computer
 from tests.scenarios.staging import ASKED_AT, EVERYTHING, USER, steady

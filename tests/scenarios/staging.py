@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 from gpuprobe.backends import calling
 from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.discovery import gather, replay
+from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
-from gpuprobe.model import DeviceNode, Evidence, Host, Outcome, Probe, Purpose, Status, Step, Wanted
+from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Status, Step, Wanted
 from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
+from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Manifest, PciFunction, Reading
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVML, VULKAN
-from gpuprobe.model import (
-    Device,
-    DeviceType,
-    Evidence,
-    FoundBuild,
-    FoundLibrary,
-    Host,
-    Manifest,
-    Outcome,
-    PciFunction,
-    Reading,
-    Status,
-    Step,
-)
+from gpuprobe.model import Device, DeviceType, Evidence, Outcome, Status, Step
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, an_outcome
 from tests.scenarios.parts import FIRST, A, B, GiB, arm, computer

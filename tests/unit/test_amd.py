@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
+from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.remarks import warnings
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine.amd import AmdCard, Pool, amd_cards, views
-from gpuprobe.model import Device, DeviceType, Evidence, GiB, Host, Partition, PciFunction, Reading, Wanted
+from gpuprobe.model import Device, DeviceType, Evidence, GiB, Partition, Wanted
 from gpuprobe.survey.host import read_host
 from tests.machines import RX_7900, machine
 from tests.records import a_device, a_host, an_outcome, evidence_of

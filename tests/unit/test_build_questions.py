@@ -6,22 +6,9 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.libraries import AMD
-from gpuprobe.model import (
-    SYSTEM,
-    Device,
-    DeviceType,
-    Evidence,
-    FoundBuild,
-    FoundLibrary,
-    Host,
-    Outcome,
-    Probe,
-    Purpose,
-    Reading,
-    Status,
-    Wanted,
-)
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Status, Wanted
 from gpuprobe.probing import asking
 from gpuprobe.probing.questions import needless, next_probes, not_asked
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome

@@ -6,24 +6,12 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.facts import NamedPlace
 from gpuprobe.judging.remarks import warnings
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.twins import twins
 from gpuprobe.judging.visibility import visible_variables
-from gpuprobe.model import (
-    Device,
-    DeviceType,
-    GiB,
-    Inventory,
-    NamedPlace,
-    Outcome,
-    Partition,
-    Probe,
-    Purpose,
-    Reason,
-    Status,
-    Wanted,
-)
+from gpuprobe.model import Device, DeviceType, GiB, Inventory, Outcome, Partition, Probe, Purpose, Reason, Status, Wanted
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 from tests.unit.test_build_questions import a_build, host_with

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.model import FoundBuild, NamedPlace
+from gpuprobe.facts import FoundBuild, NamedPlace
 from gpuprobe.survey.builds import Survey, builds
 from gpuprobe.survey.tree import Tree
 from tests.machines import ELF_I386, ELF_X86_64, machine

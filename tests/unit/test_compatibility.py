@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe import knowledge
+from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import bandwidth, remarks
 from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.compatibility import of_device, of_driver
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, FoundSoftware, Host, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Device, Outcome, Probe, Purpose, Status, Wanted
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
 
 CARD = "0000:01:00.0"

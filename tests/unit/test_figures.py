@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuprobe import machine, refreshing
+from gpuprobe.facts import Reading
 from gpuprobe.judging.changes import card_changes, device_changes, library_changes, unknown_devices
 from gpuprobe.judging.figures import (
     Figure,
@@ -20,7 +21,7 @@ from gpuprobe.judging.figures import (
 )
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import AMD
-from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Reading, Status, Wanted
+from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Status, Wanted
 from gpuprobe.probing.memory_questions import memory_probes
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome, evidence_of

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuprobe.model import Host, PciFunction, Reading
+from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.survey import installed, other_systems
 from gpuprobe.survey.host import may_open, read_host
 from gpuprobe.survey.pci import product_name

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gpuprobe.facts import Host
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.standing import standings
 from gpuprobe.machine import video_memory
 from gpuprobe.machine.intel import views
-from gpuprobe.model import Device, DeviceType, GiB, Host, Wanted
+from gpuprobe.model import Device, DeviceType, GiB, Wanted
 from gpuprobe.render.machine_document import card_record
 from gpuprobe.survey.host import read_host
 from tests.machines import RTX_4090, machine

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
+from gpuprobe.facts import DeviceNode, FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.libraries import AMD, INTEL, NVIDIA
-from gpuprobe.model import DeviceNode, FoundLibrary, GiB, Host, MiB, PciFunction, Reading
+from gpuprobe.model import GiB, MiB
 from gpuprobe.survey.host import read_host
 from tests.machines import RTX_4090, RX_7900, machine
 

@@ -8,21 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gpuprobe.facts import FoundBuild, FoundLibrary, FoundSoftware, Host
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import (
-    Device,
-    Evidence,
-    FoundBuild,
-    FoundLibrary,
-    FoundSoftware,
-    Host,
-    Outcome,
-    Partition,
-    Probe,
-    Purpose,
-    Status,
-    Wanted,
-)
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Status, Wanted
 from gpuprobe.probing.asking import request
 from gpuprobe.probing.questions import next_probes, not_asked, validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome

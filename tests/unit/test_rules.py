@@ -271,7 +271,7 @@ def test_a_witness_alone_is_no_device() -> None:
 
 def test_an_integrated_nvidia_gpu_has_the_memory_that_the_system_has() -> None:
     """Weakness 14.28: the page cache is not used memory, and free is never more than total."""
-    from gpuprobe.model import Reading
+    from gpuprobe.facts import Reading
 
     host = a_host(texts={"/proc/meminfo": Reading("MemTotal: 64000000 kB\nMemFree: 1 kB\nMemAvailable: 60000000 kB\n")})
     thor = a_device(type=DeviceType.INTEGRATED, total_memory=32 * GiB, free_memory=1 * GiB, pci_id=None)

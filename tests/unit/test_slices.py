@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.facts import DeviceNode, PciFunction
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.ladder import why
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.slices import alone, seen_at_once
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
-from gpuprobe.model import Device, DeviceNode, Evidence, Outcome, Partition, PciFunction, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Status, Wanted
 from gpuprobe.probing.questions import next_probes, validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome
 

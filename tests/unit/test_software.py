@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.model import FoundSoftware, Host
+from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.survey import elf
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.software import architectures_in, kernel_targets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
 from gpuprobe.judging.ladder import why
 from gpuprobe.judging.remarks import warnings
 from gpuprobe.judging.rules import judge
@@ -12,18 +13,14 @@ from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.machine import cards
 from gpuprobe.model import (
     Device,
-    DeviceNode,
     DeviceType,
     Evidence,
-    FoundLibrary,
     GiB,
-    Host,
     Inventory,
     Outcome,
     Partition,
     Probe,
     Purpose,
-    Reading,
     Status,
     Step,
     Wanted,

@@ -13,8 +13,9 @@ from gpuprobe import watching
 from gpuprobe.command.options import Asked
 from gpuprobe.command.refreshing import refreshed
 from gpuprobe.command.watching import Picture
+from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Host, Wanted
+from gpuprobe.model import Wanted
 from gpuprobe.refreshing import Refreshed
 from gpuprobe.render.screen import Screen
 from gpuprobe.watching import Watching
