@@ -19,7 +19,7 @@ from gpuprobe.strings import printable
 BLOCKS_BELOW = 60  # columns
 GAP = 2
 SHORTEST_NAME = 20
-SHORTEST_FOLDED_NAME = 26  # "integrated, 0000:01:00.0" stands under it
+SHORTEST_FOLDED_NAME = 24  # "integrated, 0000:01:00.0" stands under it
 SHORTEST_DRIVER = 12
 LONGEST_BUILD = 24
 
