@@ -193,7 +193,7 @@ def details(shown: Sequence[View]) -> Iterator[RenderableType]:
         if view.outcome.last_step:
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_step)}`{said}", by=4)
-        for line in view.outcome.stderr.splitlines()[-LAST_LINES:]:
+        for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
             yield indented(f"last words: {printable(line)}", by=4)
 
 

@@ -171,3 +171,12 @@ def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> 
 
     assert lines[-1].strip() == "element 9, expected 1, found nan"
     assert not any("cuX" in line for line in lines)
+
+
+def test_empty_lines_are_nobodys_last_words() -> None:
+    """rocBLAS says an empty line before it says why."""
+    died = climbed(Verdict.UNSUPPORTED, *passed("load"), stderr="\nrocBLAS error: no kernels\n\n")
+
+    said = [line for line in drawn(matrix.details((died,))) if "last words" in line]
+
+    assert said == ["    last words: rocBLAS error: no kernels"]
