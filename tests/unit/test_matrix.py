@@ -180,3 +180,12 @@ def test_empty_lines_are_nobodys_last_words() -> None:
     said = [line for line in drawn(matrix.details((died,))) if "last words" in line]
 
     assert said == ["    last words: rocBLAS error: no kernels"]
+
+
+def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
+    died = climbed(Verdict.UNSUPPORTED, *passed("load"), steps=(Step("cuInit", None),))
+    validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
+    known = died._replace(device=died.device._replace(validation=validation))
+
+    assert "    ended in `cuInit`" in drawn(matrix.details((died,)))
+    assert "    ended in `cuInit`" not in drawn(matrix.details((known,)))
