@@ -77,7 +77,7 @@ def validate_text(
     seconds: float | None,
 ) -> Iterator[RenderableType]:
     """`others`: the cards without a view; `seconds`: how long everything took, None where a capture was judged."""
-    yield line(text if seconds is None else f"{text}, in {wording.seconds_of(seconds)}", "bold")
+    yield line(text if seconds is None or not shown else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
         yield from matrix.details(shown)

@@ -13,7 +13,7 @@ from gpuprobe.judging import speeds, standing, unviewed
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
-from gpuprobe.model import SYSTEM, Inventory, Outcome, Purpose, Status, Verdict, Wanted
+from gpuprobe.model import SYSTEM, DeviceType, Inventory, Outcome, Purpose, Status, Verdict, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked
@@ -133,11 +133,17 @@ def conclusion(
         return f"nothing to validate: {standing.summary(inventory).text}", leave_with
     passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)
     views_passed = f"{passed} of {_counted(len(shown), 'view')} passed"
-    noun = "slice" if any(view.device.partition for view in shown) else "card"
+    noun = _noun(shown)
     left_out = sum(each.verdict is None for each in others)
     looked_at = len(cards) + len(others) - left_out
     beside = f"; {_counted(left_out, 'card')} left out" if left_out else ""
     return f"{views_passed}; {_about_cards(looked_at, noun, failed, undecided)}{beside}", leave_with
+
+
+def _noun(shown: Sequence[View]) -> str:
+    if all(view.device.type is DeviceType.SOFTWARE for view in shown):
+        return "software renderer"
+    return "slice" if any(view.device.partition for view in shown) else "card"
 
 
 def _about_cards(number: int, noun: str, failed: int, undecided: int) -> str:
