@@ -172,8 +172,9 @@ def _power(activity: Activity) -> str:
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((row.device, "bold green"), "  ", row.name)
     yield indented(f"{row.memory.strip()} {row.bar}".rstrip())
-    told = (f"{row.busy} busy", row.heat, row.power, row.clock)
-    figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -").removesuffix("- busy"))
+    busy = f"{row.busy} busy" if row.busy.strip(" -") else ""
+    told = (busy, row.heat, row.power, row.clock)
+    figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -"))
     if figures:
         yield indented(figures)
     yield indented(f"{row.history} {sparkline(history, width - len(row.history) - 3)}")
