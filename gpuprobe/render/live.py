@@ -185,7 +185,8 @@ def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
     if figure.silence is not None:
         age = seconds_between(figure.measured_at, now)
         told = f"told {age_text(age)} ago" if age is not None else "told some time ago"
-        yield indented(f"stale, {told}: {printable(figure.silence.because)}", style="yellow")
+        known = "unknown" if figure.unknown else f"stale, {told}"
+        yield indented(f"{known}: {printable(figure.silence.because)}", style="yellow")
     if figure.activity is not None and figure.activity.throttle_reasons:
         reasons = ", ".join(reason.replace("_", " ") for reason in figure.activity.throttle_reasons)
         yield indented(f"held back by: {printable(reasons)}", style="yellow")
