@@ -9,10 +9,11 @@ from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import speeds, standing
+from gpuprobe.judging import speeds, standing, unviewed
+from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
-from gpuprobe.model import SYSTEM, Device, Inventory, Outcome, Purpose, Status, Verdict, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Outcome, Purpose, Status, Verdict, Wanted
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
@@ -122,19 +123,24 @@ def _lost_builds(inventory: Inventory) -> list[Outcome]:
 
 
 def conclusion(
-    inventory: Inventory, shown: Sequence[View], strict: bool, named: Sequence[Named] = ()
+    inventory: Inventory,
+    shown: Sequence[View],
+    others: Sequence[Unviewed],
+    strict: bool,
+    named: Sequence[Named] = (),
 ) -> tuple[str, Exit]:
-    """The first line and the exit code. A card fails when none of its views that were looked at passed; what was named fails
-    also where another view of its card did."""
+    """The first line and the exit code. A card fails when none of its views that were looked at passed, and when it has
+    none: `others` are the cards without a view. What was named fails also where another view of its card passed."""
     cards = by_card(shown)
     groups = [(each.text, card) for each in named for card in by_card(each.views)]
     fallen_names = list(dict.fromkeys(text for text, card in groups if has_failed(card)))
-    failed = [card for card in cards if has_failed(card)]
+    failed = sum(map(has_failed, cards)) + unviewed.failed(others)
+    undecided = sum(map(is_undecided, cards)) + unviewed.undecided(others)
     lost = _lost_builds(inventory)
     broken = [outcome for outcome in lost if outcome.status not in _NOT_DECIDED]
     fallen = failed or broken or fallen_names or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
-    open_cards = any(map(is_undecided, (*cards, *(card for _, card in groups))))
-    doubt = open_cards or standing.undecided(inventory) or len(lost) > len(broken)
+    open_names = any(is_undecided(card) for _, card in groups)
+    doubt = undecided or open_names or standing.undecided(inventory) or len(lost) > len(broken)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
         Exit.UNDECIDED if doubt else Exit.ANSWERED,
@@ -148,17 +154,25 @@ def conclusion(
     views_passed = f"{passed} of {_counted(len(shown), 'view')} passed"
     names = ", ".join(f"`{printable(text)}`" for text in fallen_names)
     also = f", but {names} failed" if names and not failed else ""
-    return f"{views_passed}; {_about_cards(cards)}{also}", leave_with
+    noun = _noun(shown)
+    left_out = sum(each.verdict is None for each in others)
+    looked_at = len(cards) + len(others) - left_out
+    beside = f"; {_counted(left_out, 'card')} left out" if left_out else ""
+    return f"{views_passed}; {_about_cards(looked_at, noun, failed, undecided)}{also}{beside}", leave_with
 
 
-def _about_cards(cards: Sequence[Sequence[View]]) -> str:
-    failed, undecided = sum(map(has_failed, cards)), sum(map(is_undecided, cards))
-    noun = "slice" if any(view.device.partition for card in cards for view in card) else "card"
+def _noun(shown: Sequence[View]) -> str:
+    if all(view.device.type is DeviceType.SOFTWARE for view in shown):
+        return "software renderer"
+    return "slice" if any(view.device.partition for view in shown) else "card"
+
+
+def _about_cards(number: int, noun: str, failed: int, undecided: int) -> str:
     parts = [
-        f"{failed} of {_counted(len(cards), noun)} failed" if failed else "",
-        f"{undecided} of {_counted(len(cards), noun)} could not be decided" if undecided else "",
+        f"{failed} of {_counted(number, noun)} failed" if failed else "",
+        f"{undecided} of {_counted(number, noun)} could not be decided" if undecided else "",
     ]
-    works = {1: f"the {noun} works", 2: f"both {noun}s work"}.get(len(cards), f"all {len(cards)} {noun}s work")
+    works = {1: f"the {noun} works", 2: f"both {noun}s work"}.get(number, f"all {number} {noun}s work")
     return ", ".join(part for part in parts if part) or works
 
 

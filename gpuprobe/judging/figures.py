@@ -62,6 +62,11 @@ class Figure(NamedTuple):
     def stale(self) -> bool:
         return self.silence is not None
 
+    @property
+    def unknown(self) -> bool:
+        """Nobody ever told it: there is no old figure either."""
+        return self.device.free_memory is None and self.device.used_memory is None
+
 
 class ServerAnswer(NamedTuple):
     """What a running server said of its devices; `problem` is a clause that says why it said nothing."""
