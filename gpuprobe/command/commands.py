@@ -80,14 +80,14 @@ def validate(
     """`pace`: how far, how often and how many at once, as texts; see validating.Pace."""
     import time
 
-    from gpuprobe.command import validating
+    from gpuprobe.command import concluding, validating
     from gpuprobe.judging.unviewed import unviewed
 
     began = time.monotonic()
     inventory, shown, named = validating.views_of(asked, devices, builds, validating.Pace(**pace))
     seconds = None if asked.source is not None else time.monotonic() - began
     others = unviewed(inventory, shown)
-    text, leave_with = validating.conclusion(inventory, shown, others, strict, named)
+    text, leave_with = concluding.conclusion(inventory, shown, others, strict, named)
     notes = tuple(validating.notes(inventory, shown))
 
     def document() -> Json:
