@@ -104,6 +104,7 @@ def test_another_builds_or_manifests_answer_is_not_taken() -> None:
     known = a_device("Vulkan", pci_id=FIRST, manifest="/a.json")
 
     assert matched([known], told(known._replace(manifest=None))) == {}
+    assert matched([cuda(build="cuda_v13")], told(cuda(build="cuda_v12"), cuda())) == {}
     assert set(matched([known], told(known))) == {0}
 
 
@@ -121,6 +122,7 @@ def test_a_figure_takes_used_memory_as_told_or_as_the_rest() -> None:
 
     assert with_figure(known, Told(nvml(free_memory=20 * GiB, used_memory=3 * GiB), "NVML")).used_memory == 3 * GiB
     assert with_figure(known, Told(nvml(free_memory=20 * GiB), "NVML")).used_memory == 4 * GiB
+    assert with_figure(known, Told(nvml(free_memory=25 * GiB), "NVML")).used_memory == 0
 
 
 @pytest.mark.parametrize(
