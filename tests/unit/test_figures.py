@@ -104,7 +104,7 @@ def test_another_builds_or_manifests_answer_is_not_taken() -> None:
     known = a_device("Vulkan", pci_id=FIRST, manifest="/a.json")
 
     assert matched([known], told(known._replace(manifest=None))) == {}
-    assert matched([cuda(build="cuda_v13")], told(cuda(build="cuda_v12"), cuda())) == {}
+    assert matched([cuda(build="cuda_v13")], told(cuda(build="cuda_v12"))) == {}
     assert set(matched([known], told(known))) == {0}
 
 
