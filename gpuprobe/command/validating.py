@@ -10,9 +10,11 @@ from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import speeds, standing, unviewed
+from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
+from gpuprobe.libraries import Library, library_named
 from gpuprobe.model import SYSTEM, DeviceType, Inventory, Outcome, Purpose, Status, Verdict, Wanted
 
 if TYPE_CHECKING:
@@ -101,13 +103,19 @@ _NOT_DECIDED = (Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NO
 
 
 def _lost_builds(inventory: Inventory) -> list[Outcome]:
-    """Those named with `--build` that could not even list: there is no view of theirs to fail."""
+    """Those named with `--build` that could not even list: there is no view of theirs to fail. A build that no card of this
+    machine is for was rightly not asked."""
     return [
         outcome
         for outcome in inventory.evidence.outcomes
         if outcome.probe.build in inventory.wanted.builds and outcome.probe.build != SYSTEM
         if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
+        if outcome.status is not Status.SKIPPED or _has_a_card(library_named(outcome.probe.library), inventory)
     ]
+
+
+def _has_a_card(library: Library, inventory: Inventory) -> bool:
+    return any(serves(library, each.card) for each in standing.standings(inventory))
 
 
 def conclusion(
@@ -129,6 +137,9 @@ def conclusion(
     )
     if lost and not shown:
         return f"the build `{lost[0].probe.build}` lists nothing to validate: {describe(lost[0])}", leave_with
+    empty = [build for build in inventory.wanted.builds if build != SYSTEM]
+    if empty and not shown:
+        return f"nothing to validate: the build `{empty[0]}` lists no device", leave_with
     if not shown:
         return f"nothing to validate: {standing.summary(inventory).text}", leave_with
     passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)
