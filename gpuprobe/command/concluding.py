@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from gpuprobe.exits import Exit, weightiest
 from gpuprobe.judging import standing, unviewed
+from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided
+from gpuprobe.libraries import Library, library_named
 from gpuprobe.model import SYSTEM, DeviceType, Inventory, Outcome, Purpose, Status, Verdict
 from gpuprobe.strings import printable
 
@@ -69,18 +71,27 @@ _NOT_DECIDED = (Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NO
 
 
 def _lost_builds(inventory: Inventory) -> list[Outcome]:
-    """Those named with `--build` that could not even list: there is no view of theirs to fail."""
+    """Those named with `--build` that could not even list: there is no view of theirs to fail. A build that no card of this
+    machine is for was rightly not asked."""
     return [
         outcome
         for outcome in inventory.evidence.outcomes
         if outcome.probe.build in inventory.wanted.builds and outcome.probe.build != SYSTEM
         if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
+        if outcome.status is not Status.SKIPPED or _has_a_card(library_named(outcome.probe.library), inventory)
     ]
+
+
+def _has_a_card(library: Library, inventory: Inventory) -> bool:
+    return any(serves(library, each.card) for each in standing.standings(inventory))
 
 
 def _nothing(inventory: Inventory, lost: Sequence[Outcome]) -> str:
     if lost:
         return f"the build `{lost[0].probe.build}` lists nothing to validate: {describe(lost[0])}"
+    empty = [build for build in inventory.wanted.builds if build != SYSTEM]
+    if empty:
+        return f"nothing to validate: the build `{empty[0]}` lists no device"
     return f"nothing to validate: {standing.summary(inventory).text}"
 
 
