@@ -60,7 +60,7 @@ function __gpuprobe_run --description 'What can be typed there: the rest of the 
 end
 complete -c gpuprobe -f
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a list -d 'Which GPUs are usable, and what became of the others.'
-complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Whether every view of every card really computes, and where it fails.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Whether every view of every card really computes.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a flash-attn -d 'Whether these devices can use flash attention together.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a env -d 'The variables that select exactly the devices that work.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Write this machine as a file that `--from` judges elsewhere.'

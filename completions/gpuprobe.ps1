@@ -5,7 +5,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
 
     $commands = [ordered]@{
         'list' = 'Which GPUs are usable, and what became of the others.'
-        'validate' = 'Whether every view of every card really computes, and where it fails.'
+        'validate' = 'Whether every view of every card really computes.'
         'flash-attn' = 'Whether these devices can use flash attention together.'
         'env' = 'The variables that select exactly the devices that work.'
         'capture' = 'Write this machine as a file that `--from` judges elsewhere.'

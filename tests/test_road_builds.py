@@ -201,6 +201,14 @@ def test_a_named_build_that_does_not_start_has_failed(tmp_path: Path) -> None:
     assert ran.out.startswith("the build `cuda_v13` lists nothing to validate:")
 
 
+def test_a_named_build_that_no_card_here_is_for_has_not_failed_and_is_named(tmp_path: Path) -> None:
+    top = cuda_install(tmp_path, cuda_v12=OF_12)
+
+    ran = piped("validate", "--build", "cuda_v12", "--lib-dir", str(top), VK_DRIVER_FILES="/none")
+
+    assert (ran.code, ran.out.splitlines()[0]) == (3, "nothing to validate: the build `cuda_v12` lists no device")
+
+
 def test_an_unknown_build_is_wrong_usage_that_lists_what_there_is(tmp_path: Path) -> None:
     top = cuda_install(tmp_path, cuda_v12=OF_12)
 

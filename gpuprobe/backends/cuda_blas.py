@@ -64,7 +64,7 @@ def products(card: Card, ladder: Ladder) -> None:
     if first is not None:
         raise first
     loaded = "; ".join(str(row["because"]) for row in rows if row["because"])
-    places = "neither in the loader's path nor below `/usr/local/cuda*` nor among Python's packages"
+    places = "neither in the loader's path nor below `/usr/local/cuda*`, among Python's packages or in a build's directory"
     nowhere = f"no cuBLAS was found, {places}; as root, one that another account could replace is not loaded"
     ladder.not_possible(loaded or nowhere)
 

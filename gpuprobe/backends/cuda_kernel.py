@@ -76,7 +76,7 @@ def _compiled(card: Card, ladder: Ladder) -> c_void_p | None:
     values = (c_void_p * 4)(cast(info, c_void_p), size, cast(log, c_void_p), size)
     card.step("cuModuleLoadDataEx")
     load = calling.required(card.library, "cuModuleLoadDataEx")
-    code = load(byref(module), c_char_p(_program(card).encode()), c_uint(4), options, values)
+    code = load(byref(module), c_char_p(program(card).encode()), c_uint(4), options, values)
     if code in cuda_results.NO_COMPILER:
         ladder.not_possible(cuda_results.meaning(code) or "", code, cuda_results.name_of(code))
         return None
@@ -88,8 +88,9 @@ def _compiled(card: Card, ladder: Ladder) -> c_void_p | None:
     return function
 
 
-def _program(card: Card) -> str:
-    """The kernel's text, in the oldest form that suits the card: any driver's compiler of its time takes it."""
+def program(card: Card) -> str:
+    """The kernel's text, in the oldest form that suits the card: any driver's compiler of its time takes it, and later ones do
+    (ptxas 13.0 for 7.5 to 12.1)."""
     major = card.attribute("compute_major", cuda.COMPUTE_MAJOR)
     old = major is not None and major < 5
     return _KERNEL.format(version="5.0" if old else "6.0", target="sm_30" if old else "sm_50")

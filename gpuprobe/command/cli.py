@@ -176,10 +176,11 @@ def validate(
         str | None, typer.Option("--jobs", metavar="N", help="At most N cards at once; copies are timed on one at a time.")
     ] = None,
 ) -> Reply:
-    """Whether every view of every card really computes, and where it fails.
+    """Whether every view of every card really computes.
 
     Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at a context,
-    this copies memory, runs a kernel and a product, compares every element and times copies, with each library.
+    this copies memory, runs a kernel and a product, compares every element and times copies, with each library,
+    and says where one fails. A card that no library shows has failed too.
 
     \b
     Examples:

@@ -80,23 +80,25 @@ def validate(
     """`pace`: how far, how often and how many at once, as texts; see validating.Pace."""
     import time
 
-    from gpuprobe.command import validating
+    from gpuprobe.command import concluding, validating
+    from gpuprobe.judging.unviewed import unviewed
 
     began = time.monotonic()
     inventory, shown, named = validating.views_of(asked, devices, builds, validating.Pace(**pace))
     seconds = None if asked.source is not None else time.monotonic() - began
-    text, leave_with = validating.conclusion(inventory, shown, strict, named)
+    others = unviewed(inventory, shown)
+    text, leave_with = concluding.conclusion(inventory, shown, others, strict, named)
     notes = tuple(validating.notes(inventory, shown))
 
     def document() -> Json:
         from gpuprobe.render.replies import validate_document
 
-        return validate_document(inventory, shown, text, leave_with, notes=notes, seconds=seconds)
+        return validate_document(inventory, shown, others, text, leave_with, notes=notes, seconds=seconds)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
         from gpuprobe.command.texts import validate_text
 
-        return validate_text(inventory, shown, text, asked, width=screen.width, notes=notes, seconds=seconds)
+        return validate_text(inventory, shown, others, text, asked, width=screen.width, notes=notes, seconds=seconds)
 
     return Reply(leave_with, document, drawn)
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from gpuprobe.judging import refreshed, remarks
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
 from gpuprobe.judging.refreshed import Refreshment, measured
+from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
 from gpuprobe.render import everything, matrix, software, tables, wording
@@ -67,6 +68,7 @@ def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
 def validate_text(
     inventory: Inventory,
     shown: Sequence[View],
+    others: Sequence[Unviewed],
     text: str,
     asked: Asked,
     *,
@@ -74,13 +76,14 @@ def validate_text(
     notes: Sequence[str],
     seconds: float | None,
 ) -> Iterator[RenderableType]:
-    """`seconds`: how long everything took; None: a capture was judged."""
-    yield line(text if seconds is None else f"{text}, in {wording.seconds_of(seconds)}", "bold")
+    """`others`: the cards without a view; `seconds`: how long everything took, None where a capture was judged."""
+    yield line(text if seconds is None or not shown else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
         yield from matrix.details(shown)
         yield from matrix.impossible(shown)
         yield from matrix.copies(shown)
+    yield from tables.cards_without_view(others)
     if asked.verbose:
         yield from matrix.climbs(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)

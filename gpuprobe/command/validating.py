@@ -1,4 +1,4 @@
-"""What `validate` asks and concludes: which views, and whether every card has one that passed."""
+"""What `validate` asks: which views, how far and how often, and what is to be said beside their verdicts."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.backends.climbing import RUNGS
+from gpuprobe.command.concluding import Named, counted
 from gpuprobe.command.gathering import inventory_of, selected, wanted_of
 from gpuprobe.command.remembering import remember
-from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import speeds, standing
-from gpuprobe.judging.verdicts import describe
-from gpuprobe.judging.views import View, by_card, has_failed, is_undecided, numbered, views
-from gpuprobe.model import SYSTEM, Device, Inventory, Outcome, Purpose, Status, Verdict, Wanted
-from gpuprobe.strings import printable
+from gpuprobe.exits import WrongUsage
+from gpuprobe.judging import speeds
+from gpuprobe.judging.views import View, numbered, views
+from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Wanted
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Asked
 
 
 MOST_REPEATS, MOST_JOBS = 1000, 64
-
-
-class Named(NamedTuple):
-    """What a DEVICE or a `--build` stands for: where the text alone means several cards, each is to pass."""
-
-    text: str
-    views: tuple[View, ...]
 
 
 class Pace(NamedTuple):
@@ -100,67 +92,9 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
     """What is to be said beside the verdicts: a capture that goes less far, and what is slower than it should be."""
     shallow = [view for view in shown if view.outcome is not None and view.outcome.probe.purpose is Purpose.VALIDATE]
     if shallow:
-        views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {_counted(len(shown), 'view')}"
+        views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {counted(len(shown), 'view')}"
         yield f"the capture holds no full validation of {views}: it went no further than a context"
     for view in shown:
         measured = speeds.speeds_of(view.device, view.outcome)
         for sentence in speeds.remarks(measured) if measured else ():
             yield f"{view.device.library}:{view.device.ordinal}: {sentence}"
-
-
-_NOT_DECIDED = (Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED)
-
-
-def _lost_builds(inventory: Inventory) -> list[Outcome]:
-    """Those named with `--build` that could not even list: there is no view of theirs to fail."""
-    return [
-        outcome
-        for outcome in inventory.evidence.outcomes
-        if outcome.probe.build in inventory.wanted.builds and outcome.probe.build != SYSTEM
-        if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
-    ]
-
-
-def conclusion(
-    inventory: Inventory, shown: Sequence[View], strict: bool, named: Sequence[Named] = ()
-) -> tuple[str, Exit]:
-    """The first line and the exit code. A card fails when none of its views that were looked at passed; what was named fails
-    also where another view of its card did."""
-    cards = by_card(shown)
-    groups = [(each.text, card) for each in named for card in by_card(each.views)]
-    fallen_names = list(dict.fromkeys(text for text, card in groups if has_failed(card)))
-    failed = [card for card in cards if has_failed(card)]
-    lost = _lost_builds(inventory)
-    broken = [outcome for outcome in lost if outcome.status not in _NOT_DECIDED]
-    fallen = failed or broken or fallen_names or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
-    open_cards = any(map(is_undecided, (*cards, *(card for _, card in groups))))
-    doubt = open_cards or standing.undecided(inventory) or len(lost) > len(broken)
-    leave_with = weightiest(
-        Exit.FAILED if fallen else Exit.ANSWERED,
-        Exit.UNDECIDED if doubt else Exit.ANSWERED,
-        Exit.ANSWERED if shown else Exit.NOTHING_USABLE,
-    )
-    if lost and not shown:
-        return f"the build `{lost[0].probe.build}` lists nothing to validate: {describe(lost[0])}", leave_with
-    if not shown:
-        return f"nothing to validate: {standing.summary(inventory).text}", leave_with
-    passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)
-    views_passed = f"{passed} of {_counted(len(shown), 'view')} passed"
-    names = ", ".join(f"`{printable(text)}`" for text in fallen_names)
-    also = f", but {names} failed" if names and not failed else ""
-    return f"{views_passed}; {_about_cards(cards)}{also}", leave_with
-
-
-def _about_cards(cards: Sequence[Sequence[View]]) -> str:
-    failed, undecided = sum(map(has_failed, cards)), sum(map(is_undecided, cards))
-    noun = "slice" if any(view.device.partition for card in cards for view in card) else "card"
-    parts = [
-        f"{failed} of {_counted(len(cards), noun)} failed" if failed else "",
-        f"{undecided} of {_counted(len(cards), noun)} could not be decided" if undecided else "",
-    ]
-    works = {1: f"the {noun} works", 2: f"both {noun}s work"}.get(len(cards), f"all {len(cards)} {noun}s work")
-    return ", ".join(part for part in parts if part) or works
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -62,6 +62,11 @@ class Figure(NamedTuple):
     def stale(self) -> bool:
         return self.silence is not None
 
+    @property
+    def unknown(self) -> bool:
+        """Nobody ever told it: there is no old figure either."""
+        return self.device.free_memory is None and self.device.used_memory is None
+
 
 class ServerAnswer(NamedTuple):
     """What a running server said of its devices; `problem` is a clause that says why it said nothing."""
@@ -89,15 +94,18 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
 
 
 def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
-    """Position in `known` → the one answer that is surely about it."""
+    """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
     often = Counter((_list_of(each.device), _names(each.device)) for each in told)
     unmistakable = [each for each in told if often[_list_of(each.device), _names(each.device)] == 1]
-    found = {
-        place: answers
-        for place, device in enumerate(known)
-        if (answers := [each for each in unmistakable if _is_about(each.device, device)])
-    }
-    return {place: answers[0] for place, answers in found.items() if len(answers) == 1}
+    found = ((place, _surest(device, unmistakable)) for place, device in enumerate(known))
+    return {place: answer for place, answer in found if answer is not None}
+
+
+def _surest(device: Device, told: Sequence[Told]) -> Told | None:
+    about = [each for each in told if _is_about(each.device, device)]
+    often = Counter(_list_of(each.device) for each in about)
+    alone = [each for each in about if often[_list_of(each.device)] == 1]
+    return min(alone, key=lambda each: not library_named(each.device.library).witness, default=None)
 
 
 def activities(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[int, Activity]:

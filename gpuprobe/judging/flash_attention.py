@@ -73,7 +73,8 @@ def of_set(devices: Sequence[Device]) -> FlashAnswer:
         if deciding is not None:
             return deciding
     (first, *others) = answers
-    return first._replace(because=f"all {len(answers)} devices support it; {first.because}") if others else first
+    every = "both" if len(answers) == 2 else f"all {len(answers)}"
+    return first._replace(because=f"{every} devices support it; {first.because}") if others else first
 
 
 def effective(environ: Mapping[str, str], answer: FlashAnswer) -> Effective:

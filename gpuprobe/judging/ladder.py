@@ -43,7 +43,8 @@ def why(card: Card, inventory: Inventory) -> Why:
     if not drops:
         rungs = [_kernel_driver(card, host), _device_node(card, host), *rungs]
     rungs += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
-    return next((rung for rung in rungs if rung is not None), Why("not_listed", "no library lists it", None))
+    nobody = "none of the libraries that were asked lists it" if inventory.wanted.libraries else "no library lists it"
+    return next((rung for rung in rungs if rung is not None), Why("not_listed", nobody, None))
 
 
 def is_of(device: Device, card: Card) -> bool:
@@ -162,12 +163,14 @@ def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | N
     """What became of the most preferred library that should have listed this card, if it ranks before what did.
 
     Where another library lists the card, a better one that is merely not installed is no reason against it. What was left
-    out on purpose counts last.
+    out on purpose counts last. Where the vendor's own library answers, that another one is not installed explains nothing.
     """
     best = rank_of(drops[0].device.library) if drops else len(LIBRARIES)
     offers = [library for library in LIBRARIES[:best] if not library.witness and serves(library, card)]
     outcomes = [outcome for library in offers if (outcome := _listing(library, inventory)) is not None]
-    telling = [outcome for outcome in outcomes if outcome.status not in (_NOT_THERE if drops else (Status.OK,))]
+    answered = any(outcome.status is Status.OK and library_named(outcome.probe.library).vendors for outcome in outcomes)
+    silent = _NOT_THERE if drops else (Status.OK, Status.ABSENT) if answered else (Status.OK,)
+    telling = [outcome for outcome in outcomes if outcome.status not in silent]
     if not telling:
         return None
     outcome = min(telling, key=_left_out)

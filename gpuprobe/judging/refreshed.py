@@ -28,9 +28,13 @@ def headline(answer: Refreshment) -> str:
     """The first line of `refresh`."""
     if not answer.figures:
         return standing.summary(answer.inventory).text
-    stale = sum(figure.stale for figure in answer.figures)
+    unknown = sum(figure.unknown for figure in answer.figures)
+    stale = sum(figure.stale and not figure.unknown for figure in answer.figures)
     devices = f"memory of {len(answer.figures)} device{'s' if len(answer.figures) > 1 else ''}"
-    return f"{devices}: {f'{len(answer.figures) - stale} measured now, {stale} stale' if stale else 'measured now'}"
+    if not (stale or unknown):
+        return f"{devices}: measured now"
+    counts = ((len(answer.figures) - stale - unknown, "measured now"), (stale, "stale"), (unknown, "unknown"))
+    return f"{devices}: {', '.join(f'{number} {word}' for number, word in counts if number or word == 'measured now')}"
 
 
 def is_in_doubt(answer: Refreshment) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 from os import pathsep
 from pathlib import Path
@@ -64,9 +65,18 @@ def _of_the_build(probe: Probe, host: Host) -> Json:
 def _ladder(probe: Probe, library: Library, host: Host) -> Json:
     named = (software for software in host.software or () if software.name == library.blas and software.problem is None)
     found = [software.path for software in named if ".so" in software.path.rpartition("/")[2]]
+    found = list(dict.fromkeys((*found, *_of_builds(library, host))))
     if hasattr(os, "geteuid") and os.geteuid() == ROOT:
         found = [path for path in found if why_others(Tree(), path) is None]
     return {"until": probe.until, "toolkits": found, "turns": True}
+
+
+def _of_builds(library: Library, host: Host) -> Iterator[str]:
+    """The BLAS that builds bring along: on many machines there is no other."""
+    form = re.compile(rf"(?:lib)?{(library.blas or '-').lower()}\.so\.[0-9]{{1,9}}")
+    builds = [build for build in host.builds if build.library == library.name and build.problem is None]
+    for folder in dict.fromkeys(folder for build in builds for folder in build.directories):
+        yield from (f"{folder}/{name}" for name in Tree().names(folder) if form.fullmatch(name))
 
 
 def candidates(library: Library, host: Host) -> list[str]:

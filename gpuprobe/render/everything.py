@@ -142,4 +142,6 @@ def _shown(key: str, value: object) -> str:
 def _item(item: Json | object) -> str:
     if isinstance(item, dict) and item.keys() == {"name", "seconds"}:
         return f"{printable(str(item['name']))} {wording.seconds_of(item['seconds'])}"
+    if isinstance(item, dict):
+        return " ".join(f"{key.removesuffix('_bytes').replace('_', ' ')} {_shown(key, value)}" for key, value in item.items())
     return printable(str(item))

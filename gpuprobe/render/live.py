@@ -172,8 +172,9 @@ def _power(activity: Activity) -> str:
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((row.device, "bold green"), "  ", row.name)
     yield indented(f"{row.memory.strip()} {row.bar}".rstrip())
-    told = (f"{row.busy} busy", row.heat, row.power, row.clock)
-    figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -").removesuffix("- busy"))
+    busy = f"{row.busy} busy" if row.busy.strip(" -") else ""
+    told = (busy, row.heat, row.power, row.clock)
+    figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -"))
     if figures:
         yield indented(figures)
     yield indented(f"{row.history} {sparkline(history, width - len(row.history) - 3)}")
@@ -184,7 +185,8 @@ def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
     if figure.silence is not None:
         age = age_between(figure.measured_at, now)
         told = f"told {age_text(age)} ago" if age is not None else "told some time ago"
-        yield indented(f"stale, {told}: {printable(figure.silence.because)}", style="yellow")
+        known = "unknown" if figure.unknown else f"stale, {told}"
+        yield indented(f"{known}: {printable(figure.silence.because)}", style="yellow")
     if figure.activity is not None and figure.activity.throttle_reasons:
         reasons = ", ".join(reason.replace("_", " ") for reason in figure.activity.throttle_reasons)
         yield indented(f"held back by: {printable(reasons)}", style="yellow")

@@ -6,6 +6,7 @@ from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import bandwidth
 from gpuprobe.judging.effects import effects
+from gpuprobe.judging.ladder import Why
 from gpuprobe.judging.standing import Standing
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
 from gpuprobe.machine import Card
@@ -51,6 +52,10 @@ def system_record(host: Host) -> Json:
     }
 
 
+def why_record(why: Why | None) -> Json | None:
+    return None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice}
+
+
 def card_record(standing: Standing, host: Host) -> Json:
     """`video_memory_bytes` is there where the kernel's files tell it: those of NVIDIA's driver do not."""
     card, why = standing.card, standing.why
@@ -68,7 +73,7 @@ def card_record(standing: Standing, host: Host) -> Json:
         **({} if memory is None else {"video_memory_bytes": memory}),
         "was_asleep": card.was_asleep,
         "device_ids": [device.id for device in standing.devices],
-        "why": None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice},
+        "why": why_record(why),
     }
 
 

@@ -190,10 +190,11 @@ def details(shown: Sequence[View]) -> Iterator[RenderableType]:
             yield from _wrong(view.outcome.wrong)
             continue
         numbered = [printable(str(part)) for part in (view.outcome.code, view.outcome.code_name) if part is not None]
-        if view.outcome.last_step:
+        told = f"`{view.outcome.last_step}`" in view.device.validation.because
+        if view.outcome.last_step and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_step)}`{said}", by=4)
-        for line in view.outcome.stderr.splitlines()[-LAST_LINES:]:
+        for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
             yield indented(f"last words: {printable(line)}", by=4)
 
 

@@ -31,7 +31,8 @@ def memory_table(figures: Sequence[Figure], now: str, width: int) -> Iterator[Re
             yield from _block(row)
     for figure in figures:
         if figure.silence is not None:
-            yield indented(f"{wording.numbered(figure.device)} is stale: {printable(figure.silence.because)}")
+            known = "unknown" if figure.unknown else "stale"
+            yield indented(f"{wording.numbered(figure.device)} is {known}: {printable(figure.silence.because)}")
 
 
 def _row(figure: Figure, now: str) -> tuple[str, ...]:
@@ -45,7 +46,9 @@ def _row(figure: Figure, now: str) -> tuple[str, ...]:
 
 
 def age_of(figure: Figure, now: str) -> str:
-    """`now`, or `3 hours, stale`."""
+    """`now`, or `3 hours, stale`; what nobody ever told has no age."""
+    if figure.unknown:
+        return "-"
     if not figure.stale:
         return "now"
     age = age_between(figure.measured_at, now)

@@ -12,30 +12,44 @@ from gpuprobe.judging.flash_attention import Effective, FlashAnswer
 from gpuprobe.judging.refreshed import Refreshment, measured, notes
 from gpuprobe.judging.speeds import speeds_of
 from gpuprobe.judging.under_map import Check
+from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json, Rung
 from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
 from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, probe_record, warnings_of
+from gpuprobe.render.machine_document import why_record
 from gpuprobe.strings import age_between, printable
 
 
 def validate_document(
     inventory: Inventory,
     shown: Sequence[View],
+    others: Sequence[Unviewed],
     text: str,
     leave_with: Exit,
     *,
     notes: Iterable[str] = (),
     seconds: float | None = None,
 ) -> Json:
-    """`notes` stand before the warnings; `seconds`: how long everything took, None where a capture was judged."""
+    """`others`: the cards without a view; `notes` stand before the warnings; `seconds`: how long everything took, None where
+    a capture was judged."""
     return {
         **envelope(inventory, text, leave_with),
         "seconds": rounded(seconds),
         "devices": [identity(device) for device in inventory.kept],
         "views": [_view(view) for view in shown],
+        "cards_without_views": [_without_view(card) for card in others],
         "warnings": [*(printable(note) for note in notes), *warnings_of(inventory)],
+    }
+
+
+def _without_view(card: Unviewed) -> Json:
+    return {
+        "pci_id": card.card.pci_id,
+        "name": printable(card.card.name) if card.card.name else None,
+        "verdict": card.verdict.value if card.verdict else None,
+        "why": why_record(card.why),
     }
 
 

@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.judging.standing import Standing
-from gpuprobe.model import SYSTEM, Device
+from gpuprobe.judging.unviewed import Unviewed
+from gpuprobe.machine import Card
+from gpuprobe.model import SYSTEM, Device, Verdict
 from gpuprobe.render import wording
 from gpuprobe.strings import printable
 
 BLOCKS_BELOW = 60  # columns
 GAP = 2
 SHORTEST_NAME = 20
-SHORTEST_FOLDED_NAME = 26  # "integrated, 0000:01:00.0" stands under it
+SHORTEST_FOLDED_NAME = 24  # "integrated, 0000:01:00.0" stands under it
 SHORTEST_DRIVER = 12
 LONGEST_BUILD = 24
 
@@ -135,14 +137,29 @@ def unusable_cards(standings: Iterable[Standing]) -> Iterator[RenderableType]:
     """One line per card that is not usable, with the reason, and what to do under it."""
     for standing in standings:
         if standing.why is not None:
-            yield Text.assemble((card_text(standing), "bold"), " is not usable: ", printable(standing.why.because))
+            yield Text.assemble((card_text(standing.card), "bold"), " is not usable: ", printable(standing.why.because))
             if standing.why.advice:
                 yield indented(printable(standing.why.advice), by=4)
 
 
-def card_text(standing: Standing) -> str:
+_WITHOUT_VIEW = {
+    Verdict.UNSUPPORTED: ("FAILED", "bold red"),
+    Verdict.INCONCLUSIVE: ("unclear", "yellow"),
+    None: ("left out", ""),
+}
+
+
+def cards_without_view(cards: Iterable[Unviewed]) -> Iterator[RenderableType]:
+    """One line per card that `validate` could ask nothing about, with what that means, the reason and what to do."""
+    for card in cards:
+        because = printable(card.why.because)
+        yield Text.assemble((card_text(card.card), "bold"), ": ", _WITHOUT_VIEW[card.verdict], f": {because}")
+        if card.why.advice:
+            yield indented(printable(card.why.advice), by=4)
+
+
+def card_text(card: Card) -> str:
     """`0000:03:00.0 Radeon RX 580`: address and name, or what is known of them."""
-    card = standing.card
     known = [printable(text) for text in (card.pci_id, card.name) if text]
     return " ".join(known) or "a GPU without name and address"
 

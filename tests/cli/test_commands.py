@@ -266,4 +266,17 @@ def test_software_renderers_count_only_where_they_are_asked_for(tmp_path: Path) 
     assert checked("list", piped("--json", "--from", path).out)["devices"] == []
     (device,) = checked("list", piped("--json", "--allow-software", "--from", path).out)["devices"]
     assert device["type"] == "software"
-    assert piped("validate", "--allow-software", "--from", path).code == 0
+    validated = piped("validate", "--allow-software", "--from", path)
+    assert (validated.code, validated.out.splitlines()[0]) == (0, "1 of 1 view passed; the software renderer works")
+
+
+def test_a_heap_of_memory_is_told_in_words_and_not_in_python(tmp_path: Path) -> None:
+    heap = {"device_local": True, "size_bytes": 2 << 30}
+    device = machines.a_radeon_of_vulkan(capabilities={"memory_heaps": [heap]})
+    host = machines.a_workstation(pci=(machines.an_amd_card(),), libraries=machines.VULKAN_LOADER)
+    machine = machines.evidence(machines.an_outcome(device), machines.passed(device), host=host)
+
+    ran = piped("list", "Vulkan:0", "--from", captured(machine, tmp_path), COLUMNS="200")
+
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("capabilities.memory_heaps")]
+    assert line.split(maxsplit=1)[1] == "device local yes size 2.0 GiB (2147483648 bytes)"

@@ -282,6 +282,17 @@ def test_with_nothing_usable_it_answers_as_list_does(cache: Path) -> None:
     assert refreshed(**nvidia(cache, "error cuInit 100"))["devices"] == []
 
 
+def test_a_device_that_nobody_tells_the_memory_of_is_not_called_measured(tmp_path: Path) -> None:
+    silent = machines.a_radeon_of_vulkan(free_memory=None, used_memory=None)
+    host = machines.a_workstation(pci=(machines.an_amd_card(),), libraries=machines.VULKAN_LOADER)
+    machine = machines.evidence(machines.an_outcome(silent), machines.passed(silent), host=host)
+
+    ran = piped("refresh", "--from", machines.captured(machine, tmp_path))
+
+    assert ran.out.splitlines()[0] == "memory of 1 device: 0 measured now, 1 unknown"
+    assert ran.out.splitlines()[2].split()[-1] == "-"
+
+
 def test_a_capture_gives_the_figures_that_it_holds(tmp_path: Path) -> None:
     path = captured(machines.two_geforces(), tmp_path)
 

@@ -151,6 +151,10 @@ def test_the_help_of_every_command_says_when_to_use_it_and_shows_an_example(comm
     assert f"gpuprobe {command}" in ran.out.partition("Example")[2]
 
 
+def test_no_commands_summary_is_cut_in_the_help() -> None:
+    assert [line for line in piped("--help").out.splitlines() if line.endswith("...") and "Usage" not in line] == []
+
+
 def test_the_help_lists_every_exit_code_and_hides_the_child() -> None:
     ran = piped("--help")
 

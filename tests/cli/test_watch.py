@@ -245,6 +245,17 @@ def test_a_reader_that_has_seen_enough_ends_it(machine: Machine) -> None:
         assert watched.process.wait(30) == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_disk_that_is_full_ends_it_in_one_line(machine: Machine) -> None:
+    with open("/dev/full", "w") as full:
+        streams = {"stdout": full, "stderr": subprocess.PIPE}
+        command, variables = [*COMMAND, *WATCH, "--json"], environment(**machine.variables)
+        done = subprocess.run(command, env=variables, text=True, timeout=60, check=False, **streams)  # type: ignore[call-overload]
+
+    said = "Error: the answer could not be written: No space left on device; make room there, or write elsewhere\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 @pytest.mark.parametrize("given", ["0", "-1", "soon", "nan", "1e9", "inf"])
 def test_seconds_that_are_none_are_refused_in_one_line(given: str) -> None:
     ran = piped("refresh", f"--watch={given}")

@@ -56,6 +56,23 @@ def test_one_card_out_of_two_leaves_the_other_without_a_figure() -> None:
     assert set(matched([cuda(A, FIRST), cuda(B, SECOND, number=1)], told(nvml(B, SECOND, number=0)))) == {1}
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_where_the_witness_and_the_library_both_tell_the_witness_is_believed(turned: bool) -> None:
+    """The library is asked for all its cards where the witness did not know one of them."""
+    known = [cuda(A, FIRST, build="cuda_v13"), cuda(B, SECOND, number=1, build="cuda_v13")]
+    listed = [cuda(uuid, pci, build="cuda_v13", free_memory=2) for uuid, pci in ((A, FIRST), (B, SECOND))]
+    said = [*told(nvml(A, FIRST, free_memory=1)), *told(*listed)]
+
+    found = matched(known, said[::-1] if turned else said)
+
+    assert [(found[place].source, found[place].device.free_memory) for place in (0, 1)] == [("NVML", 1), ("CUDA", 2)]
+
+
+def test_two_answers_of_one_list_about_one_device_are_none() -> None:
+    """One by its address, the other by its UUID alone."""
+    assert matched([cuda(A, FIRST)], told(nvml(A, None), nvml(None, FIRST))) == {}  # type: ignore[arg-type]
+
+
 def test_another_card_at_the_same_address_is_another_card() -> None:
     assert not is_same(cuda(A, FIRST), nvml(B, FIRST))
     assert matched([cuda(A, FIRST)], told(nvml(B, FIRST))) == {}
@@ -88,6 +105,7 @@ def test_another_builds_or_manifests_answer_is_not_taken() -> None:
     known = a_device("Vulkan", pci_id=FIRST, manifest="/a.json")
 
     assert matched([known], told(known._replace(manifest=None))) == {}
+    assert matched([cuda(build="cuda_v13")], told(cuda(build="cuda_v12"))) == {}
     assert set(matched([known], told(known))) == {0}
 
 
@@ -105,6 +123,7 @@ def test_a_figure_takes_used_memory_as_told_or_as_the_rest() -> None:
 
     assert with_figure(known, Told(nvml(free_memory=20 * GiB, used_memory=3 * GiB), "NVML")).used_memory == 3 * GiB
     assert with_figure(known, Told(nvml(free_memory=20 * GiB), "NVML")).used_memory == 4 * GiB
+    assert with_figure(known, Told(nvml(free_memory=25 * GiB), "NVML")).used_memory == 0
 
 
 @pytest.mark.parametrize(
@@ -175,6 +194,16 @@ def test_a_library_that_tells_memory_when_it_lists_is_asked_to_list() -> None:
     device = a_device("Vulkan", pci_id=FIRST, manifest="/a.json")
 
     assert memory_probes(device, known_with(an_outcome(device, probe=alone))) == (alone,)
+
+
+def test_a_device_of_a_build_is_asked_about_through_that_build_and_before_it_through_the_witness() -> None:
+    build = Probe("CUDA", Purpose.LIST, build="cuda_v13")
+    device, of_the_system = cuda(build="cuda_v13", listed_as=FIRST), an_outcome(cuda(free_memory=None))
+    listing = an_outcome(a_device("CUDA", pci_id=FIRST, build="cuda_v13"), probe=build)
+    witness = an_outcome(nvml())
+
+    assert memory_probes(device, known_with(of_the_system, listing)) == (build,)
+    assert memory_probes(device, known_with(of_the_system, listing, witness)) == (witness.probe, build)
 
 
 def test_metal_is_not_asked_again() -> None:

@@ -92,7 +92,7 @@ def test_a_set_of_devices_that_all_may_is_a_yes() -> None:
     answer = of_set([cuda(8, 9), a_device("ROCm")])
 
     assert answer.supported is True
-    assert answer.because.startswith("all 2 devices support it")
+    assert answer.because.startswith("both devices support it")
 
 
 def test_a_device_s_name_cannot_reach_the_terminal_unescaped() -> None:
@@ -166,3 +166,8 @@ def test_a_quantised_cache_is_uncertain_while_flash_attention_is() -> None:
     for answer in (YES, UNKNOWN):
         (sentence,) = effective({"OLLAMA_KV_CACHE_TYPE": "q8_0"}, answer).because
         assert sentence == "`OLLAMA_KV_CACHE_TYPE=q8_0` is used only if flash attention turns out to be on"
+
+
+def test_two_devices_are_both() -> None:
+    assert of_set([cuda(8, 9), a_device("ROCm")]).because.startswith("both devices support it; ")
+    assert of_set([cuda(8, 9)] * 3).because.startswith("all 3 devices support it; ")

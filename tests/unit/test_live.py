@@ -73,6 +73,19 @@ def test_below_sixty_columns_a_device_is_a_block() -> None:
     ]
 
 
+def test_how_busy_a_device_is_stays_away_from_a_block_where_nobody_tells_it() -> None:
+    idle = Activity(utilization=None, temperature=61, power=None, power_limit=None, clock=None, throttle_reasons=(), users=())
+
+    assert drawn(figure(idle), width=50)[2] == "  61 °C"
+    assert "busy" not in "\n".join(drawn(figure(activity=None), width=50))
+
+
+def test_a_figure_that_nobody_ever_told_is_unknown_and_not_stale() -> None:
+    lines = drawn(figure(None, Silence("Vulkan does not tell it"), free_memory=None, used_memory=None))
+
+    assert "  unknown: Vulkan does not tell it" in lines
+
+
 def test_what_nobody_tells_has_no_column_and_beside_a_card_that_tells_it_is_a_dash() -> None:
     alone, beside = drawn(figure(activity=None)), drawn(figure(activity=None), figure(), width=160)
 

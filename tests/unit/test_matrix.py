@@ -171,3 +171,21 @@ def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> 
 
     assert lines[-1].strip() == "element 9, expected 1, found nan"
     assert not any("cuX" in line for line in lines)
+
+
+def test_empty_lines_are_nobodys_last_words() -> None:
+    """rocBLAS says an empty line before it says why."""
+    died = climbed(Verdict.UNSUPPORTED, *passed("load"), stderr="\nrocBLAS error: no kernels\n\n")
+
+    said = [line for line in drawn(matrix.details((died,))) if "last words" in line]
+
+    assert said == ["    last words: rocBLAS error: no kernels"]
+
+
+def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
+    died = climbed(Verdict.UNSUPPORTED, *passed("load"), steps=(Step("cuInit", None),))
+    validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
+    known = died._replace(device=died.device._replace(validation=validation))
+
+    assert "    ended in `cuInit`" in drawn(matrix.details((died,)))
+    assert "    ended in `cuInit`" not in drawn(matrix.details((known,)))

@@ -235,6 +235,23 @@ def test_the_child_is_told_where_rocblas_is_and_not_where_its_kernels_lie_alone(
     assert asked_for["toolkits"] == ["/opt/rocm/lib/librocblas.so.4"]
 
 
+def test_the_child_is_told_of_the_cublas_that_a_build_brings(tmp_path: Path) -> None:
+    for name in ("libcublas.so.12", "libcublas.so.12.8.4", "libcublasLt.so.12", "librocblas.so.4", "libggml-cuda.so"):
+        (tmp_path / name).touch()
+    build = FoundBuild("cuda_v12", "CUDA", f"{tmp_path}/libggml-cuda.so", (), (str(tmp_path),), "Ollama")
+    broken = build._replace(name="cuda_v13", directories=("/broken",), problem="it is of another machine")
+    listed = (an_outcome(a_device(pci_id=FIRST)), an_outcome(a_device(library="ROCm", pci_id=SECOND)))
+
+    def told(library: str, device: str, *builds: FoundBuild) -> object:
+        host = having("libcuda.so.1", "libamdhip64.so.6", builds=builds)
+        return request(Probe(library, Purpose.PROVE, device=device), host, listed)["toolkits"]
+
+    assert told("CUDA", FIRST, build, broken) == [f"{tmp_path}/libcublas.so.12"]
+    assert told("CUDA", FIRST, build._replace(problem="it is of another machine")) == []
+    assert told("ROCm", SECOND, build) == []
+    assert told("ROCm", SECOND, build._replace(library="ROCm")) == [f"{tmp_path}/librocblas.so.4"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is careful here, and only root can give a file away")
 def test_as_root_no_cublas_is_loaded_that_another_account_could_replace(tmp_path: Path) -> None:
     paths = [tmp_path / "libcublas.so.12", tmp_path / "libcublas.so.13"]

@@ -544,6 +544,21 @@ def test_a_card_that_came_while_the_libraries_were_asked_leaves_nothing_saved(pa
     assert not os.path.exists(path)
 
 
+def test_a_disk_that_is_full_leaves_what_was_saved_before_and_nothing_beside_it(written: Path) -> None:
+    import resource
+
+    usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))
+    try:
+        problem = saved.save(evidence(name="another"), a_machine(), str(written))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
+
+    assert problem == f"`{written}` cannot be written: File too large"
+    assert saved.load(a_machine(), str(written), NOW) == saved.Saved(evidence())
+    assert sorted(os.listdir(written.parent)) == ["devices", "discovery.json"]
+
+
 def test_forgetting_what_is_not_there_is_no_error(path: str) -> None:
     saved.forget(path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
-from gpuprobe.judging.ladder import why
+from gpuprobe.judging.ladder import Why, why
 from gpuprobe.judging.remarks import warnings
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.standing import scheduling_order, standings, summary, undecided
@@ -106,6 +106,22 @@ def test_a_crash_names_its_step_and_signal() -> None:
     crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, steps=(Step("cuInit", None),))
 
     assert reason_of(with_node(), crashed) == ("crashed", "CUDA: its child crashed (signal 11) in `cuInit`")
+
+
+def test_a_card_that_its_own_library_does_not_list_is_not_explained_by_another_that_is_not_installed() -> None:
+    absent = an_outcome(library="Vulkan", status=Status.ABSENT, message="`libvulkan.so.1` was not found")
+    inventory = judged(with_node(a_card(), a_card(SECOND)), an_outcome(a_device(pci_id=FIRST)), absent)
+
+    unlisted = standings(inventory)[1]
+
+    assert unlisted.why == Why("not_listed", "no library lists it", None)
+
+
+def test_where_only_some_libraries_were_asked_the_reason_speaks_of_these() -> None:
+    evidence = Evidence(with_node(), (an_outcome(library="Vulkan"),), "2026-11-21T09:00:00Z")
+    inventory = judge(evidence, Wanted(libraries=("Vulkan",)))
+
+    assert why(cards(evidence.host)[0], inventory).because == "none of the libraries that were asked lists it"
 
 
 def test_what_the_users_variable_hides_is_said_with_the_way_out() -> None:

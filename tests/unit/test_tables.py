@@ -97,3 +97,15 @@ def test_a_shortened_text_fits_and_says_that_it_was_cut(text: str, cells: int) -
 
 def test_no_devices_are_no_table() -> None:
     assert drawn([], 80) == []
+
+
+def test_memory_that_is_shared_and_large_still_fits_a_table_of_80_columns() -> None:
+    board = a_device(
+        type=DeviceType.INTEGRATED, pci_id="000f:01:00.0", kernel_version="580.95.05", ordinal=0,
+        used_memory=None, free_memory=12 * GiB, total_memory=119 * GiB, compute_major=12, compute_minor=1,
+        validation=Validation(Verdict.SUPPORTED, "context", "it works"),
+    )  # fmt: skip
+
+    header, *_ = drawn([board], 80)
+
+    assert header.split() == ["DEVICE", "NAME", "COMPUTE", "DRIVER", "MEMORY"]

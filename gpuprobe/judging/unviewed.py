@@ -1,0 +1,76 @@
+"""Cards of which `validate` has no view at all: such a card fails, unless somebody left it out on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gpuprobe import machine
+from gpuprobe.judging.ladder import Why, is_of, serves
+from gpuprobe.judging.standing import standings
+from gpuprobe.judging.views import View
+from gpuprobe.libraries import library_named
+from gpuprobe.machine import Card
+from gpuprobe.model import SYSTEM, Inventory, Purpose, Reason, Status, Verdict
+
+
+class Unviewed(NamedTuple):
+    """A card without a view, and why."""
+
+    card: Card
+    why: Why
+    verdict: Verdict | None  # None: left out on purpose; inconclusive: nobody got to know whether it has views
+
+
+_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE.value, "reserved_for_a_vm")
+_NOT_GIVEN = ("no_device_node", "not_listed")
+_CERTAIN = ("no_kernel_driver", "no_device_node", "no_permission", "mig_without_slices")  # whatever a library would say
+_UNDECIDED = frozenset(
+    {
+        Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED,
+        Status.SKIPPED, Status.REFUSED,
+    }
+)  # fmt: skip
+
+
+def unviewed(inventory: Inventory, shown: Sequence[View]) -> tuple[Unviewed, ...]:
+    """In the order of addresses. Where devices or builds were chosen the others are nobody's question: none."""
+    if inventory.wanted.chosen or inventory.wanted.builds:
+        return ()
+    cards = [(each.card, each.why, any(is_of(view.device, each.card) for view in shown)) for each in standings(inventory)]
+    seen = [card for card, _, has_view in cards if has_view]
+    return tuple(_judged(card, why, seen, inventory) for card, why, has_view in cards if why is not None and not has_view)
+
+
+def failed(cards: Iterable[Unviewed]) -> int:
+    return sum(card.verdict is Verdict.UNSUPPORTED for card in cards)
+
+
+def undecided(cards: Iterable[Unviewed]) -> int:
+    return sum(card.verdict is Verdict.INCONCLUSIVE for card in cards)
+
+
+def _judged(card: Card, why: Why, seen: Sequence[Card], inventory: Inventory) -> Unviewed:
+    if why.slug in _ON_PURPOSE:
+        return Unviewed(card, why, None)
+    named = [library_named(name) for name in inventory.wanted.libraries]
+    if named and not any(serves(library, card) for library in named):
+        return Unviewed(card, Why(why.slug, "no library that `--library` names is for this card", None), None)
+    if _given_others(card, why, seen, inventory):
+        return Unviewed(card, Why(why.slug, f"{why.because}; the container was started with others", None), None)
+    return Unviewed(card, why, Verdict.INCONCLUSIVE if _is_doubtful(card, why, inventory) else Verdict.UNSUPPORTED)
+
+
+def _given_others(card: Card, why: Why, seen: Sequence[Card], inventory: Inventory) -> bool:
+    """A container shows every card of the bus, and was started with some of them."""
+    contained = machine.container(inventory.evidence.host) not in (None, "none")
+    return contained and why.slug in _NOT_GIVEN and any(other.vendor_id == card.vendor_id for other in seen)
+
+
+def _is_doubtful(card: Card, why: Why, inventory: Inventory) -> bool:
+    """Whether a library that might show the card was not asked, or could not answer."""
+    listings = [outcome for outcome in inventory.evidence.outcomes if outcome.probe.purpose is Purpose.LIST]
+    lost = [outcome for outcome in listings if outcome.status in _UNDECIDED and outcome.probe.build == SYSTEM]
+    libraries = [library_named(outcome.probe.library) for outcome in lost]
+    may_show = any(serves(library, card) for library in libraries if not library.witness)
+    return why.slug not in _CERTAIN and (may_show or why.slug in {status.value for status in _UNDECIDED})
