@@ -168,7 +168,8 @@ def _hip_runtime(backend: Path) -> Path:
     """A directory with doubles of libamdhip64.so.6, libhipblas.so.2 and librocblas.so.4 as this build imports them."""
     directory, wanted = _made("hip"), imports(backend)
     hip = {name: node for name, node in wanted.items() if node.startswith("hip_")}
-    _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=_defined("fake_hip.c"))
+    ours = _defined("fake_hip.c") | _defined("fake_hip_compute.h")
+    _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=ours)
     _stubs(directory, "libhipblas.so.2", {name: "" for name in wanted if name.startswith("hipblas")})
     _stubs(directory, "librocblas.so.4", {"rocblas_initialize": ""})
     return directory

@@ -99,8 +99,8 @@ def test_one_device_of_this_machine_has_its_libraries_tried(monkeypatch: pytest.
     monkeypatch.setattr("gpuprobe.probing.loading.loads", loads)
     asked = Asked(a_screen())
     part = listing.with_loads(listing.part_of(inventory, "CUDA:0"), inventory, asked)
-    document = listing.document(inventory, part, "text", Exit.ANSWERED, ())
-    asked.screen.show(texts.list_text(inventory, part, "text", asked, width=80, with_all=False, notes=()))
+    document = listing.document(inventory, part, "text", Exit.ANSWERED)
+    asked.screen.show(texts.list_text(inventory, part, "text", asked, width=80, with_all=False))
 
     checked("list", json.dumps(document))
     (torch, nccl) = document["devices"][0]["compatibility"]
