@@ -71,7 +71,8 @@ def test_one_that_was_killed_at_rest_is_replaced_before_the_next_answer(watching
     watched.ask()
     (killed,) = watched.children.process_ids
     os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: ending.state_of(killed) in (None, "Z"))
+    # A zombie whose other threads are still ending cannot be waited for yet: on a busy machine that takes a while.
+    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)
 
     assert watched.ask().status is Status.OK
     assert watched.children.lost() == (Lost(PROBE, killed, None, -signal.SIGKILL),)
