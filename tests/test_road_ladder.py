@@ -218,7 +218,7 @@ def test_progress_names_what_is_asked() -> None:
         (("--repeat", "two"), "`--repeat two`"),
         (("--jobs", "-1"), "`--jobs -1`"),
         (("--jobs", "65"), "`--jobs 65`: a whole number from 1 to 64"),
-        (("--build", "cuda_v99", "--library", "cuda"), "`--build cuda_v99`: no view is in a build of this name"),
+        (("--build", "cuda_v99", "--library", "cuda"), "`--build cuda_v99`: there is no build of this name"),
     ],
 )
 def test_what_has_no_meaning_is_wrong_usage(arguments: tuple[str, ...], word: str) -> None:
