@@ -34,7 +34,7 @@ MACHINES = {
 # list, validate, flash-attn, env
 CODES = {
     "two_geforces": (0, 0, 0, 0),
-    "a_geforce_beside_a_broken_radeon": (0, 0, 0, 0),
+    "a_geforce_beside_a_broken_radeon": (0, 4, 0, 0),
     "a_geforce_that_fails": (0, 4, 3, 3),
     "a_geforce_that_hangs": (0, 6, 6, 6),
     "a_pascal": (0, 0, 5, 0),
