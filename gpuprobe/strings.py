@@ -28,13 +28,13 @@ class Gfx(NamedTuple):
 
 
 # The last two characters are always minor and stepping: gfx1100 is 11, 0, 0, and gfx90a is 9, 0, 10.
-_GFX = re.compile(r"gfx([1-9][0-9]?)([0-9a-f])([0-9a-f])((?::[a-z0-9_]+[+-])*)")
-_OVERRIDE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{1,2})")
+_GFX = r"gfx([1-9][0-9]?)([0-9a-f])([0-9a-f])((?::[a-z0-9_]+[+-])*)"
+_OVERRIDE = r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{1,2})"
 
 
 def gfx_of_name(text: str) -> Gfx | None:
     """The architecture that HIP or a kernel file names: "gfx942:sramecc+:xnack-", any case. None: no such name."""
-    found = _GFX.fullmatch(text.strip().lower())
+    found = re.fullmatch(_GFX, text.strip().lower())
     if found is None:
         return None
     major, minor, stepping, features = found.groups()
@@ -48,7 +48,7 @@ def gfx_of_kfd(number: int) -> Gfx | None:
 
 def gfx_of_override(text: str) -> Gfx | None:
     """What `HSA_OVERRIDE_GFX_VERSION` asks for: "10.3.0", parts up to 15 behind the first, or a name. None: neither."""
-    found = _OVERRIDE.fullmatch(text.strip())
+    found = re.fullmatch(_OVERRIDE, text.strip())
     if found is None:
         return gfx_of_name(text)
     major, minor, stepping = (int(part) for part in found.groups())

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, MiB
 
-_PCI = re.compile(r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])(?:\.([0-7]))?")
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_UNIQUE_ID = re.compile(r"[0-9a-f]{16}")  # ROCr: "GPU-" and the 64 bits of the card's unique_id
-_OLD_SLICE = re.compile(r"gpu-[0-9a-f-]{36}/[0-9]+/[0-9]+")  # before driver 470: MIG-GPU-<card>/<instance>/<instance>
+# Not compiled here: every start would pay 1 ms for it, on machines without a card too.
+_PCI = r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])(?:\.([0-7]))?"
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UNIQUE_ID = r"[0-9a-f]{16}"  # ROCr: "GPU-" and the 64 bits of the card's unique_id
+_OLD_SLICE = r"gpu-[0-9a-f-]{36}/[0-9]+/[0-9]+"  # before driver 470: MIG-GPU-<card>/<instance>/<instance>
 
 
 class Sameness(NamedTuple):
@@ -29,7 +30,7 @@ def normal_pci(text: str | None) -> str | None:
 
     None: no address, or all zeros, which drivers report for "unknown" (0000:00:00.0 is a bridge on every machine).
     """
-    found = _PCI.fullmatch((text or "").strip().lower())
+    found = re.fullmatch(_PCI, (text or "").strip().lower())
     if found is None:
         return None
     domain, bus, slot, function = (int(part or "0", 16) for part in found.groups())
@@ -41,8 +42,8 @@ def normal_uuid(text: str | None) -> str | None:
     """A UUID in lower case, without NVIDIA's and AMD's "GPU-"; a slice keeps its "mig-". None: none, or all zeros."""
     body = (text or "").strip().lower().removeprefix("gpu-")
     plain = body.removeprefix("mig-")
-    known = (_UUID.fullmatch(plain) or _UNIQUE_ID.fullmatch(plain)) and plain.strip("0-")
-    return body if known or (body != plain and _OLD_SLICE.fullmatch(plain)) else None
+    known = (re.fullmatch(_UUID, plain) or re.fullmatch(_UNIQUE_ID, plain)) and plain.strip("0-")
+    return body if known or (body != plain and re.fullmatch(_OLD_SLICE, plain)) else None
 
 
 def is_slice(device: Device) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine
-from gpuprobe.judging import fitness
 from gpuprobe.judging.build_remarks import build_warnings
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.ladder import serves
@@ -34,8 +33,16 @@ def warnings(inventory: Inventory) -> tuple[str, ...]:
         *_appeared(evidence),
         *_overridden(inventory),
         *_little_free(inventory),
-        *fitness.remarks(inventory),
+        *_unfit(inventory),
     )
+
+
+def _unfit(inventory: Inventory) -> Iterator[str]:
+    """What is asked of cards is paid for only where there is one."""
+    if inventory.kept:
+        from gpuprobe.judging import fitness
+
+        yield from fitness.remarks(inventory)
 
 
 def hidden(inventory: Inventory) -> Iterator[str]:

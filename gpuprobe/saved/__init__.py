@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Device, Evidence
@@ -81,6 +80,8 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     meanwhile = [each for each in differences(key_of(evidence.host), key) if not _comes_of_asking(each)]
     if meanwhile:
         return f"while the libraries were asked, something changed: {meanwhile[0].because}"
+    from gpuprobe.capture.wire import to_json
+
     said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
     discovery = json.dumps(said, separators=(",", ":")).encode()
     for place, content in ((path, discovery), (proposals.beside(path), proposals.text(devices))):
@@ -132,6 +133,8 @@ def _parsed(content: bytes, path: str) -> Any:
 
 
 def _evidence(said: object, path: str) -> Evidence:
+    from gpuprobe.capture.wire import ShapeError, from_json
+
     try:
         evidence = from_json(Evidence, said)
     except (ShapeError, RecursionError) as problem:

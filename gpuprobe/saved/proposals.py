@@ -20,7 +20,7 @@ from gpuprobe.survey.tree import Tree
 
 NAME = "devices"
 # What no shell gives a meaning to within a word: the scripts leave out whatever else stands in the file.
-PLAIN = re.compile(r"[A-Za-z0-9:.#_/-]+")
+PLAIN = r"[A-Za-z0-9:.#_/-]+"
 
 
 def text(devices: Iterable[Device], root: str = "/") -> bytes:
@@ -44,5 +44,5 @@ def _lines(devices: Iterable[Device]) -> Iterator[str]:
         numbered = f"{device.library}:{device.ordinal}".replace(" ", "-") if device.ordinal is not None else None
         name = printable(device.name or "").encode("ascii", "replace").decode()
         for word in dict.fromkeys((numbered, device.id, device.pci_id)):
-            if word is not None and PLAIN.fullmatch(word):
+            if word is not None and re.fullmatch(PLAIN, word):
                 yield f"{word}\t{name}"
