@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from gpuprobe.exits import Exit, WrongUsage
-from gpuprobe.render.document import error_document
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
@@ -152,6 +151,8 @@ def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failur
 def _tell(failure: Failure, screen: Screen, json: bool) -> None:
     try:
         if json and failure.code != "unwritable":
+            from gpuprobe.render.document import error_document
+
             screen.write_document(error_document(failure.code, failure.message, failure.hint, failure.exit))
         else:
             screen.complain(f"Error: {failure.message}; {failure.hint}")
