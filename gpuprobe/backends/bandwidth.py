@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from gpuprobe.backends.calling import Failed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+    from typing import Any
+
+    from gpuprobe.backends.climbing import Ladder
 
     Timed = Callable[[int], float]
 
@@ -14,6 +19,7 @@ _SHARE = 8  # no buffer is larger than this part of the free memory
 _TIMES = 5
 _ENOUGH = 0.02  # seconds that one timing should take, so that starting it weighs little
 _MOST_AT_ONCE = 64
+_WAYS = {"to_device": (0, 1), "from_device": (1, 0), "on_device": (1, 2)}  # way → places of source and target
 
 
 def size(free: int | None, largest: int = LARGEST) -> int | None:
@@ -26,6 +32,36 @@ def sizes(free: int | None) -> tuple[int, int] | None:
     """Bytes of the host's buffer, and of each of two on the card; None as with `size`."""
     host, card = size(free), size(free, LARGEST_ON_CARD)
     return None if host is None or card is None else (host, card)
+
+
+def time_copies(
+    ladder: Ladder,
+    free: int | None,
+    *,
+    make: Callable[[int, int], Sequence[Any]],
+    copying: Callable[[str, Any, Any, int], Any],
+    seconds: Callable[[Any, int], float],
+    out_of_memory: Collection[int] = (),
+) -> None:
+    """The rung `bandwidth`. `make` gives, of these two sizes, the host's buffer and two on the card; `copying` what copies so
+    many bytes from one to another; `seconds` how long that takes so many times. Too little memory makes the rung not possible.
+    """
+    found = sizes(free)
+    if found is None:
+        ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
+        return
+    host, there = found
+    try:
+        buffers = make(host, there)
+    except Failed as failed:
+        if failed.code not in out_of_memory:
+            raise
+        ladder.not_possible(f"no {there >> 20} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
+        return
+    for way, (source, target) in _WAYS.items():
+        copied = there if way == "on_device" else host
+        copy = copying(way, buffers[source], buffers[target], copied)
+        ladder.figures(figures(way, copied, lambda count, copy=copy: seconds(copy, count)))  # type: ignore[misc]
 
 
 def figures(way: str, copied: int, timed: Timed) -> dict[str, int]:

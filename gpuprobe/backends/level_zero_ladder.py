@@ -5,7 +5,6 @@ Level Zero brings no library of matrix products, so there is no rung for one.
 
 from __future__ import annotations
 
-import functools
 from ctypes import string_at
 
 from gpuprobe.backends import bandwidth, level_zero, level_zero_compute, level_zero_results, room
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gpuprobe.backends.climbing import Ladder
-    from gpuprobe.backends.level_zero_compute import Record
 
 _OUT_OF_MEMORY = (level_zero_results.OUT_OF_HOST_MEMORY, level_zero_results.OUT_OF_DEVICE_MEMORY)
-_MIB = 1 << 20
 
 
 def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
@@ -93,23 +90,11 @@ def _compute(card: Card, ladder: Ladder, host: c_void_p, there: c_void_p) -> Non
 def _time(card: Card, ladder: Ladder, before: tuple[c_void_p, c_void_p], free: int | None) -> None:
     for memory in before:
         card.discard(memory)
-    sizes = bandwidth.sizes(free)
-    if sizes is None:
-        ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
-        return
-    host, there = sizes
-    made: list[c_void_p] = []
-    try:
-        made += [card.host_memory(host), card.card_memory(there), card.card_memory(there)]
-    except Failed as failed:
-        if failed.code not in _OUT_OF_MEMORY:
-            raise
-        ladder.not_possible(f"no {there // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
-        return
-    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
-        copying = card.copying(made[source], made[target], size)
-        ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
-
-
-def _timed(card: Card, copying: Record, count: int) -> float:
-    return card.do(*[copying] * count)
+    bandwidth.time_copies(
+        ladder,
+        free,
+        make=lambda host, there: (card.host_memory(host), card.card_memory(there), card.card_memory(there)),
+        copying=lambda way, source, target, size: card.copying(source, target, size),
+        seconds=lambda copying, count: card.do(*[copying] * count),
+        out_of_memory=_OUT_OF_MEMORY,
+    )

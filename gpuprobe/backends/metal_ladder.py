@@ -5,7 +5,6 @@ The system's own compiler makes the kernel from its source. Metal has no library
 
 from __future__ import annotations
 
-import functools
 import time
 from ctypes import Structure, c_uint64, c_void_p, memmove, string_at
 
@@ -89,8 +88,9 @@ class _Card:
     def read(self, buffer: int) -> bytes:
         return string_at(self.place(buffer), SIZE)
 
-    def do(self, *encodings: Encode) -> None:
-        """Commands in one command buffer, until the device is done with all of them."""
+    def do(self, *encodings: Encode) -> float:
+        """Commands in one command buffer, until the device is done with all of them; how many seconds that took."""
+        begun = time.perf_counter()
         commands = self._there(self.runtime.object(self.queue, "commandBuffer"), "commandBuffer")
         for encode in encodings:
             encode(commands)
@@ -104,6 +104,7 @@ class _Card:
             code = self.runtime.number(error, "code") if error is not None else status
             verdict, name = _NOT_DECIDED.get(code, ("unsupported", None)) if error is not None else ("unsupported", None)
             raise calling.Failed(verdict, f"`waitUntilCompleted` came back with status {status}{said}", code, name)
+        return time.perf_counter() - begun
 
     def copying(self, source: int, target: int, size: int) -> Encode:
         def encode(commands: int) -> None:
@@ -164,18 +165,10 @@ def _compute(card: _Card, ladder: Ladder, host: int, there: int) -> None:
 
 
 def _time(card: _Card, ladder: Ladder, free: int | None) -> None:
-    sizes = bandwidth.sizes(free)
-    if sizes is None:
-        ladder.not_possible(f"{free} bytes of the device's memory are free: too few to time a copy")
-        return
-    host, there = sizes
-    made = [card.buffer(host, metal.SHARED), card.buffer(there, metal.PRIVATE), card.buffer(there, metal.PRIVATE)]
-    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
-        copying = card.copying(made[source], made[target], size)
-        ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
-
-
-def _timed(card: _Card, copying: Encode, count: int) -> float:
-    begun = time.perf_counter()
-    card.do(*[copying] * count)
-    return time.perf_counter() - begun
+    bandwidth.time_copies(
+        ladder,
+        free,
+        make=lambda host, there: (card.buffer(host, metal.SHARED), *(card.buffer(there, metal.PRIVATE) for _ in range(2))),
+        copying=lambda way, source, target, size: card.copying(source, target, size),
+        seconds=lambda copying, count: card.do(*[copying] * count),
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = 2
 _MIB = 1 << 20
 _FOR_ROCBLAS = 128 * _MIB  # its workspace is 32 MiB, on MI300 128 (rocBLAS documentation, device memory allocation)
+_KINDS = {"to_device": rocm_compute.TO_CARD, "from_device": rocm_compute.FROM_CARD, "on_device": rocm_compute.ON_CARD}
 
 
 def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
@@ -117,23 +118,14 @@ def _time(card: Card, ladder: Ladder, before: tuple[c_void_p, c_void_p]) -> None
     for memory in before:
         rocm_compute.freed(card, memory)
     free, _ = rocm.memory(card)
-    sizes = bandwidth.sizes(free)
-    if sizes is None:
-        ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
-        return
-    locked, there = sizes
-    try:
-        host = rocm_compute.page_locked(card, locked)
-        one, other = rocm_compute.allocated(card, there), rocm_compute.allocated(card, there)
-    except Failed as failed:
-        if failed.code != OUT_OF_MEMORY:
-            raise
-        ladder.not_possible(f"no {there // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
-        return
-    ways = {
-        "to_device": (locked, rocm_compute.copying(host, one, locked, rocm_compute.TO_CARD)),
-        "from_device": (locked, rocm_compute.copying(one, host, locked, rocm_compute.FROM_CARD)),
-        "on_device": (there, rocm_compute.copying(one, other, there, rocm_compute.ON_CARD)),
-    }
-    for way, (size, copy) in ways.items():
-        ladder.figures(bandwidth.figures(way, size, functools.partial(rocm_compute.seconds, card, copy)))
+    bandwidth.time_copies(
+        ladder,
+        free,
+        make=lambda host, there: [
+            rocm_compute.page_locked(card, host),
+            *(rocm_compute.allocated(card, there) for _ in range(2)),
+        ],
+        copying=lambda way, source, target, size: rocm_compute.copying(source, target, size, _KINDS[way]),
+        seconds=functools.partial(rocm_compute.seconds, card),
+        out_of_memory=(OUT_OF_MEMORY,),
+    )

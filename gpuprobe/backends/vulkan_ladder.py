@@ -5,8 +5,6 @@ Vulkan brings no library of matrix products, so there is no rung for one.
 
 from __future__ import annotations
 
-import functools
-
 from gpuprobe.backends import bandwidth, room, vulkan
 from gpuprobe.backends.calling import Failed
 from gpuprobe.backends.comparing import fresh, same
@@ -20,10 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gpuprobe.backends.climbing import Ladder
-    from gpuprobe.backends.vulkan_compute import Buffer, Record
+    from gpuprobe.backends.vulkan_compute import Buffer
 
 _OUT_OF_HOST_MEMORY, _OUT_OF_DEVICE_MEMORY = -1, -2
-_MIB = 1 << 20
 
 
 def climb(library: CDLL, ladder: Ladder, device: dict[str, Any]) -> None:
@@ -87,26 +84,14 @@ def _time(card: Card, ladder: Ladder, before: tuple[Buffer, Buffer]) -> None:
     for buffer in before:
         card.discard(buffer)
     free = _free(card)
-    sizes = bandwidth.sizes(free if free is not None else _smallest_heap(card))
-    if sizes is None:
-        ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
-        return
-    host, there = sizes
-    made: list[Buffer] = []
-    try:
-        made += [card.host_buffer(host), card.card_buffer(there), card.card_buffer(there)]
-    except Failed as failed:
-        if failed.code not in (_OUT_OF_HOST_MEMORY, _OUT_OF_DEVICE_MEMORY):
-            raise
-        ladder.not_possible(f"no {there // _MIB} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
-        return
-    for way, source, target, size in (("to_device", 0, 1, host), ("from_device", 1, 0, host), ("on_device", 1, 2, there)):
-        copying = card.copying(made[source], made[target], size)
-        ladder.figures(bandwidth.figures(way, size, functools.partial(_timed, card, copying)))
-
-
-def _timed(card: Card, copying: Record, count: int) -> float:
-    return card.do(*[copying] * count)
+    bandwidth.time_copies(
+        ladder,
+        free if free is not None else _smallest_heap(card),
+        make=lambda host, there: (card.host_buffer(host), card.card_buffer(there), card.card_buffer(there)),
+        copying=lambda way, source, target, size: card.copying(source, target, size),
+        seconds=lambda copying, count: card.do(*[copying] * count),
+        out_of_memory=(_OUT_OF_HOST_MEMORY, _OUT_OF_DEVICE_MEMORY),
+    )
 
 
 def _free(card: Card) -> int | None:

@@ -114,19 +114,13 @@ def flash_attn_text(
 def watch_text(
     answer: Refreshment, asked: Asked, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
 ) -> Iterator[RenderableType]:
-    from gpuprobe.render import live, memory
+    from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
     yield line(f"{now}, every {every:g} s, until Ctrl-C", "dim")
     yield from live.live_table(answer.figures, histories, now, width)
-    if diff:
-        yield memory.change_line(answer.changes, answer.compared_with)
-    if asked.verbose:
-        yield from everything.verbose_outcomes(answer.evidence.outcomes)
-        yield from memory.servers(answer.servers)
-    if not asked.quiet:
-        yield from tables.notes([*refreshed.notes(answer), *remarks.warnings(measured(answer))])
+    yield from _below_the_figures(answer, asked, diff)
 
 
 def refresh_text(answer: Refreshment, text: str, asked: Asked, width: int, diff: bool) -> Iterator[RenderableType]:
@@ -134,6 +128,12 @@ def refresh_text(answer: Refreshment, text: str, asked: Asked, width: int, diff:
 
     yield line(text, "bold")
     yield from memory.memory_table(answer.figures, answer.evidence.gathered_at, width)
+    yield from _below_the_figures(answer, asked, diff)
+
+
+def _below_the_figures(answer: Refreshment, asked: Asked, diff: bool) -> Iterator[RenderableType]:
+    from gpuprobe.render import memory
+
     if diff:
         yield memory.change_line(answer.changes, answer.compared_with)
     if asked.verbose:
