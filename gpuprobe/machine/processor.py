@@ -155,11 +155,12 @@ def memory(host: Host) -> Memory:
     total = lines.get("MemTotal")
     available = lines.get("MemAvailable", _sum(lines.get(name) for name in ("MemFree", "Buffers", "Cached")))
     limits = [limit for limit in _limits(host) if total is None or limit.size < total]
-    tightest = min(limits, default=None)
-    rooms = [room for room in (available, *(limit.room for limit in limits)) if room is not None]
+    tightest = min(limits, key=lambda limit: (limit.size, limit.source), default=None)
+    rooms = [] if any(limit.room is None for limit in limits) else [available, *(limit.room for limit in limits)]
+    known = [room for room in (*rooms, total) if room is not None]
     return Memory(
         total=total,
-        available=max(0, min(rooms if total is None else [*rooms, total])) if rooms else None,
+        available=max(0, min(known)) if any(room is not None for room in rooms) else None,
         swap_total=lines.get("SwapTotal"),
         swap_free=lines.get("SwapFree"),
         limit=tightest.size if tightest else None,
@@ -170,7 +171,7 @@ def memory(host: Host) -> Memory:
 class _Limit(NamedTuple):
     size: int
     source: str
-    room: int  # what the group leaves
+    room: int | None  # what the group leaves; None: it does not tell what it holds
 
 
 def _limits(host: Host) -> Iterator[_Limit]:
@@ -180,13 +181,17 @@ def _limits(host: Host) -> Iterator[_Limit]:
         usage = {"memory.max": "memory.current", "memory.limit_in_bytes": "memory.usage_in_bytes"}.get(file)
         size = _number(text_of(host, path)) if usage else None
         if size is not None and size < 2**60:  # version 1 says 2**63 less a page where there is no limit
-            yield _Limit(size, path, size - _used(host, place, f"{place}/{usage}"))
+            used = _used(host, place, f"{place}/{usage}")
+            yield _Limit(size, path, None if used is None else size - used)
 
 
-def _used(host: Host, place: str, usage: str) -> int:
+def _used(host: Host, place: str, usage: str) -> int | None:
+    used = _number(text_of(host, usage))
+    if used is None:
+        return None
     held = dict(line.split(" ", 1) for line in text_of(host, f"{place}/memory.stat").splitlines() if " " in line)
     reclaimable = held.get("total_inactive_file", held.get("inactive_file"))  # version 1 counts children apart
-    return max(0, (_number(text_of(host, usage)) or 0) - (_number(reclaimable) or 0))
+    return max(0, used - (_number(reclaimable) or 0))
 
 
 def _sizes(meminfo: str) -> dict[str, int]:
