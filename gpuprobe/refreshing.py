@@ -14,7 +14,7 @@ from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
 from gpuprobe.facts import Host
 from gpuprobe.judging import figures
-from gpuprobe.judging.completion import shared_memory
+from gpuprobe.judging.completion import FROM_SYSTEM, shared_memory
 from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Status, Wanted
@@ -173,7 +173,7 @@ def _told(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
 def _best(device: Device, before: _Known, listed: Told | None, outcomes: Sequence[Outcome]) -> Told | None:
     shared = shared_memory(device, before.host)
     if shared is not device:  # an integrated GPU of NVIDIA takes what the system has
-        return Told(shared, "system")
+        return Told(shared, FROM_SYSTEM)
     return figures.from_kernel(device, before.counted) or listed or figures.from_validation(device, outcomes)
 
 

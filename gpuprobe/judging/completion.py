@@ -16,7 +16,7 @@ from gpuprobe.judging.verdicts import validates
 from gpuprobe.libraries import NVIDIA, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
 
-_SYSTEM = "system"  # as the source of a figure: the machine, not a library
+FROM_SYSTEM = "system"  # as the source of a figure: the machine, not a library
 _FROM_WITNESS = ("free_memory", "used_memory")
 _FROM_ANYONE = (
     *("uuid", "uuid_space", "pci_id", "total_memory", "kernel_version"),
@@ -142,13 +142,13 @@ def shared_memory(device: Device, host: Host) -> Device:
     if available is None:
         return device
     free = available if device.total_memory is None else min(available, device.total_memory)
-    sources = {**dict(device.sources), "free_memory": _SYSTEM}
+    sources = {**dict(device.sources), "free_memory": FROM_SYSTEM}
     return device._replace(free_memory=free, used_memory=None, sources=tuple(sorted(sources.items())))
 
 
 def _used(device: Device) -> Device:
     if device.used_memory is not None or device.total_memory is None or device.free_memory is None:
         return device
-    if dict(device.sources).get("free_memory") == _SYSTEM:
+    if dict(device.sources).get("free_memory") == FROM_SYSTEM:
         return device  # what a container may still take says nothing of what is used
     return device._replace(used_memory=max(0, device.total_memory - device.free_memory))

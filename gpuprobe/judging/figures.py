@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe.judging import identity
+from gpuprobe.judging.completion import FROM_SYSTEM
 from gpuprobe.judging.verdicts import describe, validates
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
@@ -177,7 +178,8 @@ def with_figure(device: Device, answer: Told) -> Device:
     """The known device with what was told of its memory and of its driver."""
     free, total = answer.device.free_memory, device.total_memory or answer.device.total_memory
     used = answer.device.used_memory
-    if used is None and free is not None and total is not None:
+    # What a container may still take of the system's memory says nothing of what is used.
+    if used is None and answer.source != FROM_SYSTEM and free is not None and total is not None:
         used = max(0, total - free)
     version = answer.device.kernel_version or device.kernel_version
     return device._replace(free_memory=free, used_memory=used, total_memory=total, kernel_version=version)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import builds, identity, slices, visibility
 from gpuprobe.judging.completion import completed
@@ -46,8 +47,9 @@ def judge(evidence: Evidence, wanted: Wanted) -> Inventory:
 def offered(evidence: Evidence) -> list[Device]:
     """Every device that a library offers for computing, in the order of the outcomes, with its validation attached."""
     listings = [outcome for outcome in evidence.outcomes if is_offer(outcome)]
+    surveyed = machine.witnesses(evidence.host) if any(outcome.devices for outcome in listings) else ()
     return [
-        slices.as_partition(device, evidence.host)._replace(validation=validation_of(device, evidence))
+        slices.as_partition(device, evidence.host, surveyed)._replace(validation=validation_of(device, evidence))
         for outcome in listings
         for device in outcome.devices
     ]

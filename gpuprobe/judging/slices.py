@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging.identity import is_slice, normal_pci, same_card
 from gpuprobe.libraries import AMD, Library, library_named
@@ -54,19 +53,19 @@ def alone(library: Library, evidence: Evidence) -> tuple[Probe, ...]:
     )
 
 
-def as_partition(device: Device, host: Host) -> Device:
+def as_partition(device: Device, host: Host, surveyed: Sequence[Device]) -> Device:
     """The device, or the partition that it is: where a list of the user's leaves one of an AMD card, nothing beside it shows
     that its UUID is shared. A build does not even know the UUID, but the address is put right all the same.
 
     The machine shows it: KFD has several nodes with this UUID, or its address is no function of the bus, where the card itself
-    is. The function then numbers the partitions (amdkfd, location_id).
+    is. The function then numbers the partitions (amdkfd, location_id). `surveyed`: what the machine's own files witness.
     """
     address = normal_pci(device.pci_id)
     if device.partition is not None or AMD not in library_named(device.library).vendors or address is None:
         return device
     function = int(address[-1])
     card, on_bus = f"{address[:-1]}0", {each.address for each in host.pci}
-    known = machine.witnesses(host) if device.uuid else ()
+    known = surveyed if device.uuid else ()
     cut = next((each.partition for each in known if each.partition and each.uuid == device.uuid), None)
     if cut is None and (not function or address in on_bus or card not in on_bus):
         return device

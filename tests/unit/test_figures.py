@@ -253,6 +253,7 @@ def test_an_integrated_nvidia_gpu_has_what_the_system_has() -> None:
     (figure,) = refreshing.refresh((device,), known, a_host(texts=texts), Wanted()).figures
 
     assert (figure.device.free_memory, figure.source, figure.stale) == (8 * GiB, "system", False)
+    assert figure.device.used_memory is None
 
 
 @pytest.mark.parametrize(
