@@ -99,9 +99,7 @@ def limits(wanted: Wanted) -> tuple[float, float | None]:
     return wanted.seconds or in_all or SECONDS, in_all
 
 
-def _known(
-    devices: tuple[Device, ...], known: Evidence, host: Host, wanted: Wanted, lasting: LastingChildren | None
-) -> _Known:
+def _known(devices: tuple[Device, ...], known: Evidence, host: Host, wanted: Wanted, lasting: LastingChildren | None) -> _Known:
     unasked = {place: why for place, each in enumerate(devices) if (why := _why_unasked(each, known.host, host, wanted))}
     probes = (() if place in unasked else memory_probes(each, known) for place, each in enumerate(devices))
     return _Known(devices, known, host, machine.witnesses(host), unasked, tuple(probes), lasting)

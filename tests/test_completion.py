@@ -145,9 +145,7 @@ COMPLETED = {
 
 @pytest.mark.parametrize("way", EACH_SHELL, ids=lambda way: way.__name__)
 @pytest.mark.parametrize(("typed", "line"), COMPLETED.values(), ids=COMPLETED)
-def test_what_can_be_typed_is_completed(
-    tmp_path: Path, way: Callable[[Home], list[str]], typed: str, line: str
-) -> None:
+def test_what_can_be_typed_is_completed(tmp_path: Path, way: Callable[[Home], list[str]], typed: str, line: str) -> None:
     with started(way, tmp_path) as shell:
         assert shell.completed(typed) == line
 
@@ -246,9 +244,7 @@ def test_a_missing_or_foreign_file_proposes_nothing_and_says_nothing(
 
 @pytest.mark.parametrize("way", EACH_SHELL, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("typed", ["gpuprobe list --library cuda,vul", "gpuprobe --library=cuda,vul"])
-def test_libraries_are_completed_behind_a_comma(
-    tmp_path: Path, way: Callable[[Home], list[str]], typed: str
-) -> None:
+def test_libraries_are_completed_behind_a_comma(tmp_path: Path, way: Callable[[Home], list[str]], typed: str) -> None:
     with started(way, tmp_path) as shell:
         assert shell.completed(typed).rstrip(" ,") == f"{typed}kan"
 
@@ -265,9 +261,7 @@ def test_all_commands_are_listed_and_no_hidden_one(tmp_path: Path, way: Callable
 
 
 @pytest.mark.parametrize("way", [zsh_by_a_file, fish_by_a_file], ids=lambda way: way.__name__)
-def test_what_is_listed_is_explained_with_the_words_of_the_help(
-    tmp_path: Path, way: Callable[[Home], list[str]]
-) -> None:
+def test_what_is_listed_is_explained_with_the_words_of_the_help(tmp_path: Path, way: Callable[[Home], list[str]]) -> None:
     """Quotes, brackets, colons and backquotes among them."""
     awkward = 'It\'s [the] `--all`: 100% \\ of "it" $HOME.'
     options = (Option(("--all",), awkward), Option(("--none",), "Nothing."))
@@ -280,9 +274,7 @@ def test_what_is_listed_is_explained_with_the_words_of_the_help(
 
 def handing_over() -> Program:
     """The program with an `env` that runs what stands behind `--`."""
-    commands = (
-        command._replace(runs_another=True) if command.name == "env" else command for command in program().commands
-    )
+    commands = (command._replace(runs_another=True) if command.name == "env" else command for command in program().commands)
     return program()._replace(commands=tuple(commands))
 
 

@@ -68,13 +68,11 @@ def test_they_are_the_same_bytes_whatever_the_machine_says_of_itself(tmp_path: P
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_check_shows_the_difference_and_the_command_that_mends_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_shows_the_difference_and_the_command_that_mends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "pyproject.toml").touch()
     assert manual.main(["write"], tmp_path) == 0
     page = tmp_path / "man" / "gpuprobe.1"
-    page.write_text(page.read_text().replace(".SH \"EXIT STATUS\"\n", ".SH \"EXITS\"\n"))
+    page.write_text(page.read_text().replace('.SH "EXIT STATUS"\n', '.SH "EXITS"\n'))
     (tmp_path / "completions" / "_gpuprobe").unlink()
 
     code = manual.main(["check"], tmp_path)
@@ -88,9 +86,7 @@ def test_check_shows_the_difference_and_the_command_that_mends_it(
 
 
 @pytest.mark.parametrize("arguments", [[], ["look"], ["write", "check"]])
-def test_anything_but_write_and_check_is_wrong_usage(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_anything_but_write_and_check_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert manual.main(arguments) == Exit.USAGE
     assert "as in `python -m gpuprobe.manual check`" in capsys.readouterr().err
 

@@ -349,7 +349,6 @@ def test_as_root_a_build_that_another_user_owns_is_refused_unless_it_is_named(tm
     assert kept(named) == [("CUDA", "cuda_v13", A)]
 
 
-
 RADEON_AT, ARC_AT, GRAPHICS_AT = "0000:03:00.0", "0000:07:00.0", "0000:c5:00.0"
 AMD_UUID, INTEL_UUID = "8b5ac29c9e8f1a2b", "86800056-a000-0000-0007-000000000000"
 BY_VULKAN = (

@@ -124,9 +124,7 @@ def list_devices(
     everything: Annotated[
         bool, typer.Option("--all", help="Also every view and every library: how far each got, and why it was dropped.")
     ] = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Only list, initialise nothing: faster, and proves less.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only list, initialise nothing: faster, and proves less.")] = False,
     require: Annotated[
         str | None,
         typer.Option(

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
 TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
 
-REPORT = (
-    "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
-)
+REPORT = "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
 
 
 class Failure(Exception):

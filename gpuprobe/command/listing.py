@@ -40,17 +40,13 @@ def part_of(inventory: Inventory, device: str | None, by_free_memory: bool = Fal
     return Part(
         kept=tuple(each for each in inventory.kept if _shown(each, views)),
         drops=tuple(drop for drop in inventory.drops if _shown(drop.device, views)),
-        standings=tuple(
-            each for each in standings if _concerns(each, views) or each.card.pci_id == address is not None
-        ),
+        standings=tuple(each for each in standings if _concerns(each, views) or each.card.pci_id == address is not None),
         one=True,
     )
 
 
 def _most_free_first(devices: Sequence[Device]) -> tuple[Device, ...]:
-    return tuple(
-        sorted(devices, key=lambda device: -1 if device.free_memory is None else device.free_memory, reverse=True)
-    )
+    return tuple(sorted(devices, key=lambda device: -1 if device.free_memory is None else device.free_memory, reverse=True))
 
 
 def _meant(text: str, inventory: Inventory, standings: Sequence[Standing]) -> tuple[Device, ...]:

@@ -101,9 +101,7 @@ def _lines(form: Form, variables: Variables, asked: Asked) -> str | None:
     return lines if asked.command is None else ""
 
 
-def _note(
-    form: Form, variables: Variables, asked: Asked, chosen: Sequence[Device], hidden: Sequence[str]
-) -> str | None:
+def _note(form: Form, variables: Variables, asked: Asked, chosen: Sequence[Device], hidden: Sequence[str]) -> str | None:
     """What cannot be done is said in any case; what the user's own variables hide from the choice, where notes are welcome."""
     from gpuprobe.judging.slices import seen_at_once
     from gpuprobe.render.form import left_set

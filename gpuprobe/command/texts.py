@@ -100,9 +100,7 @@ def flash_attn_text(
     yield line(f"flash attention: {_ANSWERS[answer.supported]}; {answer.because}", "bold")
     for device in chosen:
         own = of_device(device)
-        yield tables.indented(
-            f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}"
-        )
+        yield tables.indented(f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}")
     if chosen:
         yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
         for sentence in effective.because:

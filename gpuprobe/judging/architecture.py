@@ -214,4 +214,3 @@ def _way_out(gfx: Gfx, targets: Iterable[str]) -> str:
         return ""
     caution = f" ({row.caution})" if row.caution else ""
     return f"; on Linux `HSA_OVERRIDE_GFX_VERSION={row.override}` makes it take that for {taken.name}, known to work{caution}"
-

@@ -126,9 +126,7 @@ def pair_by_name(devices: Sequence[Device]) -> tuple[tuple[Device, Device], ...]
 def _fits(computing: Sequence[Device], drawing: Sequence[Device]) -> Iterator[tuple[int, int, int]]:
     """(difference of memory in bytes, position on the left, position on the right) for each pair that fits."""
     answers = {
-        (left, right): same_card(one, other).answer
-        for left, one in enumerate(computing)
-        for right, other in enumerate(drawing)
+        (left, right): same_card(one, other).answer for left, one in enumerate(computing) for right, other in enumerate(drawing)
     }
     sure = [pair for pair, answer in answers.items() if answer == "same"]
     sure_left, sure_right = {left for left, _ in sure}, {right for _, right in sure}

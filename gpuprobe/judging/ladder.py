@@ -29,6 +29,7 @@ class Why(NamedTuple):
 # A view that another view replaces says nothing about the card.
 REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE})
 
+
 def why(card: Card, inventory: Inventory) -> Why:
     """The reason that a person can act on first: the lowest rung, unless a library got past it.
 

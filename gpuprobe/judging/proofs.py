@@ -19,7 +19,7 @@ _PROVED = (
 
 
 def passed_clause(rungs: Sequence[Rung]) -> str:
-    """"computed on it, and every result is right; …": what a library did with a device that passed. A listing's validation
+    """ "computed on it, and every result is right; …": what a library did with a device that passed. A listing's validation
     has no rungs and ends with a context."""
     passed = {rung.name for rung in rungs if rung.result == "passed"} or {"context"}
     proved = next(clause for names, clause in _PROVED if passed.intersection(names))
@@ -27,7 +27,7 @@ def passed_clause(rungs: Sequence[Rung]) -> str:
 
 
 def impossible_clause(rungs: Sequence[Rung]) -> str:
-    """"; not possible here: kernel (…), blas (…); the verdict rests on the other steps", or nothing."""
+    """ "; not possible here: kernel (…), blas (…); the verdict rests on the other steps", or nothing."""
     impossible = [f"{rung.name} ({rung.because})" for rung in rungs if rung.result == "not_possible"]
     if not impossible:
         return ""

@@ -122,9 +122,7 @@ def _lists_behind(library: Library) -> list[str]:
 def _foreign(library: Library) -> set[str]:
     """Variables of other libraries that this one obeys too: HIP reads `CUDA_VISIBLE_DEVICES`."""
     others = [other for other in LIBRARIES if other is not library]
-    return {selection.variable for other in others for selection in other.selections.values()}.intersection(
-        library.filters
-    )
+    return {selection.variable for other in others for selection in other.selections.values()}.intersection(library.filters)
 
 
 def _behind(library: Library, selection: Selection, count: int, present: set[str]) -> Variables:

@@ -283,9 +283,7 @@ class Children:
 def _spawn(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Started apart from our session, so that it and its descendants can be signalled together."""
     apart: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-        if ending.WINDOWS
-        else {"start_new_session": True}
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if ending.WINDOWS else {"start_new_session": True}
     )
     return subprocess.Popen(
         [sys.executable, "-I", "-S", asking.RUNNER],

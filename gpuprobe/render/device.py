@@ -56,9 +56,7 @@ def record(device: Device, inventory: Inventory) -> Json:
         **_compute(device),
         "driver": _driver(device),
         **_memory(device),
-        "memory_source": dict(device.sources).get(
-            "free_memory", device.library if device.free_memory is not None else None
-        ),
+        "memory_source": dict(device.sources).get("free_memory", device.library if device.free_memory is not None else None),
         "measured_at": inventory.evidence.gathered_at,
         "stale": False,
         "minimum_memory_bytes": library_named(device.library).minimum_memory,

@@ -17,11 +17,7 @@ def processor_line(host: Host) -> RenderableType:
     processor, memory = machine.processor(host), machine.memory(host)
     chip = [
         printable(processor.model or "model unknown"),
-        *(
-            _counted(number, noun)
-            for number, noun in ((processor.cores, "core"), (processor.threads, "thread"))
-            if number
-        ),
+        *(_counted(number, noun) for number, noun in ((processor.cores, "core"), (processor.threads, "thread")) if number),
         " ".join(processor.features),
     ]
     limit = f" (container's limit {size_text(memory.limit)})" if memory.limit is not None else ""

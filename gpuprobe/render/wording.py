@@ -12,11 +12,7 @@ BAR_CELLS = 10
 
 def numbered(device: Device) -> str:
     """`CUDA:0`; the library's own number where gpuprobe gave none."""
-    return (
-        f"{device.library}:{device.ordinal}"
-        if device.ordinal is not None
-        else f"{device.library} number {device.number}"
-    )
+    return f"{device.library}:{device.ordinal}" if device.ordinal is not None else f"{device.library} number {device.number}"
 
 
 def name_of(device: Device) -> str:
@@ -74,9 +70,7 @@ def outcome_of(outcome: Outcome) -> str:
         words.append(f"last step {printable(outcome.last_step)}")
     if outcome.seconds is not None:
         words.append(seconds_of(outcome.seconds))
-    if (
-        outcome.signal is not None and outcome.status is Status.CRASHED
-    ):  # the others were ended by gpuprobe's own signal
+    if outcome.signal is not None and outcome.status is Status.CRASHED:  # the others were ended by gpuprobe's own signal
         words.append(f"signal {outcome.signal}")
     if outcome.exit_code:
         words.append(f"exit code {outcome.exit_code}")

@@ -166,4 +166,3 @@ def _unfit(tree: Tree, path: str, machine: str) -> str | None:
     except OSError:
         return None  # the loader's own words will say why it cannot be read
     return None if fits(header, machine) else f"`{path}` is built for another kind of machine than this one ({machine})"
-

@@ -59,9 +59,7 @@ class Hit(NamedTuple):
     where: str
 
 
-def parse_linker_cache(
-    content: bytes, machine: str = "x86_64", names: Sequence[str] | None = None
-) -> dict[str, str]:
+def parse_linker_cache(content: bytes, machine: str = "x86_64", names: Sequence[str] | None = None) -> dict[str, str]:
     """soname → path for libraries of this machine's own kind, from the content of /etc/ld.so.cache.
 
     The new format, alone or behind the old one. Never raises: an entry that points outside the file is left out, and

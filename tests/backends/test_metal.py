@@ -196,9 +196,7 @@ def test_a_device_that_is_gone_is_missing() -> None:
     assert answer.failed["status"] == "device_missing"
 
 
-@pytest.mark.parametrize(
-    ("verb", "ended"), [("crash {}", -signal.SIGSEGV), ("abort {}", -signal.SIGABRT), ("exit {} 7", 7)]
-)
+@pytest.mark.parametrize(("verb", "ended"), [("crash {}", -signal.SIGSEGV), ("abort {}", -signal.SIGABRT), ("exit {} 7", 7)])
 @pytest.mark.parametrize("function", ["MTLCopyAllDevices", "newCommandQueue"])
 def test_the_last_step_names_where_the_child_ended(verb: str, ended: int, function: str) -> None:
     answer = validated(M3, verb.format(function))

@@ -217,8 +217,6 @@ def a_renderer_only() -> Evidence:
 
 
 def integrated_intel() -> Evidence:
-    device = a_radeon_of_vulkan(
-        name="Intel(R) UHD Graphics 770 (ADL-S GT1)", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0"
-    )
+    device = a_radeon_of_vulkan(name="Intel(R) UHD Graphics 770 (ADL-S GT1)", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0")
     card = a_card("0000:00:02.0", vendor=0x8086, device=0x4680, driver="i915")
     return evidence(an_outcome(device), passed(device), host=a_workstation(pci=(card,), libraries=VULKAN_LOADER))

@@ -19,9 +19,7 @@ def two(tmp_path: Path) -> str:
 
 
 def of_one(device: machines.Device, *outcomes: machines.Outcome) -> Evidence:
-    return machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), *outcomes, host=machines.with_driver()
-    )
+    return machines.evidence(machines.an_outcome(device), machines.witnessed(device), *outcomes, host=machines.with_driver())
 
 
 def test_a_card_that_is_not_usable_has_a_line_with_the_reason_and_under_it_what_to_do(tmp_path: Path) -> None:
@@ -63,9 +61,7 @@ def test_unknown_figures_are_question_marks_and_never_0(tmp_path: Path) -> None:
     )
     machine = machines.evidence(machines.an_outcome(silent), machines.passed(silent), host=machines.with_driver())
 
-    (row,) = [
-        line for line in piped("--from", captured(machine, tmp_path)).out.splitlines() if line.startswith("CUDA:0")
-    ]
+    (row,) = [line for line in piped("--from", captured(machine, tmp_path)).out.splitlines() if line.startswith("CUDA:0")]
 
     assert row.split()[5:] == ["?", "?", "?", "of", "?", "discrete", "0000:01:00.0"]
 
@@ -173,9 +169,7 @@ def test_validate_shows_views_by_stages_and_for_a_failed_one_its_step_number_and
 def a_card_with_one_bad_view() -> Evidence:
     """Vulkan fails on the card that CUDA works on."""
     device = machines.a_geforce()
-    twin = machines.a_device(
-        "Vulkan", pci_id=machines.FIRST, uuid="11111111-2222-3333-4444-555555555555", uuid_space="nvidia"
-    )
+    twin = machines.a_device("Vulkan", pci_id=machines.FIRST, uuid="11111111-2222-3333-4444-555555555555", uuid_space="nvidia")
     host = machines.with_driver()._replace(libraries=(*machines.NVIDIA_DRIVER, *machines.VULKAN_LOADER))
     return machines.evidence(
         machines.an_outcome(device), machines.witnessed(device), machines.an_outcome(twin),
@@ -220,8 +214,7 @@ def test_flash_attn_names_the_device_that_decides_and_what_is_in_effect(tmp_path
 
     assert ran.code == 5
     assert ran.out.splitlines()[0] == (
-        "flash attention: no; NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed;"
-        " newer Ollama allows it"
+        "flash attention: no; NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed; newer Ollama allows it"
     )
     assert "in effect: flash attention off, K/V cache f16" in ran.out
 

@@ -146,9 +146,7 @@ def test_a_probe_that_failed_carries_its_last_words_and_one_that_did_not_carries
 def test_long_last_words_are_bounded(tmp_path: Path) -> None:
     device = machines.a_geforce()
     noisy = machines.refused(device)._replace(stderr="\x1b" * 5000)
-    machine = machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), noisy, host=machines.with_driver()
-    )
+    machine = machines.evidence(machines.an_outcome(device), machines.witnessed(device), noisy, host=machines.with_driver())
 
     document = checked("list", piped("--json", "--from", captured(machine, tmp_path)).out)
 
@@ -174,9 +172,7 @@ def test_a_file_name_that_is_not_utf_8_leaves_the_document_valid(tmp_path: Path)
 def test_a_variable_that_is_set_is_explained(tmp_path: Path) -> None:
     device = machines.a_geforce()
     host = machines.with_driver()._replace(environ={"OLLAMA_FLASH_ATTENTION": "1"})
-    machine = machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=host
-    )
+    machine = machines.evidence(machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=host)
 
     (variable,) = checked("list", piped("--json", "--from", captured(machine, tmp_path)).out)["variables"]
 
@@ -194,9 +190,7 @@ def test_a_capture_of_this_machine_fits_its_schema_and_is_judged_as_the_machine(
 
     assert checked("captured", ran.out)["file"] == "machine.json"
     checked("capture", (tmp_path / "machine.json").read_text())
-    live, replayed = (
-        checked("list", piped("--json", *more, cwd=tmp_path).out) for more in ((), ("--from", "machine.json"))
-    )
+    live, replayed = (checked("list", piped("--json", *more, cwd=tmp_path).out) for more in ((), ("--from", "machine.json")))
     assert replayed["summary"] == live["summary"]
     assert [drop["reason"] for drop in replayed["dropped"]] == [drop["reason"] for drop in live["dropped"]]
 
@@ -217,11 +211,7 @@ def test_the_schemas_allow_nothing_that_they_do_not_name(kind: str) -> None:
     def objects(node: Any) -> list[dict[str, Any]]:
         inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
         found = [each for value in inside for each in objects(value)]
-        return (
-            [node, *found]
-            if isinstance(node, dict) and "properties" in node and node.get("type") == "object"
-            else found
-        )
+        return [node, *found] if isinstance(node, dict) and "properties" in node and node.get("type") == "object" else found
 
     for described in objects(schema):
         assert described["additionalProperties"] is False
@@ -230,11 +220,7 @@ def test_the_schemas_allow_nothing_that_they_do_not_name(kind: str) -> None:
 
 
 def test_the_exit_codes_of_the_schema_are_those_of_the_program() -> None:
-    answered = json.loads((SCHEMAS / "list.schema.json").read_text())["$defs"]["summary"]["properties"]["exit_code"][
-        "enum"
-    ]
-    failed = json.loads((SCHEMAS / "error.schema.json").read_text())["properties"]["error"]["properties"]["exit_code"][
-        "enum"
-    ]
+    answered = json.loads((SCHEMAS / "list.schema.json").read_text())["$defs"]["summary"]["properties"]["exit_code"]["enum"]
+    failed = json.loads((SCHEMAS / "error.schema.json").read_text())["properties"]["error"]["properties"]["exit_code"]["enum"]
 
     assert {*answered, *failed} == {int(code) for code in Exit}

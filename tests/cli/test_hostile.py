@@ -24,9 +24,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_no_escape_code_of_a_driver_reaches_the_terminal(
-    tmp_path: Path, command: tuple[str, ...], columns: int
-) -> None:
+def test_no_escape_code_of_a_driver_reaches_the_terminal(tmp_path: Path, command: tuple[str, ...], columns: int) -> None:
     path = captured(machines.a_hostile_machine(), tmp_path)
 
     ran = piped(*command, "--from", path, COLUMNS=str(columns))

@@ -29,9 +29,7 @@ ROCBLAS = FoundSoftware("rocBLAS", "/opt/rocm/lib/rocblas/library", "ROCm", "ROC
 def a_machine(*software: FoundSoftware, **fields: object) -> Evidence:
     device = machines.a_geforce(**fields)
     host = machines.with_driver()._replace(software=software)
-    return machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=host
-    )
+    return machines.evidence(machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=host)
 
 
 def test_a_device_shows_the_software_of_its_library_with_the_answer_and_why(tmp_path: Path) -> None:

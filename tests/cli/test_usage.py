@@ -40,9 +40,7 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
 def test_wrong_usage_is_one_line_on_standard_error_and_code_2(arguments: list[str], tmp_path: Path) -> None:
-    more = (
-        [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
-    )
+    more = [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
 
     ran = piped(*arguments[:1], *more, *arguments[1:])
 
@@ -55,9 +53,7 @@ def test_wrong_usage_is_one_line_on_standard_error_and_code_2(arguments: list[st
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
 def test_wrong_usage_with_json_is_one_document(arguments: list[str], tmp_path: Path) -> None:
-    more = (
-        [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
-    )
+    more = [] if "--from" in arguments or arguments[0] == "capture" else ["--from", captured(machines.no_gpu(), tmp_path)]
 
     ran = piped("--json", *arguments[:1], *more, *arguments[1:])
 

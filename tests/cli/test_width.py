@@ -13,12 +13,8 @@ from tests.cli.terminal import on_terminal, piped
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("command", ["list", "validate", "flash-attn"])
-@pytest.mark.parametrize(
-    "machine", [machines.two_geforces, machines.a_hostile_machine], ids=lambda machine: machine.__name__
-)
-def test_no_line_is_longer_than_the_terminal_is_wide(
-    tmp_path: Path, columns: int, command: str, machine: object
-) -> None:
+@pytest.mark.parametrize("machine", [machines.two_geforces, machines.a_hostile_machine], ids=lambda machine: machine.__name__)
+def test_no_line_is_longer_than_the_terminal_is_wide(tmp_path: Path, columns: int, command: str, machine: object) -> None:
     path = captured(machine(), tmp_path)  # type: ignore[operator]
 
     ran = piped(command, "--from", path, COLUMNS=str(columns))
@@ -58,9 +54,7 @@ def test_below_60_columns_each_device_is_a_block(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 130])
 def test_a_long_name_is_cut_and_device_and_memory_never_are(tmp_path: Path, columns: int) -> None:
-    long = machines.a_geforce(
-        name="NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition with a very long name indeed " * 2
-    )
+    long = machines.a_geforce(name="NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition with a very long name indeed " * 2)
     machine = machines.evidence(
         machines.an_outcome(long), machines.witnessed(long), machines.passed(long), host=machines.with_driver()
     )
@@ -97,9 +91,7 @@ def test_a_terminal_gets_colours(tmp_path: Path) -> None:
         ((), {"TERM": "dumb"}),
     ],
 )
-def test_colours_stay_away_when_they_are_not_wanted(
-    tmp_path: Path, option: tuple[str, ...], variables: dict[str, str]
-) -> None:
+def test_colours_stay_away_when_they_are_not_wanted(tmp_path: Path, option: tuple[str, ...], variables: dict[str, str]) -> None:
     seen = on_terminal("--from", captured(machines.two_geforces(), tmp_path), *option, **variables)
 
     assert "\x1b" not in seen.raw

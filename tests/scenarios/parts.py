@@ -125,8 +125,17 @@ def nvidia_vulkan(*places: tuple[str, str], name: str = GEFORCE, memory: int = 2
     """NVIDIA's own Vulkan driver with these cards (address, UUID)."""
     cards = [
         described(
-            type="discrete", name=name, vendor="0x10de", uuid=uuid, pci=address, memory=memory, free=memory - GiB,
-            driver_id=4, driver_name="NVIDIA", driver_info=NVIDIA_DRIVER, api="1.4.312",
+            type="discrete",
+            name=name,
+            vendor="0x10de",
+            uuid=uuid,
+            pci=address,
+            memory=memory,
+            free=memory - GiB,
+            driver_id=4,
+            driver_name="NVIDIA",
+            driver_info=NVIDIA_DRIVER,
+            api="1.4.312",
         )
         for address, uuid in places
     ]
@@ -136,9 +145,18 @@ def nvidia_vulkan(*places: tuple[str, str], name: str = GEFORCE, memory: int = 2
 def radv(*lines: str, address: str = "0000:03:00.0") -> dict[str, Driver]:
     """Mesa's AMD driver with one card and whatever else its script says."""
     card = described(
-        type="discrete", name="AMD Radeon RX 7900 XTX (RADV NAVI31)", vendor="0x1002", device="0x744c",
-        uuid="00000000-0300-0000-0000-000000000000", pci=address, memory=24 * GiB, free=23 * GiB, driver_id=3,
-        driver_name="radv", driver_info="Mesa 25.0.7", api="1.4.305",
+        type="discrete",
+        name="AMD Radeon RX 7900 XTX (RADV NAVI31)",
+        vendor="0x1002",
+        device="0x744c",
+        uuid="00000000-0300-0000-0000-000000000000",
+        pci=address,
+        memory=24 * GiB,
+        free=23 * GiB,
+        driver_id=3,
+        driver_name="radv",
+        driver_info="Mesa 25.0.7",
+        api="1.4.305",
     )
     return {RADV_MANIFEST: Driver("libvulkan_radeon.so", script(card, *lines))}
 
@@ -178,9 +196,18 @@ NAVI_31 = {
 def anv() -> dict[str, Driver]:
     """Mesa's Intel driver with a laptop's graphics."""
     card = described(
-        type="integrated", name="Intel(R) Iris(R) Xe Graphics (RPL-P)", vendor="0x8086", device="0xa7a0",
-        uuid="86800000-a7a0-0000-0000-000000000000", pci="0000:00:02.0", memory=12 * GiB, free=11 * GiB, driver_id=6,
-        driver_name="Intel open-source Mesa driver", driver_info="Mesa 25.0.7", api="1.4.305",
+        type="integrated",
+        name="Intel(R) Iris(R) Xe Graphics (RPL-P)",
+        vendor="0x8086",
+        device="0xa7a0",
+        uuid="86800000-a7a0-0000-0000-000000000000",
+        pci="0000:00:02.0",
+        memory=12 * GiB,
+        free=11 * GiB,
+        driver_id=6,
+        driver_name="Intel open-source Mesa driver",
+        driver_info="Mesa 25.0.7",
+        api="1.4.305",
     )
     return {INTEL_MANIFEST: Driver("libvulkan_intel.so", script(card))}
 

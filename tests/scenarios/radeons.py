@@ -30,14 +30,27 @@ def beside_integrated() -> Staged:
     shared |= {"mem_info_gtt_total": f"{31 * GiB}\n", "mem_info_gtt_used": f"{GiB // 4}\n"}
     raphael = {"gfx_target_version": 100306, "location_id": 0x0E00, "drm_render_minor": 129, "device_id": 0x164E}
     radeon = described(
-        name="AMD Radeon RX 7900 XTX", uuid="8b5ac29c9e8f1a2b", gfx="gfx1100", pci="0000:03:00.0", memory=24 * GiB,
+        name="AMD Radeon RX 7900 XTX",
+        uuid="8b5ac29c9e8f1a2b",
+        gfx="gfx1100",
+        pci="0000:03:00.0",
+        memory=24 * GiB,
         free=23 * GiB,
     )
     second = described(name="AMD Radeon Graphics", gfx="gfx1036", pci=inside, memory=31 * GiB, free=30 * GiB, integrated=1)
     drawn = described(
-        type="integrated", name="AMD Radeon Graphics (RADV RAPHAEL_MENDOCINO)", vendor="0x1002", device="0x164e", pci=inside,
-        uuid="00000000-0e00-0000-0000-000000000000", memory=31 * GiB, free=30 * GiB, driver_id=3, driver_name="radv",
-        driver_info="Mesa 25.0.7", api="1.4.305",
+        type="integrated",
+        name="AMD Radeon Graphics (RADV RAPHAEL_MENDOCINO)",
+        vendor="0x1002",
+        device="0x164e",
+        pci=inside,
+        uuid="00000000-0e00-0000-0000-000000000000",
+        memory=31 * GiB,
+        free=30 * GiB,
+        driver_id=3,
+        driver_name="radv",
+        driver_info="Mesa 25.0.7",
+        api="1.4.305",
     )
     return one_radeon(
         files={**computer(), "/sys/module/amdgpu/initstate": "live\n", **kfd_nodes(NAVI_31, {**raphael, "memory": GiB // 2})},

@@ -126,8 +126,15 @@ def hostile() -> Staged:
     """Every name that a driver gives is an attack on a shell, a terminal, a table or a parser."""
     name = "\"; touch x; echo \"$(touch y)`touch z`\n\x1b[31m[bold]red[/bold]' ; touch w; '"
     nvk = described(
-        type="discrete", name=name, vendor="0x1002", uuid="c" * 8 + "-0000-0000-0000-" + "c" * 12, pci="0000:03:00.0",
-        memory=24 * GiB, driver_id=3, driver_name=name[:60], driver_info=name[:60],
+        type="discrete",
+        name=name,
+        vendor="0x1002",
+        uuid="c" * 8 + "-0000-0000-0000-" + "c" * 12,
+        pci="0000:03:00.0",
+        memory=24 * GiB,
+        driver_id=3,
+        driver_name=name[:60],
+        driver_info=name[:60],
     )
     return one_geforce(
         files={**computer(name=name.replace("\n", " ")), **kernel_module({FIRST: name.replace("\n", " ")}), **UVM_MODULE},
@@ -176,8 +183,16 @@ def eight_cards() -> Staged:
     flags = "sse4_2 avx fma avx2 f16c bmi2 avx512f avx512_vnni avx512_bf16 amx_tile amx_int8 amx_bf16"
     cpuinfo = intel("Xeon(R) Platinum 8480C", 56, 112, flags)
     cards = [
-        cuda_card(place, f"GPU-{number}0000000-2222-3333-4444-555555555555", name=name, memory=80 * GiB,
-                  free=(79 - 10 * (number % 3)) * GiB, cc="9.0", ecc=1, id="0x233010de")
+        cuda_card(
+            place,
+            f"GPU-{number}0000000-2222-3333-4444-555555555555",
+            name=name,
+            memory=80 * GiB,
+            free=(79 - 10 * (number % 3)) * GiB,
+            cc="9.0",
+            ecc=1,
+            id="0x233010de",
+        )
         for number, place in enumerate(places)
     ]
     function = {**geforce(), "device": "0x2330\n", "class": "0x030200\n"}

@@ -35,9 +35,18 @@ from tests.scenarios.staging import Driver, Staged
 
 VIRTIO = {**RTX_4090, "vendor": "0x1af4\n", "device": "0x1050\n", "driver": "virtio-pci", "drm": "card0"}
 NVK = described(
-    type="discrete", name="NVIDIA GeForce RTX 4090 (NVK AD102)", vendor="0x10de", device="0x2684", pci=FIRST,
-    uuid="d" * 8 + "-0000-0000-0000-" + "d" * 12, memory=24 * GiB, free=23 * GiB, driver_id=24, driver_name="NVK",
-    driver_info="Mesa 25.0.7", api="1.4.305",
+    type="discrete",
+    name="NVIDIA GeForce RTX 4090 (NVK AD102)",
+    vendor="0x10de",
+    device="0x2684",
+    pci=FIRST,
+    uuid="d" * 8 + "-0000-0000-0000-" + "d" * 12,
+    memory=24 * GiB,
+    free=23 * GiB,
+    driver_id=24,
+    driver_name="NVK",
+    driver_info="Mesa 25.0.7",
+    api="1.4.305",
 )
 NEWER = {"libcuda.so.1": "libcuda.so.580.105.08", "libnvidia-ml.so.1": "libnvidia-ml.so.580.105.08"}
 PASCAL = "NVIDIA GeForce GTX 1080"

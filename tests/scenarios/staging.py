@@ -241,4 +241,3 @@ def _without_stage(evidence: Evidence, places: Mapping[str, str], staged: Staged
         text = text.replace("/x86_64-linux-gnu/", "/aarch64-linux-gnu/")
     told: Any = json.loads(text)
     return from_json(Evidence, told)
-

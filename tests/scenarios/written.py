@@ -46,8 +46,15 @@ def refused(device: Device, code: int, name: str, message: str) -> Outcome:
     steps = tuple(Step(step, 0.01) for step in STEPS[device.library][:-1])
     last = Step(STEPS[device.library][-1], None)
     return Outcome(
-        validation_probe(device), Status.CALL_FAILED, steps=(*steps, last), seconds=0.09, exit_code=0, code=code,
-        code_name=name, message=message, failure="unsupported",
+        validation_probe(device),
+        Status.CALL_FAILED,
+        steps=(*steps, last),
+        seconds=0.09,
+        exit_code=0,
+        code=code,
+        code_name=name,
+        message=message,
+        failure="unsupported",
     )
 
 
@@ -61,32 +68,73 @@ def windows() -> Evidence:
     system = "C:/Windows/System32"
     names = ("nvcuda.dll", "vulkan-1.dll", "nvml.dll")
     host = a_host(
-        platform="win32", machine="AMD64", kernel="", uid=None, gids=(), cpus_allowed=None,
+        platform="win32",
+        machine="AMD64",
+        kernel="",
+        uid=None,
+        gids=(),
+        cpus_allowed=None,
         environ={"SYSTEMROOT": r"C:\Windows", "PROGRAMFILES": r"C:\Program Files"},
         libraries=tuple(FoundLibrary(name, f"{system}/{name}", f"{system}/{name}", "default directory") for name in names),
         facts={
-            "memory_total": 32 * GiB, "memory_available": 21 * GiB, "swap_total": 8 * GiB, "swap_free": 8 * GiB,
-            "cpu_cores": 8, "cpu_count": 16, "PF_AVX2_INSTRUCTIONS_AVAILABLE": 1, "PF_AVX_INSTRUCTIONS_AVAILABLE": 1,
-            "PF_SSE4_2_INSTRUCTIONS_AVAILABLE": 1, "PF_AVX512F_INSTRUCTIONS_AVAILABLE": 0, "windows_build": 26100,
+            "memory_total": 32 * GiB,
+            "memory_available": 21 * GiB,
+            "swap_total": 8 * GiB,
+            "swap_free": 8 * GiB,
+            "cpu_cores": 8,
+            "cpu_count": 16,
+            "PF_AVX2_INSTRUCTIONS_AVAILABLE": 1,
+            "PF_AVX_INSTRUCTIONS_AVAILABLE": 1,
+            "PF_SSE4_2_INSTRUCTIONS_AVAILABLE": 1,
+            "PF_AVX512F_INSTRUCTIONS_AVAILABLE": 0,
+            "windows_build": 26100,
             "ProcessorNameString": "11th Gen Intel(R) Core(TM) i7-11700K @ 3.60GHz",
         },
     )
     card = a_device(
-        "CUDA", name="NVIDIA GeForce RTX 4070", uuid=A, pci_id=FIRST, total_memory=12 * GiB, free_memory=None,
-        device_id=0x2786, library_path=rf"{system}/nvcuda.dll",
+        "CUDA",
+        name="NVIDIA GeForce RTX 4070",
+        uuid=A,
+        pci_id=FIRST,
+        total_memory=12 * GiB,
+        free_memory=None,
+        device_id=0x2786,
+        library_path=rf"{system}/nvcuda.dll",
     )
     witness = a_device(
-        "NVML", name=card.name, uuid=A, pci_id=FIRST, total_memory=12 * GiB, free_memory=10 * GiB, used_memory=2 * GiB,
+        "NVML",
+        name=card.name,
+        uuid=A,
+        pci_id=FIRST,
+        total_memory=12 * GiB,
+        free_memory=10 * GiB,
+        used_memory=2 * GiB,
         kernel_version="576.88",
     )
     twin = a_device(
-        "Vulkan", name=card.name, uuid=A.removeprefix("GPU-"), uuid_space="nvidia", pci_id=FIRST, driver_name="NVIDIA",
-        runtime_version="576.88", total_memory=12 * GiB, free_memory=11 * GiB,
+        "Vulkan",
+        name=card.name,
+        uuid=A.removeprefix("GPU-"),
+        uuid_space="nvidia",
+        pci_id=FIRST,
+        driver_name="NVIDIA",
+        runtime_version="576.88",
+        total_memory=12 * GiB,
+        free_memory=11 * GiB,
     )
     graphics = a_device(
-        "Vulkan", number=1, name="Intel(R) UHD Graphics 750", type=DeviceType.INTEGRATED, vendor_id=INTEL, pci_id=None,
-        uuid="86804c8a-0400-0000-0002-000000000000", uuid_space="vulkan:Intel Corporation", total_memory=16 * GiB,
-        free_memory=15 * GiB, driver_name="Intel Corporation", runtime_version="32.0.101.6078",
+        "Vulkan",
+        number=1,
+        name="Intel(R) UHD Graphics 750",
+        type=DeviceType.INTEGRATED,
+        vendor_id=INTEL,
+        pci_id=None,
+        uuid="86804c8a-0400-0000-0002-000000000000",
+        uuid_space="vulkan:Intel Corporation",
+        total_memory=16 * GiB,
+        free_memory=15 * GiB,
+        driver_name="Intel Corporation",
+        runtime_version="32.0.101.6078",
     )
     listings = (an_outcome(card), an_outcome(twin, graphics), an_outcome(witness))
     return evidence(host, *listings, passed(card, "nvcuda.dll"), *(passed(each, "vulkan-1.dll") for each in (twin, graphics)))
@@ -95,12 +143,26 @@ def windows() -> Evidence:
 def mac() -> Evidence:
     framework = "/System/Library/Frameworks/Metal.framework/Metal"
     host = a_host(
-        platform="darwin", machine="arm64", kernel="24.6.0", uid=501, gids=(20,), cpus_allowed=None,
+        platform="darwin",
+        machine="arm64",
+        kernel="24.6.0",
+        uid=501,
+        gids=(20,),
+        cpus_allowed=None,
         libraries=(FoundLibrary(framework, framework, framework, "dyld cache"),),
         facts={
-            "machdep.cpu.brand_string": "Apple M3 Max", "kern.osproductversion": "15.6.1", "hw.memsize": 64 * GiB,
-            "hw.physicalcpu": 16, "hw.logicalcpu": 16, "kern.hv_vmm_present": 0, "hw.optional.AdvSIMD": 1,
-            "memory_total": 64 * GiB, "memory_available": 40 * GiB, "swap_total": 0, "swap_free": 0, "cpu_cores": 16,
+            "machdep.cpu.brand_string": "Apple M3 Max",
+            "kern.osproductversion": "15.6.1",
+            "hw.memsize": 64 * GiB,
+            "hw.physicalcpu": 16,
+            "hw.logicalcpu": 16,
+            "kern.hv_vmm_present": 0,
+            "hw.optional.AdvSIMD": 1,
+            "memory_total": 64 * GiB,
+            "memory_available": 40 * GiB,
+            "swap_total": 0,
+            "swap_free": 0,
+            "cpu_cores": 16,
             "cpu_count": 16,
         },
     )
@@ -125,12 +187,24 @@ def three_vendors() -> Evidence:
     views = (
         a_device("Vulkan", uuid=A.removeprefix("GPU-"), uuid_space="nvidia", pci_id=FIRST, driver_name="NVIDIA"),
         a_device(
-            "Vulkan", number=1, name="AMD Radeon RX 7900 XTX (RADV NAVI31)", vendor_id=AMD, pci_id=radeon_at,
-            uuid="00000000-0300-0000-0000-000000000000", uuid_space="vulkan:radv", driver_name="radv",
+            "Vulkan",
+            number=1,
+            name="AMD Radeon RX 7900 XTX (RADV NAVI31)",
+            vendor_id=AMD,
+            pci_id=radeon_at,
+            uuid="00000000-0300-0000-0000-000000000000",
+            uuid_space="vulkan:radv",
+            driver_name="radv",
         ),
         a_device(
-            "Vulkan", number=2, name="Intel(R) Arc(tm) A770 Graphics (DG2)", vendor_id=INTEL, pci_id=arc_at,
-            uuid="86800056-0800-0000-0700-000000000000", uuid_space="vulkan:Intel", total_memory=16 * GiB,
+            "Vulkan",
+            number=2,
+            name="Intel(R) Arc(tm) A770 Graphics (DG2)",
+            vendor_id=INTEL,
+            pci_id=arc_at,
+            uuid="86800056-0800-0000-0700-000000000000",
+            uuid_space="vulkan:Intel",
+            total_memory=16 * GiB,
             free_memory=15 * GiB,
         ),
     )
@@ -186,7 +260,14 @@ def two_builds() -> Evidence:
     pci = (a_card(FIRST), a_card(second, device=0x1B80))
     new = a_device("CUDA", uuid=A, pci_id=FIRST)
     older = a_device(
-        "CUDA", number=1, name=old, uuid=B, pci_id=second, compute_major=6, compute_minor=1, total_memory=8 * GiB,
+        "CUDA",
+        number=1,
+        name=old,
+        uuid=B,
+        pci_id=second,
+        compute_major=6,
+        compute_minor=1,
+        total_memory=8 * GiB,
         free_memory=7 * GiB,
     )
     names = ("cuda_v12", "cuda_v13")
@@ -207,17 +288,25 @@ def jetson_with_builds() -> Evidence:
     texts["/proc/device-tree/compatible"] = Reading("nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0")
     library = FoundLibrary("libcuda.so.1", "/usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1", "", "known place")
     orin = a_device(
-        "CUDA", name="Orin", uuid=A, compute_major=8, compute_minor=7, total_memory=30 * GiB, free_memory=5 * GiB,
+        "CUDA",
+        name="Orin",
+        uuid=A,
+        compute_major=8,
+        compute_minor=7,
+        total_memory=30 * GiB,
+        free_memory=5 * GiB,
         type=DeviceType.INTEGRATED,
     )
     (view,) = through("cuda_jetpack6", orin)
     host = a_host(
-        machine="aarch64", kernel="5.15.148-tegra", cpus_allowed=None, texts=texts, builds=tuple(map(build, names)),
+        machine="aarch64",
+        kernel="5.15.148-tegra",
+        cpus_allowed=None,
+        texts=texts,
+        builds=tuple(map(build, names)),
         libraries=(library._replace(real_path=f"{library.path}.1"),),
     )
-    return evidence(
-        host, _listing([view]), an_outcome(orin), not_found(VULKAN), not_found(NVML), passed(orin), _started(view)
-    )
+    return evidence(host, _listing([view]), an_outcome(orin), not_found(VULKAN), not_found(NVML), passed(orin), _started(view))
 
 
 WRITTEN = {
@@ -227,4 +316,3 @@ WRITTEN = {
     "two-builds": two_builds,
     "jetson-with-builds": jetson_with_builds,
 }
-

@@ -114,9 +114,7 @@ capability = st.tuples(st.integers(5, 13), st.integers(0, 9))
 
 
 @given(capability, st.sets(capability, min_size=1, max_size=6), st.sampled_from(["sm_", "compute_"]))
-def test_more_architectures_never_take_support_away(
-    card: tuple[int, int], known: set[tuple[int, int]], form: str
-) -> None:
+def test_more_architectures_never_take_support_away(card: tuple[int, int], known: set[tuple[int, int]], form: str) -> None:
     names = [f"{form}{major}{minor}" for major, minor in sorted(known)]
     rank = [UNSUPPORTED, COMPATIBLE, NATIVE]
 

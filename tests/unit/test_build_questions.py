@@ -44,9 +44,7 @@ def orin(*builds: FoundBuild, release: str = "R36", **environ: str) -> Host:
 LISTING = Wanted(validate="none")
 
 
-def listings(
-    *outcomes: Outcome, host: Host, wanted: Wanted = LISTING, running: tuple[Probe, ...] = ()
-) -> list[str]:
+def listings(*outcomes: Outcome, host: Host, wanted: Wanted = LISTING, running: tuple[Probe, ...] = ()) -> list[str]:
     """The builds that are asked next."""
     evidence = Evidence(host, (*not_asked(host, wanted), *outcomes), "2026-11-21T09:00:00Z")
     evidence = evidence._replace(outcomes=(*evidence.outcomes, *needless(evidence, wanted)))

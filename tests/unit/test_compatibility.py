@@ -76,9 +76,7 @@ def test_the_sentence_says_which_driver_is_needed() -> None:
     ("offered", "release", "expected"),
     [("13.0", "13.0", "native"), ("13.0", "12.8", "native"), ("12.4", "12.8", "compatible"), ("12.8", "13", "unsupported")],
 )
-def test_what_the_driver_offers_itself_counts_where_its_version_is_not_known(
-    offered: str, release: str, expected: str
-) -> None:
+def test_what_the_driver_offers_itself_counts_where_its_version_is_not_known(offered: str, release: str, expected: str) -> None:
     assert of_driver(a_geforce(None, api_version=offered), release, a_host()).answer == expected
 
 

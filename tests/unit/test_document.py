@@ -98,9 +98,7 @@ def test_the_last_words_are_those_of_children_that_had_something_to_say() -> Non
 
     assert last_words(an_outcome(a_device())) == {}
     assert last_words(an_outcome(a_device(), stderr=noise)) == {"stderr": "\\x1b[31mred\nlast line"}
-    assert last_words(an_outcome(library="CUDA", status=Status.CRASHED, stderr=noise)) == {
-        "stderr": "\\x1b[31mred\nlast line"
-    }
+    assert last_words(an_outcome(library="CUDA", status=Status.CRASHED, stderr=noise)) == {"stderr": "\\x1b[31mred\nlast line"}
     assert last_words(an_outcome(library="CUDA", status=Status.ABSENT, seconds=None)) == {}
 
 

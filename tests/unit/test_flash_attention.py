@@ -48,10 +48,7 @@ def test_the_version_of_the_driver_plays_no_role(api_version: str | None) -> Non
 def test_a_card_of_6_x_is_told_that_newer_ollama_allows_it() -> None:
     answer = of_device(cuda(6, 1, name="NVIDIA GeForce GTX 1080"))
 
-    assert (
-        answer.because
-        == "NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed; newer Ollama allows it"
-    )
+    assert answer.because == "NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed; newer Ollama allows it"
 
 
 @pytest.mark.parametrize("library", ["ROCm", "Metal", "Vulkan"])
@@ -118,9 +115,7 @@ YES, NO, UNKNOWN = (FlashAnswer(supported, "rule", "reasons") for supported in (
         ("no", NO, "on"),
     ],
 )
-def test_the_setting_forces_it_and_unparsable_text_counts_as_on(
-    setting: str | None, answer: FlashAnswer, state: str
-) -> None:
+def test_the_setting_forces_it_and_unparsable_text_counts_as_on(setting: str | None, answer: FlashAnswer, state: str) -> None:
     """Weakness 14.30: `off` and `no` are no booleans and switch it on."""
     environ = {} if setting is None else {"OLLAMA_FLASH_ATTENTION": setting}
 

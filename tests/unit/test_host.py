@@ -147,9 +147,7 @@ def test_functions_come_in_the_order_of_their_addresses(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", [name for name in RTX_4090 if name not in ("driver", "drm", "class")])
 @pytest.mark.parametrize("rubbish", [b"", b"\xff\xfe\x00", b"-7", b"0xzz", b"9" * 5000])
 def test_rubbish_in_one_file_costs_no_other_field(tmp_path: Path, file: str, rubbish: bytes) -> None:
-    root = machine(
-        tmp_path, pci={"0000:01:00.0": RTX_4090}, files={f"sys/devices/pci0000:00/0000:01:00.0/{file}": rubbish}
-    )
+    root = machine(tmp_path, pci={"0000:01:00.0": RTX_4090}, files={f"sys/devices/pci0000:00/0000:01:00.0/{file}": rubbish})
 
     (function,) = survey(root).pci
 
@@ -271,9 +269,7 @@ def test_nodes_are_described_and_directories_are_not_nodes(tmp_path: Path) -> No
         (0o000, 0, (0,), True),
     ],
 )
-def test_the_first_class_that_fits_decides_who_may_open(
-    mode: int, uid: int, gids: tuple[int, ...], allowed: bool
-) -> None:
+def test_the_first_class_that_fits_decides_who_may_open(mode: int, uid: int, gids: tuple[int, ...], allowed: bool) -> None:
     assert may_open(mode, owner=7, group=44, uid=uid, gids=gids) is allowed
 
 
@@ -329,9 +325,7 @@ def test_a_32_bit_driver_alone_is_no_driver_for_this_process(tmp_path: Path) -> 
         ("/usr/local/cuda/compat", "x86_64"),
     ],
 )
-def test_drivers_outside_the_loaders_search_are_found_in_known_places(
-    tmp_path: Path, directory: str, arch: str
-) -> None:
+def test_drivers_outside_the_loaders_search_are_found_in_known_places(tmp_path: Path, directory: str, arch: str) -> None:
     root = machine(tmp_path, files={f"{directory}/libcuda.so.1": "not read any further"})
 
     (library,) = survey(root, machine=arch).libraries
@@ -410,9 +404,7 @@ def test_the_standard_manifest_directories_are_searched(tmp_path: Path) -> None:
     ]
 
 
-def test_a_manifest_named_from_the_working_directory_is_found_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_manifest_named_from_the_working_directory_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.json").write_text("{}")
 
@@ -538,9 +530,7 @@ FILES = (
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.fixed_dictionaries(dict.fromkeys(FILES, RUBBISH)))
 def test_no_rubbish_makes_the_survey_fail(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
-    root = machine(
-        tmp_path_factory.mktemp("machine"), files=files, pci={"0000:01:00.0": {"drm": "card0", "device": "0x2684"}}
-    )
+    root = machine(tmp_path_factory.mktemp("machine"), files=files, pci={"0000:01:00.0": {"drm": "card0", "device": "0x2684"}})
 
     host = survey(root)
 

@@ -114,9 +114,7 @@ def test_uuids_of_two_namespaces_say_nothing() -> None:
 
     assert same_card(rocm, a_device("Vulkan", uuid=OTHER, uuid_space="vulkan:radv")).answer == "unknown"
     assert same_card(rocm, a_device("Vulkan", uuid=CARD, uuid_space="vulkan:radv")).answer == "unknown"
-    assert (
-        same_card(rocm._replace(uuid_space=None), rocm._replace(uuid_space=None, build="rocm_v7")).answer == "unknown"
-    )
+    assert same_card(rocm._replace(uuid_space=None), rocm._replace(uuid_space=None, build="rocm_v7")).answer == "unknown"
 
 
 def test_two_copies_of_one_driver_are_not_one_card_because_their_uuids_are_equal() -> None:
@@ -282,8 +280,6 @@ def test_who_pairs_with_whom_does_not_depend_on_the_order_of_different_cards() -
         a_device("Vulkan", number=1, total_memory=8 * GiB - MiB),
     ]
 
-    answers = {
-        frozenset((left.number, right.number) for left, right in pair_by_name(order)) for order in permutations(views)
-    }
+    answers = {frozenset((left.number, right.number) for left, right in pair_by_name(order)) for order in permutations(views)}
 
     assert answers == {frozenset({(0, 1), (1, 0)})}

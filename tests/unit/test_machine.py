@@ -48,9 +48,7 @@ def a_host(texts: dict[str, str] | None = None, **fields: Any) -> Host:
 
 
 def a_function(vendor: int | None, device: int | None = 1, kind: int | None = 0x030000, **fields: Any) -> PciFunction:
-    return PciFunction(
-        address=fields.pop("address", "0000:01:00.0"), vendor=vendor, device=device, class_code=kind, **fields
-    )
+    return PciFunction(address=fields.pop("address", "0000:01:00.0"), vendor=vendor, device=device, class_code=kind, **fields)
 
 
 def a_node(path: str) -> DeviceNode:
@@ -124,9 +122,7 @@ def test_a_virtual_function_is_a_card_of_its_own() -> None:
     assert [card.pci_id for card in judged.cards(a_host(pci=tuple(functions)))] == ["0000:01:00.0", "0000:01:00.2"]
 
 
-@pytest.mark.parametrize(
-    ("status", "asleep"), [("suspended", True), ("active", False), ("unsupported", None), (None, None)]
-)
+@pytest.mark.parametrize(("status", "asleep"), [("suspended", True), ("active", False), ("unsupported", None), (None, None)])
 def test_whether_a_card_slept_is_unknown_where_the_kernel_does_not_say(status: str | None, asleep: bool | None) -> None:
     (card,) = judged.cards(a_host(pci=(a_function(NVIDIA, runtime_status=status),)))
 
@@ -313,9 +309,7 @@ def test_a_container_is_known_by_its_marks(texts: dict[str, str], environ: dict[
 
 
 def test_a_mark_that_may_not_be_read_is_a_mark() -> None:
-    host = a_host()._replace(
-        texts={"/run/.containerenv": Reading(None, "denied"), "/.dockerenv": Reading(None, "absent")}
-    )
+    host = a_host()._replace(texts={"/run/.containerenv": Reading(None, "denied"), "/.dockerenv": Reading(None, "absent")})
 
     assert judged.container(host) == "podman"
 

@@ -135,9 +135,7 @@ def test_the_reason_says_how_many_meet_what_and_what_is_required() -> None:
 
     met = meets(parse("count>=2, free>=20GiB"), [BIG, SMALL, silent])
 
-    assert (
-        met.because == "1 of 3 usable devices meets free>=20GiB; of 1 more, a figure is unknown; required is count>=2"
-    )
+    assert met.because == "1 of 3 usable devices meets free>=20GiB; of 1 more, a figure is unknown; required is count>=2"
     assert meets(parse("count>=2"), [BIG]).because == "there is 1 usable device; required is count>=2"
 
 

@@ -188,9 +188,7 @@ def test_the_environment_that_python_runs_in_comes_last() -> None:
 
 
 def test_the_newest_rocm_is_searched_first() -> None:
-    known = [
-        directory for _, directory in searched({}, rocm=["/opt/rocm-6.4.1", "/opt/rocm-6.10.0", "/opt/rocm-7.0.0"])
-    ]
+    known = [directory for _, directory in searched({}, rocm=["/opt/rocm-6.4.1", "/opt/rocm-6.10.0", "/opt/rocm-7.0.0"])]
 
     assert [directory for directory in known if directory and "rocm-" in directory] == [
         "/opt/rocm-7.0.0/lib",
@@ -200,9 +198,7 @@ def test_the_newest_rocm_is_searched_first() -> None:
 
 
 def test_musl_searches_its_own_directories_only() -> None:
-    default = [
-        directory for where, directory in searched({}, musl=["/lib", "/usr/local/lib"]) if where == search.BY_DEFAULT
-    ]
+    default = [directory for where, directory in searched({}, musl=["/lib", "/usr/local/lib"]) if where == search.BY_DEFAULT]
 
     assert default == ["/lib", "/usr/local/lib"]
 
@@ -346,12 +342,8 @@ def test_homebrews_directories_are_searched_on_macos() -> None:
 )
 def test_the_real_vulkan_loader_searches_the_same_places(environ: dict[str, str]) -> None:
     loader = {**environ, "PATH": "/usr/bin:/bin", "VK_LOADER_DEBUG": "all"}
-    said = subprocess.run(
-        ["vulkaninfo", "--summary"], env=loader, capture_output=True, text=True, timeout=60, check=False
-    )
-    block = re.search(
-        r"driver manifest files\n.*In following locations:\n((?:DRIVER: +/.*\n)+)", said.stdout + said.stderr
-    )
+    said = subprocess.run(["vulkaninfo", "--summary"], env=loader, capture_output=True, text=True, timeout=60, check=False)
+    block = re.search(r"driver manifest files\n.*In following locations:\n((?:DRIVER: +/.*\n)+)", said.stdout + said.stderr)
     assert block is not None
 
     assert re.findall(r"/\S+", block[1]) == list(manifest_places(environ, "linux"))

@@ -79,9 +79,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=120)
 
 
 @given(NAMES, st.sampled_from(list(DeviceType)), st.integers(30, 220), st.text(max_size=40))
-def test_no_row_is_wider_than_the_screen_whatever_the_names_are(
-    name: str, kind: DeviceType, width: int, driver: str
-) -> None:
+def test_no_row_is_wider_than_the_screen_whatever_the_names_are(name: str, kind: DeviceType, width: int, driver: str) -> None:
     device = a_device(name=name, type=kind, kernel_version=driver, pci_id="0000:01:00.0", ordinal=0, used_memory=GiB)
 
     assert all(cell_len(line) <= width for line in drawn([device], width))

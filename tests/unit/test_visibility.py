@@ -399,9 +399,7 @@ def test_under_the_map_cuda_sees_exactly_the_chosen_devices_in_their_order(picks
 
 
 @given(st.permutations(range(4)), st.integers(1, 4), st.data())
-def test_under_the_map_a_numbered_device_stays_the_card_it_was(
-    order: list[int], length: int, data: st.DataObject
-) -> None:
+def test_under_the_map_a_numbered_device_stays_the_card_it_was(order: list[int], length: int, data: st.DataObject) -> None:
     """Weakness 14.4, as a property: whatever list the user has set, the map names the same physical card."""
     users = ",".join(str(each) for each in order[:length])
     number = data.draw(st.integers(0, length - 1))
@@ -427,9 +425,7 @@ def test_the_sentence_says_which_variable_hides_a_device_and_why() -> None:
     assert hidden(device, {"GGML_VK_VISIBLE_DEVICES": "0"}) == (
         "`GGML_VK_VISIBLE_DEVICES=0` hides it: it is number 1 in the unfiltered list"
     )
-    assert hidden(device, {"GGML_VK_VISIBLE_DEVICES": "-1"}) == (
-        "`GGML_VK_VISIBLE_DEVICES=-1` hides every device from Vulkan"
-    )
+    assert hidden(device, {"GGML_VK_VISIBLE_DEVICES": "-1"}) == ("`GGML_VK_VISIBLE_DEVICES=-1` hides every device from Vulkan")
 
 
 def test_what_a_library_itself_obeys_hides_nothing_that_it_lists() -> None:

@@ -1,7 +1,7 @@
 """The module `pyamdgpuinfo` as far as gpuprobe calls it. Acts by the script in FAKE_AMDGPU, one thing a line:
 
-    device name="…" pci=0000:03:00.0 path=/dev/dri/renderD128 vram=… used=… gtt=… shared=…    one card; sizes in bytes
-    raise FUNCTION EXCEPTION WORDS    the call raises that, by the name of a built-in exception
+device name="…" pci=0000:03:00.0 path=/dev/dri/renderD128 vram=… used=… gtt=… shared=…    one card; sizes in bytes
+raise FUNCTION EXCEPTION WORDS    the call raises that, by the name of a built-in exception
 """
 
 from __future__ import annotations
