@@ -67,7 +67,7 @@ def list_devices(
         return listing.document(inventory, part, text, leave_with)
 
     def shown(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import list_text
+        from gpuprobe.render.texts import list_text
 
         return list_text(inventory, part, text, options, width=screen.width, with_all=everything)
 
@@ -96,7 +96,7 @@ def validate(
         return validate_document(inventory, shown, others, text, leave_with, notes=notes, seconds=seconds)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import validate_text
+        from gpuprobe.render.texts import validate_text
 
         return validate_text(inventory, shown, others, text, options, width=screen.width, notes=notes, seconds=seconds)
 
@@ -125,7 +125,7 @@ def flash_attn(options: Options, devices: Sequence[str]) -> Reply:
         return flash_attn_document(inventory, chosen, answer, effective, leave_with)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import flash_attn_text
+        from gpuprobe.render.texts import flash_attn_text
 
         return flash_attn_text(inventory, chosen, answer, effective, options)
 
@@ -160,7 +160,7 @@ def capture(options: Options, file: str) -> Reply:
         return captured_document(judge(evidence, request), file, text)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import line
+        from gpuprobe.render.texts import line
 
         return [line(text)]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gpuprobe.command.gathering import selected
 from gpuprobe.exits import Exit, WrongUsage, weightiest
@@ -11,22 +11,12 @@ from gpuprobe.judging import card_status
 from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.judging.views import numbered
-from gpuprobe.model import Device, Drop, Inventory, Json
+from gpuprobe.model import Device, Inventory, Json
+from gpuprobe.render.part import Part
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement
-    from gpuprobe.probing.runtime_loading import Loads
-
-
-class Part(NamedTuple):
-    """What is to be shown; `one` says that it is about a DEVICE and not about the machine."""
-
-    kept: tuple[Device, ...]  # in the order to show
-    drops: tuple[Drop, ...]
-    card_statuses: tuple[CardStatus, ...]
-    one: bool = False
-    loads: Mapping[str, Loads] = {}  # path of a runtime library → whether it loads; only about a DEVICE of this machine
 
 
 def part_of(inventory: Inventory, device: str | None, by_free_memory: bool = False) -> Part:

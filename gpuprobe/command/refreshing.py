@@ -40,7 +40,7 @@ def reply_of(answer: Refreshment, options: Options, diff: bool) -> Reply:
         return refresh_document(answer, text, leave_with, diff)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import refresh_text
+        from gpuprobe.render.texts import refresh_text
 
         return refresh_text(answer, text, options, screen.width, diff)
 

@@ -124,7 +124,7 @@ class Picture:
         self._answer = answer._replace(remarks=tuple(remarks))
 
     def parts(self) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import watch_text
+        from gpuprobe.render.texts import watch_text
 
         if self._answer is None:
             return ()

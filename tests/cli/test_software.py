@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.command import listing, texts
+from gpuprobe.command import listing
 from gpuprobe.command.options import Options
 from gpuprobe.exits import Exit
 from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Request
 from gpuprobe.probing.runtime_loading import Loads
+from gpuprobe.render import texts
 from gpuprobe.render.screen import Screen
 from tests.cli import machines
 from tests.cli.documents import checked

@@ -22,9 +22,8 @@ from gpuprobe.render.machine_text import bystanders, processor_line
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
-    from gpuprobe.command.listing import Part
-    from gpuprobe.command.options import Options
     from gpuprobe.render.live import History
+    from gpuprobe.render.part import Detail, Part
 
 
 def line(text: str, style: str = "") -> Text:
@@ -32,7 +31,7 @@ def line(text: str, style: str = "") -> Text:
 
 
 def list_text(
-    inventory: Inventory, part: Part, text: str, options: Options, *, width: int, with_all: bool
+    inventory: Inventory, part: Part, text: str, detail: Detail, *, width: int, with_all: bool
 ) -> Iterator[RenderableType]:
     yield line(text, "bold")
     if part.one:
@@ -45,11 +44,11 @@ def list_text(
             yield from bystanders(inventory.evidence.host)
         yield processor_line(inventory.evidence.host)
     if with_all:
-        yield from everything.libraries(inventory.evidence.outcomes, options.verbose)
+        yield from everything.libraries(inventory.evidence.outcomes, detail.verbose)
         yield from everything.all_views(inventory)
-    elif options.verbose:
+    elif detail.verbose:
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
-    if not options.quiet:
+    if not detail.quiet:
         yield from tables.notes(machine_notes.of_inventory(inventory))
 
 
@@ -71,7 +70,7 @@ def validate_text(
     shown: Sequence[View],
     others: Sequence[Unviewed],
     text: str,
-    options: Options,
+    detail: Detail,
     *,
     width: int,
     notes: Sequence[str],
@@ -85,10 +84,10 @@ def validate_text(
         yield from matrix.impossible(shown)
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)
-    if options.verbose:
+    if detail.verbose:
         yield from matrix.climbs(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
-    if not options.quiet:
+    if not detail.quiet:
         yield from tables.notes([*notes, *machine_notes.of_inventory(inventory)])
 
 
@@ -96,7 +95,7 @@ _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
 def flash_attn_text(
-    inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, options: Options
+    inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, detail: Detail
 ) -> Iterator[RenderableType]:
     yield line(f"flash attention: {_ANSWERS[answer.supported]}; {answer.because}", "bold")
     for device in chosen:
@@ -106,12 +105,12 @@ def flash_attn_text(
         yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
         for sentence in effective.because:
             yield tables.indented(printable(sentence))
-    if not options.quiet:
+    if not detail.quiet:
         yield from tables.notes(machine_notes.of_inventory(inventory))
 
 
 def watch_text(
-    answer: Refreshment, options: Options, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
+    answer: Refreshment, detail: Detail, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
 ) -> Iterator[RenderableType]:
     from gpuprobe.render import live
 
@@ -119,24 +118,24 @@ def watch_text(
     yield line(refreshed.headline(answer), "bold")
     yield line(f"{now}, every {every:g} s, until Ctrl-C", "dim")
     yield from live.live_table(answer.figures, histories, now, width)
-    yield from _below_the_figures(answer, options, diff)
+    yield from _below_the_figures(answer, detail, diff)
 
 
-def refresh_text(answer: Refreshment, text: str, options: Options, width: int, diff: bool) -> Iterator[RenderableType]:
+def refresh_text(answer: Refreshment, text: str, detail: Detail, width: int, diff: bool) -> Iterator[RenderableType]:
     from gpuprobe.render import memory
 
     yield line(text, "bold")
     yield from memory.memory_table(answer.figures, answer.evidence.gathered_at, width)
-    yield from _below_the_figures(answer, options, diff)
+    yield from _below_the_figures(answer, detail, diff)
 
 
-def _below_the_figures(answer: Refreshment, options: Options, diff: bool) -> Iterator[RenderableType]:
+def _below_the_figures(answer: Refreshment, detail: Detail, diff: bool) -> Iterator[RenderableType]:
     from gpuprobe.render import memory
 
     if diff:
         yield memory.change_line(answer.changes, answer.compared_with)
-    if options.verbose:
+    if detail.verbose:
         yield from everything.verbose_outcomes(answer.evidence.outcomes)
         yield from memory.servers(answer.servers)
-    if not options.quiet:
+    if not detail.quiet:
         yield from tables.notes([*refreshed.notes_of(answer), *machine_notes.of_inventory(measured(answer))])
