@@ -305,7 +305,7 @@ def test_a_product_that_no_kernel_computed_is_wrong() -> None:
     assert answer.failed is not None
     assert answer.failed["status"] == "wrong_result"
     assert answer.failed["wrong"]["compared"] == 512
-    assert answer.all("rung")[-1] == "product"
+    assert answer.all("stage")[-1] == "product"
 
 
 def test_the_cuda_build_says_why_it_has_no_devices() -> None:

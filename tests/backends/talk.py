@@ -38,7 +38,7 @@ class Talk(NamedTuple):
 
     @property
     def steps(self) -> list[str]:
-        return self.all("step")
+        return self.all("call")
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_a_driver_that_hangs_has_named_its_step(function: str, staged: ZeWorld) 
     staged.driver(ARC, f"hang {function}")
 
     with started(request(LOADER, "level_zero"), staged.environment()) as (child, _):
-        child.wait_for(f'"step":"{function}"')
+        child.wait_for(f'"call":"{function}"')
         alive = child.process.poll() is None
 
     assert alive

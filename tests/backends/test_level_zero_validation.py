@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import level_zero_results
+from gpuprobe.backends.level_zero import results
 from tests.backends.level_zero_talk import ARC, ARC_UUID, UHD, validated
 from tests.backends.vulkan_talk import ENDINGS
 from tests.doubles import described
@@ -133,7 +133,7 @@ def test_a_refusal_says_what_it_proves(function: str, code: int, status: str, st
     failed = validated(staged.driver(ARC, f"error {function} {code}"), {"uuid": ARC_UUID}).failed
 
     assert failed is not None
-    assert (failed["status"], failed["code"], failed["name"]) == (status, code, level_zero_results.NAMES.get(code))
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, results.NAMES.get(code))
     assert f"`{function}`" in failed["message"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends.objective_c import RUNTIME
+from gpuprobe.backends.metal.objective_c import RUNTIME
 from tests.backends.talk import Talk, request, talk
 from tests.doubles import described, metal_framework, script
 

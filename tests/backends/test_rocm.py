@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import rocm_results
+from gpuprobe.backends.rocm import results
 from tests.backends.talk import Talk, request, talk
 from tests.doubles import described, hip_runtime, script
 
@@ -266,6 +266,6 @@ def test_the_real_runtime_without_a_card_says_so_by_its_own_numbers() -> None:
 
     assert failed is not None
     assert (failed["status"], failed["code"], failed["name"]) == ("no_devices", 101, "hipErrorInvalidDevice")
-    assert runtime.hipGetDeviceCount(ctypes.byref(count)) == rocm_results.NO_DEVICE
-    names = {code: runtime.hipGetErrorName(code).decode() for code in rocm_results.NAMES}
-    assert names == rocm_results.NAMES
+    assert runtime.hipGetDeviceCount(ctypes.byref(count)) == results.NO_DEVICE
+    names = {code: runtime.hipGetErrorName(code).decode() for code in results.NAMES}
+    assert names == results.NAMES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import rocm_results
+from gpuprobe.backends.rocm import results
 from tests.backends.talk import Talk, request, talk
 from tests.doubles import described, hip_runtime, rocm_install, script
 
@@ -129,7 +129,7 @@ def test_a_context_that_cannot_be_used_says_what_that_proves(function: str, code
     failed = validated(ALONE, FIRST, f"error {function} {code}").failed
 
     assert failed is not None
-    assert (failed["status"], failed["code"], failed["name"]) == (status, code, rocm_results.NAMES[code])
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, results.NAMES[code])
 
 
 def test_success_without_an_answer_proves_no_context() -> None:

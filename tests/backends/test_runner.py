@@ -215,7 +215,9 @@ def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
         "gpuprobe.backends",
         "gpuprobe.backends.calling",
         "gpuprobe.backends.cuda",
-        "gpuprobe.backends.cuda_results",
+        "gpuprobe.backends.cuda.card",
+        "gpuprobe.backends.cuda.listing",
+        "gpuprobe.backends.cuda.results",
         "resource",
     }
 

@@ -134,7 +134,7 @@ def test_a_driver_that_hangs_has_named_its_step(function: str, staged: World) ->
     staged.icd(RADEON, f"hang {function}")
 
     with started(request("libvulkan.so.1", "vulkan"), staged.environment()) as (child, _):
-        child.wait_for(f'"step":"{function}"')
+        child.wait_for(f'"call":"{function}"')
         alive = child.process.poll() is None
 
     assert alive

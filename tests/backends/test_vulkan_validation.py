@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import vulkan_instance
+from gpuprobe.backends.vulkan import results
 from tests.backends.vulkan_talk import ENDINGS, RADEON, RTX, listed, validated
 from tests.doubles import described
 from tests.vulkan_world import World, world
@@ -100,7 +100,7 @@ def test_a_refused_device_is_busy_or_unsupported(code: int, status: str, staged:
     failed = validated(staged.icd(RADEON, f"error vkCreateDevice {code}"), {"number": 0}).failed
 
     assert failed is not None
-    assert (failed["status"], failed["code"], failed["name"]) == (status, code, vulkan_instance.RESULTS.get(code))
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, results.NAMES.get(code))
     assert "`vkCreateDevice`" in failed["message"]
 
 
