@@ -37,7 +37,7 @@ class Talk(NamedTuple):
         return self.all("device")
 
     @property
-    def steps(self) -> list[str]:
+    def calls(self) -> list[str]:
         return self.all("call")
 
     @property

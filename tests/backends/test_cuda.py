@@ -64,7 +64,7 @@ def test_a_second_card_has_its_own_fields_and_its_wide_pci_domain() -> None:
 def test_each_step_is_said_before_it_is_taken_and_in_order() -> None:
     answer = listed(TWO[0])
 
-    assert answer.steps == [
+    assert answer.calls == [
         f"load {cuda_driver()}",
         "cuDriverGetVersion",
         "cuInit",

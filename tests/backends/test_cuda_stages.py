@@ -172,7 +172,7 @@ def test_the_kernel_is_written_for_the_oldest_target_that_suits_the_card(capabil
 def test_a_crash_in_the_kernel_names_the_call() -> None:
     answer = proved(card(), "crash cuLaunchKernel")
 
-    assert (answer.exit_code, answer.steps[-1], stages(answer)[-1]) == (-11, "cuLaunchKernel", "kernel")
+    assert (answer.exit_code, answer.calls[-1], stages(answer)[-1]) == (-11, "cuLaunchKernel", "kernel")
 
 
 def test_memory_that_would_not_suffice_is_refused_before_a_context_is_made() -> None:
@@ -183,7 +183,7 @@ def test_memory_that_would_not_suffice_is_refused_before_a_context_is_made() -> 
     assert "200 MiB of the card's memory are free" in answer.failed["message"]
     assert "process 1 (" in answer.failed["message"]
     assert "holds 20000 MiB, process 4194000 holds 300 MiB" in answer.failed["message"]
-    assert "cuDevicePrimaryCtxRetain" not in answer.steps
+    assert "cuDevicePrimaryCtxRetain" not in answer.calls
 
 
 def test_an_integrated_card_is_not_refused_for_memory_that_the_system_gives_back() -> None:
@@ -315,7 +315,7 @@ def test_cublas_is_refused_where_its_workspace_would_not_fit() -> None:
     assert answer.failed is not None
     assert answer.failed["status"] == "busy"
     assert "100 MiB of the card's memory are free, and cuBLAS takes up to 128 MiB" in answer.failed["message"]
-    assert "cublasCreate_v2" not in answer.steps
+    assert "cublasCreate_v2" not in answer.calls
 
 
 def test_memory_for_cublas_is_not_missed_where_there_is_no_cublas() -> None:
@@ -404,7 +404,7 @@ def test_a_timed_copy_that_fails_is_a_failure(function: str) -> None:
 
 def test_a_validation_gives_back_what_it_took() -> None:
     """The double has room for 64 buffers, and frees only what it gave."""
-    steps = proved(until=None).steps
+    steps = proved(until=None).calls
 
     assert steps.count("cuMemAlloc_v2") == steps.count("cuMemFree_v2")
     assert steps[-1] == "cuDevicePrimaryCtxRelease_v2"

@@ -39,7 +39,7 @@ def test_a_validation_starts_the_backend_on_the_wanted_device_alone(tmp_path: Pa
     answer = a_build(tmp_path).talk({"FAKE_LOG": str(log)}, purpose="validate", device=SECOND)
 
     assert answer.all("passed") == [{"depth": "context"}]
-    assert answer.steps[-3:] == ["ggml_backend_dev_init", "ggml_backend_dev_memory", "ggml_backend_free"]
+    assert answer.calls[-3:] == ["ggml_backend_dev_init", "ggml_backend_dev_memory", "ggml_backend_free"]
     assert log.read_text() == "init CUDA1\n"
 
 
@@ -90,7 +90,7 @@ def test_the_last_stage_ends_with_a_product_that_is_right(tmp_path: Path) -> Non
     assert stages(answer) == ["load", "init", "list", "context", "allocate", "copy", "product"]
     assert answer.all("passed") == [{"depth": "product"}]
     assert answer.all("figures")[0]["allocated_bytes"] >= 4 << 20
-    assert answer.steps[-3:] == ["ggml_backend_buffer_free", "ggml_free", "ggml_backend_free"]
+    assert answer.calls[-3:] == ["ggml_backend_buffer_free", "ggml_free", "ggml_backend_free"]
 
 
 @pytest.mark.parametrize("until", [stage for stage in STAGE_NAMES if stage not in ("kernel", "blas", "bandwidth")])
@@ -143,7 +143,7 @@ def test_a_crash_in_the_product_is_on_its_stage(tmp_path: Path) -> None:
 
     assert answer.exit_code == -signal.SIGSEGV
     assert stages(answer)[-1] == "product"
-    assert answer.steps[-1] == "ggml_backend_graph_compute"
+    assert answer.calls[-1] == "ggml_backend_graph_compute"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_product_that_the_build_does_not_offer_is_not_possible_and_no_failure(
     assert because in said["because"]
     assert answer.all("passed") == [{"depth": "copy"}]
     assert answer.is_done
-    assert answer.steps[-1] == "ggml_backend_free"
+    assert answer.calls[-1] == "ggml_backend_free"
 
 
 def test_a_build_without_buffers_of_its_own_is_proved_as_far_as_a_context(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_a_build_without_buffers_of_its_own_is_proved_as_far_as_a_context(tmp_pa
     (said,) = answer.all("not_possible")
     assert "`ggml_backend_alloc_ctx_tensors`" in said["because"]
     assert answer.all("passed") == [{"depth": "context"}]
-    assert answer.steps[-1] == "ggml_backend_free"
+    assert answer.calls[-1] == "ggml_backend_free"

@@ -232,7 +232,7 @@ def test_less_memory_than_is_needed_is_refused_before_anything_is_taken(staged: 
     failed = failure(answer)
     assert (failed["status"], answer.all("stage")[-1]) == ("busy", "allocate")
     assert "4 MiB are needed and 3 MiB of the card's memory are free" in failed["message"]
-    assert "zeMemAllocDevice" not in answer.steps
+    assert "zeMemAllocDevice" not in answer.calls
 
 
 @pytest.mark.parametrize(("free", "status"), [(20 << 30, "unsupported"), (100 << 20, "busy"), (None, "busy")])
@@ -271,7 +271,7 @@ def test_a_driver_that_dies_names_its_stage_and_its_step(
 ) -> None:
     answer = proved(staged.driver(ARC, verb.format(function)), WANTED)
 
-    assert (answer.exit_code, answer.all("stage")[-1], answer.steps[-1]) == (ending, stage, function)
+    assert (answer.exit_code, answer.all("stage")[-1], answer.calls[-1]) == (ending, stage, function)
     assert answer.all("passed") == []
 
 

@@ -35,7 +35,7 @@ def test_a_pattern_is_copied_there_and_back(staged: ZeWorld) -> None:
     answer = validated(staged.driver(ARC), {"uuid": ARC_UUID})
 
     assert answer.all("passed") == [{"depth": "copy"}]
-    assert tuple(dict.fromkeys(answer.steps))[-len(STEPS) :] == STEPS
+    assert tuple(dict.fromkeys(answer.calls))[-len(STEPS) :] == STEPS
     assert answer.is_done
 
 
@@ -142,5 +142,5 @@ def test_a_refusal_says_what_it_proves(function: str, code: int, status: str, st
 def test_a_driver_that_dies_while_validating_names_its_step(function: str, verb: str, ending: int, staged: ZeWorld) -> None:
     answer = validated(staged.driver(ARC, verb.format(function)), {"uuid": ARC_UUID})
 
-    assert (answer.exit_code, answer.steps[-1]) == (ending, function)
+    assert (answer.exit_code, answer.calls[-1]) == (ending, function)
     assert answer.all("passed") == []

@@ -148,7 +148,7 @@ def test_a_crash_is_named_by_its_stage_and_step(function: str) -> None:
     answer = proved(M3, f"crash {function}")
 
     assert answer.exit_code == -signal.SIGSEGV
-    assert answer.steps[-1].startswith(function)
+    assert answer.calls[-1].startswith(function)
     assert answer.all("stage")[-1] == ("copy" if function in ("commit", "waitUntilCompleted") else "kernel")
 
 

@@ -18,12 +18,12 @@ def test_a_compiler_inside_the_runtime_serves_as_well() -> None:
     answer = proved(FIRST, library=hip_runtime("OLD_LAYOUT", "WITH_HIPRTC"), until="kernel")
 
     assert answer.all("passed") == [{"depth": "kernel"}]
-    assert "hiprtcCompileProgram" in answer.steps
+    assert "hiprtcCompileProgram" in answer.calls
 
 
 @pytest.mark.parametrize("version", [50221153, 60342134, 70110000])
 def test_only_the_compiler_of_the_same_release_is_looked_for(version: int) -> None:
-    steps = proved(FIRST, f"version {version}", library=hip_runtime()).steps
+    steps = proved(FIRST, f"version {version}", library=hip_runtime()).calls
 
     assert [step for step in steps if "hiprtc" in step] == [f"load libhiprtc.so.{version // 10**7}"]
 

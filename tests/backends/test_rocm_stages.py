@@ -159,7 +159,7 @@ def test_what_rocblas_answers_says_what_that_proves(function: str, code: int, st
 def test_a_card_that_rocblas_has_no_kernels_for_ends_the_child_at_its_stage() -> None:
     answer = proved(rocblas="targets gfx900")
 
-    assert (answer.exit_code, answer.all("stage")[-1], answer.steps[-1]) == (-6, "blas", "rocblas_initialize")
+    assert (answer.exit_code, answer.all("stage")[-1], answer.calls[-1]) == (-6, "blas", "rocblas_initialize")
     assert b"GPU arch : gfx1100" in answer.stderr
 
 
@@ -187,7 +187,7 @@ def test_without_a_compiler_memory_that_the_card_fills_must_do() -> None:
     (told,) = answer.all("not_possible")
     assert "libhiprtc.so.6" in told["because"]
     assert "the card filled 4 MiB rightly" in told["because"]
-    assert "hipMemset" in answer.steps
+    assert "hipMemset" in answer.calls
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 
@@ -197,7 +197,7 @@ def test_rocblas_is_not_started_where_its_workspace_would_not_fit() -> None:
     failed = failure(answer)
     assert (failed["status"], answer.all("stage")[-1]) == ("busy", "blas")
     assert "128 MiB are needed and 100 MiB of the card's memory are free: rocBLAS was not started" in failed["message"]
-    assert "rocblas_create_handle" not in answer.steps
+    assert "rocblas_create_handle" not in answer.calls
 
 
 def test_memory_that_the_card_fills_wrongly_is_a_wrong_result() -> None:
@@ -214,7 +214,7 @@ def test_less_memory_than_is_needed_is_refused_before_anything_is_taken() -> Non
     failed = failure(answer)
     assert (failed["status"], answer.all("stage")[-1]) == ("busy", "allocate")
     assert "8 MiB are needed and 7 MiB of the card's memory are free" in failed["message"]
-    assert "hipMalloc" not in answer.steps
+    assert "hipMalloc" not in answer.calls
 
 
 @pytest.mark.parametrize(("free", "status"), [(20 << 30, "unsupported"), (100 << 20, "busy")])
@@ -238,4 +238,4 @@ def test_memory_that_runs_out_for_the_timed_copies_is_no_failure(line: str) -> N
 def test_a_runtime_that_dies_names_its_stage_and_its_step(function: str, stage: str, verb: str, ending: int) -> None:
     answer = proved(FIRST, verb.format(function))
 
-    assert (answer.exit_code, answer.all("stage")[-1], answer.steps[-1]) == (ending, stage, function)
+    assert (answer.exit_code, answer.all("stage")[-1], answer.calls[-1]) == (ending, stage, function)

@@ -180,7 +180,7 @@ def test_a_driver_that_dies_names_its_stage_and_its_step(
 ) -> None:
     answer = proved(staged.wrapped(verb.format(function)), FIRST)
 
-    assert (answer.exit_code, answer.all("stage")[-1], answer.steps[-1]) == (ending, stage, function)
+    assert (answer.exit_code, answer.all("stage")[-1], answer.calls[-1]) == (ending, stage, function)
     assert answer.all("passed") == []
 
 
@@ -205,7 +205,7 @@ def test_less_memory_than_is_needed_is_refused_before_anything_is_taken(staged: 
     failed = failure(answer)
     assert (failed["status"], answer.all("stage")[-1]) == ("busy", "allocate")
     assert "8 MiB are needed and 7 MiB of the card's memory are free" in failed["message"]
-    assert "vkAllocateMemory" not in answer.steps
+    assert "vkAllocateMemory" not in answer.calls
     assert figures(answer) == {"free_bytes": 7 << 20}
 
 
@@ -232,7 +232,7 @@ def test_no_command_begins_before_the_one_before_it_is_seen(monkeypatch: pytest.
     """Software renderers do one after the other without being told to; cards do not."""
     said: list[str] = []
     card = Card.__new__(Card)
-    for name in ("run", "_checked"):
+    for name in ("check", "_checked"):
         monkeypatch.setattr(card, name, lambda name, *arguments: said.append(name), raising=False)
     for name in ("_commands", "_fence", "_queue", "made"):
         monkeypatch.setattr(card, name, c_void_p(), raising=False)
@@ -255,7 +255,7 @@ def test_no_buffer_of_the_timed_copies_is_larger_than_an_eighth_of_what_is_free(
 
     sizes = [int(line.split()[1]) >> 20 for line in log.read_text().splitlines() if line.startswith("allocate")]
     assert sizes == [4, 4, *expected]
-    assert answer.steps.count("vkFreeMemory") == 2  # the first two are given back before
+    assert answer.calls.count("vkFreeMemory") == 2  # the first two are given back before
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 
 
