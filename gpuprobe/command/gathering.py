@@ -9,14 +9,14 @@ from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
-from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request
+from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request, ValidationScope
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement
 
 
-def request_of(options: Options, validate: str = "needed") -> Request:
+def request_of(options: Options, validate: ValidationScope = ValidationScope.NEEDED) -> Request:
     """The options as a question; WrongUsage where one of them has no meaning."""
     return Request(
         libraries=_libraries(options.library),
@@ -78,7 +78,7 @@ def inventory_of(options: Options, request: Request, known: Evidence | None = No
     if options.source is not None:
         from gpuprobe.discovery import replay
 
-        captured = _captured(options.source)
+        captured = _captured(options.source, request.deadline)
         refuse_an_unmatched_choice(captured.host)
         return judge(replay(captured, request), request)
     if may_be_saved and (saved := _saved(options, request)) is not None:
@@ -126,13 +126,13 @@ def asked_again(options: Options, host: Host, probes: Sequence[Probe]) -> tuple[
         return ask(host, probes, request_of(options), watch)
 
 
-def _captured(source: str) -> Evidence:
+def _captured(source: str, patience: float | None) -> Evidence:
     from pathlib import Path
 
     from gpuprobe.capture import CaptureError, load
 
     try:
-        return load(Path(source))
+        return load(Path(source), patience)
     except CaptureError as problem:
         raise WrongUsage(str(problem), "as in `gpuprobe list --from machine.json`") from problem
 
