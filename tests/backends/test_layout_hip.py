@@ -15,7 +15,6 @@ from tests.doubles import DRIVERS, c_compiler
 
 OLD = structs.OLD
 SIZES = {structs.R0600: 1472, structs.OLD: 792}  # bytes
-SIZES = {structs.R0600: 1472, structs.OLD: 792}  # bytes
 FIELDS = {**structs.NUMBERS[OLD], "gcnArchName": structs.ARCHITECTURE[OLD]}
 IN_THE_DOUBLE = (
     *("size", "totalGlobalMem", "warpSize", "clockRate", "major", "minor", "multiProcessorCount", "integrated", "ECCEnabled"),
