@@ -19,6 +19,7 @@ ROOMS = (
     "facts",
     "model",
     "knowledge",
+    "vendors",
     "libraries",
     "strings",
     "environment",
@@ -37,7 +38,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "libraries", "strings", "environment", "machine", "judging"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

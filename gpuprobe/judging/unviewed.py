@@ -1,4 +1,4 @@
-"""Cards of which `validate` has no view at all: such a card fails, unless somebody left it out on purpose."""
+"""Cards of which `validate` has no view at all: such a card fails, unless it is left out on purpose or nothing serves it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.judging.card_status import card_statuses
-from gpuprobe.judging.diagnosis import Why, is_of, serves
+from gpuprobe.judging.diagnosis import UNSERVED, Why, is_of, serves
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
@@ -22,7 +22,7 @@ class Unviewed(NamedTuple):
     verdict: Verdict | None  # None: left out on purpose; inconclusive: nobody got to know whether it has views
 
 
-_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE.value, "reserved_for_a_vm")
+_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE.value, "reserved_for_a_vm", UNSERVED)
 _NOT_GIVEN = ("no_device_node", "not_listed")
 _CERTAIN = ("no_kernel_driver", "no_device_node", "no_permission", "mig_without_slices")  # whatever a library would say
 _UNDECIDED = frozenset(

@@ -17,11 +17,10 @@ import pytest
 
 from gpuprobe import saved
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
-from gpuprobe.libraries import AMD
 from gpuprobe.model import Evidence
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
-from tests.records import a_card, a_device, a_host, a_manifest, evidence_of
+from tests.records import AMD, a_card, a_device, a_host, a_manifest, evidence_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 
@@ -464,7 +463,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (2, "0bde9573")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (3, "94e9ba83")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])
