@@ -38,6 +38,7 @@ class Vendor(NamedTuple):
     has_toolkits: bool = False  # programs for its cards are made with releases of a toolkit, which are looked for
 
     # Other systems.
+    computers: tuple[tuple[str, str], ...] = ()  # platform and machine, as in the survey, of computers that have its GPU
     device_tree: str | None = None  # how an entry of `compatible` begins on a board with its GPU
     board_driver: str | None = None  # the kernel driver of that GPU
     board_on_the_bus: str | None = None  # the entry of a board whose GPU is a PCI function
@@ -123,6 +124,7 @@ APPLE = Vendor(
     pci_ids=(0x106B,),
     off_the_bus={"asahi": "AGX"},
     in_mesa=True,
+    computers=(("darwin", "arm64"),),
     device_tree="apple,t",
 )
 

@@ -179,12 +179,11 @@ def _unserved(card: Card) -> Why | None:
     maker = vendors.vendor_of(card.vendor_id)
     if maker is None or maker.in_mesa or any(maker in library.vendors for library in LIBRARIES):
         return None
-    if maker.computes_through is None:
+    through = maker.computes_through
+    if through is None:
         return Why(UNSERVED, f"gpuprobe asks no library that is made for GPUs of {maker.name}", None)
-    because = f"it computes through {maker.computes_through}, and gpuprobe asks no library for that"
-    return Why(
-        UNSERVED, because, f"use a program that was built for {maker.computes_through}; gpuprobe cannot say how it fares"
-    )
+    because = f"this GPU of {maker.name} computes through {through}, and gpuprobe asks no library for that"
+    return Why(UNSERVED, because, f"use a program that was built for {through}")
 
 
 def _left_out(outcome: Outcome) -> int:

@@ -10,7 +10,7 @@ from gpuprobe import vendors
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.nvidia import name_of
 from gpuprobe.machine.surroundings import exists, text_of, wsl
-from gpuprobe.vendors import APPLE, VENDORS
+from gpuprobe.vendors import VENDORS
 
 _BRIDGE = 0x0680  # class and subclass
 
@@ -101,9 +101,10 @@ def _render_node(drm: Sequence[str]) -> str | None:
 
 def _others(host: Host, on_the_bus: Sequence[Card]) -> Iterator[Card]:
     """The cards that are no PCI functions: of a Mac, a board, a processor, WSL."""
-    if host.platform == "darwin" and host.machine == "arm64":
+    maker = next((vendor for vendor in VENDORS if (host.platform, host.machine) in vendor.computers), None)
+    if maker is not None:
         name = host.facts.get("machdep.cpu.brand_string")
-        yield Card(kind="board", vendor_id=APPLE.pci_id, name=str(name) if name else None)
+        yield Card(kind="board", vendor_id=maker.pci_id, name=str(name) if name else None)
     elif host.platform == "linux":
         driven = tuple(_driven(host))
         board = _board(host, on_the_bus)
