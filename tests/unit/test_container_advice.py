@@ -64,7 +64,7 @@ def denied(gid: int = 992) -> DeviceNode:
 def test_a_container_is_given_a_card_in_its_own_way(kind: str, vendor: int, told: str) -> None:
     found = reason(kind, vendor)
 
-    assert found.slug == "no_device_node"
+    assert found.reason == "no_device_node"
     assert f"in this {kind} container" in found.because
     assert told in str(found.advice)
 
@@ -91,7 +91,7 @@ def test_no_other_container_is_told_dockers_option_for_nvidia_cards(kind: str, v
 def test_a_node_that_may_not_be_opened_in_a_container_needs_the_containers_cure(kind: str, told: str) -> None:
     found = reason(kind, AMD, denied())
 
-    assert found.slug == "no_permission"
+    assert found.reason == "no_permission"
     assert told in str(found.advice)
 
 

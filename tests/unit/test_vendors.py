@@ -97,7 +97,7 @@ def test_a_card_that_no_library_is_made_for_is_told_with_what_it_computes_throug
     (status,) = card_statuses(inventory)
 
     assert status.why is not None
-    assert (status.why.slug, status.why.because, status.why.advice) == (
+    assert (status.why.reason, status.why.because, status.why.advice) == (
         "not_served",
         "this GPU of Moore Threads computes through MUSA, and gpuprobe asks no library for that",
         "use a program that was built for MUSA",
@@ -111,7 +111,7 @@ def test_a_library_that_breaks_on_such_a_card_is_told_all_the_same() -> None:
     (status,) = card_statuses(of(a_host(pci=(MTT_S80,), nodes=(RENDER_NODE,)), crashed))
 
     assert status.why is not None
-    assert status.why.slug == "crashed"
+    assert status.why.reason == "crashed"
 
 
 def test_a_card_that_mesa_could_serve_lacks_vulkan_instead() -> None:
@@ -120,7 +120,7 @@ def test_a_card_that_mesa_could_serve_lacks_vulkan_instead() -> None:
     (status,) = card_statuses(of(host, NO_VULKAN))
 
     assert status.why is not None
-    assert status.why.slug == "not_loadable"
+    assert status.why.reason == "not_loadable"
     assert "mesa-vulkan-drivers" in str(status.why.advice)
 
 
@@ -235,7 +235,7 @@ def test_a_render_node_of_a_board_that_may_not_be_opened_is_the_reason() -> None
     (status,) = card_statuses(of(host, NO_VULKAN))
 
     assert status.why is not None
-    assert status.why.slug == "no_permission"
+    assert status.why.reason == "no_permission"
 
 
 def test_devices_off_the_bus_are_read_with_their_driver_and_what_the_device_tree_says(tmp_path: Path) -> None:
