@@ -122,6 +122,7 @@ def test_the_wheel_carries_every_file_of_the_package_and_its_licence(wheel: Path
 
     assert {str(file) for file in files if file.parent.name != "__pycache__"} - names == set()
     assert f"gpuprobe-{__version__}.dist-info/licenses/LICENSE" in names
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"gpuprobe"}
 
 
 def test_the_source_distribution_carries_what_was_generated_and_what_is_to_be_read(source: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from gpuprobe import __version__, capture
+from gpuprobe.command.exiting import REPORT, REPORTS_GO_TO
 from gpuprobe.render import document
 
 ROOT = Path(__file__).parents[1]
@@ -60,3 +62,12 @@ def test_git_shows_no_capture_as_a_difference_of_lines() -> None:
     told = (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
 
     assert "tests/scenarios/*/capture.json -diff linguist-generated" in told
+
+
+def test_a_report_goes_to_the_address_that_the_package_declares_or_to_somebody_who_can_pass_it_on() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    address = project.get("urls", {}).get("Issues")
+
+    assert address == REPORTS_GO_TO if address else "who installed it" in REPORTS_GO_TO
+    assert f"report it to {REPORTS_GO_TO}" in REPORT
+    assert "`gpuprobe capture machine.json`" in REPORT
