@@ -17,7 +17,7 @@ import yaml
 
 from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
-from gpuprobe.exits import Exit
+from gpuprobe.exits import PRECEDENCE, Exit
 from gpuprobe.judging import diagnosis
 from gpuprobe.model import Reason, Status
 from tests.cli.terminal import environment, piped
@@ -170,6 +170,7 @@ def test_every_reason_is_explained() -> None:
 def test_every_exit_code_is_listed() -> None:
     text = text_of(DOCS / "reasons.md")
 
+    assert f"the order of weight is {', '.join(str(code.value) for code in PRECEDENCE)}:" in text
     assert {code.value for code in Exit if f"| {code.value} | {code.meaning} |" not in text} == set()
 
 
