@@ -37,15 +37,13 @@ PLACES = {
 }
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the source distribution."""
+def build(checkout: Path, folder: Path, *targets: str) -> None:
+    """Writes what is to be released of a checkout into a folder: the wheel and the source distribution, or only `targets`."""
     if find_spec("hatchling") is None:
         missing("`hatchling`")
-    folder = tmp_path_factory.mktemp("built")
     done = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
-        cwd=REPOSITORY,
+        [sys.executable, "-m", "hatchling", "build", *targets, "-d", str(folder)],
+        cwd=checkout,
         env={"PATH": os.environ["PATH"], "HOME": str(folder)},
         capture_output=True,
         text=True,
@@ -53,6 +51,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def files_of(wheel: Path) -> dict[str, bytes]:
+    with ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source distribution of this checkout."""
+    folder = tmp_path_factory.mktemp("built")
+    build(REPOSITORY, folder)
     return folder
 
 
@@ -72,8 +82,7 @@ def source(built: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def metadata(wheel: Path) -> Message:
-    with ZipFile(wheel) as archive:
-        return message_from_bytes(archive.read(f"gpuprobe-{__version__}.dist-info/METADATA"))
+    return message_from_bytes(files_of(wheel)[f"gpuprobe-{__version__}.dist-info/METADATA"])
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +115,8 @@ def declared() -> dict[str, Any]:
 
 
 def test_the_wheel_carries_page_and_scripts_where_each_program_looks_for_them(wheel: Path) -> None:
-    with ZipFile(wheel) as archive:
-        below = f"gpuprobe-{__version__}.data/data/"
-        found = {name.removeprefix(below): archive.read(name) for name in archive.namelist() if name.startswith(below)}
+    below = f"gpuprobe-{__version__}.data/data/"
+    found = {name.removeprefix(below): content for name, content in files_of(wheel).items() if name.startswith(below)}
 
     assert found == {place: (REPOSITORY / file).read_bytes() for place, file in PLACES.items()}
 
@@ -117,8 +125,7 @@ def test_the_wheel_carries_every_file_of_the_package_and_its_licence(wheel: Path
     package = REPOSITORY / "gpuprobe"
     files = {path.relative_to(REPOSITORY) for path in package.rglob("*") if path.is_file()}
 
-    with ZipFile(wheel) as archive:
-        names = set(archive.namelist())
+    names = set(files_of(wheel))
 
     assert {str(file) for file in files if file.parent.name != "__pycache__"} - names == set()
     assert f"gpuprobe-{__version__}.dist-info/licenses/LICENSE" in names
@@ -130,6 +137,18 @@ def test_the_source_distribution_carries_what_was_generated_and_what_is_to_be_re
     outside = {"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "findings/README.md", "tests/test_package.py"}
 
     assert (set(manual.generated()) | pages | outside) - source == set()
+
+
+def test_the_source_distribution_builds_the_same_wheel(built: Path, wheel: Path, tmp_path: Path) -> None:
+    (source,) = built.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (checkout,) = tmp_path.iterdir()
+
+    build(checkout, tmp_path / "again", "-t", "wheel")
+
+    (again,) = (tmp_path / "again").glob("*.whl")
+    assert files_of(again) == files_of(wheel)
 
 
 def test_the_package_says_its_licence_and_its_pythons(metadata: Message) -> None:
