@@ -134,7 +134,15 @@ def test_the_wheel_carries_every_file_of_the_package_and_its_licence(wheel: Path
 
 def test_the_source_distribution_carries_what_was_generated_and_what_is_to_be_read(source: set[str]) -> None:
     pages = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").glob("*.md")}
-    outside = {"LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "findings/README.md", "tests/test_package.py"}
+    outside = {
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "findings/README.md",
+        "tests/test_package.py",
+        ".gitattributes",
+    }
 
     assert (set(manual.generated()) | pages | outside) - source == set()
 
