@@ -159,25 +159,32 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:
-    if not unused:
+    """ "; 0000:03:00.0 is not: no kernel driver": a few words. The reason itself stands with the card."""
+    briefs = list(dict.fromkeys(_brief(status.why) for status in unused if status.why))
+    if not briefs:
         return ""
-    card, why_not = unused[0].card, unused[0].why
-    more = f" (and {len(unused) - 1} more below)" if len(unused) > 1 else ""
-    return f"; {card.pci_id or card.name or 'the GPU'} is not: {why_not.because if why_not else ''}{more}"
+    first = unused[0].card
+    alike = f"{len(unused)} are not" if len(unused) > 1 else f"{first.pci_id or first.name or 'the GPU'} is not"
+    return f"; {alike}: {', '.join(briefs[:_BRIEFS])}{', …' if len(briefs) > _BRIEFS else ''}"
+
+
+_BRIEFS = 2
+
+
+def _brief(why_not: Why) -> str:
+    return why_not.brief or why_not.because
 
 
 def _no_card(inventory: Inventory) -> str:
     lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status.undecided and _is_offer(outcome)]
     if lost:
-        return f"No GPU was found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
+        return f"No GPU found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
     failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status.failed and _of_one_vendor(outcome)]
     if failed:
-        return f"No GPU is usable: {failed[0].probe.library} is installed and does not work: {describe(failed[0])}"
+        return f"No GPU is usable: {failed[0].probe.library} is installed but does not work: {describe(failed[0])}"
     software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]
     if software:
         name = software[0].name or software[0].library
-        return (
-            f"No GPU is usable: this machine shows none. {software[0].library} offers `{name}`, a software renderer: it "
-            "computes on the CPU and does not count (`--allow-software` lists it)"
-        )
-    return "No GPU is usable: this machine shows none, and models will run on the CPU"
+        runs = "it runs on the CPU, so it is not counted (`--allow-software` includes it)"
+        return f"No GPU found on this machine. {software[0].library} offers the software renderer `{name}`: {runs}"
+    return "No GPU found on this machine: models will run on the CPU"

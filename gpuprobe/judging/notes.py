@@ -9,9 +9,10 @@ from gpuprobe.judging.build_notes import of_builds
 from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.judging.diagnosis import serves
 from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
-from gpuprobe.judging.verdicts import describe
+from gpuprobe.judging.verdicts import describe, outcomes_of, telling
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
@@ -89,7 +90,9 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
             for device in inventory.kept:
                 if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).same:
                     better = drop.device.library
-                    yield f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
+                    second = f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
+                    spoken = outcomes_of(drop.device, inventory.evidence.outcomes)
+                    yield and_advice(second, telling(spoken) if spoken else None, inventory.evidence.host)
     for status in card_statuses(inventory):
         maker = vendors.vendor_of(status.card.vendor_id) if status.why is None else None
         lacks = maker.lesser_drivers.get(status.card.driver or "") if maker else None

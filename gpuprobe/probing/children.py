@@ -162,7 +162,9 @@ class Children:
         try:
             process = _spawn(asking.child_environment(self._environ, probe, mark, request.get("directories", ())))
         except OSError as problem:
-            self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=f"no child started: {problem}"))
+            self._finished.append(
+                Outcome(probe, status=Status.NOT_STARTED, message=f"the check could not be started: {problem}")
+            )
             return
         child = Child(probe, process, mark, seconds)
         self._children.append(child)

@@ -10,7 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.facts import Host
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
+from gpuprobe.judging.remedies import remedy
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
 from gpuprobe.model import Json, Stage, StageName, StageResult, Verdict
@@ -178,8 +180,8 @@ def _seconds(view: View) -> str:
     return "-" if view.outcome is None or view.outcome.seconds is None else seconds_of(view.outcome.seconds)
 
 
-def details(shown: Sequence[View]) -> Iterator[RenderableType]:
-    """For each view that did not pass: which device it is, in which step it ended, and what the library said last."""
+def details(shown: Sequence[View], host: Host) -> Iterator[RenderableType]:
+    """For each view that did not pass: which device it is, where it ended, what to do, and what the library said last."""
     for view in shown:
         if view.verdict is Verdict.SUPPORTED:
             continue
@@ -196,8 +198,10 @@ def details(shown: Sequence[View]) -> Iterator[RenderableType]:
         if view.outcome.last_call and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_call)}`{said}", by=4)
+        if advice := remedy(view.outcome, host).advice:
+            yield indented(printable(advice), by=4)
         for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
-            yield indented(f"last words: {printable(line)}", by=4)
+            yield indented(f"last output: {printable(line)}", by=4)
 
 
 def _wrong(wrong: Json) -> Iterator[RenderableType]:

@@ -80,7 +80,7 @@ def validate_text(
     yield line(text if seconds is None or not shown else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
-        yield from matrix.details(shown)
+        yield from matrix.details(shown, inventory.evidence.host)
         yield from matrix.impossible(shown)
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)

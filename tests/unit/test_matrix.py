@@ -13,7 +13,7 @@ from gpuprobe.judging.views import View
 from gpuprobe.model import Call, GiB, Outcome, Probe, Purpose, Stage, StageName, StageResult, Status, Validation, Verdict
 from gpuprobe.render import matrix
 from gpuprobe.render.screen import Screen
-from tests.records import a_device
+from tests.records import a_device, a_host
 
 WHOLE = ("load", "init", "list", "context", "allocate", "copy", "kernel", "blas", "bandwidth")
 
@@ -169,7 +169,7 @@ def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> 
     wrong = {"compared": 16, "different": 2, "first": first}
     view = climbed(Verdict.UNSUPPORTED, Stage(StageName.BLAS, StageResult.FAILED), calls=(Call("cuX", 1.0),), wrong=wrong)
 
-    lines = drawn(matrix.details([view]))
+    lines = drawn(matrix.details([view], a_host()))
 
     assert lines[-1].strip() == "element 9, expected 1, found nan"
     assert not any("cuX" in line for line in lines)
@@ -179,9 +179,9 @@ def test_empty_lines_are_nobodys_last_words() -> None:
     """rocBLAS says an empty line before it says why."""
     died = climbed(Verdict.UNSUPPORTED, *passed("load"), stderr="\nrocBLAS error: no kernels\n\n")
 
-    said = [line for line in drawn(matrix.details((died,))) if "last words" in line]
+    said = [line for line in drawn(matrix.details((died,), a_host())) if "last output" in line]
 
-    assert said == ["    last words: rocBLAS error: no kernels"]
+    assert said == ["    last output: rocBLAS error: no kernels"]
 
 
 def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
@@ -189,5 +189,5 @@ def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() ->
     validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
     known = died._replace(device=died.device._replace(validation=validation))
 
-    assert "    ended in `cuInit`" in drawn(matrix.details((died,)))
-    assert "    ended in `cuInit`" not in drawn(matrix.details((known,)))
+    assert "    ended in `cuInit`" in drawn(matrix.details((died,), a_host()))
+    assert "    ended in `cuInit`" not in drawn(matrix.details((known,), a_host()))
