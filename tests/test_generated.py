@@ -106,7 +106,7 @@ def test_a_shell_without_a_script_is_answered_with_those_that_have_one() -> None
     ran = piped("completion", "tcsh")
 
     assert (ran.code, ran.out) == (2, "")
-    assert "`completion tcsh`: bash, zsh, fish, powershell are accepted; as in `gpuprobe completion bash`" in ran.err
+    assert "`completion tcsh`: there are scripts for bash, zsh, fish, powershell; for example `gpuprobe completion bash`" in ran.err
 
 
 def test_every_command_says_when_one_would_use_it_and_shows_itself_in_an_example(program: Program) -> None:

@@ -66,6 +66,10 @@ class Commands(TyperGroup):
         while position < len(args) and args[position].startswith("-"):
             position += 2 if args[position] in taking else 1
         options, rest = args[:position], args[position:]
+        if rest[:1] == ["help"] and "help" not in COMMANDS:
+            return [*[word for word in rest[1:2] if word in COMMANDS], "--help"]
+        if rest[:1] == ["version"] or "-V" in options:
+            return ["--version"]
         if rest:
             return [*rest[:1], *options, *rest[1:]]
         early = [option for option in options if option in ("--help", "-h", "--version")]

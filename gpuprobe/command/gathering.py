@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def _libraries(texts: Sequence[str]) -> tuple[str, ...]:
         raise WrongUsage("`--library` without a name", _LIBRARY_HINT)
     unknown = [name for name in names if spelled(name) is None]
     if unknown:
-        raise WrongUsage(f"`--library {unknown[0]}`: there is no such library", _LIBRARY_HINT)
+        raise WrongUsage(f"`--library {unknown[0]}`: no such library", _LIBRARY_HINT)
     return tuple(dict.fromkeys(library.name for name in names if (library := spelled(name))))
 
 
@@ -46,16 +47,18 @@ def _directories(options: Options) -> tuple[str, ...]:
 
     if options.source is not None:
         message = "`--lib-dir` with `--from`: a capture holds the builds that its machine was asked for"
-        raise WrongUsage(message, f"as in `gpuprobe list --lib-dir {options.lib_dir[0]}`, or capture it there with `--lib-dir`")
+        raise WrongUsage(
+            message, f"for example `gpuprobe list --lib-dir {options.lib_dir[0]}`, or capture it there with `--lib-dir`"
+        )
     for text in options.lib_dir:
         if not Path(text).is_dir() or not text:
-            what = "is no directory" if text and Path(text).exists() else "there is no such directory"
-            hint = "a build or a directory that holds builds is accepted, as in `--lib-dir /usr/local/lib/ollama`"
+            what = "not a directory" if text and Path(text).exists() else "no such directory"
+            hint = "it takes a build or a directory that holds builds, for example `--lib-dir /usr/local/lib/ollama`"
             raise WrongUsage(f"`--lib-dir {text}`: {what}", hint)
     return tuple(dict.fromkeys(str(Path(text).absolute()) for text in options.lib_dir))
 
 
-_LIBRARY_HINT = f"{', '.join(library.name for library in LIBRARIES)} are accepted, as in `--library cuda,level-zero`"
+_LIBRARY_HINT = f"the libraries are {', '.join(library.name for library in LIBRARIES)}, for example `--library cuda,level-zero`"
 
 
 def _seconds(option: str, text: str | None) -> float | None:
@@ -66,7 +69,9 @@ def _seconds(option: str, text: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:  # not a number fails both comparisons
-        raise WrongUsage(f"`{option} {text}`: a number of seconds above 0 is accepted", f"as in `{option} 10`")
+        given = f"`{option} {text}`: {option} takes seconds, more than 0 and less than 1000000"
+        digits = re.match(r"[0-9]{1,5}(?=[a-z ]*$)", text)
+        raise WrongUsage(given, f"for example `{option} {digits[0] if digits and int(digits[0]) else 10}`")
     return seconds
 
 
@@ -134,7 +139,7 @@ def _captured(source: str, patience: float | None) -> Evidence:
     try:
         return load(Path(source), patience)
     except CaptureError as problem:
-        raise WrongUsage(str(problem), "as in `gpuprobe list --from machine.json`") from problem
+        raise WrongUsage(str(problem), "for example `gpuprobe list --from machine.json`") from problem
 
 
 def requirement_of(text: str) -> Requirement:
@@ -143,7 +148,7 @@ def requirement_of(text: str) -> Requirement:
     try:
         return parse(text)
     except RequirementError as problem:
-        raise WrongUsage(f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`") from problem
+        raise WrongUsage(f"--require: {problem}", problem.hint) from problem
 
 
 def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, ...]:
@@ -155,5 +160,5 @@ def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, .
     try:
         found = [device for text in texts for device in select(text, devices)]
     except SelectionError as problem:
-        raise WrongUsage(str(problem), "`gpuprobe list` shows the devices and their ids") from problem
+        raise WrongUsage(str(problem), "`gpuprobe list DEVICE` shows the id and the address of one") from problem
     return tuple(device for place, device in enumerate(found) if device not in found[:place])

@@ -55,8 +55,8 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not _SHORTEST <= seconds <= _LONGEST:
-        accepted = f"seconds between two readings, from {_SHORTEST:g} to {_LONGEST:g}, are accepted"
-        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"as in `gpuprobe refresh {OPTION} 5`")
+        accepted = f"{OPTION} takes the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
+        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"for example `gpuprobe refresh {OPTION} 5`")
     return seconds
 
 

@@ -171,6 +171,13 @@ def _first_reason(unused: Sequence[CardStatus]) -> str:
 _BRIEFS = 2
 
 
+def missing(inventory: Inventory) -> str:
+    """ "0000:03:00.0: no kernel driver": the cards that are not usable, and why, in a few words; empty: none."""
+    unused = [status for status in card_statuses(inventory) if status.why is not None]
+    said = [f"{each.card.pci_id or each.card.name or 'a GPU'}: {_brief(each.why)}" for each in unused if each.why]
+    return ", ".join(said[:_BRIEFS]) + (", …" if len(said) > _BRIEFS else "")
+
+
 def _brief(why_not: Why) -> str:
     return why_not.brief or why_not.because
 

@@ -81,7 +81,7 @@ def _common(program: Program) -> tuple[Option, ...]:
 def _taken(command: Command, common: tuple[Option, ...]) -> str:
     taken = [option for option in common if option in command.options]
     if len(taken) == len(common):
-        return "All options of the section OPTIONS are accepted."
+        return "It takes all options of the section OPTIONS."
     return f"Of the section OPTIONS it accepts {', '.join(f'`{option.names[-1]}`' for option in taken)}."
 
 
