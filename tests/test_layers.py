@@ -23,6 +23,7 @@ ROOMS = (
     "strings",
     "environment",
     "exits",
+    "machinecode",
     "machine",
     "survey",
     "judging",
