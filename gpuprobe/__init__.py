@@ -11,16 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.discovery import discover, gather
     from gpuprobe.judging.rules import judge
-    from gpuprobe.model import Device, Drop, Evidence, Inventory, Outcome, Probe, Wanted
+    from gpuprobe.model import Device, Drop, Evidence, Inventory, Outcome, Probe, Request
 
 _HOMES = {
     "discover": "gpuprobe.discovery",
     "gather": "gpuprobe.discovery",
     "judge": "gpuprobe.judging.rules",
-    **dict.fromkeys(("Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Wanted"), "gpuprobe.model"),
+    **dict.fromkeys(("Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Request"), "gpuprobe.model"),
 }
 
-__all__ = ["Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Wanted", "discover", "gather", "judge"]
+__all__ = ["Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Request", "discover", "gather", "judge"]
 
 
 def __getattr__(name: str) -> object:

@@ -18,7 +18,7 @@ def main() -> None:
         # Some supervisors start programs with it ignored; how a child ended would then be lost.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        from gpuprobe.command.leaving import run
+        from gpuprobe.command.exiting import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded: nothing was asked yet, no child is to be ended

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from gpuprobe.facts import Host
-from gpuprobe.judging.proofs import cut
+from gpuprobe.judging.full_validation import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import Evidence, Inventory, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.clock import moment
@@ -24,7 +24,7 @@ Watch = Callable[[str], None]
 _PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE, Purpose.PROVE)
 
 
-def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen record
+def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a frozen record
     """Which GPUs of this machine are usable, and why not the others.
 
     Asks every library in a child of its own and waits for the slowest. Raises nothing for a broken driver: that is an
@@ -32,23 +32,23 @@ def discover(wanted: Wanted = Wanted()) -> Inventory:  # noqa: B008 - a frozen r
     """
     from gpuprobe.survey.host import read_host
 
-    return judge(gather(read_host(lib_dirs=wanted.lib_dirs), wanted), wanted)
+    return judge(gather(read_host(lib_dirs=request.lib_dirs), request), request)
 
 
-def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
+def gather(host: Host, request: Request, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
     """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again."""
     children = Children(os.environ, watch)
-    deadline = None if wanted.deadline is None else time.monotonic() + wanted.deadline
-    evidence = known or _begin(host, wanted)
+    deadline = None if request.deadline is None else time.monotonic() + request.deadline
+    evidence = known or _begin(host, request)
     try:
         while True:
-            evidence = _with(evidence, *questions.needless(evidence, wanted))
-            probes = questions.next_probes(evidence, wanted, children.running)
+            evidence = _with(evidence, *questions.needless(evidence, request))
+            probes = questions.next_probes(evidence, request, children.running)
             for probe in probes:
                 if deadline is not None and time.monotonic() >= deadline:
-                    evidence = _with(evidence, _too_late(probe, wanted))
-                elif _has_room(probe, children, wanted):
-                    children.start(probe, asking.request(probe, host, evidence.outcomes), _limit(probe, wanted))
+                    evidence = _with(evidence, _too_late(probe, request))
+                elif _has_room(probe, children, request):
+                    children.start(probe, asking.child_request(probe, host, evidence.outcomes), _limit(probe, request))
             outcome = children.next(deadline)
             if outcome is not None:
                 evidence = _with(evidence, outcome)
@@ -58,39 +58,39 @@ def gather(host: Host, wanted: Wanted, watch: Watch | None = None, known: Eviden
         children.close()
 
 
-def ask(host: Host, probes: Sequence[Probe], wanted: Wanted, watch: Watch | None = None) -> tuple[Outcome, ...]:
+def ask(host: Host, probes: Sequence[Probe], request: Request, watch: Watch | None = None) -> tuple[Outcome, ...]:
     """Asks this machine just these questions, which list: their outcomes, in the order of `probes`."""
     children = Children(os.environ, watch)
-    deadline = None if wanted.deadline is None else time.monotonic() + wanted.deadline
+    deadline = None if request.deadline is None else time.monotonic() + request.deadline
     try:
         for probe in probes:
-            children.start(probe, asking.request(probe, host, ()), _limit(probe, wanted))
+            children.start(probe, asking.child_request(probe, host, ()), _limit(probe, request))
         outcomes = {outcome.probe: outcome for outcome in iter(lambda: children.next(deadline), None)}
     finally:
         children.close()
     return tuple(outcomes[probe] for probe in probes)
 
 
-def replay(captured: Evidence, wanted: Wanted) -> Evidence:
+def replay(captured: Evidence, request: Request) -> Evidence:
     """Asks a capture instead of the machine: the same questions in the same order, answered by what was recorded."""
-    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, captured.host, wanted))
+    recorded = tuple(outcome for outcome in captured.outcomes if questions.only_recorded(outcome, captured.host, request))
     answered = {outcome.probe for outcome in recorded}
-    left_out = tuple(outcome for outcome in questions.not_asked(captured.host, wanted) if outcome.probe not in answered)
+    left_out = tuple(outcome for outcome in questions.not_asked(captured.host, request) if outcome.probe not in answered)
     evidence = Evidence(captured.host, (*recorded, *left_out), captured.gathered_at, captured.appeared)
-    while probes := questions.next_probes(evidence, wanted):
+    while probes := questions.next_probes(evidence, request):
         for probe in probes:
             for outcome in _recorded(captured, probe):
                 evidence = _with(evidence, outcome)
-        evidence = _with(evidence, *questions.needless(evidence, wanted))
+        evidence = _with(evidence, *questions.needless(evidence, request))
     return _in_order(evidence)
 
 
-def _has_room(probe: Probe, children: Children, wanted: Wanted) -> bool:
+def _has_room(probe: Probe, children: Children, request: Request) -> bool:
     """Nothing more is proved while timed copies run or wait for their turn: what starts then would disturb them."""
     if probe.purpose is not Purpose.PROVE:
         return len(children.running) < MOST_CHILDREN
     proofs = [other for other in children.running if other.purpose is Purpose.PROVE]
-    return len(proofs) < min(wanted.jobs or MOST_CHILDREN, MOST_CHILDREN) and not children.is_anyone_timing
+    return len(proofs) < min(request.jobs or MOST_CHILDREN, MOST_CHILDREN) and not children.is_anyone_timing
 
 
 def _recorded(captured: Evidence, probe: Probe) -> Iterator[Outcome]:
@@ -116,17 +116,17 @@ def _appeared(host: Host) -> tuple[str, ...]:
     return tuple(sorted(node.path for node in device_nodes() if node.path not in before))
 
 
-def _begin(host: Host, wanted: Wanted) -> Evidence:
-    return Evidence(host, questions.not_asked(host, wanted), moment())
+def _begin(host: Host, request: Request) -> Evidence:
+    return Evidence(host, questions.not_asked(host, request), moment())
 
 
 def _with(evidence: Evidence, *outcomes: Outcome) -> Evidence:
     return evidence._replace(outcomes=(*evidence.outcomes, *outcomes)) if outcomes else evidence
 
 
-def _limit(probe: Probe, wanted: Wanted) -> float:
-    if wanted.seconds is not None:
-        return wanted.seconds
+def _limit(probe: Probe, request: Request) -> float:
+    if request.seconds is not None:
+        return request.seconds
     library = library_named(probe.library)
     if probe.purpose.is_validation:
         return library.prove_seconds if probe.purpose is Purpose.PROVE else library.validate_seconds
@@ -134,8 +134,8 @@ def _limit(probe: Probe, wanted: Wanted) -> float:
     return 90.0 if sys.platform == "win32" else library.list_seconds
 
 
-def _too_late(probe: Probe, wanted: Wanted) -> Outcome:
-    return Outcome(probe, status=Status.NOT_STARTED, message=f"not asked: the deadline of {wanted.deadline:g} s had passed")
+def _too_late(probe: Probe, request: Request) -> Outcome:
+    return Outcome(probe, status=Status.NOT_STARTED, message=f"not asked: the deadline of {request.deadline:g} s had passed")
 
 
 def _unrecorded(probe: Probe) -> Outcome:

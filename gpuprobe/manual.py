@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from gpuprobe import __version__
-from gpuprobe.command import tree
+from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
 from gpuprobe.environment import VARIABLES
 from gpuprobe.exits import Exit
@@ -30,7 +30,7 @@ USAGE = "Error: `write` or `check` is accepted, in a checkout of gpuprobe; as in
 
 def generated() -> dict[str, str]:
     """Path within a checkout → text of each file that is written by the program."""
-    program = tree.program(typer.main.get_command(app))
+    program = command_tree.program(typer.main.get_command(app))
     scripts = {f"completions/{script.file}": script.write(program) for script in SCRIPTS.values()}
     return {"man/gpuprobe.1": page(program, VARIABLES, __version__, RELEASED[__version__]), **scripts}
 

@@ -235,7 +235,7 @@ class Drop(NamedTuple):
     instead: Device | None = None
 
 
-class Wanted(NamedTuple):
+class Request(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
@@ -258,4 +258,4 @@ class Inventory(NamedTuple):
     kept: tuple[Device, ...]
     drops: tuple[Drop, ...]
     evidence: Evidence
-    wanted: Wanted
+    request: Request

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.discovery import gather
-from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Status, Wanted
-from gpuprobe.probing import asking, ending
+from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.probing import asking, termination
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.host import read_host
 from tests.doubles import cuda_driver, described, nvml_driver, script
@@ -66,8 +66,8 @@ def carries(name: str, entry: bytes) -> bool:
         return False
 
 
-def asked(seconds: float = 20.0, **wanted: object) -> Evidence:
-    return gather(read_host(), Wanted(libraries=("CUDA",), seconds=seconds, **wanted))  # type: ignore[arg-type]
+def asked(seconds: float = 20.0, **request: object) -> Evidence:
+    return gather(read_host(), Request(libraries=("CUDA",), seconds=seconds, **request))  # type: ignore[arg-type]
 
 
 def of(evidence: Evidence, library: str, purpose: Purpose = Purpose.LIST) -> Outcome:
@@ -182,7 +182,7 @@ def test_devices_named_before_a_crash_stay_if_they_validate(driver: Callable[...
 
     from gpuprobe.judging.rules import judge
 
-    inventory = judge(evidence := asked(), Wanted())
+    inventory = judge(evidence := asked(), Request())
 
     assert of(evidence, "CUDA").status is Status.CRASHED
     # The validation lists again and meets the crash at the second card only if it gets there: it need not.
@@ -338,7 +338,7 @@ def test_a_process_is_marked_by_its_own_entry_and_not_by_a_value_that_contains_i
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, **entry})
     marked = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, asking.MARK: mark})
     try:
-        assert list(ending.marked(mark)) == [marked.pid]
+        assert list(termination.marked(mark)) == [marked.pid]
     finally:
         for each in (process, marked):
             each.communicate()

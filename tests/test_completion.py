@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 import typer
 
-from gpuprobe.command import tree
+from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.grammar import Command, Help, Option, Program
@@ -29,7 +29,7 @@ BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 
 @cache
 def program() -> Program:
-    return tree.program(typer.main.get_command(app))
+    return command_tree.program(typer.main.get_command(app))
 
 
 class Home(NamedTuple):

@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from gpuprobe import __version__, manual
-from gpuprobe.command import tree
+from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
 from gpuprobe.environment import VARIABLES
 from gpuprobe.exits import Exit
@@ -32,7 +32,7 @@ PAGE = REPOSITORY / "man" / "gpuprobe.1"
 
 @pytest.fixture(scope="module")
 def program() -> Program:
-    return tree.program(typer.main.get_command(app))
+    return command_tree.program(typer.main.get_command(app))
 
 
 def output_of(*command: str) -> str:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from gpuprobe.exits import Exit
-from gpuprobe.judging import ladder
+from gpuprobe.judging import diagnosis
 from gpuprobe.model import Reason, Status
 from tests.cli.terminal import piped
 
@@ -36,7 +36,7 @@ def answer(line: str) -> str:
 
 def test_the_front_page_explains_every_reason() -> None:
     text = README.read_text(encoding="utf-8")
-    source = Path(ladder.__file__).read_text(encoding="utf-8")
+    source = Path(diagnosis.__file__).read_text(encoding="utf-8")
     slugs = {reason.value for reason in Reason} | set(re.findall(r'Why\("(\w+)"', source))
     explained = {status.value for status in Status} | slugs
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gpuprobe.discovery import gather
-from gpuprobe.model import Outcome, Purpose, Status, Wanted
+from gpuprobe.model import Outcome, Purpose, Request, Status
 from gpuprobe.survey.host import read_host
 from tests.cli.documents import checked
 from tests.cli.terminal import Ran, on_terminal, piped
@@ -144,10 +144,10 @@ def lines_of(log: Path, *kinds: str) -> list[tuple[str, str]]:
     return [(kind, uuid) for kind, uuid in said if kind in kinds]
 
 
-def prove(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, **wanted: Any) -> list[Outcome]:
+def prove(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, **request: Any) -> list[Outcome]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    evidence = gather(read_host(), Wanted(libraries=("CUDA",), validate="proved", **wanted))
+    evidence = gather(read_host(), Request(libraries=("CUDA",), validate="proved", **request))
     return [outcome for outcome in evidence.outcomes if outcome.probe.purpose is Purpose.PROVE]
 
 

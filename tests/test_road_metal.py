@@ -9,10 +9,10 @@ import pytest
 
 from gpuprobe.discovery import gather, replay
 from gpuprobe.facts import FoundLibrary, Host
+from gpuprobe.judging.card_status import card_statuses, summary
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.standing import standings, summary
 from gpuprobe.libraries import METAL
-from gpuprobe.model import Inventory, Reason, Wanted
+from gpuprobe.model import Inventory, Reason, Request
 from tests.doubles import described, metal_framework, script
 from tests.records import a_host
 
@@ -33,8 +33,8 @@ def mac(**fields: Any) -> Host:
 
 def judged(monkeypatch: pytest.MonkeyPatch, *lines: str, host: Host | None = None) -> Inventory:
     monkeypatch.setenv("FAKE_METAL", script(*lines))
-    wanted = Wanted(libraries=("Metal",))
-    return judge(gather(host or mac(), wanted), wanted)
+    request = Request(libraries=("Metal",))
+    return judge(gather(host or mac(), request), request)
 
 
 def test_a_mac_gives_one_validated_metal_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_a_mac_gives_one_validated_metal_device(monkeypatch: pytest.MonkeyPatch)
 def test_a_replay_gives_the_same_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     inventory = judged(monkeypatch, M3)
 
-    again = judge(replay(inventory.evidence, inventory.wanted), inventory.wanted)
+    again = judge(replay(inventory.evidence, inventory.request), inventory.request)
 
     assert again.kept == inventory.kept
 
@@ -77,16 +77,16 @@ def test_a_working_set_below_512_mib_is_too_little(monkeypatch: pytest.MonkeyPat
 def test_each_step_that_fails_has_its_sentence(lines: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     inventory = judged(monkeypatch, *lines)
 
-    (standing,) = standings(inventory)
+    (status,) = card_statuses(inventory)
     assert inventory.kept == ()
-    assert standing.why is not None
-    assert words in standing.why.because
+    assert status.why is not None
+    assert words in status.why.because
 
 
 def test_a_framework_that_does_not_load_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    (standing,) = standings(judged(monkeypatch, host=mac(libraries=())))
+    (status,) = card_statuses(judged(monkeypatch, host=mac(libraries=())))
 
-    assert standing.why is not None
-    assert standing.why.slug == "not_loadable"
-    assert "`/System/Library/Frameworks/Metal.framework/Metal` did not load" in standing.why.because
-    assert standing.why.advice is not None
+    assert status.why is not None
+    assert status.why.slug == "not_loadable"
+    assert "`/System/Library/Frameworks/Metal.framework/Metal` did not load" in status.why.because
+    assert status.why.advice is not None

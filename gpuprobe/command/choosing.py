@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpuprobe.exits import WrongUsage
 
 if TYPE_CHECKING:
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.render.form import Form
 
 
@@ -31,11 +31,11 @@ class Choice(NamedTuple):
         return not self.fresh and self.number is None and self.min_free is None
 
 
-def form_of(asked: Asked, choice: Choice) -> Form:
+def form_of(options: Options, choice: Choice) -> Form:
     """A program gets what an environment can hold, and that is what sh can write."""
     from gpuprobe.render import formats, shell
 
-    if asked.command is not None:
+    if options.command is not None:
         return shell.SHELLS["sh"]
     if choice.format is not None:
         return _accepted("--format", choice.format, formats.FORMATS.get(choice.format), list(formats.FORMATS))
@@ -62,14 +62,14 @@ _EXCLUDE = (
 )
 
 
-def refuse_contradictions(asked: Asked, devices: Sequence[str], choice: Choice) -> None:
-    if asked.command == ():
+def refuse_contradictions(options: Options, devices: Sequence[str], choice: Choice) -> None:
+    if options.command == ():
         raise WrongUsage("`--` without a command behind it", "as in `gpuprobe env CUDA:0 -- python3 train.py`")
     given: dict[str, object] = {
         "DEVICE": devices,
-        "--json": asked.json,
-        "--from": asked.source,
-        _COMMAND: asked.command,
+        "--json": options.json,
+        "--from": options.source,
+        _COMMAND: options.command,
         "--shell": choice.shell,
         "--format": choice.format,
         "--unset": choice.unset,

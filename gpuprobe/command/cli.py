@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gpuprobe.command import commands, env_options
 from gpuprobe.command.commands import Reply, Stream
-from gpuprobe.command.options import Asked, show_version, with_shared_options
+from gpuprobe.command.options import Options, show_version, with_shared_options
 from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
 
@@ -118,7 +118,7 @@ def gpuprobe(
 
 @command("list")
 def list_devices(
-    asked: Asked,
+    options: Options,
     device: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help=DEVICE_HELP, show_default=False)] = None,
     *,
     everything: Annotated[
@@ -148,12 +148,12 @@ def list_devices(
       gpuprobe list CUDA:0              everything about one device
       gpuprobe list --require 'count>=2, free>=20GiB'   exit code 5 if that is not met
     """
-    return commands.list_devices(asked, device, everything=everything, quick=quick, require=require, sort=sort)
+    return commands.list_devices(options, device, everything=everything, quick=quick, require=require, sort=sort)
 
 
 @command("validate")
 def validate(
-    asked: Asked,
+    options: Options,
     device: Devices = None,
     *,
     build: Annotated[
@@ -187,11 +187,11 @@ def validate(
       gpuprobe validate --repeat 10     find a card that fails now and then
     """
     chosen, pace = tuple(device or ()), {"step": step, "repeat": repeat, "jobs": jobs}
-    return commands.validate(asked, chosen, builds=tuple(build or ()), strict=strict, **pace)
+    return commands.validate(options, chosen, builds=tuple(build or ()), strict=strict, **pace)
 
 
 @command("flash-attn")
-def flash_attn(asked: Asked, device: Devices = None) -> Reply:
+def flash_attn(options: Options, device: Devices = None) -> Reply:
     """Whether these devices can use flash attention together.
 
     Use it before `OLLAMA_FLASH_ATTENTION` or a quantised K/V cache is set: it names the device that says no, and
@@ -202,12 +202,12 @@ def flash_attn(asked: Asked, device: Devices = None) -> Reply:
       gpuprobe flash-attn               all usable devices together
       gpuprobe flash-attn CUDA:0 || echo no     exit code 5 means no, 6 unknown
     """
-    return commands.flash_attn(asked, tuple(device or ()))
+    return commands.flash_attn(options, tuple(device or ()))
 
 
 @command("env", kind=env_options.BeforeCommand)
 def env(
-    asked: Asked,
+    options: Options,
     device: Devices = None,
     *,
     shell: env_options.Shell = None,
@@ -243,12 +243,12 @@ def env(
     from gpuprobe.command.choosing import Choice
 
     choice = Choice(shell, format, unset, required, count, min_free, check, fresh)
-    return selecting.env(asked, tuple(device or ()), choice)
+    return selecting.env(options, tuple(device or ()), choice)
 
 
 @command("capture")
 def capture(
-    asked: Asked,
+    options: Options,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)],
 ) -> Reply:
     """Write this machine as a file that `--from` judges elsewhere.
@@ -260,12 +260,12 @@ def capture(
       gpuprobe capture machine.json
       gpuprobe list --from machine.json     the same answer as on that machine
     """
-    return commands.capture(asked, file)
+    return commands.capture(options, file)
 
 
 @command("refresh", kind=WatchCommand)
 def refresh(
-    asked: Asked,
+    options: Options,
     *,
     diff: Annotated[
         bool, typer.Option("--diff", help="Also what changed since the saved discovery: memory, drivers, devices.")
@@ -289,14 +289,14 @@ def refresh(
     from gpuprobe.command import refreshing, watching
 
     if watch is not None:
-        return watching.watch(asked, watch, diff=diff)
+        return watching.watch(options, watch, diff=diff)
 
-    return refreshing.refresh(asked, diff=diff)
+    return refreshing.refresh(options, diff=diff)
 
 
 @command("completion", asks=False)
 def completion(
-    asked: Asked,
+    options: Options,
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.", show_default=False)],
 ) -> Reply:
     """The script with which a shell completes `gpuprobe` at a TAB.
@@ -310,11 +310,11 @@ def completion(
       gpuprobe completion fish > ~/.config/fish/completions/gpuprobe.fish    for fish
       gpuprobe completion powershell | Out-String | Invoke-Expression    in PowerShell's $PROFILE
     """
-    return commands.completion(asked, shell, typer.main.get_command(app))
+    return commands.completion(options, shell, typer.main.get_command(app))
 
 
 @command("runner", hidden=True)
-def runner(asked: Asked) -> None:
+def runner(options: Options) -> None:
     """The child: one request line on standard input, JSON lines as the answer.
 
     \b

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpuprobe.command import gathering, remembering
-from gpuprobe.command.gathering import inventory_of, selected, wanted_of
+from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import standing
+from gpuprobe.judging import card_status
 from gpuprobe.model import Inventory, Json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.render.screen import Screen
 
 
@@ -43,7 +43,7 @@ class Launch(NamedTuple):
 
 
 def list_devices(
-    asked: Asked,
+    options: Options,
     device: str | None = None,
     *,
     everything: bool = False,
@@ -57,25 +57,25 @@ def list_devices(
     if sort not in (None, "free"):
         raise WrongUsage(f"`--sort {sort}`: only `free` is accepted", "as in `gpuprobe list --sort free`")
     requirement = None if require is None else gathering.requirement_of(require)
-    inventory = inventory_of(asked, wanted_of(asked, "none" if quick else "needed"))
-    remembering.remember(asked, inventory)
+    inventory = inventory_of(options, request_of(options, "none" if quick else "needed"))
+    remembering.remember(options, inventory)
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
-    part = listing.with_loads(part, inventory, asked)
+    part = listing.with_loads(part, inventory, options)
     text, leave_with = listing.headline(inventory, part, quick, requirement)
 
     def document() -> Json:
         return listing.document(inventory, part, text, leave_with)
 
     def shown(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import list_text
+        from gpuprobe.render.texts import list_text
 
-        return list_text(inventory, part, text, asked, width=screen.width, with_all=everything)
+        return list_text(inventory, part, text, options, width=screen.width, with_all=everything)
 
     return Reply(leave_with, document, shown)
 
 
 def validate(
-    asked: Asked, devices: Sequence[str], *, builds: Sequence[str] = (), strict: bool = False, **pace: str | None
+    options: Options, devices: Sequence[str], *, builds: Sequence[str] = (), strict: bool = False, **pace: str | None
 ) -> Reply:
     """`pace`: how far, how often and how many at once, as texts; see validating.Pace."""
     import time
@@ -84,8 +84,8 @@ def validate(
     from gpuprobe.judging.unviewed import unviewed
 
     began = time.monotonic()
-    inventory, shown, named = validating.views_of(asked, devices, builds, validating.Pace(**pace))
-    seconds = None if asked.source is not None else time.monotonic() - began
+    inventory, shown, named = validating.views_of(options, devices, builds, validating.Pace(**pace))
+    seconds = None if options.source is not None else time.monotonic() - began
     others = unviewed(inventory, shown)
     text, leave_with = concluding.conclusion(inventory, shown, others, strict, named)
     notes = tuple(validating.notes(inventory, shown))
@@ -96,24 +96,24 @@ def validate(
         return validate_document(inventory, shown, others, text, leave_with, notes=notes, seconds=seconds)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import validate_text
+        from gpuprobe.render.texts import validate_text
 
-        return validate_text(inventory, shown, others, text, asked, width=screen.width, notes=notes, seconds=seconds)
+        return validate_text(inventory, shown, others, text, options, width=screen.width, notes=notes, seconds=seconds)
 
     return Reply(leave_with, document, drawn)
 
 
-def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
+def flash_attn(options: Options, devices: Sequence[str]) -> Reply:
     from gpuprobe.judging import flash_attention
 
-    inventory = inventory_of(asked, wanted_of(asked))
+    inventory = inventory_of(options, request_of(options))
     chosen = selected(devices, inventory.kept)
     answer = flash_attention.of_set(chosen)
     effective = flash_attention.effective(inventory.evidence.host.environ, answer)
     if chosen:
         codes = {True: Exit.ANSWERED, False: Exit.NO, None: Exit.UNDECIDED}
         # One device that says no decides for the set, whatever another would have said.
-        doubt = answer.supported is True and not devices and standing.undecided(inventory)
+        doubt = answer.supported is True and not devices and card_status.undecided(inventory)
         leave_with = weightiest(codes[answer.supported], Exit.UNDECIDED if doubt else Exit.ANSWERED)
     else:
         answer = answer._replace(supported=None, rule="no_device", because=nothing(inventory))
@@ -125,24 +125,24 @@ def flash_attn(asked: Asked, devices: Sequence[str]) -> Reply:
         return flash_attn_document(inventory, chosen, answer, effective, leave_with)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import flash_attn_text
+        from gpuprobe.render.texts import flash_attn_text
 
-        return flash_attn_text(inventory, chosen, answer, effective, asked)
+        return flash_attn_text(inventory, chosen, answer, effective, options)
 
     return Reply(leave_with, document, drawn)
 
 
-def capture(asked: Asked, file: str) -> Reply:
+def capture(options: Options, file: str) -> Reply:
     from pathlib import Path
 
     from gpuprobe import capture as captures
 
-    if asked.source is not None:
+    if options.source is not None:
         raise WrongUsage("`capture` writes this machine, so `--from` has no meaning with it", "copy the file instead")
     # Everything that any command could ask later, software renderers included.
-    wanted = wanted_of(asked, "all")._replace(allow_software=True)
-    evidence = gathering.evidence_of_this_machine(asked, wanted)
-    evidence = gathering.evidence_of_this_machine(asked, wanted._replace(validate="proved"), evidence)
+    request = request_of(options, "all")._replace(allow_software=True)
+    evidence = gathering.evidence_of_this_machine(options, request)
+    evidence = gathering.evidence_of_this_machine(options, request._replace(validate="proved"), evidence)
     if file in ("-", "/dev/stdout"):
         whole = captures.text(evidence)
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)
@@ -157,24 +157,24 @@ def capture(asked: Asked, file: str) -> Reply:
         from gpuprobe.judging.rules import judge
         from gpuprobe.render.replies import captured_document
 
-        return captured_document(judge(evidence, wanted), file, text)
+        return captured_document(judge(evidence, request), file, text)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import line
+        from gpuprobe.render.texts import line
 
         return [line(text)]
 
     return Reply(Exit.ANSWERED, document, drawn)
 
 
-def completion(asked: Asked, shell: str, root: Any) -> Reply:
+def completion(options: Options, shell: str, root: Any) -> Reply:
     """`root`: the whole command line, as Typer has built it."""
-    from gpuprobe.command import tree
+    from gpuprobe.command import command_tree
     from gpuprobe.render.completions import SCRIPTS
 
     if shell not in SCRIPTS:
         raise WrongUsage(f"`completion {shell}`: {', '.join(SCRIPTS)} are accepted", "as in `gpuprobe completion bash`")
-    script = SCRIPTS[shell].write(tree.program(root))
+    script = SCRIPTS[shell].write(command_tree.program(root))
 
     def document() -> Json:
         from gpuprobe.render.document import completion_document
@@ -185,8 +185,8 @@ def completion(asked: Asked, shell: str, root: Any) -> Reply:
 
 
 def nothing(inventory: Inventory) -> str:
-    return standing.summary(inventory).text
+    return card_status.summary(inventory).text
 
 
 def nothing_usable(inventory: Inventory) -> Exit:
-    return Exit.UNDECIDED if standing.undecided(inventory) else Exit.NOTHING_USABLE
+    return Exit.UNDECIDED if card_status.undecided(inventory) else Exit.NOTHING_USABLE

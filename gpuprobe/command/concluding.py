@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gpuprobe.exits import Exit, weightiest
-from gpuprobe.judging import standing, unviewed
-from gpuprobe.judging.ladder import serves
+from gpuprobe.judging import card_status, unviewed
+from gpuprobe.judging.diagnosis import serves
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided
@@ -50,7 +50,7 @@ def conclusion(
     doubt = count.undecided or any(is_undecided(card) for _, card in groups) or len(lost) > len(broken)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
-        Exit.UNDECIDED if doubt or standing.undecided(inventory) else Exit.ANSWERED,
+        Exit.UNDECIDED if doubt or card_status.undecided(inventory) else Exit.ANSWERED,
         Exit.ANSWERED if shown else Exit.NOTHING_USABLE,
     )
     return _said(shown, count, names) if shown else _nothing(inventory, lost), leave_with
@@ -76,23 +76,23 @@ def _lost_builds(inventory: Inventory) -> list[Outcome]:
     return [
         outcome
         for outcome in inventory.evidence.outcomes
-        if outcome.probe.build in inventory.wanted.builds and outcome.probe.build != SYSTEM
+        if outcome.probe.build in inventory.request.builds and outcome.probe.build != SYSTEM
         if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
         if outcome.status is not Status.SKIPPED or _has_a_card(library_named(outcome.probe.library), inventory)
     ]
 
 
 def _has_a_card(library: Library, inventory: Inventory) -> bool:
-    return any(serves(library, each.card) for each in standing.standings(inventory))
+    return any(serves(library, each.card) for each in card_status.card_statuses(inventory))
 
 
 def _nothing(inventory: Inventory, lost: Sequence[Outcome]) -> str:
     if lost:
         return f"the build `{lost[0].probe.build}` lists nothing to validate: {describe(lost[0])}"
-    empty = [build for build in inventory.wanted.builds if build != SYSTEM]
+    empty = [build for build in inventory.request.builds if build != SYSTEM]
     if empty:
         return f"nothing to validate: the build `{empty[0]}` lists no device"
-    return f"nothing to validate: {standing.summary(inventory).text}"
+    return f"nothing to validate: {card_status.summary(inventory).text}"
 
 
 def _said(shown: Sequence[View], count: _Count, names: Sequence[str]) -> str:

@@ -9,23 +9,23 @@ from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
-from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Wanted
+from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request
 
 if TYPE_CHECKING:
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement
 
 
-def wanted_of(asked: Asked, validate: str = "needed") -> Wanted:
+def request_of(options: Options, validate: str = "needed") -> Request:
     """The options as a question; WrongUsage where one of them has no meaning."""
-    return Wanted(
-        libraries=_libraries(asked.library),
+    return Request(
+        libraries=_libraries(options.library),
         validate=validate,
-        seconds=_seconds("--timeout", asked.timeout),
-        deadline=_seconds("--deadline", asked.deadline),
-        allow_software=asked.allow_software,
-        wake=not asked.no_wake,
-        lib_dirs=_directories(asked),
+        seconds=_seconds("--timeout", options.timeout),
+        deadline=_seconds("--deadline", options.deadline),
+        allow_software=options.allow_software,
+        wake=not options.no_wake,
+        lib_dirs=_directories(options),
     )
 
 
@@ -39,20 +39,20 @@ def _libraries(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(library.name for name in names if (library := spelled(name))))
 
 
-def _directories(asked: Asked) -> tuple[str, ...]:
-    if not asked.lib_dir:
+def _directories(options: Options) -> tuple[str, ...]:
+    if not options.lib_dir:
         return ()
     from pathlib import Path
 
-    if asked.source is not None:
+    if options.source is not None:
         message = "`--lib-dir` with `--from`: a capture holds the builds that its machine was asked for"
-        raise WrongUsage(message, f"as in `gpuprobe list --lib-dir {asked.lib_dir[0]}`, or capture it there with `--lib-dir`")
-    for text in asked.lib_dir:
+        raise WrongUsage(message, f"as in `gpuprobe list --lib-dir {options.lib_dir[0]}`, or capture it there with `--lib-dir`")
+    for text in options.lib_dir:
         if not Path(text).is_dir() or not text:
             what = "is no directory" if text and Path(text).exists() else "there is no such directory"
             hint = "a build or a directory that holds builds is accepted, as in `--lib-dir /usr/local/lib/ollama`"
             raise WrongUsage(f"`--lib-dir {text}`: {what}", hint)
-    return tuple(dict.fromkeys(str(Path(text).absolute()) for text in asked.lib_dir))
+    return tuple(dict.fromkeys(str(Path(text).absolute()) for text in options.lib_dir))
 
 
 _LIBRARY_HINT = f"{', '.join(library.name for library in LIBRARIES)} are accepted, as in `--library cuda,level-zero`"
@@ -70,46 +70,46 @@ def _seconds(option: str, text: str | None) -> float | None:
     return seconds
 
 
-def inventory_of(asked: Asked, wanted: Wanted, known: Evidence | None = None, *, may_be_saved: bool = False) -> Inventory:
+def inventory_of(options: Options, request: Request, known: Evidence | None = None, *, may_be_saved: bool = False) -> Inventory:
     """Asks the machine, or the capture that `--from` names, and judges what came back; `known` is not asked again.
 
     `may_be_saved`: a saved discovery that fits answers as well. Its memory figures are as old as it is.
     """
-    if asked.source is not None:
+    if options.source is not None:
         from gpuprobe.discovery import replay
 
-        captured = _captured(asked.source)
+        captured = _captured(options.source)
         refuse_an_unmatched_choice(captured.host)
-        return judge(replay(captured, wanted), wanted)
-    if may_be_saved and (saved := _saved(asked, wanted)) is not None:
-        return judge(saved, wanted)
-    return judge(evidence_of_this_machine(asked, wanted, known), wanted)
+        return judge(replay(captured, request), request)
+    if may_be_saved and (saved := _saved(options, request)) is not None:
+        return judge(saved, request)
+    return judge(evidence_of_this_machine(options, request, known), request)
 
 
-def _saved(asked: Asked, wanted: Wanted) -> Evidence | None:
+def _saved(options: Options, request: Request) -> Evidence | None:
     from gpuprobe.command.remembering import recalled
     from gpuprobe.survey.host import read_host
 
     host = read_host(software=False)
     refuse_an_unmatched_choice(host)
-    return recalled(asked, wanted, host)
+    return recalled(options, request, host)
 
 
-def evidence_of_this_machine(asked: Asked, wanted: Wanted, known: Evidence | None = None) -> Evidence:
+def evidence_of_this_machine(options: Options, request: Request, known: Evidence | None = None) -> Evidence:
     from gpuprobe.discovery import gather
     from gpuprobe.survey.host import read_host
 
-    host = known.host if known else read_host(lib_dirs=wanted.lib_dirs)
+    host = known.host if known else read_host(lib_dirs=request.lib_dirs)
     refuse_an_unmatched_choice(host)
-    with asked.screen.progress(asked.quiet) as watch:
-        return gather(host, wanted, watch, known)
+    with options.screen.progress(options.quiet) as watch:
+        return gather(host, request, watch, known)
 
 
 def refuse_an_unmatched_choice(host: Host) -> None:
     """Ollama would quietly use the processor where `OLLAMA_LLM_LIBRARY` names no build that is there (14.12)."""
     if "OLLAMA_LLM_LIBRARY" not in host.environ:
         return
-    from gpuprobe.judging.builds import is_for_ollama, unmatched_choice
+    from gpuprobe.judging.build_choice import is_for_ollama, unmatched_choice
 
     chosen = unmatched_choice(host)
     if chosen is not None:
@@ -118,12 +118,12 @@ def refuse_an_unmatched_choice(host: Host) -> None:
         raise WrongUsage(message, "`unset OLLAMA_LLM_LIBRARY` lets Ollama choose")
 
 
-def asked_again(asked: Asked, host: Host, probes: Sequence[Probe]) -> tuple[Outcome, ...]:
+def asked_again(options: Options, host: Host, probes: Sequence[Probe]) -> tuple[Outcome, ...]:
     """Just these questions to this machine, whatever has been asked before."""
     from gpuprobe.discovery import ask
 
-    with asked.screen.progress(asked.quiet) as watch:
-        return ask(host, probes, wanted_of(asked), watch)
+    with options.screen.progress(options.quiet) as watch:
+        return ask(host, probes, request_of(options), watch)
 
 
 def _captured(source: str) -> Evidence:

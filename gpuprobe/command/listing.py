@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gpuprobe.command.gathering import selected
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import standing
+from gpuprobe.judging import card_status
+from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.identity import normal_pci, same_card
-from gpuprobe.judging.standing import Standing
 from gpuprobe.judging.views import numbered
-from gpuprobe.model import Device, Drop, Inventory, Json
+from gpuprobe.model import Device, Inventory, Json
+from gpuprobe.render.part import Part
 
 if TYPE_CHECKING:
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement
-    from gpuprobe.probing.loading import Loads
-
-
-class Part(NamedTuple):
-    """What is to be shown; `one` says that it is about a DEVICE and not about the machine."""
-
-    kept: tuple[Device, ...]  # in the order to show
-    drops: tuple[Drop, ...]
-    standings: tuple[Standing, ...]
-    one: bool = False
-    loads: Mapping[str, Loads] = {}  # path of a runtime library → whether it loads; only about a DEVICE of this machine
 
 
 def part_of(inventory: Inventory, device: str | None, by_free_memory: bool = False) -> Part:
     """WrongUsage where DEVICE means nothing here, or several devices."""
-    standings = standing.standings(inventory)
+    card_statuses = card_status.card_statuses(inventory)
     if device is None:
         kept = _most_free_first(inventory.kept) if by_free_memory else inventory.kept
-        return Part(kept, inventory.drops, standings)
-    views = _meant(device, inventory, standings)
+        return Part(kept, inventory.drops, card_statuses)
+    views = _meant(device, inventory, card_statuses)
     address = normal_pci(device)
     return Part(
         kept=tuple(each for each in inventory.kept if _shown(each, views)),
         drops=tuple(drop for drop in inventory.drops if _shown(drop.device, views)),
-        standings=tuple(each for each in standings if _concerns(each, views) or each.card.pci_id == address is not None),
+        card_statuses=tuple(
+            each for each in card_statuses if _concerns(each, views) or each.card.pci_id == address is not None
+        ),
         one=True,
     )
 
@@ -49,7 +41,7 @@ def _most_free_first(devices: Sequence[Device]) -> tuple[Device, ...]:
     return tuple(sorted(devices, key=lambda device: -1 if device.free_memory is None else device.free_memory, reverse=True))
 
 
-def _meant(text: str, inventory: Inventory, standings: Sequence[Standing]) -> tuple[Device, ...]:
+def _meant(text: str, inventory: Inventory, card_statuses: Sequence[CardStatus]) -> tuple[Device, ...]:
     """The views that DEVICE means: a kept device first, else what was dropped, else a card that nobody lists."""
     try:
         return selected([text], inventory.kept)
@@ -57,7 +49,7 @@ def _meant(text: str, inventory: Inventory, standings: Sequence[Standing]) -> tu
         try:
             return selected([text], numbered(inventory))
         except WrongUsage:
-            if any(each.card.pci_id == normal_pci(text) is not None for each in standings):
+            if any(each.card.pci_id == normal_pci(text) is not None for each in card_statuses):
                 return ()
             raise
 
@@ -66,29 +58,29 @@ def _shown(device: Device, views: Sequence[Device]) -> bool:
     return any(same_card(device, view).answer == "same" for view in views)
 
 
-def _concerns(each: Standing, views: Sequence[Device]) -> bool:
+def _concerns(each: CardStatus, views: Sequence[Device]) -> bool:
     address = each.card.pci_id
     return any(device in each.devices for device in views) or (
         address is not None and any(normal_pci(view.pci_id) == address for view in views)
     )
 
 
-def with_loads(part: Part, inventory: Inventory, asked: Asked) -> Part:
+def with_loads(part: Part, inventory: Inventory, options: Options) -> Part:
     """Tries what was found for the chosen devices. A capture cannot be tried, and the whole list need not be."""
-    if not part.one or asked.source is not None or not inventory.evidence.host.software:
+    if not part.one or options.source is not None or not inventory.evidence.host.software:
         return part
-    from gpuprobe.command.gathering import wanted_of
-    from gpuprobe.probing.loading import loads
+    from gpuprobe.command.gathering import request_of
+    from gpuprobe.probing.runtime_loading import loads
 
     libraries = {device.library for device in part.kept}
     found = [each for each in inventory.evidence.host.software if each.library in libraries]
-    with asked.screen.progress(asked.quiet) as watch:
-        return part._replace(loads=loads(found, wanted_of(asked).seconds, watch))
+    with options.screen.progress(options.quiet) as watch:
+        return part._replace(loads=loads(found, request_of(options).seconds, watch))
 
 
 def headline(inventory: Inventory, part: Part, quick: bool, requirement: Requirement | None) -> tuple[str, Exit]:
     """The first line and the exit code."""
-    text = standing.summary(inventory).text
+    text = card_status.summary(inventory).text
     if quick and inventory.kept:
         text += " (listed, not initialised: whether they work was not asked)"
     if requirement is None:
@@ -96,7 +88,7 @@ def headline(inventory: Inventory, part: Part, quick: bool, requirement: Require
     from gpuprobe.judging.requirement import meets
 
     met = meets(requirement, part.kept)
-    doubt = met.undecided or (not met.answer and standing.undecided(inventory))
+    doubt = met.undecided or (not met.answer and card_status.undecided(inventory))
     leave_with = weightiest(Exit.ANSWERED if met.answer else Exit.NO, Exit.UNDECIDED if doubt else Exit.ANSWERED)
     verdict = {Exit.ANSWERED: "met", Exit.NO: "not met", Exit.UNDECIDED: "cannot be decided"}[leave_with]
     return f"requirement {verdict}: {met.because}", leave_with
@@ -106,5 +98,5 @@ def document(inventory: Inventory, part: Part, text: str, leave_with: Exit) -> J
     from gpuprobe.render.document import list_document
 
     return list_document(
-        inventory, text, leave_with, kept=part.kept, drops=part.drops, standings=part.standings, loads=part.loads
+        inventory, text, leave_with, kept=part.kept, drops=part.drops, card_statuses=part.card_statuses, loads=part.loads
     )

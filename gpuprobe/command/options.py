@@ -13,7 +13,7 @@ from gpuprobe.command.env_options import COMMAND
 from gpuprobe.render.screen import Screen
 
 
-class Asked(NamedTuple):
+class Options(NamedTuple):
     """What every command is given beside its own options."""
 
     screen: Screen
@@ -87,12 +87,12 @@ def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Call
     """
 
     def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
-        asked = Asked(ctx.obj, **{name: given.pop(name) for name in Asked._fields if name in given})
-        library, directories = tuple(asked.library or ()), tuple(asked.lib_dir or ())
-        asked = asked._replace(library=library, lib_dir=directories, command=ctx.meta.get(COMMAND))
-        return asked, function(asked, **given)
+        options = Options(ctx.obj, **{name: given.pop(name) for name in Options._fields if name in given})
+        library, directories = tuple(options.library or ()), tuple(options.lib_dir or ())
+        options = options._replace(library=library, lib_dir=directories, command=ctx.meta.get(COMMAND))
+        return options, function(options, **given)
 
-    own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "asked"]
+    own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "options"]
     shared = [each for each in _SHARED if asks or each.name not in _ABOUT_THE_MACHINE]
     parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*own, *shared)]
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]

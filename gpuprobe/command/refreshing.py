@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.command.commands import Reply
-from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, wanted_of
+from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of
 from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.exits import Exit
 from gpuprobe.facts import Host
@@ -15,22 +15,22 @@ from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure
 from gpuprobe.judging.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Evidence, Inventory, Json, Wanted
+from gpuprobe.model import Evidence, Inventory, Json, Request
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuprobe.command.options import Asked
-    from gpuprobe.refreshing import Refreshed
+    from gpuprobe.command.options import Options
+    from gpuprobe.memory_refresh import Refreshed
     from gpuprobe.render.screen import Screen
     from gpuprobe.saved import Saved
 
 
-def refresh(asked: Asked, *, diff: bool = False) -> Reply:
-    return reply_of(answer_of(asked), asked, diff)
+def refresh(options: Options, *, diff: bool = False) -> Reply:
+    return reply_of(answer_of(options), options, diff)
 
 
-def reply_of(answer: Refreshment, asked: Asked, diff: bool) -> Reply:
+def reply_of(answer: Refreshment, options: Options, diff: bool) -> Reply:
     text = headline(answer)
     leave_with = Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED
 
@@ -40,9 +40,9 @@ def reply_of(answer: Refreshment, asked: Asked, diff: bool) -> Reply:
         return refresh_document(answer, text, leave_with, diff)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import refresh_text
+        from gpuprobe.render.texts import refresh_text
 
-        return refresh_text(answer, text, asked, screen.width, diff)
+        return refresh_text(answer, text, options, screen.width, diff)
 
     return Reply(leave_with, document, drawn)
 
@@ -56,39 +56,39 @@ class Start(NamedTuple):
     host: Host | None = None  # as it was surveyed to see that the saved one fits
 
 
-def answer_of(asked: Asked) -> Refreshment:
-    start, wanted = start_of(asked), wanted_of(asked)
+def answer_of(options: Options) -> Refreshment:
+    start, request = start_of(options), request_of(options)
     if start.anew is not None or start.host is None:
         return discovered(start)
-    from gpuprobe import refreshing
+    from gpuprobe import memory_refresh
 
-    with asked.screen.progress(asked.quiet) as watch:
+    with options.screen.progress(options.quiet) as watch:
         known = start.inventory
-        return refreshed(known, refreshing.refresh(known.kept, known.evidence, start.host, wanted, watch=watch))
+        return refreshed(known, memory_refresh.refresh(known.kept, known.evidence, start.host, request, watch=watch))
 
 
-def start_of(asked: Asked) -> Start:
-    wanted = wanted_of(asked)
-    if asked.source is not None:
-        return Start(inventory_of(asked, wanted), "it is the machine of a capture, which cannot be asked again")
+def start_of(options: Options) -> Start:
+    request = request_of(options)
+    if options.source is not None:
+        return Start(inventory_of(options, request), "it is the machine of a capture, which cannot be asked again")
     from gpuprobe import saved
     from gpuprobe.survey.host import read_host
 
     host = read_host(software=False)
     refuse_an_unmatched_choice(host)
     found = saved.load(host)
-    why = _why_anew(found, wanted)
+    why = _why_anew(found, request)
     if why is None and found.evidence is not None:
-        return Start(judge(found.evidence, Wanted()), host=host)
-    inventory = inventory_of(asked, wanted)
-    remember(asked, inventory)
+        return Start(judge(found.evidence, Request()), host=host)
+    inventory = inventory_of(options, request)
+    remember(options, inventory)
     return Start(inventory, why or "nothing is saved", _comparable(found))
 
 
-def _why_anew(found: Saved, wanted: Wanted) -> str | None:
+def _why_anew(found: Saved, request: Request) -> str | None:
     from gpuprobe.saved.key import only_cards_came_or_went
 
-    if not asks_for_everything(wanted._replace(wake=True)):
+    if not asks_for_everything(request._replace(wake=True)):
         return "the options ask for something else than what is saved"
     if found.problem is None or only_cards_came_or_went(found.differences):
         return None
@@ -136,7 +136,7 @@ def discovered(start: Start) -> Refreshment:
         return answer
     compared = (
         *changes.card_changes(old, evidence),
-        *changes.device_changes(judge(old, Wanted()).kept, inventory.kept),
+        *changes.device_changes(judge(old, Request()).kept, inventory.kept),
         *changes.library_changes(old, evidence),
     )
     return answer._replace(compared_with=old.gathered_at, changes=compared)

@@ -5,72 +5,72 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpuprobe.facts import Host
-from gpuprobe.model import Evidence, Inventory, Status, Wanted
+from gpuprobe.model import Evidence, Inventory, Request, Status
 
 if TYPE_CHECKING:
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.saved import Problem
 
 
-def remember(asked: Asked, inventory: Inventory) -> str | None:
+def remember(options: Options, inventory: Inventory) -> str | None:
     """Saves what a complete run found. None where it did, or where there was nothing to save; else why it could not.
 
     An answer in doubt and an empty one are not saved, and what was saved before is forgotten: whoever gets such an answer
     mends something and asks again, and it need not be something that the key of a saved discovery knows.
     """
-    if asked.source is not None or not _is_complete(inventory):
+    if options.source is not None or not _is_complete(inventory):
         return None
     from gpuprobe import saved
-    from gpuprobe.judging import standing
+    from gpuprobe.judging import card_status
 
-    if not inventory.kept or standing.undecided(inventory):
+    if not inventory.kept or card_status.undecided(inventory):
         saved.forget()
         return None
     from gpuprobe.survey.host import read_host
 
     problem = saved.save(inventory.evidence, read_host(software=False), devices=inventory.kept)
-    if problem and asked.verbose:
-        asked.screen.complain(f"note: the discovery was not saved: {problem}")
+    if problem and options.verbose:
+        options.screen.complain(f"note: the discovery was not saved: {problem}")
     return problem
 
 
-def recalled(asked: Asked, wanted: Wanted, host: Host) -> Evidence | None:
+def recalled(options: Options, request: Request, host: Host) -> Evidence | None:
     """The saved discovery, where it answers this question on this machine; else None, and what is wrong with it is said."""
-    if asked.source is not None or not asks_for_everything(wanted):
+    if options.source is not None or not asks_for_everything(request):
         return None
     from gpuprobe import saved
 
     found = saved.load(host)
     if found.problem is None:
         return found.evidence
-    if asked.verbose or (found.problem.slug not in saved.ORDINARY and not asked.quiet):
-        _tell(asked, found.problem)
+    if options.verbose or (found.problem.slug not in saved.ORDINARY and not options.quiet):
+        _tell(options, found.problem)
     return None
 
 
-def _tell(asked: Asked, problem: Problem) -> None:
+def _tell(options: Options, problem: Problem) -> None:
     from gpuprobe.strings import printable
 
-    asked.screen.complain(printable(f"note: {problem.because}; the machine is asked anew"))
+    options.screen.complain(printable(f"note: {problem.because}; the machine is asked anew"))
 
 
-def asks_for_everything(wanted: Wanted) -> bool:
+def asks_for_everything(request: Request) -> bool:
     """Whatever narrows the question, also by an option that is added later, makes it another one."""
-    return wanted._replace(validate="needed", seconds=None, deadline=None) == Wanted() and wanted.validate != "none"
+    return request._replace(validate="needed", seconds=None, deadline=None) == Request() and request.validate != "none"
 
 
 def _is_complete(inventory: Inventory) -> bool:
-    return asks_for_everything(inventory.wanted) and not _was_cut_short(inventory)
+    return asks_for_everything(inventory.request) and not _was_cut_short(inventory)
 
 
 def _was_cut_short(inventory: Inventory) -> bool:
     """Whether a limit of the user's own kept something from being answered."""
-    wanted, evidence = inventory.wanted, inventory.evidence
-    if wanted.seconds is None and wanted.deadline is None:
+    request, evidence = inventory.request, inventory.evidence
+    if request.seconds is None and request.deadline is None:
         return False
     from gpuprobe.probing.questions import not_asked
 
-    on_purpose = not_asked(evidence.host, wanted)
+    on_purpose = not_asked(evidence.host, request)
     return any(
         outcome.status in (Status.TIMED_OUT, Status.ABANDONED)
         or (outcome.status is Status.SKIPPED and outcome not in on_purpose)

@@ -10,39 +10,39 @@ from typing import TYPE_CHECKING
 from gpuprobe.command import gathering
 from gpuprobe.command.choosing import Choice, form_of, refuse_contradictions
 from gpuprobe.command.commands import Launch, Reply
-from gpuprobe.command.enough import Enough, Selected
-from gpuprobe.command.gathering import inventory_of, selected, wanted_of
+from gpuprobe.command.counting import Count, Selected
+from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import remarks
+from gpuprobe.judging import notes
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import Device, Inventory, Json
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.judging.under_map import Check
     from gpuprobe.render.form import Form
 
 
-def env(asked: Asked, devices: Sequence[str], choice: Choice) -> Reply:
-    refuse_contradictions(asked, devices, choice)
-    form = form_of(asked, choice)
+def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
+    refuse_contradictions(options, devices, choice)
+    form = form_of(options, choice)
     if choice.unset:
-        return _undoing(asked, choice, form)
-    enough = Enough.read(choice.number, choice.min_free)
-    inventory = inventory_of(asked, wanted_of(asked), may_be_saved=choice.may_be_saved)
+        return _undoing(options, choice, form)
+    enough = Count.read(choice.number, choice.min_free)
+    inventory = inventory_of(options, request_of(options), may_be_saved=choice.may_be_saved)
     found = enough.of(selected(devices, inventory.kept), inventory, named=bool(devices))
     variables = _map(found.devices, inventory, choice.required) if found.devices else ()
-    checks = _checked(asked, found.devices, variables, inventory) if choice.check and found.devices else None
+    checks = _checked(options, found.devices, variables, inventory) if choice.check and found.devices else None
     if choice.required and found.devices:
         found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
-    hidden = () if devices else tuple(remarks.hidden(inventory))  # a device that is named is chosen whatever else there is
-    return _reply(asked, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
+    hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
+    return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
 
 
 def _reply(
-    asked: Asked,
+    options: Options,
     found: Selected,
     inventory: Inventory,
     *,
@@ -64,18 +64,18 @@ def _reply(
         leave_with,
         document,
         lambda screen: (),
-        lines=_lines(form, printed, asked),
-        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, asked, found.devices, hidden),
-        launch=_launch(printed, inventory, asked),
+        lines=_lines(form, printed, options),
+        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, options, found.devices, hidden),
+        launch=_launch(printed, inventory, options),
     )
 
 
-def _launch(variables: Variables, inventory: Inventory, asked: Asked) -> Launch | None:
-    if asked.command is None:
+def _launch(variables: Variables, inventory: Inventory, options: Options) -> Launch | None:
+    if options.command is None:
         return None
     from gpuprobe.judging.under_map import changed
 
-    return Launch(asked.command, changed(variables, inventory.evidence.host.environ))
+    return Launch(options.command, changed(variables, inventory.evidence.host.environ))
 
 
 _ANSWERS = {True: Exit.ANSWERED, False: Exit.FAILED, None: Exit.UNDECIDED}
@@ -88,32 +88,32 @@ def _doubts(checks: Sequence[Check]) -> str:
     return f"it cannot be told whether these variables show exactly the chosen devices: {'; '.join(because)}"
 
 
-def _lines(form: Form, variables: Variables, asked: Asked) -> str | None:
+def _lines(form: Form, variables: Variables, options: Options) -> str | None:
     """None: nothing is to be printed as it is."""
     from gpuprobe.render.form import NotCarried, written
 
-    if asked.json:
+    if options.json:
         return None
     try:
         lines = written(form, variables)
     except NotCarried as problem:
         raise WrongUsage(str(problem), "`gpuprobe env -- COMMAND` runs a program with these variables as they are") from problem
-    return lines if asked.command is None else ""
+    return lines if options.command is None else ""
 
 
-def _note(form: Form, variables: Variables, asked: Asked, chosen: Sequence[Device], hidden: Sequence[str]) -> str | None:
+def _note(form: Form, variables: Variables, options: Options, chosen: Sequence[Device], hidden: Sequence[str]) -> str | None:
     """What cannot be done is said in any case; what the user's own variables hide from the choice, where notes are welcome."""
     from gpuprobe.judging.slices import seen_at_once
     from gpuprobe.render.form import left_set
 
-    notes = [] if asked.quiet else list(hidden)
+    notes = [] if options.quiet else list(hidden)
     if left := left_set(form, variables):
         names = ", ".join(f"`{name}`" for name in left)
         notes.append(f"{form.named} cannot unset {names}: see that nothing sets it where these lines are used")
     elif unseen := [device for device in chosen if device not in seen_at_once(chosen)]:
         library = unseen[0].library
         notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
-    elif not variables and not asked.quiet:
+    elif not variables and not options.quiet:
         notes.append("none of these devices needs a variable")
     return f"Note: {printable('; '.join(notes))}" if notes else None
 
@@ -131,12 +131,12 @@ def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Vari
 
 def _unasked(inventory: Inventory) -> list[str]:
     """Libraries that `--library` left out and that are installed: a program would still find the cards through them."""
-    wanted, host = inventory.wanted.libraries, inventory.evidence.host
-    if not wanted:
+    request, host = inventory.request.libraries, inventory.evidence.host
+    if not request:
         return []
     from gpuprobe.probing.needs import installed
 
-    return [library.name for library in LIBRARIES if library.name not in wanted and installed(library, host)]
+    return [library.name for library in LIBRARIES if library.name not in request and installed(library, host)]
 
 
 def _listed(inventory: Inventory) -> list[Device]:
@@ -145,21 +145,21 @@ def _listed(inventory: Inventory) -> list[Device]:
     return listed(inventory)
 
 
-def _checked(asked: Asked, chosen: Sequence[Device], variables: Variables, inventory: Inventory) -> tuple[Check, ...]:
+def _checked(options: Options, chosen: Sequence[Device], variables: Variables, inventory: Inventory) -> tuple[Check, ...]:
     """Asks each library that the map speaks of once more, in a child under the map."""
     from gpuprobe.judging import under_map
 
     host = inventory.evidence.host
     probes = under_map.probes(variables, _listed(inventory), host.platform, host.environ)
-    outcomes = gathering.asked_again(asked, host, probes)
+    outcomes = gathering.asked_again(options, host, probes)
     return under_map.checks(chosen, variables, outcomes, host.platform)
 
 
-def _undoing(asked: Asked, choice: Choice, form: Form) -> Reply:
+def _undoing(options: Options, choice: Choice, form: Form) -> Reply:
     """Nothing is asked for this: under the variables that are to go, the libraries would not list what they list without."""
     from gpuprobe.judging.under_map import settable
 
-    names = wanted_of(asked).libraries
+    names = request_of(options).libraries
     libraries = [library for library in LIBRARIES if not names or library.name in names]
     libraries = [library for library in libraries if not choice.required or library.crash_prone]
     variables: Variables = tuple((name, None) for name in settable(libraries, sys.platform))
@@ -172,4 +172,4 @@ def _undoing(asked: Asked, choice: Choice, form: Form) -> Reply:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return undo_document(variables, now, "everything that `gpuprobe env` may have set is unset")
 
-    return Reply(Exit.ANSWERED, document, lambda screen: (), lines=_lines(form, variables, asked))
+    return Reply(Exit.ANSWERED, document, lambda screen: (), lines=_lines(form, variables, options))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.command.concluding import Named, counted
-from gpuprobe.command.gathering import inventory_of, selected, wanted_of
+from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import WrongUsage
-from gpuprobe.judging import speeds
+from gpuprobe.judging import measured_bandwidth
 from gpuprobe.judging.views import View, numbered, views
-from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Wanted
+from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request
 
 if TYPE_CHECKING:
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
 
 
 MOST_REPEATS, MOST_JOBS = 1000, 64
@@ -30,24 +30,24 @@ class Pace(NamedTuple):
 
 
 def views_of(
-    asked: Asked, devices: Sequence[str], builds: Sequence[str], pace: Pace
+    options: Options, devices: Sequence[str], builds: Sequence[str], pace: Pace
 ) -> tuple[Inventory, tuple[View, ...], tuple[Named, ...]]:
     """The inventory after validation, the views to show, and which of them were named. With DEVICEs or builds the machine is
     listed first, to know what they mean; WrongUsage where one means nothing."""
-    wanted = _wanted(asked, pace)
+    request = _request(options, pace)
     known = None
     meant: dict[str, set[tuple[str, str, str | None, str]]] = {}
     if devices or builds:
-        listed = inventory_of(asked, wanted_of(asked, "none")._replace(builds=tuple(builds)))
+        listed = inventory_of(options, request_of(options, "none")._replace(builds=tuple(builds)))
         _check_builds(builds, listed)
         offered = numbered(listed)
         chosen = selected(devices, offered)
         meant = {text: {_source(device) for device in selected([text], offered)} for text in devices}
         keys = tuple(dict.fromkeys(device.key for device in chosen)) if devices else ()
-        wanted = wanted._replace(chosen=keys, builds=tuple(builds))
+        request = request._replace(chosen=keys, builds=tuple(builds))
         known = listed.evidence
-    inventory = inventory_of(asked, wanted, known)
-    remember(asked, inventory)
+    inventory = inventory_of(options, request, known)
+    remember(options, inventory)
     shown = views(inventory)
     if devices:
         shown = tuple(view for view in shown if any(_source(view.device) in sources for sources in meant.values()))
@@ -56,14 +56,14 @@ def views_of(
     return inventory, shown, tuple(named)
 
 
-def _wanted(asked: Asked, pace: Pace) -> Wanted:
+def _request(options: Options, pace: Pace) -> Request:
     if pace.step is not None and pace.step not in RUNGS:
         raise WrongUsage(f"`--step {pace.step}`: {', '.join(RUNGS)} are accepted", "as in `gpuprobe validate --step copy`")
     repeat = _count("--repeat", pace.repeat, MOST_REPEATS)
-    if asked.source is not None and repeat is not None:
+    if options.source is not None and repeat is not None:
         raise WrongUsage("`--repeat` asks a machine again, and a capture cannot be asked", "leave out `--repeat`")
     jobs = _count("--jobs", pace.jobs, MOST_JOBS)
-    return wanted_of(asked, "proved")._replace(until=pace.step, repeat=repeat or 1, jobs=jobs)
+    return request_of(options, "proved")._replace(until=pace.step, repeat=repeat or 1, jobs=jobs)
 
 
 def _count(option: str, text: str | None, most: int) -> int | None:
@@ -95,6 +95,6 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
         views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {counted(len(shown), 'view')}"
         yield f"the capture holds no full validation of {views}: it went no further than a context"
     for view in shown:
-        measured = speeds.speeds_of(view.device, view.outcome)
-        for sentence in speeds.remarks(measured) if measured else ():
+        measured = measured_bandwidth.speeds_of(view.device, view.outcome)
+        for sentence in measured_bandwidth.remarks(measured) if measured else ():
             yield f"{view.device.library}:{view.device.ordinal}: {sentence}"

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from gpuprobe.command.commands import Stream
-from gpuprobe.command.gathering import wanted_of
+from gpuprobe.command.gathering import request_of
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.watch_option import OPTION
 from gpuprobe.exits import WrongUsage
@@ -21,7 +21,7 @@ from gpuprobe.judging.refreshed import Refreshment
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
     from gpuprobe.render.screen import Screen
 
 _SHORTEST, _LONGEST = 0.1, 86400.0  # seconds
@@ -31,20 +31,20 @@ _REMEMBERED = 1000  # readings; no terminal has more columns
 Show = Callable[[Refreshment], None]
 
 
-def watch(asked: Asked, text: str, *, diff: bool) -> Stream:
+def watch(options: Options, text: str, *, diff: bool) -> Stream:
     every = _seconds(text)
-    wanted_of(asked)
-    if asked.source is not None:
+    request_of(options)
+    if options.source is not None:
         raise WrongUsage("a capture cannot be watched, so `--from` has no meaning with `--watch`", "leave one of them out")
 
     def run(screen: Screen) -> None:
         gc.enable()  # it was switched off for commands that end at once
-        if asked.json:
-            _one_after_another(asked, every, lambda answer: written(answer, asked, diff=diff))
+        if options.json:
+            _one_after_another(options, every, lambda answer: written(answer, options, diff=diff))
         elif screen.can_be_drawn_on:
-            _in_place(asked, every, diff, screen)
+            _in_place(options, every, diff, screen)
         else:
-            _one_after_another(asked, every, _printing(asked, every, diff, screen))
+            _one_after_another(options, every, _printing(options, every, diff, screen))
 
     return Stream(run)
 
@@ -60,15 +60,15 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def readings(asked: Asked) -> Generator[Refreshment]:
+def readings(options: Options) -> Generator[Refreshment]:
     """The first is that of the discovery, where one had to be made."""
-    from gpuprobe.watching import Watching
+    from gpuprobe.readings import Watching
 
-    start = start_of(asked)
+    start = start_of(options)
     if start.anew is not None:
         yield discovered(start)
     known = start.inventory
-    watching = Watching(known.kept, known.evidence, wanted_of(asked))
+    watching = Watching(known.kept, known.evidence, request_of(options))
     try:
         while True:
             reading = watching.read()
@@ -86,13 +86,13 @@ def _paced(found: Iterable[Refreshment], every: float, show: Show, wait: Callabl
         wait(due)
 
 
-def written(answer: Refreshment, asked: Asked, *, diff: bool) -> None:
+def written(answer: Refreshment, options: Options, *, diff: bool) -> None:
     """One reading as a document in a line of its own."""
-    asked.screen.write_line(reply_of(answer, asked, diff).document())
+    options.screen.write_line(reply_of(answer, options, diff).document())
 
 
-def _one_after_another(asked: Asked, every: float, show: Show) -> None:
-    with closing(readings(asked)) as found:
+def _one_after_another(options: Options, every: float, show: Show) -> None:
+    with closing(readings(options)) as found:
         _paced(found, every, show, _sleep)
 
 
@@ -103,8 +103,8 @@ def _sleep(until: float) -> None:
 class Picture:
     """What is to be seen now: the latest reading, what each device did before, and what became of children lately."""
 
-    def __init__(self, asked: Asked, every: float, diff: bool, screen: Screen) -> None:
-        self._asked, self._every, self._diff, self._screen = asked, every, diff, screen
+    def __init__(self, options: Options, every: float, diff: bool, screen: Screen) -> None:
+        self._options, self._every, self._diff, self._screen = options, every, diff, screen
         self._histories: dict[int, deque[float | None]] = {}
         self.remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
         self._answer: Refreshment | None = None
@@ -124,17 +124,17 @@ class Picture:
         self._answer = answer._replace(remarks=tuple(remarks))
 
     def parts(self) -> Iterable[RenderableType]:
-        from gpuprobe.command.texts import watch_text
+        from gpuprobe.render.texts import watch_text
 
         if self._answer is None:
             return ()
         histories = {place: tuple(history) for place, history in self._histories.items()}
         width, diff, every = self._screen.width, self._diff, self._every
-        return watch_text(self._answer, self._asked, width, diff=diff, every=every, histories=histories)
+        return watch_text(self._answer, self._options, width, diff=diff, every=every, histories=histories)
 
 
-def _printing(asked: Asked, every: float, diff: bool, screen: Screen) -> Show:
-    picture = Picture(asked, every, diff, screen)
+def _printing(options: Options, every: float, diff: bool, screen: Screen) -> Show:
+    picture = Picture(options, every, diff, screen)
 
     def show(answer: Refreshment) -> None:
         picture.take(answer)
@@ -143,12 +143,12 @@ def _printing(asked: Asked, every: float, diff: bool, screen: Screen) -> Show:
     return show
 
 
-def _in_place(asked: Asked, every: float, diff: bool, screen: Screen) -> None:
+def _in_place(options: Options, every: float, diff: bool, screen: Screen) -> None:
     """The last picture stays when the terminal is as it was."""
     from gpuprobe.render.painter import Ended, Painter
 
-    picture = Picture(asked, every, diff, screen)
-    with closing(readings(asked)) as found:
+    picture = Picture(options, every, diff, screen)
+    with closing(readings(options)) as found:
         first = next(found)  # a discovery shows what it asks on the ordinary screen
         try:
             with Painter(screen) as painter:

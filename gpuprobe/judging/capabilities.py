@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe import knowledge
-from gpuprobe.judging import architecture, bandwidth
+from gpuprobe.judging import architecture, theoretical_bandwidth
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Json
 from gpuprobe.strings import compute_string
@@ -19,7 +19,7 @@ def capabilities(device: Device) -> Json:
     name, source = _generation(device)
     return {
         **device.capabilities,
-        "memory_bytes_per_second": bandwidth.of_memory(device.capabilities),
+        "memory_bytes_per_second": theoretical_bandwidth.of_memory(device.capabilities),
         "architecture": name,
         "architecture_source": source,
         **_data_types(device),

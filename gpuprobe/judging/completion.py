@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import identity
-from gpuprobe.judging.twins import twins
+from gpuprobe.judging.matching import matches
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.libraries import NVIDIA, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
@@ -40,7 +40,7 @@ def _through_the_system(devices: Sequence[Device]) -> list[Device]:
     for library, build in dict.fromkeys((device.library, device.build) for device in devices if device.build != SYSTEM):
         mine = [device for device in devices if (device.library, device.build) == (library, build)]
         own = [device for device in devices if (device.library, device.build) == (library, SYSTEM)]
-        found |= {id(device): _told_by_twin(device, twin) for twin, device in twins(own, mine)}
+        found |= {id(device): _told_by_twin(device, twin) for twin, device in matches(own, mine)}
     return [found.get(id(device), device) for device in devices]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.facts import FoundSoftware
-from gpuprobe.judging import bandwidth
-from gpuprobe.judging.standing import standings
+from gpuprobe.judging import theoretical_bandwidth
+from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.model import Inventory
 
 
@@ -44,11 +44,11 @@ def _named(software: Iterable[FoundSoftware]) -> str:
 
 def _narrow_links(inventory: Inventory) -> Iterator[str]:
     """Fewer lanes than the card has. The speed is no matter: an idle card lowers it, and keeps its lanes."""
-    for standing in standings(inventory):
-        card = standing.card
+    for status in card_statuses(inventory):
+        card = status.card
         lanes, most = card.current_link_width, card.max_link_width
-        if standing.why is None and lanes and most and lanes < most:
-            now, best = (bandwidth.of_link(card.max_link_speed, width).bytes_per_second for width in (lanes, most))
+        if status.why is None and lanes and most and lanes < most:
+            now, best = (theoretical_bandwidth.of_link(card.max_link_speed, width).bytes_per_second for width in (lanes, most))
             figures = f": at best {now / 1e9:.1f} of {best / 1e9:.1f} GB/s" if now and best else ""
             advice = "another slot, its seat, a riser or the firmware's sharing of lanes may be the reason"
             yield f"{card.pci_id} uses {lanes} of its {most} PCIe lanes{figures}; {advice}"

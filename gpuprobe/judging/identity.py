@@ -17,7 +17,7 @@ _UNIQUE_ID = r"[0-9a-f]{16}"  # ROCr: "GPU-" and the 64 bits of the card's uniqu
 _OLD_SLICE = r"gpu-[0-9a-f-]{36}/[0-9]+/[0-9]+"  # before driver 470: MIG-GPU-<card>/<instance>/<instance>
 
 
-class Sameness(NamedTuple):
+class CardMatch(NamedTuple):
     """Whether two views are one card. `answer` is "same", "different" or "unknown"; `evidence` is a clause."""
 
     answer: str
@@ -51,7 +51,7 @@ def is_slice(device: Device) -> bool:
     return device.partition is not None or (normal_uuid(device.uuid) or "").startswith("mig-")
 
 
-def same_card(a: Device, b: Device) -> Sameness:
+def same_card(a: Device, b: Device) -> CardMatch:
     """Whether two views are the same card, or the same slice of one; the answer does not depend on their order.
 
     PCI addresses decide where both know theirs, except between slices. UUIDs count within one namespace only. A slice
@@ -61,9 +61,9 @@ def same_card(a: Device, b: Device) -> Sameness:
     if by_address.answer == "different":
         return by_address
     if _list_of(a) == _list_of(b) and a.key == b.key:
-        return Sameness("same", "the same entry of the same list")
+        return CardMatch("same", "the same entry of the same list")
     if is_slice(a) != is_slice(b):
-        return Sameness("different", "one is a slice and the other is a whole card")
+        return CardMatch("different", "one is a slice and the other is a whole card")
     if is_slice(a):
         return _between_slices(a, b, by_address)
     return by_address if by_address.answer == "same" else _by_uuid(a, b)
@@ -73,25 +73,25 @@ def _list_of(device: Device) -> tuple[str, str, str | None]:
     return device.library, device.build, device.manifest
 
 
-def _by_address(a: Device, b: Device) -> Sameness:
+def _by_address(a: Device, b: Device) -> CardMatch:
     one, other = normal_pci(a.pci_id), normal_pci(b.pci_id)
     if one is None or other is None:
-        return Sameness("unknown", "no PCI address to compare")
+        return CardMatch("unknown", "no PCI address to compare")
     if one == other:
-        return Sameness("same", f"both are at {one}")
-    return Sameness("different", "their PCI addresses differ")
+        return CardMatch("same", f"both are at {one}")
+    return CardMatch("different", "their PCI addresses differ")
 
 
-def _by_uuid(a: Device, b: Device) -> Sameness:
+def _by_uuid(a: Device, b: Device) -> CardMatch:
     one, other = normal_uuid(a.uuid), normal_uuid(b.uuid)
     if one is None or other is None or a.uuid_space is None or a.uuid_space != b.uuid_space:
-        return Sameness("unknown", "neither PCI addresses nor UUIDs to compare")
+        return CardMatch("unknown", "neither PCI addresses nor UUIDs to compare")
     if one != other:
-        return Sameness("different", "their UUIDs differ")
+        return CardMatch("different", "their UUIDs differ")
     # Two installs of lavapipe report one UUID, and so do the partitions of an MI300.
     if a.copy != b.copy or _listed_side_by_side(a, b):
-        return Sameness("unknown", "their UUIDs are equal, but one driver repeats them in its list")
-    return Sameness("same", f"both have the UUID {one}")
+        return CardMatch("unknown", "their UUIDs are equal, but one driver repeats them in its list")
+    return CardMatch("same", f"both have the UUID {one}")
 
 
 def _listed_side_by_side(a: Device, b: Device) -> bool:
@@ -100,10 +100,10 @@ def _listed_side_by_side(a: Device, b: Device) -> bool:
     return (a.library, a.build) == (b.library, b.build) and (a.manifest is None) == (b.manifest is None)
 
 
-def _between_slices(a: Device, b: Device, by_address: Sameness) -> Sameness:
+def _between_slices(a: Device, b: Device, by_address: CardMatch) -> CardMatch:
     by_uuid = _by_uuid(a, b)
     if by_uuid.answer == "unknown" and by_address.answer == "same" and _list_of(a) == _list_of(b):
-        return Sameness("different", "they are two slices in one list")
+        return CardMatch("different", "they are two slices in one list")
     return by_uuid
 
 

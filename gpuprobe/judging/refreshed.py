@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpuprobe.judging import remarks, standing
+from gpuprobe.judging import card_status, notes
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.model import Evidence, Inventory
@@ -27,7 +27,7 @@ class Refreshment(NamedTuple):
 def headline(answer: Refreshment) -> str:
     """The first line of `refresh`."""
     if not answer.figures:
-        return standing.summary(answer.inventory).text
+        return card_status.summary(answer.inventory).text
     unknown = sum(figure.unknown for figure in answer.figures)
     stale = sum(figure.stale and not figure.unknown for figure in answer.figures)
     devices = f"memory of {len(answer.figures)} device{'s' if len(answer.figures) > 1 else ''}"
@@ -40,10 +40,10 @@ def headline(answer: Refreshment) -> str:
 def is_in_doubt(answer: Refreshment) -> bool:
     """Whether somebody failed to tell who may tell the next time."""
     silent = any(figure.silence is not None and figure.silence.in_doubt for figure in answer.figures)
-    return silent or (answer.anew is not None and standing.undecided(answer.inventory))
+    return silent or (answer.anew is not None and card_status.undecided(answer.inventory))
 
 
-def notes(answer: Refreshment) -> list[str]:
+def notes_of(answer: Refreshment) -> list[str]:
     """Why everything was asked anew; else what only a discovery takes in, and what the user's variables hid from it."""
     if answer.anew is not None:
         return [f"discovered anew: {answer.anew}", *answer.remarks]
@@ -53,7 +53,7 @@ def notes(answer: Refreshment) -> list[str]:
     return [
         *answer.remarks,
         *(f"{text}; `gpuprobe list` discovers anew" for text in news),
-        *remarks.hidden(answer.inventory),
+        *notes.hidden(answer.inventory),
     ]
 
 

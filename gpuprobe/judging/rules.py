@@ -12,35 +12,48 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
-from gpuprobe.judging import builds, identity, slices, visibility
+from gpuprobe.judging import build_choice, identity, slices, visibility
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.verdicts import validation_of
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Verdict, Wanted
+from gpuprobe.model import (
+    SYSTEM,
+    Device,
+    DeviceType,
+    Drop,
+    Evidence,
+    Inventory,
+    MiB,
+    Outcome,
+    Purpose,
+    Reason,
+    Request,
+    Verdict,
+)
 
-Rule = Callable[[Sequence[Device], Host, Wanted], Iterator[Drop]]
+Rule = Callable[[Sequence[Device], Host, Request], Iterator[Drop]]
 
 # What happens to a view without making it another card's, or another library's.
 _NUMBERED = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.OTHER_BUILD)
 
 
-def judge(evidence: Evidence, wanted: Wanted) -> Inventory:
+def judge(evidence: Evidence, request: Request) -> Inventory:
     """What is usable and what became of the rest. Pure: the same evidence gives the same inventory.
 
     Devices that were not validated stand, so that the judgement of unfinished evidence says what is worth validating next.
     """
-    standing = sorted(completed(offered(evidence), evidence), key=order)
+    remaining = sorted(completed(offered(evidence), evidence), key=order)
     drops: list[Drop] = []
     for rule in RULES:
-        fallen = list(rule(standing, evidence.host, wanted))
+        fallen = list(rule(remaining, evidence.host, request))
         drops += fallen
         gone = {id(drop.device) for drop in fallen}
-        standing = [device for device in standing if id(device) not in gone]
+        remaining = [device for device in remaining if id(device) not in gone]
     return Inventory(
-        kept=_numbered(standing, drops, evidence.host),
+        kept=_numbered(remaining, drops, evidence.host),
         drops=tuple(sorted(drops, key=lambda drop: order(drop.device))),
         evidence=evidence,
-        wanted=wanted,
+        request=request,
     )
 
 
@@ -68,24 +81,24 @@ def order(device: Device) -> tuple[int, str, str, str, str, int]:
     return (rank_of(device.library), address, slice_of, device.uuid or "~", device.build, device.number)
 
 
-def hidden_by_variable(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def hidden_by_variable(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """The Vulkan loader lists what `GGML_VK_VISIBLE_DEVICES` hides from the programs that will compute."""
-    for device in standing:
-        because = visibility.hidden(device, host.environ, standing)
+    for device in remaining:
+        because = visibility.hidden(device, host.environ, remaining)
         if because is not None:
             yield Drop(device, Reason.HIDDEN_BY_VARIABLE, because)
 
 
-def software_renderer(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
-    for device in standing:
-        if device.type is DeviceType.SOFTWARE and not wanted.allow_software:
+def software_renderer(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
+    for device in remaining:
+        if device.type is DeviceType.SOFTWARE and not request.allow_software:
             because = "it is a software renderer: it computes on the CPU, slower than a CPU build of your program would"
             yield Drop(device, Reason.SOFTWARE_RENDERER, because)
 
 
-def too_little_memory(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def too_little_memory(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """Total memory below what the library takes for itself. Little *free* memory is no reason: it comes and goes."""
-    for device in standing:
+    for device in remaining:
         need = library_named(device.library).minimum_memory
         if device.total_memory is not None and device.total_memory < need:
             has = f"{device.total_memory // MiB} MiB of memory" if device.total_memory else "no memory, as its driver says"
@@ -96,13 +109,13 @@ def too_little_memory(standing: Sequence[Device], host: Host, wanted: Wanted) ->
             )
 
 
-def listed_twice(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """One library in one build lists a card twice, as with two driver manifests for it.
 
     A view that one manifest alone gives is preferred: it exists because all manifests together do not work.
     """
     kept: list[Device] = []
-    for device in sorted(standing, key=lambda device: device.manifest is None):
+    for device in sorted(remaining, key=lambda device: device.manifest is None):
         twin = next((other for other in kept if _same_view(device, other)), None)
         if twin is None:
             kept.append(device)
@@ -116,43 +129,43 @@ def _same_view(device: Device, other: Device) -> bool:
     return same_source and identity.same_card(device, other).answer == "same"
 
 
-def no_code(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def no_code(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """A build lists every card, and makes a context on those too for which it holds no kernel."""
-    for device in standing:
+    for device in remaining:
         if device.build != SYSTEM:
-            fit = builds.fit_of(device, host)
-            if fit.answer == builds.UNSUPPORTED:
+            fit = build_choice.fit_of(device, host)
+            if fit.answer == build_choice.UNSUPPORTED:
                 source = f" ({fit.source})" if fit.source else ""
                 yield Drop(device, Reason.NO_CODE, f"the build {device.build} cannot compute on it: {fit.because}{source}")
 
 
-def failed_validation(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
-    for device in standing:
+def failed_validation(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
+    for device in remaining:
         if device.validation and device.validation.verdict is Verdict.UNSUPPORTED:
             yield Drop(device, Reason.FAILED_VALIDATION, device.validation.because)
 
 
-def not_decided(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def not_decided(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """A timeout, a lost child and a busy card prove nothing: the device is not called usable, nor unsupported."""
-    for device in standing:
+    for device in remaining:
         if device.validation and device.validation.verdict is Verdict.INCONCLUSIVE:
             yield Drop(device, Reason.NOT_DECIDED, device.validation.because)
 
 
-def other_build(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def other_build(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """Weakness 14.1 of the original: each device is kept exactly once, in the newest build that covers them all."""
-    for library in dict.fromkeys(device.library for device in standing):
-        views = [device for device in standing if device.library == library]
-        for device, instead in builds.superseded(views):
+    for library in dict.fromkeys(device.library for device in remaining):
+        views = [device for device in remaining if device.library == library]
+        for device, instead in build_choice.superseded(views):
             because = f"the build {instead.build} of {library} covers this card too and is the one to use"
             yield Drop(device, Reason.OTHER_BUILD, because, instead)
 
 
-def same_card(standing: Sequence[Device], host: Host, wanted: Wanted) -> Iterator[Drop]:
+def same_card(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """Another library's view of a card that a more preferred library keeps."""
-    by_name = {id(right): left for left, right in identity.pair_by_name(standing)}
-    for position, device in enumerate(standing):
-        better = [other for other in standing[:position] if other.library != device.library]
+    by_name = {id(right): left for left, right in identity.pair_by_name(remaining)}
+    for position, device in enumerate(remaining):
+        better = [other for other in remaining[:position] if other.library != device.library]
         twin = next((other for other in better if identity.same_card(other, device).answer == "same"), None)
         named = by_name.get(id(device))
         if twin is not None:
@@ -178,25 +191,25 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _numbered(standing: Sequence[Device], drops: Sequence[Drop], host: Host) -> tuple[Device, ...]:
+def _numbered(remaining: Sequence[Device], drops: Sequence[Drop], host: Host) -> tuple[Device, ...]:
     """With the numbers that `list` shows, and the tokens that choose each."""
-    numbers = numbers_of(standing, drops)
-    tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, standing) for device in standing}
+    numbers = numbers_of(remaining, drops)
+    tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, remaining) for device in remaining}
     return tuple(
-        device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in sorted(standing, key=order)
+        device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in sorted(remaining, key=order)
     )
 
 
-def numbers_of(standing: Sequence[Device], drops: Sequence[Drop]) -> dict[int, int]:
+def numbers_of(remaining: Sequence[Device], drops: Sequence[Drop]) -> dict[int, int]:
     """`id()` of a view → the number of its card in its library, in the fixed order: of the standing and of those whose
     validation decided.
 
     A card that fails keeps its number, so that `CUDA:1` means one card whatever was validated; so do all builds' views of it.
     """
-    counted = [*standing, *(drop.device for drop in drops if drop.reason in _NUMBERED)]
+    counted = [*remaining, *(drop.device for drop in drops if drop.reason in _NUMBERED)]
     numbers: dict[int, int] = {}
     for library in dict.fromkeys(device.library for device in counted):
         views = sorted((device for device in counted if device.library == library), key=order)
-        for number, card in enumerate(builds.grouped(views)):
+        for number, card in enumerate(build_choice.grouped(views)):
             numbers |= dict.fromkeys(map(id, card), number)
     return numbers

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
-from gpuprobe.judging.ladder import Why, is_of, serves
-from gpuprobe.judging.standing import standings
+from gpuprobe.judging.card_status import card_statuses
+from gpuprobe.judging.diagnosis import Why, is_of, serves
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
@@ -35,9 +35,9 @@ _UNDECIDED = frozenset(
 
 def unviewed(inventory: Inventory, shown: Sequence[View]) -> tuple[Unviewed, ...]:
     """In the order of addresses. Where devices or builds were chosen the others are nobody's question: none."""
-    if inventory.wanted.chosen or inventory.wanted.builds:
+    if inventory.request.chosen or inventory.request.builds:
         return ()
-    cards = [(each.card, each.why, any(is_of(view.device, each.card) for view in shown)) for each in standings(inventory)]
+    cards = [(each.card, each.why, any(is_of(view.device, each.card) for view in shown)) for each in card_statuses(inventory)]
     seen = [card for card, _, has_view in cards if has_view]
     return tuple(_judged(card, why, seen, inventory) for card, why, has_view in cards if why is not None and not has_view)
 
@@ -53,7 +53,7 @@ def undecided(cards: Iterable[Unviewed]) -> int:
 def _judged(card: Card, why: Why, seen: Sequence[Card], inventory: Inventory) -> Unviewed:
     if why.slug in _ON_PURPOSE:
         return Unviewed(card, why, None)
-    named = [library_named(name) for name in inventory.wanted.libraries]
+    named = [library_named(name) for name in inventory.request.libraries]
     if named and not any(serves(library, card) for library in named):
         return Unviewed(card, Why(why.slug, "no library that `--library` names is for this card", None), None)
     if _given_others(card, why, seen, inventory):

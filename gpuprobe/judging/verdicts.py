@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuprobe.judging.proofs import impossible_clause, passed_clause
+from gpuprobe.judging.full_validation import impossible_clause, passed_clause
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status, Validation, Verdict
 
 # The signals by which a process dies of its own doing. SIGKILL, SIGTERM and the like come from outside, as from the

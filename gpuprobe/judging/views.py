@@ -41,7 +41,7 @@ def numbered(inventory: Inventory) -> tuple[Device, ...]:
 
 def views(inventory: Inventory) -> tuple[View, ...]:
     """The views that were to be validated: software renderers only where they were asked for."""
-    asked = inventory.wanted
+    asked = inventory.request
     return tuple(
         View(device, _outcome(device, inventory))
         for device in numbered(inventory)

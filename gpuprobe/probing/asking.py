@@ -28,7 +28,7 @@ _SEARCHES = {"darwin": "DYLD_LIBRARY_PATH", "win32": "PATH"}  # where the loader
 _QUIET = {"GGML_NO_BACKTRACE": "1"}
 
 
-def request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
+def child_request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
     """What the child reads: see runner.py. A validation carries the identity of the device that was listed."""
     library = library_named(probe.library)
     return {

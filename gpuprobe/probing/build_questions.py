@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator
 
 from gpuprobe import machine
 from gpuprobe.facts import FoundBuild, Host
-from gpuprobe.judging.builds import chosen_by_name, is_for_ollama, is_named
+from gpuprobe.judging.build_choice import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.libraries import LIBRARIES, Library, library_named
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
 _NOT_THERE = (Status.ABSENT, Status.NOT_LOADABLE)
@@ -25,17 +25,17 @@ def listing_of(build: FoundBuild) -> Probe:
     return Probe(build.library, Purpose.LIST, build=build.name)
 
 
-def not_asked(host: Host, wanted: Wanted) -> Iterator[Outcome]:
+def not_asked(host: Host, request: Request) -> Iterator[Outcome]:
     """Outcomes of the builds of which it is known beforehand that no child is started for them."""
-    for build in _of_wanted_libraries(host, wanted):
-        answer = _without_asking(build, host, wanted)
+    for build in _of_wanted_libraries(host, request):
+        answer = _without_asking(build, host, request)
         if answer is not None:
             yield _outcome(build, *answer)
 
 
-def needless(evidence: Evidence, wanted: Wanted) -> Iterator[Outcome]:
+def needless(evidence: Evidence, request: Request) -> Iterator[Outcome]:
     """Outcomes of the builds that need not be asked after what the system's own libraries said."""
-    for build, worth in _open(evidence, wanted):
+    for build, worth in _open(evidence, request):
         if worth is False:
             own = _system_listing(build, evidence)
             because = f"the system's own {build.library} lists no card ({_how(own)}), and a build goes through the same driver"
@@ -48,47 +48,47 @@ def _how(own: Outcome | None) -> str:
     return "software renderers only" if own.devices else own.status.value.replace("_", " ")
 
 
-def next_listing(evidence: Evidence, wanted: Wanted, running: Collection[Probe]) -> Probe | None:
+def next_listing(evidence: Evidence, request: Request, running: Collection[Probe]) -> Probe | None:
     """The build to ask now; None: another one is being asked, or none is left."""
     if any(probe.build != SYSTEM and probe.purpose is Purpose.LIST for probe in running):
         return None
-    return next((listing_of(build) for build, worth in _open(evidence, wanted) if worth), None)
+    return next((listing_of(build) for build, worth in _open(evidence, request) if worth), None)
 
 
-def open_listings(evidence: Evidence, wanted: Wanted) -> list[Probe]:
+def open_listings(evidence: Evidence, request: Request) -> list[Probe]:
     """The builds that will or may still be asked."""
-    return [listing_of(build) for build, worth in _open(evidence, wanted) if worth is not False]
+    return [listing_of(build) for build, worth in _open(evidence, request) if worth is not False]
 
 
-def _open(evidence: Evidence, wanted: Wanted) -> Iterator[tuple[FoundBuild, bool | None]]:
+def _open(evidence: Evidence, request: Request) -> Iterator[tuple[FoundBuild, bool | None]]:
     """Builds without an outcome, and whether each is worth asking; None: that depends on what is being asked."""
     answered = {outcome.probe for outcome in evidence.outcomes}
-    for build in _of_wanted_libraries(evidence.host, wanted):
+    for build in _of_wanted_libraries(evidence.host, request):
         if listing_of(build) not in answered:
-            yield build, _is_worth_asking(build, evidence, wanted)
+            yield build, _is_worth_asking(build, evidence, request)
 
 
-def _of_wanted_libraries(host: Host, wanted: Wanted) -> list[FoundBuild]:
+def _of_wanted_libraries(host: Host, request: Request) -> list[FoundBuild]:
     """In the order of their libraries' ranks, and as they were found."""
     names = [library.name for library in LIBRARIES if host.platform in library.sonames]
-    if wanted.libraries:
-        names = [name for name in names if name in wanted.libraries]
+    if request.libraries:
+        names = [name for name in names if name in request.libraries]
     return [build for name in names for build in host.builds if build.library == name]
 
 
-def _without_asking(build: FoundBuild, host: Host, wanted: Wanted) -> Answer | None:
+def _without_asking(build: FoundBuild, host: Host, request: Request) -> Answer | None:
     """Status and sentence for a build that no child is started for; None: it is to be asked, as far as is known now."""
     library = library_named(build.library)
     asleep = sleeping(library, host)
     if build.problem is not None:
         return (Status.REFUSED if build.refused else Status.SKIPPED), build.problem
-    if wanted.builds and build.name not in wanted.builds:
+    if request.builds and build.name not in request.builds:
         return Status.SKIPPED, "`--build` names another one"
-    if asleep and not wanted.wake:
+    if asleep and not request.wake:
         return Status.SKIPPED, f"asking would wake {', '.join(asleep)}, which `--no-wake` forbids"
     if not installed(library, host) and not vendor_cards(library, host):
         return Status.SKIPPED, "no card here needs it"
-    because = None if wanted.builds else _left_to_others(build, library, host)
+    because = None if request.builds else _left_to_others(build, library, host)
     return None if because is None else (Status.SKIPPED, because)
 
 
@@ -121,13 +121,13 @@ def _jetpack_of(build: FoundBuild) -> int | None:
     return int(found[1]) if found else None
 
 
-def _is_worth_asking(build: FoundBuild, evidence: Evidence, wanted: Wanted) -> bool | None:
-    if wanted.builds or _is_asked_for(build, evidence.host):
+def _is_worth_asking(build: FoundBuild, evidence: Evidence, request: Request) -> bool | None:
+    if request.builds or _is_asked_for(build, evidence.host):
         return True
     own = _system_listing(build, evidence)
     if own is None:
         return None
-    if any(_counts(device, wanted) for device in own.devices):
+    if any(_counts(device, request) for device in own.devices):
         return True
     library = library_named(build.library)
     may_gain = own.status in (*_NOT_THERE, Status.SKIPPED) or library.builds_bring_it
@@ -139,8 +139,8 @@ def _is_asked_for(build: FoundBuild, host: Host) -> bool:
     return chosen is not None and is_for_ollama(build) and is_named(build, chosen)
 
 
-def _counts(device: Device, wanted: Wanted) -> bool:
-    return wanted.allow_software or device.type is not DeviceType.SOFTWARE
+def _counts(device: Device, request: Request) -> bool:
+    return request.allow_software or device.type is not DeviceType.SOFTWARE
 
 
 def _system_listing(build: FoundBuild, evidence: Evidence) -> Outcome | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
-from gpuprobe.probing import asking, ending
+from gpuprobe.probing import asking, termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, stop_waiting
 
@@ -88,9 +88,9 @@ class Child:
     def climb(self, now: float) -> bool:
         """One rung further towards its end: asked, then killed. False: nothing is left to try."""
         if self.rung == 0:
-            ending.ask_to_end(self.process.pid)
+            termination.ask_to_end(self.process.pid)
         elif self.rung == 1:
-            ending.kill(self.process.pid, self.mark)
+            termination.kill(self.process.pid, self.mark)
         else:
             return False
         self.next_rung = now + (GRACE_SECONDS if self.rung == 0 else KILL_SECONDS)
@@ -121,7 +121,7 @@ class Child:
     def _ending(self, code: int | None) -> tuple[Status, str | None]:
         """Asked in this order, because a child that we end shows a signal too."""
         if code is None:
-            stuck = ending.state_of(self.process.pid) == "D"
+            stuck = termination.state_of(self.process.pid) == "D"
             why = "it is stuck in the kernel" if stuck else "it has not ended yet"
             return Status.ABANDONED, f"process {self.process.pid} was killed, and {why}"
         if self.rung:
@@ -182,14 +182,14 @@ class Children:
     def close(self) -> None:
         """Ends every child and everything that carries this gathering's mark. Called in any case, also on Ctrl-C."""
         for child in self._children:
-            ending.kill(child.process.pid, child.mark)
+            termination.kill(child.process.pid, child.mark)
         for child in self._children:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(CLOSE_SECONDS)
             self._forget(child)
         self._children.clear()
         if self._count:
-            ending.wait_until_gone(ending.kill_marked(self._mark), CLOSE_SECONDS)
+            termination.wait_until_gone(termination.kill_marked(self._mark), CLOSE_SECONDS)
         self._selector.close()
 
     def _listen(self, child: Child) -> None:
@@ -239,7 +239,7 @@ class Children:
         self._drain(child)
         self._children.remove(child)
         if child.answers.done_at is None:
-            ending.kill_marked(child.mark)  # what it left behind must not outlive us, should we be killed
+            termination.kill_marked(child.mark)  # what it left behind must not outlive us, should we be killed
         self._finished.append(child.outcome())
         self._forget(child)
         self._tell_watch()
@@ -283,7 +283,9 @@ class Children:
 def _spawn(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Started apart from our session, so that it and its descendants can be signalled together."""
     apart: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if ending.WINDOWS else {"start_new_session": True}
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        if termination.WINDOWS
+        else {"start_new_session": True}
     )
     return subprocess.Popen(
         [sys.executable, "-I", "-S", asking.RUNNER],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuprobe import environment, machine
 from gpuprobe.facts import FoundBuild, Host
-from gpuprobe.judging.builds import is_ollamas
+from gpuprobe.judging.build_choice import is_ollamas
 from gpuprobe.libraries import Library
 
 

@@ -17,7 +17,7 @@ from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import build_questions
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
@@ -36,57 +36,57 @@ LISTING_FAILED = frozenset(
 _NOT_WORTH_ASKING_AGAIN = (Status.SKIPPED, Status.ABSENT, Status.NOT_LOADABLE, Status.TIMED_OUT, Status.ABANDONED)
 
 
-def next_probes(evidence: Evidence, wanted: Wanted, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
+def next_probes(evidence: Evidence, request: Request, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
     """Probes to start now, none of which has been asked; empty when nothing is left or what is left must wait."""
     asked = {outcome.probe for outcome in evidence.outcomes}.union(running)
-    wishes = [*_listings(evidence.host, wanted), *_alone(evidence), *_unfiltered(evidence)]
+    wishes = [*_listings(evidence.host, request), *_alone(evidence), *_unfiltered(evidence)]
     fresh = [probe for probe in dict.fromkeys(wishes) if probe not in asked]
-    build = build_questions.next_listing(evidence, wanted, running)
+    build = build_questions.next_listing(evidence, request, running)
     fresh += [] if build is None else [build]
-    to_come = build_questions.open_listings(evidence, wanted)
-    validations = _validations(evidence, wanted, running, (*fresh, *to_come))
+    to_come = build_questions.open_listings(evidence, request)
+    validations = _validations(evidence, request, running, (*fresh, *to_come))
     return (*fresh, *(probe for probe in validations if probe not in asked))
 
 
-def not_asked(host: Host, wanted: Wanted) -> tuple[Outcome, ...]:
+def not_asked(host: Host, request: Request) -> tuple[Outcome, ...]:
     """Outcomes that need no child: libraries that are not installed, and those that are left out, with the reason."""
     own = (
         Outcome(Probe(library.name, Purpose.LIST), status=status, message=message)
-        for library in _wanted_libraries(host, wanted)
-        if (answer := _without_asking(library, host, wanted)) is not None
+        for library in _wanted_libraries(host, request)
+        if (answer := _without_asking(library, host, request)) is not None
         for status, message in [answer]
     )
-    return (*own, *build_questions.not_asked(host, wanted))
+    return (*own, *build_questions.not_asked(host, request))
 
 
-def needless(evidence: Evidence, wanted: Wanted) -> tuple[Outcome, ...]:
+def needless(evidence: Evidence, request: Request) -> tuple[Outcome, ...]:
     """Outcomes that need no child after what has been answered by now."""
-    return tuple(build_questions.needless(evidence, wanted))
+    return tuple(build_questions.needless(evidence, request))
 
 
-def only_recorded(outcome: Outcome, host: Host, wanted: Wanted) -> bool:
+def only_recorded(outcome: Outcome, host: Host, request: Request) -> bool:
     """Whether a capture's answer is one that this version could not ask for, and can judge all the same."""
     library, probe = library_named(outcome.probe.library), outcome.probe
     is_system = probe.build == SYSTEM
     foreign = library.backend is None if is_system else host.build_named(probe.build) is None
     listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and outcome.status not in (Status.SKIPPED, Status.ABSENT)
-    return foreign and listing and (not wanted.libraries or library.name in wanted.libraries)
+    return foreign and listing and (not request.libraries or library.name in request.libraries)
 
 
-def _wanted_libraries(host: Host, wanted: Wanted) -> Iterator[Library]:
+def _wanted_libraries(host: Host, request: Request) -> Iterator[Library]:
     for library in LIBRARIES:
-        chosen = not wanted.libraries or library.name in wanted.libraries or _supports_chosen(library, wanted)
+        chosen = not request.libraries or library.name in request.libraries or _supports_chosen(library, request)
         if chosen and host.platform in library.sonames:
             yield library
 
 
-def _supports_chosen(library: Library, wanted: Wanted) -> bool:
+def _supports_chosen(library: Library, request: Request) -> bool:
     """A witness comes along with the library whose cards it knows."""
-    offers = [library_named(name) for name in wanted.libraries]
+    offers = [library_named(name) for name in request.libraries]
     return library.witness and any(set(offer.vendors) & set(library.vendors) for offer in offers)
 
 
-def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Status, str] | None:
+def _without_asking(library: Library, host: Host, request: Request) -> tuple[Status, str] | None:
     """Status and sentence for a library that no child is started for; None: it is to be asked."""
     if not installed(library, host) and not vendor_cards(library, host):
         names = " or ".join(f"`{name}`" for name in library.sonames[host.platform])
@@ -96,14 +96,14 @@ def _without_asking(library: Library, host: Host, wanted: Wanted) -> tuple[Statu
     if switched_off(library, host):
         return Status.SKIPPED, f"`{library.switch}` switches it off"
     asleep = sleeping(library, host)
-    if asleep and not wanted.wake:
+    if asleep and not request.wake:
         return Status.SKIPPED, f"asking would wake {', '.join(asleep)}, which `--no-wake` forbids"
     return None
 
 
-def _listings(host: Host, wanted: Wanted) -> Iterator[Probe]:
-    for library in _wanted_libraries(host, wanted):
-        if _without_asking(library, host, wanted) is None:
+def _listings(host: Host, request: Request) -> Iterator[Probe]:
+    for library in _wanted_libraries(host, request):
+        if _without_asking(library, host, request) is None:
             yield Probe(library.name, Purpose.LIST)
 
 
@@ -152,29 +152,29 @@ def _speaks_for_its_library(outcome: Outcome, evidence: Evidence) -> bool:
 
 
 def _validations(
-    evidence: Evidence, wanted: Wanted, running: Collection[Probe], starting: Collection[Probe]
+    evidence: Evidence, request: Request, running: Collection[Probe], starting: Collection[Probe]
 ) -> Iterator[Probe]:
-    if wanted.validate == "none":
+    if request.validate == "none":
         return
     listed = offered(evidence)
     busy = [device for device in listed if any(validates(probe, device) for probe in running)]
-    for device in _worth_validating(evidence, wanted):
-        if not _settled(device, wanted, (*running, *starting)):
+    for device in _worth_validating(evidence, request):
+        if not _settled(device, request, (*running, *starting)):
             continue
         # Two contexts on one card at once compete for its memory, and a hang of one delays the other.
         if any(identity.same_card(device, other).answer == "same" for other in busy):
             continue
         probe = validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
-        left = _proofs(probe, evidence, wanted) if wanted.validate == "proved" else [probe]
+        left = _proofs(probe, evidence, request) if request.validate == "proved" else [probe]
         if left:
             busy.append(device)
             yield left[0]
 
 
-def _proofs(probe: Probe, evidence: Evidence, wanted: Wanted) -> list[Probe]:
+def _proofs(probe: Probe, evidence: Evidence, request: Request) -> list[Probe]:
     """The attempts at proving that are still to be made of the device that this probe is about."""
     asked = {outcome.probe for outcome in evidence.outcomes}
-    attempts = (probe._replace(purpose=Purpose.PROVE, until=wanted.until, attempt=number) for number in range(wanted.repeat))
+    attempts = (probe._replace(purpose=Purpose.PROVE, until=request.until, attempt=number) for number in range(request.repeat))
     return [attempt for attempt in attempts if attempt not in asked]
 
 
@@ -215,25 +215,25 @@ def _for_it_alone(device: Device, listed: Sequence[Device], platform: str, envir
     return visibility.visible_variables([device], mine, platform, environ)
 
 
-def _worth_validating(evidence: Evidence, wanted: Wanted) -> list[Device]:
-    if wanted.validate == "needed":
-        return [device for device in judge(evidence, wanted).kept if device.validation is None]
+def _worth_validating(evidence: Evidence, request: Request) -> list[Device]:
+    if request.validate == "needed":
+        return [device for device in judge(evidence, request).kept if device.validation is None]
     devices = [
         device
         for device in sorted(offered(evidence), key=order)
-        if (device.validation is None or wanted.validate == "proved")
-        and (wanted.allow_software or device.type is not DeviceType.SOFTWARE)
-        and (not wanted.chosen or device.key in wanted.chosen)
-        and (not wanted.builds or device.build in wanted.builds)
+        if (device.validation is None or request.validate == "proved")
+        and (request.allow_software or device.type is not DeviceType.SOFTWARE)
+        and (not request.chosen or device.key in request.chosen)
+        and (not request.builds or device.build in request.builds)
     ]
     return list({(device.library, device.build, device.manifest, device.key): device for device in devices}.values())
 
 
-def _settled(device: Device, wanted: Wanted, open_probes: Collection[Probe]) -> bool:
+def _settled(device: Device, request: Request, open_probes: Collection[Probe]) -> bool:
     """Whether no open listing could still turn up a better view of this card: what is validated must not depend on
     which child happened to answer first."""
     waiting = [probe for probe in open_probes if probe.purpose in (Purpose.LIST, Purpose.ALONE)]
-    if wanted.validate in ("all", "proved"):
+    if request.validate in ("all", "proved"):
         # Which is then the only reason to wait: a build makes contexts while it lists.
         waiting = [probe for probe in waiting if probe.build != SYSTEM]
     return not any(_could_list(library_named(probe.library), device) for probe in waiting)

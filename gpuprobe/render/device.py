@@ -8,7 +8,7 @@ from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
-from gpuprobe.render.software import compatibility_of
+from gpuprobe.render.software_text import compatibility_of
 from gpuprobe.strings import compute_string, printable
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from gpuprobe import __version__
 from gpuprobe.exits import Exit
-from gpuprobe.judging import remarks, standing
+from gpuprobe.judging import card_status, notes
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import record, rounded, steps_of, view
-from gpuprobe.render.software import software_records, with_loads
+from gpuprobe.render.software_text import software_records, with_loads
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
-    from gpuprobe.probing.loading import Loads
+    from gpuprobe.probing.runtime_loading import Loads
 
 SCHEMA_VERSION = 1
 LAST_WORDS = 2000  # characters of a child's stderr that a document carries
@@ -32,7 +32,7 @@ def completion_document(shell: str, script: str) -> Json:
 
 def envelope(inventory: Inventory, text: str, leave_with: Exit) -> Json:
     """What every answer begins with; `text` is the first line of the command's text."""
-    found = standing.summary(inventory)
+    found = card_status.summary(inventory)
     return {
         "schema_version": SCHEMA_VERSION,
         "gpuprobe": __version__,
@@ -53,7 +53,7 @@ def list_document(
     *,
     kept: Sequence[Device],
     drops: Sequence[Drop],
-    standings: Sequence[standing.Standing],
+    card_statuses: Sequence[card_status.CardStatus],
     loads: Mapping[str, Loads] = {},
 ) -> Json:
     """The answer of `list`. `kept` (in the order to show), `drops` and `standings` are all, or those of one DEVICE, for
@@ -63,13 +63,13 @@ def list_document(
         **envelope(inventory, text, leave_with),
         "host": machine_document.host_record(host),
         "system": machine_document.system_record(host),
-        "cards": [machine_document.card_record(each, host) for each in standings],
+        "cards": [machine_document.card_record(each, host) for each in card_statuses],
         "bystanders": machine_document.bystander_records(host),
         "devices": [with_loads(record(device, inventory), loads) for device in kept],
         "dropped": [_drop(drop) for drop in drops],
         "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],
         **software_records(host.software),
-        "scheduling_order": [device.id for device in standing.scheduling_order(kept)],
+        "scheduling_order": [device.id for device in card_status.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
         "warnings": warnings_of(inventory),
     }
@@ -77,7 +77,7 @@ def list_document(
 
 def warnings_of(inventory: Inventory) -> list[str]:
     """Sentences are for people, who see them through `jq -r`: what a driver said is quoted safely in them."""
-    return [printable(sentence) for sentence in remarks.warnings(inventory)]
+    return [printable(sentence) for sentence in notes.of_inventory(inventory)]
 
 
 def _drop(drop: Drop) -> Json:

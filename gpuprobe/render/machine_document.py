@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
-from gpuprobe.judging import bandwidth
+from gpuprobe.judging import theoretical_bandwidth
+from gpuprobe.judging.card_status import CardStatus
+from gpuprobe.judging.diagnosis import Why
 from gpuprobe.judging.effects import effects
-from gpuprobe.judging.ladder import Why
-from gpuprobe.judging.standing import Standing
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
 from gpuprobe.machine import Card
 from gpuprobe.model import Json
@@ -56,9 +56,9 @@ def why_record(why: Why | None) -> Json | None:
     return None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice}
 
 
-def card_record(standing: Standing, host: Host) -> Json:
+def card_record(status: CardStatus, host: Host) -> Json:
     """`video_memory_bytes` is there where the kernel's files tell it: those of NVIDIA's driver do not."""
-    card, why = standing.card, standing.why
+    card, why = status.card, status.why
     memory = machine.video_memory(host, card.pci_id)
     return {
         "pci_id": card.pci_id,
@@ -72,7 +72,7 @@ def card_record(standing: Standing, host: Host) -> Json:
         "link": _link(card),
         **({} if memory is None else {"video_memory_bytes": memory}),
         "was_asleep": card.was_asleep,
-        "device_ids": [device.id for device in standing.devices],
+        "device_ids": [device.id for device in status.devices],
         "why": why_record(why),
     }
 
@@ -80,8 +80,8 @@ def card_record(standing: Standing, host: Host) -> Json:
 def _link(card: Card) -> Json:
     """Bytes per second are what the link could move in one direction at best, and no measurement."""
     now, best = (
-        bandwidth.of_link(card.current_link_speed, card.current_link_width),
-        bandwidth.of_link(card.max_link_speed, card.max_link_width),
+        theoretical_bandwidth.of_link(card.current_link_speed, card.current_link_width),
+        theoretical_bandwidth.of_link(card.max_link_speed, card.max_link_width),
     )
     return {
         "current_speed": card.current_link_speed,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.backends.climbing import RUNGS
-from gpuprobe.judging.speeds import Speeds, rate_text, speeds_of
+from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_STEPS, BUILD_INIT_STEPS, LIBRARIES
 from gpuprobe.model import Json, Rung, Verdict

@@ -9,8 +9,8 @@ from gpuprobe.exits import Exit
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, User
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
-from gpuprobe.judging.refreshed import Refreshment, measured, notes
-from gpuprobe.judging.speeds import speeds_of
+from gpuprobe.judging.measured_bandwidth import speeds_of
+from gpuprobe.judging.refreshed import Refreshment, measured, notes_of
 from gpuprobe.judging.under_map import Check
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
@@ -120,7 +120,7 @@ def refresh_document(answer: Refreshment, text: str, leave_with: Exit, diff: boo
         "probes": [probe_record(outcome) for outcome in answer.evidence.outcomes],
         "servers": [_server(each) for each in answer.servers],
         **(compared if diff else {}),
-        "warnings": [*(printable(note) for note in notes(answer)), *warnings_of(measured(answer))],
+        "warnings": [*(printable(note) for note in notes_of(answer)), *warnings_of(measured(answer))],
     }
 
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gpuprobe.judging.standing import Standing
+from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Verdict
@@ -133,13 +133,13 @@ def indented(text: str, style: str = "", by: int = 2) -> RenderableType:
     return Padding(Text(text, style=style), (0, 0, 0, by))
 
 
-def unusable_cards(standings: Iterable[Standing]) -> Iterator[RenderableType]:
+def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableType]:
     """One line per card that is not usable, with the reason, and what to do under it."""
-    for standing in standings:
-        if standing.why is not None:
-            yield Text.assemble((card_text(standing.card), "bold"), " is not usable: ", printable(standing.why.because))
-            if standing.why.advice:
-                yield indented(printable(standing.why.advice), by=4)
+    for status in card_statuses:
+        if status.why is not None:
+            yield Text.assemble((card_text(status.card), "bold"), " is not usable: ", printable(status.why.because))
+            if status.why.advice:
+                yield indented(printable(status.why.advice), by=4)
 
 
 _WITHOUT_VIEW = {

@@ -47,9 +47,9 @@ def test_a_card_without_an_identity_is_validated_by_its_number() -> None:
 
 
 def test_of_cards_with_one_identity_the_wanted_copy_is_validated() -> None:
-    twins = described(uuid=FIRST, memory=1 << 30), described(uuid=FIRST, memory=2 << 30)
+    matches = described(uuid=FIRST, memory=1 << 30), described(uuid=FIRST, memory=2 << 30)
 
-    assert validated({"uuid": FIRST, "copy": 1}, *twins).facts["total_memory"] == 2 << 30
+    assert validated({"uuid": FIRST, "copy": 1}, *matches).facts["total_memory"] == 2 << 30
 
 
 def test_validation_tells_the_free_memory_in_bytes() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.facts import FoundSoftware
-from gpuprobe.probing.loading import Loads, loads
+from gpuprobe.probing.runtime_loading import Loads, loads
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import why_others
 from tests.doubles import c_compiler

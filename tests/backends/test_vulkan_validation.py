@@ -63,9 +63,9 @@ def test_a_device_that_is_gone_is_missing(staged: World) -> None:
 @pytest.mark.parametrize(("copy", "name"), [(0, "first"), (1, "second")])
 def test_the_copy_says_which_of_two_equal_devices_is_validated(copy: int, name: str, staged: World, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    twins = [described(name=name, uuid=TWIN) for name in ("first", "second")]
+    matches = [described(name=name, uuid=TWIN) for name in ("first", "second")]
 
-    answer = validated(staged.icd(*twins), {"uuid": TWIN, "number": 7, "copy": copy}, FAKE_LOG=str(log))
+    answer = validated(staged.icd(*matches), {"uuid": TWIN, "number": 7, "copy": copy}, FAKE_LOG=str(log))
 
     assert answer.is_done
     assert log.read_text() == f"vkCreateDevice {name}\n"

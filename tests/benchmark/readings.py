@@ -5,7 +5,7 @@ import sys
 import time
 from io import StringIO
 
-from gpuprobe.command.options import Asked
+from gpuprobe.command.options import Options
 from gpuprobe.command.watching import readings, written
 from gpuprobe.render.screen import Screen
 
@@ -13,7 +13,7 @@ READINGS = 30
 
 
 def main() -> None:
-    asked = Asked(Screen(StringIO(), StringIO(), {}), json=True)
+    asked = Options(Screen(StringIO(), StringIO(), {}), json=True)
     seconds = []
     watched = readings(asked)
     for _ in range(READINGS + 1):

@@ -417,11 +417,11 @@ def vulkan(tmp_path: Path) -> World:
 
 
 def test_check_proves_in_a_child_under_the_variables_that_exactly_the_chosen_are_seen(vulkan: World) -> None:
-    twins = [
+    matches = [
         described(type="discrete", name=GEFORCE, vendor="0x10de", uuid=uuid, pci=pci, memory=24 << 30, driver_id=4)
         for uuid, pci in ((A, "0000:01:00.0"), (B, "0000:02:00.0"))
     ]
-    variables = {**nvidia(*CARDS), **vulkan.icd(*twins).environment()}
+    variables = {**nvidia(*CARDS), **vulkan.icd(*matches).environment()}
 
     ran = piped("env", "CUDA:2", "CUDA:0", "--check", **variables)
     document = checked("env", piped("env", "CUDA:2", "CUDA:0", "--check", "--json", **variables).out)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.command import listing, texts
-from gpuprobe.command.options import Asked
+from gpuprobe.command import listing
+from gpuprobe.command.options import Options
 from gpuprobe.exits import Exit
 from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Evidence, Wanted
-from gpuprobe.probing.loading import Loads
+from gpuprobe.model import Evidence, Request
+from gpuprobe.probing.runtime_loading import Loads
+from gpuprobe.render import texts
 from gpuprobe.render.screen import Screen
 from tests.cli import machines
 from tests.cli.documents import checked
@@ -88,15 +89,15 @@ def a_screen() -> Screen:
 
 
 def test_one_device_of_this_machine_has_its_libraries_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    inventory = judge(a_machine(TORCH, NCCL, ROCBLAS), Wanted())
+    inventory = judge(a_machine(TORCH, NCCL, ROCBLAS), Request())
     tried: list[tuple[str, ...]] = []
 
     def loads(found: list[FoundSoftware], seconds: float | None, watch: object) -> dict[str, Loads]:
         tried.append(tuple(each.name for each in found))
         return {NCCL.path: Loads(False, "libcudart.so.12: cannot open\x1b shared object file")}
 
-    monkeypatch.setattr("gpuprobe.probing.loading.loads", loads)
-    asked = Asked(a_screen())
+    monkeypatch.setattr("gpuprobe.probing.runtime_loading.loads", loads)
+    asked = Options(a_screen())
     part = listing.with_loads(listing.part_of(inventory, "CUDA:0"), inventory, asked)
     document = listing.document(inventory, part, "text", Exit.ANSWERED)
     asked.screen.show(texts.list_text(inventory, part, "text", asked, width=80, with_all=False))
@@ -110,9 +111,9 @@ def test_one_device_of_this_machine_has_its_libraries_tried(monkeypatch: pytest.
 
 
 def test_neither_the_whole_list_nor_a_capture_has_them_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    inventory = judge(a_machine(NCCL), Wanted())
-    monkeypatch.setattr("gpuprobe.probing.loading.loads", None)
+    inventory = judge(a_machine(NCCL), Request())
+    monkeypatch.setattr("gpuprobe.probing.runtime_loading.loads", None)
     whole, one = listing.part_of(inventory, None), listing.part_of(inventory, "CUDA:0")
 
-    assert listing.with_loads(whole, inventory, Asked(a_screen())) == whole
-    assert listing.with_loads(one, inventory, Asked(a_screen(), source="machine.json")) == one
+    assert listing.with_loads(whole, inventory, Options(a_screen())) == whole
+    assert listing.with_loads(one, inventory, Options(a_screen(), source="machine.json")) == one

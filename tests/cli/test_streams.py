@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.command.cli import COMMANDS, Command
-from gpuprobe.command.leaving import run
+from gpuprobe.command.exiting import run
 from gpuprobe.render.screen import Screen
 from tests.cli import machines
 from tests.cli.documents import checked

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from gpuprobe import machine as judged
 from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.judging.completion import completed
-from gpuprobe.judging.remarks import warnings
+from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine.amd import AmdCard, Pool, amd_cards, views
-from gpuprobe.model import Device, DeviceType, Evidence, GiB, Partition, Wanted
+from gpuprobe.model import Device, DeviceType, Evidence, GiB, Partition, Request
 from gpuprobe.survey.host import read_host
 from tests.machines import RX_7900, machine
 from tests.records import a_device, a_host, an_outcome, evidence_of
@@ -316,24 +316,24 @@ def overridden(root: Path, **environ: str) -> Evidence:
 
 
 def test_the_real_architecture_is_shown_beside_the_one_that_rocm_was_told(tmp_path: Path) -> None:
-    inventory = judge(overridden(tmp_path, HSA_OVERRIDE_GFX_VERSION_1="10.3.0"), Wanted())
+    inventory = judge(overridden(tmp_path, HSA_OVERRIDE_GFX_VERSION_1="10.3.0"), Request())
 
     (device,) = inventory.kept
     assert (device.gfx_target, device.capabilities["real_gfx_target"]) == ("gfx1030", "gfx1031")
-    assert warnings(inventory) == (
+    assert notes_of(inventory) == (
         "ROCm takes RX 6700 XT (GPU-1) for gfx1030, and it is gfx1031: `HSA_OVERRIDE_GFX_VERSION_1=10.3.0` tells it so",
     )
 
 
 def test_an_architecture_that_no_variable_explains_is_told_too(tmp_path: Path) -> None:
-    assert "the kernel driver says otherwise" in warnings(judge(overridden(tmp_path), Wanted()))[0]
+    assert "the kernel driver says otherwise" in notes_of(judge(overridden(tmp_path), Request()))[0]
 
 
 def test_a_card_that_is_what_rocm_says_needs_no_word(tmp_path: Path) -> None:
     host = surveyed(tmp_path, DISCRETE, a_node())
-    inventory = judge(evidence_of(a_device("ROCm", pci_id=PLACE, gfx_target="gfx1100"), host=host), Wanted())
+    inventory = judge(evidence_of(a_device("ROCm", pci_id=PLACE, gfx_target="gfx1100"), host=host), Request())
 
-    assert warnings(inventory) == ()
+    assert notes_of(inventory) == ()
     assert "real_gfx_target" not in inventory.kept[0].capabilities
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.libraries import AMD
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking
 from gpuprobe.probing.questions import needless, next_probes, not_asked
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
@@ -41,19 +41,19 @@ def orin(*builds: FoundBuild, release: str = "R36", **environ: str) -> Host:
     return host_with(*builds, machine="aarch64", texts=texts, environ=environ, pci=())
 
 
-LISTING = Wanted(validate="none")
+LISTING = Request(validate="none")
 
 
-def listings(*outcomes: Outcome, host: Host, wanted: Wanted = LISTING, running: tuple[Probe, ...] = ()) -> list[str]:
+def listings(*outcomes: Outcome, host: Host, request: Request = LISTING, running: tuple[Probe, ...] = ()) -> list[str]:
     """The builds that are asked next."""
-    evidence = Evidence(host, (*not_asked(host, wanted), *outcomes), "2026-11-21T09:00:00Z")
-    evidence = evidence._replace(outcomes=(*evidence.outcomes, *needless(evidence, wanted)))
-    return [probe.build for probe in next_probes(evidence, wanted, running) if probe.build != SYSTEM]
+    evidence = Evidence(host, (*not_asked(host, request), *outcomes), "2026-11-21T09:00:00Z")
+    evidence = evidence._replace(outcomes=(*evidence.outcomes, *needless(evidence, request)))
+    return [probe.build for probe in next_probes(evidence, request, running) if probe.build != SYSTEM]
 
 
-def why_not(host: Host, *outcomes: Outcome, wanted: Wanted = LISTING) -> dict[str, str]:
-    evidence = Evidence(host, (*not_asked(host, wanted), *outcomes), "2026-11-21T09:00:00Z")
-    known = (*evidence.outcomes, *needless(evidence, wanted))
+def why_not(host: Host, *outcomes: Outcome, request: Request = LISTING) -> dict[str, str]:
+    evidence = Evidence(host, (*not_asked(host, request), *outcomes), "2026-11-21T09:00:00Z")
+    known = (*evidence.outcomes, *needless(evidence, request))
     return {each.probe.build: f"{each.status.value}: {each.message}" for each in known if each.probe.build != SYSTEM}
 
 
@@ -78,9 +78,9 @@ def test_builds_are_asked_one_at_a_time_because_they_make_contexts_while_they_li
 
 def test_nothing_of_its_library_is_validated_while_a_build_is_still_to_be_asked() -> None:
     host = host_with(a_build("cuda_v13"))
-    evidence = Evidence(host, (*not_asked(host, Wanted()), CUDA_LISTS, an_outcome(library="NVML")), "2026-11-21T09:00:00Z")
+    evidence = Evidence(host, (*not_asked(host, Request()), CUDA_LISTS, an_outcome(library="NVML")), "2026-11-21T09:00:00Z")
 
-    probes = {wanted: next_probes(evidence, Wanted(validate=wanted)) for wanted in ("needed", "all", "proved")}
+    probes = {request: next_probes(evidence, Request(validate=request)) for request in ("needed", "all", "proved")}
 
     assert all({probe.purpose for probe in asked} == {Purpose.LIST} for asked in probes.values())
 
@@ -113,7 +113,7 @@ def test_a_software_renderer_alone_is_no_reason_to_ask_a_build() -> None:
     renderer = an_outcome(a_software_renderer())
 
     assert listings(renderer, host=host) == []
-    assert listings(renderer, host=host, wanted=Wanted(validate="none", allow_software=True)) == ["vulkan"]
+    assert listings(renderer, host=host, request=Request(validate="none", allow_software=True)) == ["vulkan"]
 
 
 def test_a_card_that_only_the_library_shows_is_a_reason_to_ask_a_build() -> None:
@@ -194,7 +194,7 @@ def test_a_build_for_a_jetson_is_not_asked_elsewhere_unless_by_name() -> None:
 
     assert "for a Jetson with JetPack 5" in why_not(server)["cuda_jetpack5"]
     assert listings(CUDA_LISTS, host=named) == ["cuda_jetpack6"]
-    assert listings(CUDA_LISTS, host=server, wanted=Wanted(validate="none", builds=("cuda_jetpack5",))) == ["cuda_jetpack5"]
+    assert listings(CUDA_LISTS, host=server, request=Request(validate="none", builds=("cuda_jetpack5",))) == ["cuda_jetpack5"]
 
 
 def test_the_jetpack_of_a_container_is_what_its_variable_says() -> None:
@@ -205,24 +205,24 @@ def test_the_jetpack_of_a_container_is_what_its_variable_says() -> None:
 
 def test_only_the_builds_of_wanted_libraries_are_asked() -> None:
     host = host_with(a_build("cuda_v13"), a_build("vulkan", "Vulkan"), libraries=("CUDA", "Vulkan"))
-    wanted = Wanted(libraries=("Vulkan",), validate="none")
+    request = Request(libraries=("Vulkan",), validate="none")
 
-    assert listings(CUDA_LISTS, an_outcome(a_device("Vulkan")), host=host, wanted=wanted) == ["vulkan"]
-    assert why_not(host, wanted=wanted) == {}
+    assert listings(CUDA_LISTS, an_outcome(a_device("Vulkan")), host=host, request=request) == ["vulkan"]
+    assert why_not(host, request=request) == {}
 
 
 def test_no_wake_leaves_the_builds_of_a_sleeping_card_unasked() -> None:
     asleep = host_with(a_build("cuda_v13"), pci=(a_card(runtime_status="suspended"),))
 
-    assert "which `--no-wake` forbids" in why_not(asleep, wanted=Wanted(wake=False))["cuda_v13"]
+    assert "which `--no-wake` forbids" in why_not(asleep, request=Request(wake=False))["cuda_v13"]
 
 
 def test_a_filtered_library_is_asked_again_without_the_variable_once_and_not_by_each_build() -> None:
     host = host_with(a_build("cuda_v13"), environ={"CUDA_VISIBLE_DEVICES": "0"})
     build = an_outcome(a_device("CUDA", build="cuda_v13", pci_id="0000:01:00.0"))
-    evidence = Evidence(host, (*not_asked(host, Wanted()), CUDA_LISTS, build), "2026-11-21T09:00:00Z")
+    evidence = Evidence(host, (*not_asked(host, Request()), CUDA_LISTS, build), "2026-11-21T09:00:00Z")
 
-    again = [probe for probe in next_probes(evidence, Wanted()) if probe.purpose is Purpose.UNFILTERED]
+    again = [probe for probe in next_probes(evidence, Request()) if probe.purpose is Purpose.UNFILTERED]
 
     assert [probe.build for probe in again] == [SYSTEM]
 
@@ -237,7 +237,7 @@ def test_the_child_of_a_build_is_told_what_the_program_would_load() -> None:
     host = host_with(build)
     device, listing = listed(build)
 
-    request = asking.request(Probe("CUDA", Purpose.VALIDATE, build="cuda_v13", device=device.key), host, (listing,))
+    request = asking.child_request(Probe("CUDA", Purpose.VALIDATE, build="cuda_v13", device=device.key), host, (listing,))
 
     assert request["backend"] == "ggml"
     assert (request["candidates"], request["before"], request["library"]) == ([build.path], list(build.before), "CUDA")
@@ -256,6 +256,6 @@ def test_the_folders_of_a_build_come_first_where_its_child_searches(platform: st
 
 
 def test_a_build_that_went_away_since_the_discovery_is_for_the_loader_to_miss() -> None:
-    request = asking.request(Probe("CUDA", Purpose.LIST, build="cuda_v13"), a_host(), ())
+    request = asking.child_request(Probe("CUDA", Purpose.LIST, build="cuda_v13"), a_host(), ())
 
     assert (request["backend"], request["candidates"]) == ("ggml", ["cuda_v13"])

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from gpuprobe import knowledge
 from gpuprobe.facts import FoundSoftware, Host
-from gpuprobe.judging import bandwidth, remarks
+from gpuprobe.judging import notes, theoretical_bandwidth
 from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.compatibility import of_device, of_driver
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, Outcome, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Device, Outcome, Probe, Purpose, Request, Status
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
 
 CARD = "0000:01:00.0"
@@ -210,7 +210,7 @@ def test_a_build_of_ollama_needs_its_driver_too(
 
 
 def noted(*devices: Device, **fields: Any) -> list[str]:
-    return list(remarks.warnings(judge(evidence_of(*devices, host=a_host(**fields)), Wanted())))
+    return list(notes.of_inventory(judge(evidence_of(*devices, host=a_host(**fields)), Request())))
 
 
 def test_what_does_not_run_is_remarked_on_once_for_all_that_shares_the_reason() -> None:
@@ -261,7 +261,7 @@ def test_a_link_with_fewer_lanes_than_the_card_has_is_remarked_on() -> None:
 def test_a_link_moves_what_its_generation_and_lanes_allow(
     speed: str | None, width: int | None, generation: int | None, bytes_per_second: int | None
 ) -> None:
-    assert bandwidth.of_link(speed, width) == (generation, bytes_per_second)
+    assert theoretical_bandwidth.of_link(speed, width) == (generation, bytes_per_second)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_link_moves_what_its_generation_and_lanes_allow(
     [(10_501_000, 384, 1_008_096_000_000), (None, 384, None), (10_501_000, None, None), (0, 384, None), (1, 0, None)],
 )
 def test_memory_moves_data_twice_in_each_period(clock: int | None, width: int | None, expected: int | None) -> None:
-    assert bandwidth.of_memory({"memory_clock_khz": clock, "memory_bus_width_bits": width}) == expected
+    assert theoretical_bandwidth.of_memory({"memory_clock_khz": clock, "memory_bus_width_bits": width}) == expected
 
 
 @pytest.mark.parametrize(

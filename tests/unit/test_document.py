@@ -8,7 +8,7 @@ import pytest
 
 from gpuprobe.exits import PRECEDENCE, Exit, weightiest
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import DeviceType, Inventory, Partition, Status, Validation, Verdict, Wanted
+from gpuprobe.model import DeviceType, Inventory, Partition, Request, Status, Validation, Verdict
 from gpuprobe.render.device import identity, numbers, record, view
 from gpuprobe.render.document import error_document, last_words
 from tests.records import a_device, a_software_renderer, an_outcome, evidence_of
@@ -17,7 +17,7 @@ UUID = "GPU-11111111-2222-3333-4444-555555555555"
 
 
 def judged(*devices: object) -> Inventory:
-    return judge(evidence_of(*devices), Wanted())  # type: ignore[arg-type]
+    return judge(evidence_of(*devices), Request())  # type: ignore[arg-type]
 
 
 def test_where_several_codes_apply_the_weightiest_is_taken_whatever_their_order() -> None:
@@ -86,7 +86,7 @@ def test_vulkan_numbers_count_raw_with_software_renderers_and_listed_without() -
 
 
 def test_a_software_renderer_has_no_place_among_the_listed() -> None:
-    inventory = judge(evidence_of(a_software_renderer()), Wanted(allow_software=True))
+    inventory = judge(evidence_of(a_software_renderer()), Request(allow_software=True))
 
     (device,) = inventory.kept
     assert device.type is DeviceType.SOFTWARE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe import machine, refreshing
+from gpuprobe import machine, memory_refresh
 from gpuprobe.facts import Reading
 from gpuprobe.judging.changes import card_changes, device_changes, library_changes, unknown_devices
 from gpuprobe.judging.figures import (
@@ -21,7 +21,7 @@ from gpuprobe.judging.figures import (
 )
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import AMD
-from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Request, Status
 from gpuprobe.probing.memory_questions import memory_probes
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome, evidence_of
@@ -216,7 +216,7 @@ def test_metal_keeps_its_old_figure_and_says_why() -> None:
     device = a_device("Metal", free_memory=40 * GiB)
     known = known_with(an_outcome(device), platform="darwin", machine="arm64")
 
-    (figure,) = refreshing.refresh((device,), known, known.host, Wanted()).figures
+    (figure,) = memory_refresh.refresh((device,), known, known.host, Request()).figures
 
     assert figure == Figure(device, "Metal", known.gathered_at, Silence("Metal tells it at its first reading only"))
     assert figure.stale
@@ -225,7 +225,7 @@ def test_metal_keeps_its_old_figure_and_says_why() -> None:
 def test_a_card_that_left_the_bus_is_gone_and_nobody_is_asked_about_it() -> None:
     known = known_with(an_outcome(cuda()), an_outcome(nvml()), pci=(a_card(FIRST),))
 
-    found = refreshing.refresh((cuda(),), known, a_host(), Wanted())
+    found = memory_refresh.refresh((cuda(),), known, a_host(), Request())
 
     assert found.evidence.outcomes == ()
     assert found.figures[0].silence == Silence("its card is no longer on the bus", is_gone=True)
@@ -238,7 +238,7 @@ def test_no_wake_asks_nobody_about_a_sleeping_card() -> None:
     host = a_host(pci=(a_card(FIRST, runtime_status="suspended"),))
     known = known_with(an_outcome(cuda()), an_outcome(nvml()), pci=host.pci)
 
-    found = refreshing.refresh((cuda(),), known, host, Wanted(wake=False))
+    found = memory_refresh.refresh((cuda(),), known, host, Request(wake=False))
 
     assert found.evidence.outcomes == ()
     assert found.figures[0].silence is not None and "`--no-wake`" in found.figures[0].silence.because
@@ -250,7 +250,7 @@ def test_an_integrated_nvidia_gpu_has_what_the_system_has() -> None:
     texts = {"/proc/meminfo": Reading("MemTotal: 33554432 kB\nMemAvailable: 8388608 kB\n")}
     known = known_with(an_outcome(device))
 
-    (figure,) = refreshing.refresh((device,), known, a_host(texts=texts), Wanted()).figures
+    (figure,) = memory_refresh.refresh((device,), known, a_host(texts=texts), Request()).figures
 
     assert (figure.device.free_memory, figure.source, figure.stale) == (8 * GiB, "system", False)
     assert figure.device.used_memory is None
@@ -263,7 +263,7 @@ def test_an_integrated_nvidia_gpu_has_what_the_system_has() -> None:
 def test_three_seconds_in_all_or_what_the_options_say(
     seconds: float | None, deadline: float | None, limits: tuple[float, float | None]
 ) -> None:
-    assert refreshing.limits(Wanted(seconds=seconds, deadline=deadline)) == limits
+    assert memory_refresh.limits(Request(seconds=seconds, deadline=deadline)) == limits
 
 
 @pytest.mark.parametrize("said", [-1, True, 1.5, "7", None, 2**70])
@@ -336,7 +336,7 @@ def test_a_library_that_ends_otherwise_than_it_did_is_named() -> None:
 
 def test_a_figure_does_not_change_what_the_device_is() -> None:
     known = evidence_of(cuda(), nvml(free_memory=5 * GiB))
-    (device,) = judge(known, Wanted()).kept
+    (device,) = judge(known, Request()).kept
 
     refreshed = with_figure(device, Told(nvml(free_memory=1), "NVML"))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.facts import Host
+from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.standing import standings
 from gpuprobe.machine import video_memory
 from gpuprobe.machine.intel import views
-from gpuprobe.model import Device, DeviceType, GiB, Wanted
+from gpuprobe.model import Device, DeviceType, GiB, Request
 from gpuprobe.render.machine_document import card_record
 from gpuprobe.survey.host import read_host
 from tests.machines import RTX_4090, machine
@@ -113,9 +113,9 @@ def test_what_level_zero_says_itself_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_the_card_itself_says_its_memory_where_no_library_lists_it(tmp_path: Path) -> None:
     host = surveyed(tmp_path, **TILE)
-    (standing,) = standings(judge(evidence_of(host=host), Wanted()))
+    (status,) = card_statuses(judge(evidence_of(host=host), Request()))
 
-    record = card_record(standing, host)
+    record = card_record(status, host)
 
     assert record["video_memory_bytes"] == 16 * GiB
     assert record["kernel_driver"] == "xe"
@@ -124,7 +124,7 @@ def test_the_card_itself_says_its_memory_where_no_library_lists_it(tmp_path: Pat
 @pytest.mark.parametrize("more", [{}, {"driver": "i915"}])
 def test_a_card_whose_driver_says_no_memory_has_no_such_key(tmp_path: Path, more: dict[str, str]) -> None:
     host = surveyed(tmp_path, INTEGRATED, BARE_METAL, **more)
-    (standing,) = standings(judge(evidence_of(host=host), Wanted()))
+    (status,) = card_statuses(judge(evidence_of(host=host), Request()))
 
     assert video_memory(host, INTEGRATED) is None
-    assert "video_memory_bytes" not in card_record(standing, host)
+    assert "video_memory_bytes" not in card_record(status, host)

@@ -10,13 +10,13 @@ import pytest
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, FoundSoftware, Host
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Status, Wanted
-from gpuprobe.probing.asking import request
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status
+from gpuprobe.probing.asking import child_request
 from gpuprobe.probing.questions import next_probes, not_asked, validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
-ANY = Wanted()
+ANY = Request()
 
 
 def having(*sonames: str, **fields: object) -> Host:
@@ -35,13 +35,13 @@ def evidence(host: Host, *outcomes: Outcome) -> Evidence:
     return Evidence(host, outcomes, "2026-11-21T09:00:00Z")
 
 
-def played(host: Host, answers: dict[Probe, Outcome], wanted: Wanted = ANY, seed: int | None = None) -> Evidence:
+def played(host: Host, answers: dict[Probe, Outcome], request: Request = ANY, seed: int | None = None) -> Evidence:
     """Asks until nothing is left; children answer in the order of `seed`."""
     order = random.Random(seed)
-    known = evidence(host, *not_asked(host, wanted))
+    known = evidence(host, *not_asked(host, request))
     running: list[Probe] = []
     while True:
-        running += next_probes(known, wanted, running)
+        running += next_probes(known, request, running)
         if not running:
             return known
         probe = running.pop(order.randrange(len(running)) if seed is not None else 0)
@@ -80,8 +80,8 @@ def test_all_libraries_list_at_once() -> None:
 def test_only_what_the_user_names_is_asked_and_its_witness_comes_along() -> None:
     host = having(*BOTH, "libnvidia-ml.so.1")
 
-    assert next_probes(evidence(host), Wanted(libraries=("CUDA",))) == (listing("CUDA"), listing("NVML"))
-    assert next_probes(evidence(host), Wanted(libraries=("Vulkan",))) == (listing("Vulkan"),)
+    assert next_probes(evidence(host), Request(libraries=("CUDA",))) == (listing("CUDA"), listing("NVML"))
+    assert next_probes(evidence(host), Request(libraries=("Vulkan",))) == (listing("Vulkan"),)
 
 
 def test_vulkan_can_be_switched_off_and_the_reason_is_kept() -> None:
@@ -105,8 +105,8 @@ def test_the_switch_of_ollama_leaves_the_systems_vulkan_on_where_llama_cpp_has_a
 def test_a_sleeping_card_is_left_alone_if_it_shall_not_be_woken() -> None:
     host = having(*BOTH, "libnvidia-ml.so.1", pci=(a_card(runtime_status="suspended"),))
 
-    assert next_probes(evidence(host), Wanted(wake=False)) == ()
-    messages = {outcome.probe.library: outcome.message for outcome in not_asked(host, Wanted(wake=False))}
+    assert next_probes(evidence(host), Request(wake=False)) == ()
+    messages = {outcome.probe.library: outcome.message for outcome in not_asked(host, Request(wake=False))}
     assert messages["CUDA"] == "asking would wake 0000:01:00.0, which `--no-wake` forbids"
 
 
@@ -166,7 +166,7 @@ def test_another_vendors_card_does_not_wait_for_a_slow_library() -> None:
 def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
     cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
     known = evidence(having(*BOTH), an_outcome(cuda), an_outcome(vulkan))
-    everything = Wanted(validate="all")
+    everything = Request(validate="all")
 
     (first,) = next_probes(known, everything)
     assert first == Probe("CUDA", Purpose.VALIDATE, device=FIRST)
@@ -175,11 +175,11 @@ def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
 
 def test_a_full_validation_is_asked_of_each_view_as_often_as_is_wanted_one_after_the_other() -> None:
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
-    wanted = Wanted(validate="proved", repeat=3, until="copy")
+    request = Request(validate="proved", repeat=3, until="copy")
     attempts = []
-    while probes := next_probes(known, wanted):
+    while probes := next_probes(known, request):
         (probe,) = probes
-        assert next_probes(known, wanted, [probe]) == ()
+        assert next_probes(known, request, [probe]) == ()
         attempts.append(probe)
         known = known._replace(outcomes=(*known.outcomes, Outcome(probe, status=Status.OK, depth="copy")))
 
@@ -191,7 +191,7 @@ def test_only_views_in_the_chosen_builds_are_proved() -> None:
     views = [a_device(pci_id=FIRST, build=build) for build in ("system", "cuda_v13")]
     known = evidence(having("libcuda.so.1"), *(an_outcome(view) for view in views))
 
-    (probe,) = next_probes(known, Wanted(validate="proved", builds=("cuda_v13",)))
+    (probe,) = next_probes(known, Request(validate="proved", builds=("cuda_v13",)))
 
     assert (probe.build, probe.purpose) == ("cuda_v13", Purpose.PROVE)
 
@@ -200,8 +200,8 @@ def test_a_full_validation_is_asked_although_the_one_of_a_listing_is_known() -> 
     plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device=FIRST), status=Status.OK, depth="context")
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)), plain)
 
-    assert next_probes(known, Wanted(validate="all")) == ()
-    assert [probe.purpose for probe in next_probes(known, Wanted(validate="proved"))] == [Purpose.PROVE]
+    assert next_probes(known, Request(validate="all")) == ()
+    assert [probe.purpose for probe in next_probes(known, Request(validate="proved"))] == [Purpose.PROVE]
 
 
 def test_the_child_is_told_how_far_to_climb_and_with_which_cublas() -> None:
@@ -213,12 +213,12 @@ def test_the_child_is_told_how_far_to_climb_and_with_which_cublas() -> None:
     listed = an_outcome(a_device(pci_id=FIRST))
     host = having("libcuda.so.1", software=tuple(found))
 
-    asked_for = request(Probe("CUDA", Purpose.PROVE, device=FIRST, until="blas"), host, (listed,))
+    asked_for = child_request(Probe("CUDA", Purpose.PROVE, device=FIRST, until="blas"), host, (listed,))
 
     assert (asked_for["purpose"], asked_for["until"], asked_for["turns"]) == ("prove", "blas", True)
     assert asked_for["toolkits"] == ["/cuda-12/libcublas.so.12"]
     assert asked_for["device"]["pci_id"] == FIRST
-    assert "until" not in request(Probe("CUDA", Purpose.VALIDATE, device=FIRST), host, (listed,))
+    assert "until" not in child_request(Probe("CUDA", Purpose.VALIDATE, device=FIRST), host, (listed,))
 
 
 def test_the_child_is_told_where_rocblas_is_and_not_where_its_kernels_lie_alone() -> None:
@@ -230,7 +230,7 @@ def test_the_child_is_told_where_rocblas_is_and_not_where_its_kernels_lie_alone(
     listed = an_outcome(a_device(library="ROCm", pci_id=FIRST))
     host = having("libamdhip64.so.6", software=found)
 
-    asked_for = request(Probe("ROCm", Purpose.PROVE, device=FIRST), host, (listed,))
+    asked_for = child_request(Probe("ROCm", Purpose.PROVE, device=FIRST), host, (listed,))
 
     assert asked_for["toolkits"] == ["/opt/rocm/lib/librocblas.so.4"]
 
@@ -244,7 +244,7 @@ def test_the_child_is_told_of_the_cublas_that_a_build_brings(tmp_path: Path) -> 
 
     def told(library: str, device: str, *builds: FoundBuild) -> object:
         host = having("libcuda.so.1", "libamdhip64.so.6", builds=builds)
-        return request(Probe(library, Purpose.PROVE, device=device), host, listed)["toolkits"]
+        return child_request(Probe(library, Purpose.PROVE, device=device), host, listed)["toolkits"]
 
     assert told("CUDA", FIRST, build, broken) == [f"{tmp_path}/libcublas.so.12"]
     assert told("CUDA", FIRST, build._replace(problem="it is of another machine")) == []
@@ -260,7 +260,7 @@ def test_as_root_no_cublas_is_loaded_that_another_account_could_replace(tmp_path
     os.chown(paths[1], 65534, 65534)
     host = having("libcuda.so.1", software=tuple(FoundSoftware("libcublas", str(path), "wheel", "CUDA") for path in paths))
 
-    asked_for = request(Probe("CUDA", Purpose.PROVE, device=FIRST), host, (an_outcome(a_device(pci_id=FIRST)),))
+    asked_for = child_request(Probe("CUDA", Purpose.PROVE, device=FIRST), host, (an_outcome(a_device(pci_id=FIRST)),))
 
     assert asked_for["toolkits"] == [str(paths[0])]
 
@@ -358,8 +358,8 @@ def test_a_software_renderer_is_validated_only_if_it_is_allowed() -> None:
     known = evidence(having("libvulkan.so.1"), an_outcome(a_software_renderer()))
 
     for validate in ("needed", "all"):
-        assert next_probes(known, Wanted(validate=validate)) == ()
-        assert len(next_probes(known, Wanted(validate=validate, allow_software=True))) == 1
+        assert next_probes(known, Request(validate=validate)) == ()
+        assert len(next_probes(known, Request(validate=validate, allow_software=True))) == 1
 
 
 def test_a_device_that_a_witness_completed_is_validated_as_its_library_listed_it() -> None:
@@ -380,7 +380,7 @@ ROCR_A, ROCR_B = "GPU-4b2c1a9f8d3e6f7a", "GPU-5c3d2b0a9e4f7a8b"
 def shown_alone(*devices: Device, **environ: str) -> list[dict[str, str | None]]:
     """The variables of the children that validate these cards of ROCm."""
     known = evidence(having("libamdhip64.so.6", environ=environ), an_outcome(*devices))
-    probes = next_probes(known, Wanted(validate="all"))
+    probes = next_probes(known, Request(validate="all"))
     return [dict(probe.variables) for probe in probes if probe.purpose is Purpose.VALIDATE]
 
 
@@ -426,9 +426,9 @@ def test_a_child_that_sees_one_card_alone_is_asked_for_its_only_one() -> None:
     host = having("libamdhip64.so.6")
     partitions = [a_device("ROCm", number=n, copy=n, uuid=ROCR_A, partition=Partition("cpx", ROCR_A)) for n in range(3)]
     listed = an_outcome(*partitions)
-    probes = [probe for probe in next_probes(evidence(host, listed), Wanted(validate="all")) if probe.device]
+    probes = [probe for probe in next_probes(evidence(host, listed), Request(validate="all")) if probe.device]
 
-    asked = [request(probe, host, [listed])["device"] for probe in probes]
+    asked = [child_request(probe, host, [listed])["device"] for probe in probes]
 
     assert asked == [{"uuid": ROCR_A, "pci_id": None, "number": 0, "copy": 0, "alone": True}] * 3
 
@@ -446,21 +446,21 @@ def test_a_module_that_needs_no_library_is_asked_where_its_card_is() -> None:
 
     assert listing("AMDGPU") in next_probes(evidence(amd), ANY)
     assert listing("AMDGPU") not in next_probes(evidence(a_host(pci=(a_card(),))), ANY)
-    assert request(listing("AMDGPU"), amd, [])["candidates"] == ["pyamdgpuinfo"]
+    assert child_request(listing("AMDGPU"), amd, [])["candidates"] == ["pyamdgpuinfo"]
 
 
 def test_what_opens_every_card_is_not_asked_while_another_vendors_card_may_not_be_woken() -> None:
     asleep = a_card(runtime_status="suspended", drm=("card0", "renderD128"))
     host = a_host(pci=(asleep, a_card(SECOND, vendor=0x1002, driver="amdgpu")))
 
-    assert listing("AMDGPU") not in next_probes(evidence(host), Wanted(wake=False))
-    assert listing("ROCm") in next_probes(evidence(host), Wanted(wake=False))
+    assert listing("AMDGPU") not in next_probes(evidence(host), Request(wake=False))
+    assert listing("ROCm") in next_probes(evidence(host), Request(wake=False))
 
 
 def test_a_binding_that_is_not_installed_is_asked_for_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.path", [])
 
-    assert request(listing("AMDGPU"), a_host(), [])["paths"] == []
+    assert child_request(listing("AMDGPU"), a_host(), [])["paths"] == []
 
 
 def test_a_binding_is_imported_from_the_directory_above_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,7 +469,7 @@ def test_a_binding_is_imported_from_the_directory_above_its_package(tmp_path: Pa
     (package / "__init__.py").write_text("")
     monkeypatch.setattr("sys.path", [str(package.parent)])
 
-    assert request(listing("AMDGPU"), a_host(), [])["paths"] == [str(package.parent)]
+    assert child_request(listing("AMDGPU"), a_host(), [])["paths"] == [str(package.parent)]
 
 
 def test_what_cannot_be_loaded_is_not_asked_again_without_the_users_variables() -> None:
@@ -482,7 +482,7 @@ def test_what_cannot_be_loaded_is_not_asked_again_without_the_users_variables() 
 def test_a_quick_listing_validates_nothing() -> None:
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
 
-    assert next_probes(known, Wanted(validate="none")) == ()
+    assert next_probes(known, Request(validate="none")) == ()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -504,7 +504,7 @@ def test_no_question_is_asked_twice_and_asking_ends(seed: int) -> None:
             return Outcome(probe, order.choice(statuses), devices=tuple(devices), depth="context")
 
     for validate in ("needed", "all", "none"):
-        known = played(host, Wild(), Wanted(validate=validate), seed=seed)
+        known = played(host, Wild(), Request(validate=validate), seed=seed)
 
         probes = [outcome.probe for outcome in known.outcomes]
         assert len(probes) == len(set(probes))

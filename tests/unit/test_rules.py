@@ -8,14 +8,14 @@ import pytest
 
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import numbered
-from gpuprobe.model import Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Status, Step, Wanted
+from gpuprobe.model import Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Request, Status, Step
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
 
 
-def kept_by(*devices: Device, wanted: Wanted = Wanted(), **evidence: object) -> Inventory:  # noqa: B008
-    return judge(evidence_of(*devices, **evidence), wanted)  # type: ignore[arg-type]
+def kept_by(*devices: Device, request: Request = Request(), **evidence: object) -> Inventory:  # noqa: B008
+    return judge(evidence_of(*devices, **evidence), request)  # type: ignore[arg-type]
 
 
 def names(inventory: Inventory) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_software_renderer_does_not_count_unless_it_is_allowed() -> None:
     renderer = a_software_renderer()
 
     assert reasons(kept_by(renderer)) == {"Vulkan:0": Reason.SOFTWARE_RENDERER}
-    assert names(kept_by(renderer, wanted=Wanted(allow_software=True))) == ["Vulkan:0"]
+    assert names(kept_by(renderer, request=Request(allow_software=True))) == ["Vulkan:0"]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 
 from gpuprobe.facts import DeviceNode, PciFunction
 from gpuprobe.judging.completion import completed
-from gpuprobe.judging.ladder import why
+from gpuprobe.judging.diagnosis import why
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.slices import alone, seen_at_once
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
-from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Status, Wanted
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status
 from gpuprobe.probing.questions import next_probes, validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome
 
@@ -78,8 +78,8 @@ def test_the_question_is_asked_once_and_the_card_waits_for_its_slices() -> None:
     for library in ("ROCm", "Level Zero", "Vulkan", "AMDGPU"):
         listed = listed._replace(outcomes=(*listed.outcomes, Outcome(Probe(library, Purpose.LIST), Status.ABSENT)))
 
-    first = next_probes(listed, Wanted())
-    then = next_probes(listed, Wanted(), first)
+    first = next_probes(listed, Request())
+    then = next_probes(listed, Request(), first)
 
     assert [probe.device for probe in first if probe.purpose is Purpose.ALONE] == [UUIDS[1], UUIDS[2]]
     assert then == ()
@@ -117,8 +117,8 @@ def test_amds_partitions_are_all_seen_at_once() -> None:
 
 def test_a_card_in_mig_mode_without_slices_says_so_and_one_with_slices_does_not() -> None:
     nothing = Outcome(Probe("CUDA", Purpose.LIST), Status.NO_DEVICES, message="`cuInit` answered 100")
-    uncut = judge(evidence(nothing, an_outcome(WHOLE)), Wanted())
-    cut = judge(evidence(nothing, an_outcome(WHOLE, *WITNESSED)), Wanted())
+    uncut = judge(evidence(nothing, an_outcome(WHOLE)), Request())
+    cut = judge(evidence(nothing, an_outcome(WHOLE, *WITNESSED)), Request())
 
     (card,) = cards(uncut.evidence.host)
     reasons = [why(card, inventory) for inventory in (uncut, cut)]
@@ -138,7 +138,7 @@ def seen_alone(device: Device, *others: PciFunction) -> Evidence:
 
 
 def test_a_partition_that_the_users_list_leaves_alone_is_still_one() -> None:
-    (kept,) = judge(seen_alone(CUT), Wanted()).kept
+    (kept,) = judge(seen_alone(CUT), Request()).kept
 
     assert (kept.pci_id, kept.partition, kept.id) == ("0000:05:00.0", Partition("cpx", ROCR), f"{ROCR}#3")
 
@@ -146,8 +146,8 @@ def test_a_partition_that_the_users_list_leaves_alone_is_still_one() -> None:
 def test_it_is_validated_and_exported_by_its_number_because_the_uuid_names_its_siblings_too() -> None:
     """ROCr takes the first partition that has the UUID."""
     there = seen_alone(CUT)
-    (probe,) = (probe for probe in next_probes(there, Wanted(validate="all")) if probe.device)
-    (kept,) = judge(there, Wanted()).kept
+    (probe,) = (probe for probe in next_probes(there, Request(validate="all")) if probe.device)
+    (kept,) = judge(there, Request()).kept
 
     assert dict(probe.variables)["ROCR_VISIBLE_DEVICES"] == "3"
     assert kept.filter_id == "3"
@@ -155,7 +155,7 @@ def test_it_is_validated_and_exported_by_its_number_because_the_uuid_names_its_s
 
 def test_a_card_that_is_a_function_of_its_own_on_the_bus_is_whole() -> None:
     """As virtual functions are, which a host gives to its guests."""
-    (kept,) = judge(seen_alone(CUT, MI300X._replace(address="0000:05:00.3")), Wanted()).kept
+    (kept,) = judge(seen_alone(CUT, MI300X._replace(address="0000:05:00.3")), Request()).kept
 
     assert (kept.partition, kept.filter_id) == (None, ROCR)
 
@@ -168,6 +168,6 @@ def test_a_build_that_gives_partitions_functions_of_their_own_keeps_each_of_them
     of_build = Outcome(Probe("ROCm", Purpose.LIST, build="rocm"), Status.OK, devices=tuple(views))
     everything = Evidence(a_host(pci=(MI300X,)), (an_outcome(*parts), of_build), "2026-11-21T09:00:00Z")
 
-    kept = judge(everything, Wanted()).kept
+    kept = judge(everything, Request()).kept
 
     assert [(device.build, device.id) for device in kept] == [("rocm", ROCR), ("rocm", f"{ROCR}#1"), ("rocm", f"{ROCR}#2")]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gpuprobe.model import Json, Outcome, Probe, Status
-from gpuprobe.probing import ending
+from gpuprobe.probing import termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.children import KILL_SECONDS, Child, Children
 
@@ -27,7 +27,7 @@ class Lost(NamedTuple):
     code: int | None = None  # as subprocess tells it: below 0 the number of a signal
 
 
-class LastingChildren(Children):
+class PersistentChildren(Children):
     """Used like `Children`, reading after reading; `close` at the end of the last one."""
 
     def __init__(self, environ: Mapping[str, str], watch: Callable[[str], None] | None = None) -> None:
@@ -95,12 +95,12 @@ class LastingChildren(Children):
         for probe, (_, child) in list(self._resting.items()):
             if child.process.poll() is not None:
                 del self._resting[probe]
-                ending.kill_marked(child.mark)
+                termination.kill_marked(child.mark)
                 self._lost.append(Lost(probe, child.process.pid, None, child.process.returncode))
                 self._forget(child)
 
     def _end(self, child: Child) -> None:
-        ending.kill(child.process.pid, child.mark)
+        termination.kill(child.process.pid, child.mark)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.process.wait(KILL_SECONDS)
         self._forget(child)

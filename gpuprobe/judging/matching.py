@@ -10,7 +10,7 @@ from gpuprobe.model import Device
 Pair = tuple[Device, Device]
 
 
-def twins(one: Sequence[Device], other: Sequence[Device]) -> list[Pair]:
+def matches(one: Sequence[Device], other: Sequence[Device]) -> list[Pair]:
     """Pairs of a view of the one list and a view of the other, each view in one pair at most.
 
     What `same_card` is sure of comes first. Builds say less than the system does: a slice has only the address of its card,

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from gpuprobe import watching
-from gpuprobe.command.options import Asked
+from gpuprobe import readings
+from gpuprobe.command.options import Options
 from gpuprobe.command.refreshing import refreshed
 from gpuprobe.command.watching import Picture
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Wanted
-from gpuprobe.refreshing import Refreshed
+from gpuprobe.memory_refresh import Refreshed
+from gpuprobe.model import Request
+from gpuprobe.readings import Watching
 from gpuprobe.render.screen import Screen
-from gpuprobe.watching import Watching
 from tests.records import a_host, evidence_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the survey is Linux's")
@@ -31,8 +31,8 @@ def test_a_reading_looks_for_builds_where_the_discovery_did_and_for_no_framework
         asked.append(how)
         return a_host()
 
-    monkeypatch.setattr(watching, "read_host", surveyed)
-    watched = Watching((), evidence_of(), Wanted(lib_dirs=("/opt/builds",)))
+    monkeypatch.setattr(readings, "read_host", surveyed)
+    watched = Watching((), evidence_of(), Request(lib_dirs=("/opt/builds",)))
     try:
         watched.read()
     finally:
@@ -43,8 +43,8 @@ def test_a_reading_looks_for_builds_where_the_discovery_did_and_for_no_framework
 
 def test_a_driver_that_says_something_else_each_time_fills_no_memory() -> None:
     screen = Screen(StringIO(), StringIO(), {})
-    picture = Picture(Asked(screen=screen), 1.0, False, screen)
-    answer = refreshed(judge(evidence_of(), Wanted()), Refreshed((), evidence_of()))
+    picture = Picture(Options(screen=screen), 1.0, False, screen)
+    answer = refreshed(judge(evidence_of(), Request()), Refreshed((), evidence_of()))
 
     for letters in product("abcdefgh", repeat=3):
         picture.take(answer._replace(remarks=("".join(letters),)))

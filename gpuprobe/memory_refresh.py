@@ -17,15 +17,15 @@ from gpuprobe.judging import figures
 from gpuprobe.judging.completion import FROM_SYSTEM, shared_memory
 from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
 from gpuprobe.libraries import library_named
-from gpuprobe.model import Device, Evidence, Outcome, Probe, Status, Wanted
+from gpuprobe.model import Device, Evidence, Outcome, Probe, Request, Status
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
-from gpuprobe.probing.last_resort import LastResort
 from gpuprobe.probing.memory_questions import memory_probes
+from gpuprobe.probing.server_fallback import ServerFallback
 from gpuprobe.survey.clock import moment
 
 if TYPE_CHECKING:
-    from gpuprobe.probing.lasting import LastingChildren
+    from gpuprobe.probing.persistent import PersistentChildren
 
 SECONDS = 3.0  # for everything, where nothing is said
 
@@ -50,40 +50,40 @@ class _Known(NamedTuple):
     counted: tuple[Device, ...]  # what the kernel's own files tell of memory
     unasked: Mapping[int, Silence]  # by position of the device
     probes: tuple[tuple[Probe, ...], ...]  # the questions for each device, in their order
-    lasting: LastingChildren | None
+    lasting: PersistentChildren | None
 
 
 def refresh(
     devices: Sequence[Device],
     known: Evidence,
     host: Host,
-    wanted: Wanted,
+    request: Request,
     *,
     watch: Callable[[str], None] | None = None,
-    lasting: LastingChildren | None = None,
+    lasting: PersistentChildren | None = None,
 ) -> Refreshed:
     """The memory of these devices of a discovery now; see `Figure`. Takes `limits(wanted)` at most, in all.
 
     `lasting`: children that have answered before, and stay. Witnesses then also tell what a card is doing.
     """
-    now, (_, in_all) = moment(), limits(wanted)
+    now, (_, in_all) = moment(), limits(request)
     deadline = None if in_all is None else time.monotonic() + in_all
-    before = _known(tuple(devices), known, host, wanted, lasting)
-    last_resort = LastResort(in_all, limits(wanted)[0])
+    before = _known(tuple(devices), known, host, request, lasting)
+    fallback = ServerFallback(in_all, limits(request)[0])
     try:
-        outcomes = _asked(before, wanted, deadline, watch)
+        outcomes = _asked(before, request, deadline, watch)
         found = tuple(_figures(before, outcomes, now))
         silent = [figure for figure in found if figure.silence is not None and not figure.silence.is_gone]
-        servers = last_resort.answers() if any(figure.silence is not _NO_WAKE for figure in silent) else ()
+        servers = fallback.answers() if any(figure.silence is not _NO_WAKE for figure in silent) else ()
     finally:
-        last_resort.cancel()
+        fallback.cancel()
     return Refreshed(_by_servers(found, servers, now), Evidence(host, outcomes, now), servers)
 
 
 def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: str) -> tuple[Figure, ...]:
     if not servers:
         return tuple(found)
-    from gpuprobe.probing.servers import told_of
+    from gpuprobe.probing.server_info import told_of
 
     return tuple(
         Figure(figures.with_figure(figure.device, told), told.source, now)
@@ -93,51 +93,55 @@ def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: s
     )
 
 
-def limits(wanted: Wanted) -> tuple[float, float | None]:
+def limits(request: Request) -> tuple[float, float | None]:
     """Seconds for each child and for everything: a limit for each child takes the place of the one for everything."""
-    in_all = wanted.deadline if wanted.deadline is not None else SECONDS if wanted.seconds is None else None
-    return wanted.seconds or in_all or SECONDS, in_all
+    in_all = request.deadline if request.deadline is not None else SECONDS if request.seconds is None else None
+    return request.seconds or in_all or SECONDS, in_all
 
 
-def _known(devices: tuple[Device, ...], known: Evidence, host: Host, wanted: Wanted, lasting: LastingChildren | None) -> _Known:
-    unasked = {place: why for place, each in enumerate(devices) if (why := _why_unasked(each, known.host, host, wanted))}
+def _known(
+    devices: tuple[Device, ...], known: Evidence, host: Host, request: Request, lasting: PersistentChildren | None
+) -> _Known:
+    unasked = {place: why for place, each in enumerate(devices) if (why := _why_unasked(each, known.host, host, request))}
     probes = (() if place in unasked else memory_probes(each, known) for place, each in enumerate(devices))
     return _Known(devices, known, host, machine.witnesses(host), unasked, tuple(probes), lasting)
 
 
-def _why_unasked(device: Device, then: Host, now: Host, wanted: Wanted) -> Silence | None:
+def _why_unasked(device: Device, then: Host, now: Host, request: Request) -> Silence | None:
     card = next((card for card in machine.cards(now) if card.pci_id == device.pci_id), None)
     was_there = any(card.pci_id == device.pci_id for card in machine.cards(then))
     if device.pci_id is not None and was_there and card is None:
         return _GONE
     asleep = card is not None and card.pci_id is not None and card.was_asleep
-    return _NO_WAKE if asleep and not wanted.wake else None
+    return _NO_WAKE if asleep and not request.wake else None
 
 
-def _asked(before: _Known, wanted: Wanted, deadline: float | None, watch: Callable[[str], None] | None) -> tuple[Outcome, ...]:
+def _asked(
+    before: _Known, request: Request, deadline: float | None, watch: Callable[[str], None] | None
+) -> tuple[Outcome, ...]:
     children = before.lasting or Children(os.environ, watch)
     outcomes: tuple[Outcome, ...] = ()
     try:
         while True:
             for probe in _next_probes(before, outcomes, children.running):
                 if len(children.running) < MOST_CHILDREN:
-                    request = asking.request(probe, before.host, before.evidence.outcomes)
-                    children.start(probe, request, limits(wanted)[0])
+                    child_request = asking.child_request(probe, before.host, before.evidence.outcomes)
+                    children.start(probe, child_request, limits(request)[0])
             outcome = children.next(deadline)
             if outcome is None:
                 return outcomes
             outcomes = (*outcomes, outcome)
             if deadline is not None and time.monotonic() >= deadline:
-                return (*outcomes, *_too_late(before, outcomes, children, wanted))
+                return (*outcomes, *_too_late(before, outcomes, children, request))
     finally:
         if children is not before.lasting:
             children.close()
 
 
-def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children, wanted: Wanted) -> list[Outcome]:
+def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children, request: Request) -> list[Outcome]:
     """What was cut off at the deadline, and what was not even begun."""
     ended = list(iter(lambda: children.next(0.0), None))
-    message = f"not asked: {limits(wanted)[1]:g} s had passed"
+    message = f"not asked: {limits(request)[1]:g} s had passed"
     left = _next_probes(before, (*outcomes, *ended), ())
     return [*ended, *(Outcome(probe, status=Status.SKIPPED, message=message) for probe in left)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe.judging.builds import chosen_by_name, fit_of, is_for_ollama, is_named
+from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason, Status
@@ -14,7 +14,7 @@ _DID_NOT_START = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL
 _DO_NOT_WORK = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
 
 
-def build_warnings(inventory: Inventory) -> Iterator[str]:
+def of_builds(inventory: Inventory) -> Iterator[str]:
     """In a fixed order: what was named and is not there, what is left out, what does not start, what only some builds can."""
     evidence = inventory.evidence
     yield from _empty_places(evidence)

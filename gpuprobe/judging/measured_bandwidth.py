@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gpuprobe.judging import bandwidth
+from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.model import Device, Json, Outcome
 
 # Copies reach 75 to 85 % of what the lanes carry, the rest is protocol; below half of it something else is slow.
@@ -39,8 +39,8 @@ def speeds_of(device: Device, outcome: Outcome | None) -> Speeds | None:
         to_device=_whole(figures, "to_device_bytes_per_second"),
         from_device=_whole(figures, "from_device_bytes_per_second"),
         on_device=_whole(figures, "on_device_bytes_per_second"),
-        link=bandwidth.of_generation(generation, width),
-        memory=bandwidth.of_memory(device.capabilities),
+        link=theoretical_bandwidth.of_generation(generation, width),
+        memory=theoretical_bandwidth.of_memory(device.capabilities),
         generation=generation,
         width=width,
         width_at_most=_whole(figures, "link_width_max"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.judging.speeds import rate_text, remarks, speeds_of
+from gpuprobe.judging.measured_bandwidth import rate_text, remarks, speeds_of
 from gpuprobe.model import Outcome, Probe, Purpose, Rung, Status
 from tests.records import a_device
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from gpuprobe.judging import refreshed, remarks
+from gpuprobe.judging import notes as machine_notes
+from gpuprobe.judging import refreshed
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
 from gpuprobe.judging.refreshed import Refreshment, measured
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
-from gpuprobe.render import everything, matrix, software, tables, wording
+from gpuprobe.render import everything, matrix, software_text, tables, wording
 from gpuprobe.render.device import record
 from gpuprobe.render.machine_document import card_record
 from gpuprobe.render.machine_text import bystanders, processor_line
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
-    from gpuprobe.command.listing import Part
-    from gpuprobe.command.options import Asked
     from gpuprobe.render.live import History
+    from gpuprobe.render.part import Detail, Part
 
 
 def line(text: str, style: str = "") -> Text:
@@ -31,36 +31,36 @@ def line(text: str, style: str = "") -> Text:
 
 
 def list_text(
-    inventory: Inventory, part: Part, text: str, asked: Asked, *, width: int, with_all: bool
+    inventory: Inventory, part: Part, text: str, detail: Detail, *, width: int, with_all: bool
 ) -> Iterator[RenderableType]:
     yield line(text, "bold")
     if part.one:
         yield from _one(inventory, part)
     else:
         yield from tables.device_table(part.kept, width)
-    yield from tables.unusable_cards(part.standings)
+    yield from tables.unusable_cards(part.card_statuses)
     if not part.one:
-        if not part.standings or with_all:
+        if not part.card_statuses or with_all:
             yield from bystanders(inventory.evidence.host)
         yield processor_line(inventory.evidence.host)
     if with_all:
-        yield from everything.libraries(inventory.evidence.outcomes, asked.verbose)
+        yield from everything.libraries(inventory.evidence.outcomes, detail.verbose)
         yield from everything.all_views(inventory)
-    elif asked.verbose:
+    elif detail.verbose:
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
-    if not asked.quiet:
-        yield from tables.notes(remarks.warnings(inventory))
+    if not detail.quiet:
+        yield from tables.notes(machine_notes.of_inventory(inventory))
 
 
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
     for device in part.kept:
         yield Text.assemble((wording.numbered(device), "bold green"), f"  {wording.name_of(device)}")
-        shown = software.with_loads(record(device, inventory), part.loads)
+        shown = software_text.with_loads(record(device, inventory), part.loads)
         compatibility = shown.pop("compatibility", [])
-        card = next((each for each in part.standings if device in each.devices), None)
+        card = next((each for each in part.card_statuses if device in each.devices), None)
         link = {} if card is None else {"link": card_record(card, inventory.evidence.host)["link"]}
         yield from everything.one_device({**shown, **link})
-        yield from software.lines(compatibility)
+        yield from software_text.lines(compatibility)
     for drop in part.drops:
         yield from everything.dropped(drop, inventory)
 
@@ -70,7 +70,7 @@ def validate_text(
     shown: Sequence[View],
     others: Sequence[Unviewed],
     text: str,
-    asked: Asked,
+    detail: Detail,
     *,
     width: int,
     notes: Sequence[str],
@@ -84,18 +84,18 @@ def validate_text(
         yield from matrix.impossible(shown)
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)
-    if asked.verbose:
+    if detail.verbose:
         yield from matrix.climbs(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
-    if not asked.quiet:
-        yield from tables.notes([*notes, *remarks.warnings(inventory)])
+    if not detail.quiet:
+        yield from tables.notes([*notes, *machine_notes.of_inventory(inventory)])
 
 
 _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
 def flash_attn_text(
-    inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, asked: Asked
+    inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, detail: Detail
 ) -> Iterator[RenderableType]:
     yield line(f"flash attention: {_ANSWERS[answer.supported]}; {answer.because}", "bold")
     for device in chosen:
@@ -105,12 +105,12 @@ def flash_attn_text(
         yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
         for sentence in effective.because:
             yield tables.indented(printable(sentence))
-    if not asked.quiet:
-        yield from tables.notes(remarks.warnings(inventory))
+    if not detail.quiet:
+        yield from tables.notes(machine_notes.of_inventory(inventory))
 
 
 def watch_text(
-    answer: Refreshment, asked: Asked, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
+    answer: Refreshment, detail: Detail, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
 ) -> Iterator[RenderableType]:
     from gpuprobe.render import live
 
@@ -118,24 +118,24 @@ def watch_text(
     yield line(refreshed.headline(answer), "bold")
     yield line(f"{now}, every {every:g} s, until Ctrl-C", "dim")
     yield from live.live_table(answer.figures, histories, now, width)
-    yield from _below_the_figures(answer, asked, diff)
+    yield from _below_the_figures(answer, detail, diff)
 
 
-def refresh_text(answer: Refreshment, text: str, asked: Asked, width: int, diff: bool) -> Iterator[RenderableType]:
+def refresh_text(answer: Refreshment, text: str, detail: Detail, width: int, diff: bool) -> Iterator[RenderableType]:
     from gpuprobe.render import memory
 
     yield line(text, "bold")
     yield from memory.memory_table(answer.figures, answer.evidence.gathered_at, width)
-    yield from _below_the_figures(answer, asked, diff)
+    yield from _below_the_figures(answer, detail, diff)
 
 
-def _below_the_figures(answer: Refreshment, asked: Asked, diff: bool) -> Iterator[RenderableType]:
+def _below_the_figures(answer: Refreshment, detail: Detail, diff: bool) -> Iterator[RenderableType]:
     from gpuprobe.render import memory
 
     if diff:
         yield memory.change_line(answer.changes, answer.compared_with)
-    if asked.verbose:
+    if detail.verbose:
         yield from everything.verbose_outcomes(answer.evidence.outcomes)
         yield from memory.servers(answer.servers)
-    if not asked.quiet:
-        yield from tables.notes([*refreshed.notes(answer), *remarks.warnings(measured(answer))])
+    if not detail.quiet:
+        yield from tables.notes([*refreshed.notes_of(answer), *machine_notes.of_inventory(measured(answer))])

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from gpuprobe.facts import Host
 from gpuprobe.judging.figures import Activity, Figure, User, old_source
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.model import Device, Evidence, Json, Status, Wanted
-from gpuprobe.probing.lasting import LastingChildren, Lost
-from gpuprobe.refreshing import Refreshed, refresh
+from gpuprobe.memory_refresh import Refreshed, refresh
+from gpuprobe.model import Device, Evidence, Json, Request, Status
+from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.processes import program_names
@@ -33,17 +33,17 @@ class Reading(NamedTuple):
 class Watching:
     """The devices of a discovery, watched until `close`."""
 
-    def __init__(self, devices: Sequence[Device], known: Evidence, wanted: Wanted) -> None:
-        self._known, self._wanted = known, wanted
+    def __init__(self, devices: Sequence[Device], known: Evidence, request: Request) -> None:
+        self._known, self._request = known, request
         self._last = tuple(Figure(device, old_source(device), known.gathered_at) for device in devices)
-        self._children = LastingChildren(os.environ)
+        self._children = PersistentChildren(os.environ)
         self._key: Json | None = None
 
     def read(self) -> Reading:
         """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""
-        host = read_host(lib_dirs=self._wanted.lib_dirs, software=False)
+        host = read_host(lib_dirs=self._request.lib_dirs, software=False)
         devices = [figure.device for figure in self._last]
-        found = refresh(devices, self._known, host, self._wanted, lasting=self._children)
+        found = refresh(devices, self._known, host, self._request, lasting=self._children)
         self._last = _named([_kept(*pair) for pair in zip(self._last, found.figures, strict=True)])
         remarks = (*map(_said, filter(_is_news, self._children.lost())), *self._changed(host))
         return Reading(found._replace(figures=self._last), remarks)

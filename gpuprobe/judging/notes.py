@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine
-from gpuprobe.judging.build_remarks import build_warnings
+from gpuprobe.judging.build_notes import of_builds
+from gpuprobe.judging.card_status import card_statuses
+from gpuprobe.judging.diagnosis import serves
 from gpuprobe.judging.identity import same_card
-from gpuprobe.judging.ladder import serves
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
-from gpuprobe.judging.standing import standings
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
@@ -19,14 +19,14 @@ from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB,
 _BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
 
 
-def warnings(inventory: Inventory) -> tuple[str, ...]:
+def of_inventory(inventory: Inventory) -> tuple[str, ...]:
     """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
     evidence = inventory.evidence
     return (
         *hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),
-        *build_warnings(inventory),
+        *of_builds(inventory),
         *_left_out(evidence),
         *_other_slices(inventory),
         *_woken(evidence),
@@ -69,7 +69,7 @@ def _listed(evidence: Evidence, library: str) -> list[Device]:
 
 def _failed(inventory: Inventory) -> Iterator[str]:
     """Libraries that were lost, unless that is already told as the reason of a card."""
-    told = [standing.why.because for standing in standings(inventory) if standing.why]
+    told = [status.why.because for status in card_statuses(inventory) if status.why]
     alone = any(outcome.probe.purpose is Purpose.ALONE for outcome in inventory.evidence.outcomes)
     for outcome in inventory.evidence.outcomes:
         news = not any(describe(outcome) in because for because in told)
@@ -92,9 +92,9 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
                 if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).answer == "same":
                     better = drop.device.library
                     yield f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
-    for standing in standings(inventory):
-        if standing.why is None and standing.card.driver in ("nouveau", "nova_core"):
-            yield f"{standing.card.pci_id} is driven by `{standing.card.driver}`, which has no CUDA; NVIDIA's driver has"
+    for status in card_statuses(inventory):
+        if status.why is None and status.card.driver in ("nouveau", "nova_core"):
+            yield f"{status.card.pci_id} is driven by `{status.card.driver}`, which has no CUDA; NVIDIA's driver has"
 
 
 def _subject(outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
-from gpuprobe.judging.ladder import REPLACED, Why, is_of, serves, why
+from gpuprobe.judging.diagnosis import REPLACED, Why, is_of, serves, why
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
@@ -14,7 +14,7 @@ from gpuprobe.machine import Card
 from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason, Status
 
 
-class Standing(NamedTuple):
+class CardStatus(NamedTuple):
     card: Card
     devices: tuple[Device, ...]
     why: Why | None  # None: usable
@@ -33,15 +33,15 @@ _UNDECIDED = frozenset(
 _FAILED = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
 
 
-def standings(inventory: Inventory) -> tuple[Standing, ...]:
+def card_statuses(inventory: Inventory) -> tuple[CardStatus, ...]:
     """Every card of the machine, in the order of addresses; cards that only a library knows of are among them."""
-    return tuple(_standing(card, inventory) for card in _all_cards(inventory))
+    return tuple(_status(card, inventory) for card in _all_cards(inventory))
 
 
 def summary(inventory: Inventory) -> Summary:
     """The first line of `list`."""
-    cards = standings(inventory)
-    usable = [standing for standing in cards if standing.why is None]
+    cards = card_statuses(inventory)
+    usable = [status for status in cards if status.why is None]
     return Summary(len(cards), len(usable), _text(cards, inventory))
 
 
@@ -55,8 +55,8 @@ def undecided(inventory: Inventory) -> bool:
     """Whether a crash, a timeout or an unknown could change the answer about any card or library."""
     if any(drop.reason is Reason.NOT_DECIDED for drop in inventory.drops):
         return True
-    asleep = [standing for standing in standings(inventory) if standing.card.was_asleep and standing.why is not None]
-    if asleep and not inventory.wanted.wake:
+    asleep = [status for status in card_statuses(inventory) if status.card.was_asleep and status.why is not None]
+    if asleep and not inventory.request.wake:
         return True
     listings = [outcome for outcome in inventory.evidence.outcomes if not outcome.probe.purpose.is_validation]
     return any(outcome.status in _UNDECIDED and not _made_good(outcome, inventory) for outcome in listings)
@@ -75,8 +75,8 @@ def _made_good(outcome: Outcome, inventory: Inventory) -> bool:
     library = library_named(outcome.probe.library)
     if library.witness or outcome.probe.purpose is Purpose.UNFILTERED:
         return True
-    cards = [standing for standing in standings(inventory) if serves(library, standing.card)]
-    return bool(cards) and all(standing.why is None for standing in cards)
+    cards = [status for status in card_statuses(inventory) if serves(library, status.card)]
+    return bool(cards) and all(status.why is None for status in cards)
 
 
 def _all_cards(inventory: Inventory) -> list[Card]:
@@ -126,10 +126,10 @@ def _listed_by(device: Device) -> str:
     return "software" if device.type is DeviceType.SOFTWARE else "listed"
 
 
-def _standing(card: Card, inventory: Inventory) -> Standing:
+def _status(card: Card, inventory: Inventory) -> CardStatus:
     devices = tuple(device for device in inventory.kept if is_of(device, card))
     name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
-    return Standing(card._replace(name=name), devices, None if devices else why(card, inventory))
+    return CardStatus(card._replace(name=name), devices, None if devices else why(card, inventory))
 
 
 def _views(card: Card, inventory: Inventory) -> list[Device]:
@@ -137,12 +137,12 @@ def _views(card: Card, inventory: Inventory) -> list[Device]:
     return [device for device in (*inventory.kept, *dropped) if is_of(device, card)]
 
 
-def _text(cards: Sequence[Standing], inventory: Inventory) -> str:
-    real = [standing for standing in cards if standing.card.kind != "software"]
+def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:
+    real = [status for status in cards if status.card.kind != "software"]
     renderers = _counted(len(cards) - len(real), "software renderer")
     if not real:
         return f"{renderers} usable, and no GPU" if cards else _no_card(inventory)
-    unused = [standing for standing in real if standing.why is not None]
+    unused = [status for status in real if status.why is not None]
     text = f"{len(real) - len(unused)} of {_counted(len(real), 'GPU')} usable"
     if len(cards) > len(real):
         text += f", and {renderers}"
@@ -153,7 +153,7 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _first_reason(unused: Sequence[Standing]) -> str:
+def _first_reason(unused: Sequence[CardStatus]) -> str:
     if not unused:
         return ""
     card, why_not = unused[0].card, unused[0].why

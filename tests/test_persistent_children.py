@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.model import Outcome, Probe, Purpose, Status
-from gpuprobe.probing import ending
-from gpuprobe.probing.lasting import LastingChildren, Lost
+from gpuprobe.probing import termination
+from gpuprobe.probing.persistent import Lost, PersistentChildren
 from tests.doubles import described, nvml_driver, script
 from tests.test_children import wait_for
 
@@ -26,7 +26,7 @@ Ask = Callable[..., Outcome]
 
 
 class Watched:
-    def __init__(self, children: LastingChildren, paths: list[str]) -> None:
+    def __init__(self, children: PersistentChildren, paths: list[str]) -> None:
         self.children, self._paths = children, paths
 
     def ask(self, seconds: float = 20.0, probe: Probe = PROBE, **more: object) -> Outcome:
@@ -40,14 +40,14 @@ class Watched:
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Watched]]:
     """watching(*lines): a driver that acts by these lines, and children that ask it."""
-    made: list[LastingChildren] = []
+    made: list[PersistentChildren] = []
 
     def watch(*lines: str) -> Watched:
         from gpuprobe.probing.asking import binding_path
 
         monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_driver().parent))
         monkeypatch.setenv("FAKE_NVML", script(CARD, *lines))
-        made.append(LastingChildren(os.environ))
+        made.append(PersistentChildren(os.environ))
         return Watched(made[-1], [binding_path("pynvml") or ""])
 
     yield watch
@@ -101,7 +101,7 @@ def test_one_that_fails_at_its_second_answer_is_replaced(
     assert (failed.status, again.status) == (status, Status.OK)
     (lost,) = watched.children.lost()
     assert (lost.process, lost.outcome) == (first, failed)
-    wait_for(lambda: ending.state_of(first) in (None, "Z"))
+    wait_for(lambda: termination.state_of(first) in (None, "Z"))
 
 
 def test_a_library_that_says_no_is_asked_by_a_new_child_and_nobody_is_lost_to_a_fault(watching: Callable[..., Watched]) -> None:
@@ -126,7 +126,7 @@ def test_another_question_for_the_same_probe_ends_the_child_that_answered_the_ol
 
     assert watched.ask(device=None, candidates=[str(nvml_driver())]).status is Status.OK
     assert first not in watched.children.process_ids
-    assert ending.state_of(first) in (None, "Z")
+    assert termination.state_of(first) in (None, "Z")
 
 
 def test_one_that_cannot_be_ended_is_not_joined_by_another(
@@ -137,8 +137,8 @@ def test_one_that_cannot_be_ended_is_not_joined_by_another(
     watched.ask()
     (first,) = watched.children.process_ids
     with monkeypatch.context() as powerless:
-        powerless.setattr(ending, "kill", lambda process_id, mark: None)
-        powerless.setattr(ending, "kill_marked", lambda mark: ())
+        powerless.setattr(termination, "kill", lambda process_id, mark: None)
+        powerless.setattr(termination, "kill_marked", lambda mark: ())
         stuck, after = watched.ask(0.5), watched.ask()
 
     assert (stuck.status, stuck.survivors) == (Status.ABANDONED, (first,))
@@ -147,7 +147,7 @@ def test_one_that_cannot_be_ended_is_not_joined_by_another(
         f"not asked: process {first}, which was asked before, cannot be ended",
     )
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: ending.state_of(first) in (None, "Z"))
+    wait_for(lambda: termination.state_of(first) in (None, "Z"))
     assert watched.ask().status is Status.OK
 
 
@@ -157,12 +157,12 @@ def test_five_hundred_readings_cost_no_memory(tmp_path: Path) -> None:
         "import gc, os, resource, sys\n"
         "from gpuprobe.judging.rules import judge\n"
         "from gpuprobe.discovery import gather\n"
-        "from gpuprobe.model import Wanted\n"
+        "from gpuprobe.model import Request\n"
         "from gpuprobe.survey.host import read_host\n"
-        "from gpuprobe.watching import Watching\n"
+        "from gpuprobe.readings import Watching\n"
         "gc.enable()\n"
-        "evidence = gather(read_host(), Wanted(libraries=('CUDA',)))\n"
-        "watching = Watching(judge(evidence, Wanted()).kept, evidence, Wanted())\n"
+        "evidence = gather(read_host(), Request(libraries=('CUDA',)))\n"
+        "watching = Watching(judge(evidence, Request()).kept, evidence, Request())\n"
         "def memory(process):\n"
         "    lines = open(f'/proc/{process}/status').read().splitlines()\n"
         "    return int(next(line for line in lines if line.startswith('VmRSS')).split()[1])\n"
@@ -193,7 +193,7 @@ def test_a_pause_between_two_readings_needs_no_processor(watching: Callable[...,
     before = time.process_time()
     (killed,) = watched.children.process_ids
     os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: ending.state_of(killed) in (None, "Z"))
+    wait_for(lambda: termination.state_of(killed) in (None, "Z"))
     other = Probe("NVML", Purpose.UNFILTERED)
 
     assert watched.ask(probe=other).status is Status.OK

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gpuprobe.command.commands import nothing, nothing_usable
 from gpuprobe.exits import Exit, WrongUsage
-from gpuprobe.judging import standing
+from gpuprobe.judging import card_status
 from gpuprobe.model import Device, Inventory
 from gpuprobe.strings import size_text
 
@@ -20,26 +20,26 @@ class Selected(NamedTuple):
     exit: Exit
 
 
-class Enough(NamedTuple):
+class Count(NamedTuple):
     """How many devices are to be selected, and how much memory each must have free, in bytes."""
 
     number: int | None
     min_free: int | None
 
     @classmethod
-    def read(cls, number: str | None, min_free: str | None) -> Enough:
+    def read(cls, number: str | None, min_free: str | None) -> Count:
         """From `--count` and `--min-free`; WrongUsage for what is no number and no size."""
         return cls(_number(number), _size(min_free))
 
     def of(self, candidates: Sequence[Device], inventory: Inventory, *, named: bool) -> Selected:
         fitting = [device for device in candidates if self._fits(device)]
         if len(fitting) >= (self.number or 1):
-            chosen = standing.scheduling_order(fitting)[: self.number] if self.number else tuple(fitting)
+            chosen = card_status.scheduling_order(fitting)[: self.number] if self.number else tuple(fitting)
             return Selected(chosen, _selects(chosen), Exit.ANSWERED)
         if not inventory.kept:
             return Selected((), nothing(inventory), nothing_usable(inventory))
         unknown = [device for device in candidates if self.min_free is not None and device.free_memory is None]
-        possible = len(fitting) + len(unknown) >= (self.number or 1) or (not named and standing.undecided(inventory))
+        possible = len(fitting) + len(unknown) >= (self.number or 1) or (not named and card_status.undecided(inventory))
         leave_with = Exit.UNDECIDED if possible else Exit.NOTHING_USABLE
         return Selected((), self._too_few(fitting, candidates, unknown), leave_with)
 

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from gpuprobe.survey.servers import servers
+from gpuprobe.survey.running_servers import servers
 
 if TYPE_CHECKING:
     from gpuprobe.judging.figures import ServerAnswer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LAST_SECONDS = 1.0  # of the time for everything, or a third of it where that is less
 
 
-class LastResort:
+class ServerFallback:
     """Waits beside the children of a refresh; `answers` sets it off, `cancel` ends it without a question."""
 
     def __init__(self, in_all: float | None, seconds: float) -> None:
@@ -43,7 +43,7 @@ class LastResort:
         self._now.wait(latest)
         found = () if self._cancelled else servers()
         if found:
-            from gpuprobe.probing.servers import ask_servers
+            from gpuprobe.probing.server_info import ask_servers
 
             left = self._seconds if self._deadline is None else self._deadline - time.monotonic()
             self._answers = ask_servers(found, max(0.0, left))

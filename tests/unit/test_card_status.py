@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
-from gpuprobe.judging.ladder import Why, why
-from gpuprobe.judging.remarks import warnings
+from gpuprobe.judging.card_status import card_statuses, scheduling_order, summary, undecided
+from gpuprobe.judging.diagnosis import Why, why
+from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.standing import scheduling_order, standings, summary, undecided
 from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.machine import cards
 from gpuprobe.model import (
@@ -21,9 +21,9 @@ from gpuprobe.model import (
     Partition,
     Probe,
     Purpose,
+    Request,
     Status,
     Step,
-    Wanted,
 )
 from tests.records import a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
 
@@ -32,7 +32,7 @@ CONTROL = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
 
 
 def judged(host: Host, *outcomes: Outcome) -> Inventory:
-    return judge(Evidence(host, outcomes, "2026-11-21T09:00:00Z"), Wanted())
+    return judge(Evidence(host, outcomes, "2026-11-21T09:00:00Z"), Request())
 
 
 def reason_of(host: Host, *outcomes: Outcome) -> tuple[str, str]:
@@ -112,14 +112,14 @@ def test_a_card_that_its_own_library_does_not_list_is_not_explained_by_another_t
     absent = an_outcome(library="Vulkan", status=Status.ABSENT, message="`libvulkan.so.1` was not found")
     inventory = judged(with_node(a_card(), a_card(SECOND)), an_outcome(a_device(pci_id=FIRST)), absent)
 
-    unlisted = standings(inventory)[1]
+    unlisted = card_statuses(inventory)[1]
 
     assert unlisted.why == Why("not_listed", "no library lists it", None)
 
 
 def test_where_only_some_libraries_were_asked_the_reason_speaks_of_these() -> None:
     evidence = Evidence(with_node(), (an_outcome(library="Vulkan"),), "2026-11-21T09:00:00Z")
-    inventory = judge(evidence, Wanted(libraries=("Vulkan",)))
+    inventory = judge(evidence, Request(libraries=("Vulkan",)))
 
     assert why(cards(evidence.host)[0], inventory).because == "none of the libraries that were asked lists it"
 
@@ -130,7 +130,7 @@ def test_what_the_users_variable_hides_is_said_with_the_way_out() -> None:
     unfiltered = Probe("CUDA", Purpose.UNFILTERED, variables=(("CUDA_VISIBLE_DEVICES", None),))
     inventory = judged(host, an_outcome(both[1]._replace(number=0)), an_outcome(*both, probe=unfiltered))
 
-    hidden, shown = standings(inventory)
+    hidden, shown = card_statuses(inventory)
 
     assert shown.why is None
     assert hidden.why is not None
@@ -200,16 +200,18 @@ def test_a_software_renderer_is_never_taken_for_the_boards_own_gpu() -> None:
     files = {"/proc/device-tree/compatible": Reading("nvidia,p3737-0000\0nvidia,tegra234\0")}
     host = a_host(machine="aarch64", texts=files)
 
-    inventory = judge(Evidence(host, (an_outcome(a_software_renderer()),), "2026-11-21T09:00:00Z"), Wanted(allow_software=True))
+    inventory = judge(
+        Evidence(host, (an_outcome(a_software_renderer()),), "2026-11-21T09:00:00Z"), Request(allow_software=True)
+    )
 
-    board = [standing for standing in standings(inventory) if standing.card.kind == "tegra"]
-    assert [standing.devices for standing in board] == [()]
+    board = [status for status in card_statuses(inventory) if status.card.kind == "tegra"]
+    assert [status.devices for status in board] == [()]
 
 
 def test_two_cards_of_one_name_without_addresses_are_two() -> None:
-    twins = [a_device("Vulkan", name="Apple M1", uuid=f"0000000{n}-0000-0000-0000-000000000000", number=n) for n in (1, 2)]
+    matches = [a_device("Vulkan", name="Apple M1", uuid=f"0000000{n}-0000-0000-0000-000000000000", number=n) for n in (1, 2)]
 
-    assert summary(judged(a_host(), an_outcome(*twins)))[:2] == (2, 2)
+    assert summary(judged(a_host(), an_outcome(*matches)))[:2] == (2, 2)
 
 
 def test_a_library_that_is_installed_and_does_not_work_is_named_where_no_card_is_known() -> None:
@@ -232,7 +234,7 @@ def test_a_card_left_asleep_leaves_the_answer_open() -> None:
     skipped = Outcome(Probe("CUDA", Purpose.LIST), Status.SKIPPED, message="asking would wake it")
     evidence = Evidence(host, (skipped,), "2026-11-21T09:00:00Z")
 
-    inventory = judge(evidence, Wanted(wake=False))
+    inventory = judge(evidence, Request(wake=False))
 
     assert undecided(inventory)
     assert why(cards(host)[0], inventory).advice == "run it without `--no-wake`"
@@ -244,7 +246,7 @@ def test_the_other_slices_of_a_card_are_not_silently_left_out() -> None:
     seen = a_slice(uuid=one, partition=part, pci_id=FIRST)
     known = [a_device("NVML", uuid=uuid, partition=part, pci_id=FIRST, number=n) for n, uuid in enumerate((one, other))]
 
-    notes = warnings(judged(with_node(), an_outcome(seen), an_outcome(*known)))
+    notes = notes_of(judged(with_node(), an_outcome(seen), an_outcome(*known)))
 
     only = "CUDA shows a process one slice of a cut card"
     assert notes == (f"{only}, and these are others: {other} (choose by that id)",)
@@ -256,7 +258,7 @@ def test_a_card_that_works_by_its_second_best_library_is_told_why() -> None:
         Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.CALL_FAILED, failure="unsupported", message="no kernels"
     )
 
-    assert warnings(judged(with_node(), an_outcome(cuda), an_outcome(vulkan), no)) == (
+    assert notes_of(judged(with_node(), an_outcome(cuda), an_outcome(vulkan), no)) == (
         "Vulkan:0 is used because CUDA does not work on it: no kernels",
     )
 
@@ -323,7 +325,7 @@ def test_a_definite_no_leaves_nothing_open() -> None:
 def test_a_woken_card_is_told() -> None:
     host = with_node(a_card(runtime_status="suspended"))
 
-    assert warnings(judged(host, an_outcome(a_device(pci_id=FIRST)))) == (
+    assert notes_of(judged(host, an_outcome(a_device(pci_id=FIRST)))) == (
         "0000:01:00.0 was asleep and was woken by asking CUDA (`--no-wake` does not)",
     )
 
@@ -332,17 +334,17 @@ def test_device_nodes_that_the_driver_made_are_told() -> None:
     inventory = judged(a_host())
     evidence = inventory.evidence._replace(appeared=("/dev/nvidiactl",))
 
-    assert warnings(inventory._replace(evidence=evidence)) == ("asking as root let the driver create `/dev/nvidiactl`",)
+    assert notes_of(inventory._replace(evidence=evidence)) == ("asking as root let the driver create `/dev/nvidiactl`",)
 
 
 def test_a_full_card_is_kept_and_said_to_be_full() -> None:
     inventory = judged(with_node(), an_outcome(a_device(pci_id=FIRST, free_memory=100 << 20)))
 
     assert len(inventory.kept) == 1
-    assert warnings(inventory) == ("CUDA:0 has only 100 MiB free; CUDA needs 457 MiB for itself",)
+    assert notes_of(inventory) == ("CUDA:0 has only 100 MiB free; CUDA needs 457 MiB for itself",)
 
 
 def test_a_process_that_cannot_be_ended_is_named() -> None:
     stuck = an_outcome(library="CUDA", status=Status.ABANDONED, survivors=(4711,), message="it is stuck in the kernel")
 
-    assert any("process 4711 is left behind" in line for line in warnings(judged(with_node(), stuck)))
+    assert any("process 4711 is left behind" in line for line in notes_of(judged(with_node(), stuck)))

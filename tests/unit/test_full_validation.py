@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from gpuprobe.discovery import replay
-from gpuprobe.judging.proofs import cut
+from gpuprobe.judging.full_validation import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.verdicts import validation_of, verdict_of
-from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Rung, Status, Validation, Verdict, Wanted
+from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Request, Rung, Status, Validation, Verdict
 from tests.records import a_card, a_device, a_host, an_outcome
 
 CARD = a_device(uuid="GPU-a", pci_id="0000:01:00.0")
-PROVED = Wanted(validate="proved")
+PROVED = Request(validate="proved")
 
 
 def proof(*rungs: Rung, attempt: int = 0, until: str | None = None, **ended: Any) -> Outcome:
@@ -153,6 +153,6 @@ def test_a_capture_with_a_full_validation_answers_for_a_shorter_climb() -> None:
 def test_list_does_not_ask_for_a_full_validation() -> None:
     plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
 
-    outcomes = replay(captured(plain, failing("kernel")), Wanted()).outcomes
+    outcomes = replay(captured(plain, failing("kernel")), Request()).outcomes
 
     assert {outcome.probe.purpose for outcome in outcomes} == {Purpose.LIST, Purpose.VALIDATE}

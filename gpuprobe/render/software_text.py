@@ -12,7 +12,7 @@ from gpuprobe.strings import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuprobe.probing.loading import Loads
+    from gpuprobe.probing.runtime_loading import Loads
 
 
 def software_records(found: Iterable[FoundSoftware] | None) -> Json:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from gpuprobe.facts import NamedPlace
-from gpuprobe.judging.remarks import warnings
+from gpuprobe.judging.matching import matches
+from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.twins import twins
 from gpuprobe.judging.visibility import visible_variables
-from gpuprobe.model import Device, DeviceType, GiB, Inventory, Outcome, Partition, Probe, Purpose, Reason, Status, Wanted
+from gpuprobe.model import Device, DeviceType, GiB, Inventory, Outcome, Partition, Probe, Purpose, Reason, Request, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 from tests.unit.test_build_questions import a_build, host_with
@@ -35,7 +35,7 @@ def in_build(device: Device, build: str, architectures: list[str] | None = None,
 
 
 def judged(*views: Device, outcomes: tuple[Outcome, ...] = (), **host: Any) -> Inventory:
-    return judge(evidence_of(*views, host=a_host(**host), outcomes=outcomes), Wanted())
+    return judge(evidence_of(*views, host=a_host(**host), outcomes=outcomes), Request())
 
 
 def kept(inventory: Inventory) -> list[tuple[str, str | None]]:
@@ -72,14 +72,14 @@ def test_a_card_that_no_build_can_use_stays_with_the_systems_own_library_and_a_r
     inventory = judged(GTX_1080, in_build(GTX_1080, "cuda_v13", OF_13))
 
     assert kept(inventory) == [("system", B)]
-    assert "CUDA:0 does not work in the build cuda_v13 that is installed" in " ".join(warnings(inventory))
+    assert "CUDA:0 does not work in the build cuda_v13 that is installed" in " ".join(notes_of(inventory))
 
 
 def test_a_remark_names_the_card_that_only_the_older_build_supports() -> None:
     views = [in_build(card, "cuda_v13", OF_13) for card in (RTX_4090, GTX_1080)]
     views += [in_build(card, "cuda_v12", OF_12) for card in (RTX_4090, GTX_1080)]
 
-    told = [sentence for sentence in warnings(judged(RTX_4090, GTX_1080, *views)) if "cuda_v13" in sentence]
+    told = [sentence for sentence in notes_of(judged(RTX_4090, GTX_1080, *views)) if "cuda_v13" in sentence]
 
     assert len(told) == 1
     assert told[0].startswith("CUDA:1 works in the build cuda_v12 and not in the newer cuda_v13")
@@ -156,13 +156,13 @@ def test_cards_without_an_address_are_told_apart_by_name_and_order() -> None:
 def test_views_are_not_paired_by_order_where_one_list_is_shorter() -> None:
     arcs = [a_device("Vulkan", number=number, name="Intel(R) Arc(tm) A770") for number in (1, 3)]
 
-    assert twins(arcs, [in_build(arcs[0], "vulkan")]) == []
+    assert matches(arcs, [in_build(arcs[0], "vulkan")]) == []
 
 
 def test_views_at_different_addresses_are_never_one_card_whatever_their_names() -> None:
     one = a_device("CUDA", pci_id=FIRST)
 
-    assert twins([one], [in_build(one._replace(pci_id=SECOND), "cuda_v13")]) == []
+    assert matches([one], [in_build(one._replace(pci_id=SECOND), "cuda_v13")]) == []
 
 
 def test_a_slice_that_a_build_takes_for_the_whole_card_is_one_device() -> None:
@@ -206,16 +206,16 @@ def test_a_build_keeps_a_card_before_another_library_does() -> None:
 def test_a_place_that_names_no_build_is_remarked_on(reason: str) -> None:
     place = NamedPlace("/nowhere", "OLLAMA_LIBRARY_PATH", reason)
 
-    assert f"`OLLAMA_LIBRARY_PATH` names `/nowhere`, which {reason}" in warnings(judged(empty_places=(place,)))
+    assert f"`OLLAMA_LIBRARY_PATH` names `/nowhere`, which {reason}" in notes_of(judged(empty_places=(place,)))
 
 
 def test_a_refused_build_is_remarked_on() -> None:
     host = host_with(a_build("cuda_v13", problem="as root it is not loaded", refused=True))
     refused = Outcome(Probe("CUDA", Purpose.LIST, build="cuda_v13"), Status.REFUSED, message="as root it is not loaded")
 
-    inventory = judge(evidence_of(RTX_4090, host=host, outcomes=(refused,)), Wanted())
+    inventory = judge(evidence_of(RTX_4090, host=host, outcomes=(refused,)), Request())
 
-    assert "CUDA (cuda_v13) was not asked: as root it is not loaded" in warnings(inventory)
+    assert "CUDA (cuda_v13) was not asked: as root it is not loaded" in notes_of(inventory)
 
 
 def test_a_build_that_does_not_start_is_remarked_on_with_the_loaders_words() -> None:
@@ -223,7 +223,7 @@ def test_a_build_that_does_not_start_is_remarked_on_with_the_loaders_words() -> 
     probe = Probe("CUDA", Purpose.LIST, build="cuda_v13")
     lost = an_outcome(probe=probe, library="CUDA", status=Status.NOT_LOADABLE, message=words)
 
-    told = warnings(judged(RTX_4090, outcomes=(lost,)))
+    told = notes_of(judged(RTX_4090, outcomes=(lost,)))
 
     assert f"CUDA (cuda_v13) does not start: {words}" in told
 
@@ -231,9 +231,9 @@ def test_a_build_that_does_not_start_is_remarked_on_with_the_loaders_words() -> 
 def test_what_ollamas_variable_leaves_out_is_remarked_on() -> None:
     both = (a_build("cuda_v12"), a_build("cuda_v13"))
 
-    assert "`OLLAMA_LLM_LIBRARY=cuda_v12` keeps Ollama from its other builds: cuda_v13" in warnings(
+    assert "`OLLAMA_LLM_LIBRARY=cuda_v12` keeps Ollama from its other builds: cuda_v13" in notes_of(
         judged(builds=both, environ={"OLLAMA_LLM_LIBRARY": "cuda_v12"})
     )
-    assert "`OLLAMA_LLM_LIBRARY=cuda_v12` chooses a build of Ollama, and none was found here" in warnings(
+    assert "`OLLAMA_LLM_LIBRARY=cuda_v12` chooses a build of Ollama, and none was found here" in notes_of(
         judged(environ={"OLLAMA_LLM_LIBRARY": "cuda_v12"})
     )

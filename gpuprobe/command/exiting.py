@@ -14,7 +14,7 @@ from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
     from gpuprobe.command.commands import Launch, Reply, Stream
-    from gpuprobe.command.options import Asked
+    from gpuprobe.command.options import Options
 
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
 TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
@@ -57,10 +57,10 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         return int(result or 0)
     from gpuprobe.command.commands import Stream
 
-    asked: Asked = result[0]
+    options: Options = result[0]
     reply: Reply | Stream = result[1]
     try:
-        _show(asked, reply, screen)
+        _show(options, reply, screen)
     except KeyboardInterrupt:
         if isinstance(reply, Stream):
             return Exit.INTERRUPTED  # the one way to end it, and nothing is missing from what was written
@@ -108,16 +108,16 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
         raise _bug(problem, arguments, screen) from problem
 
 
-def _show(asked: Asked, reply: Reply | Stream, screen: Screen) -> None:
+def _show(options: Options, reply: Reply | Stream, screen: Screen) -> None:
     from gpuprobe.command.commands import Stream
 
-    screen.colour_allowed = not asked.no_color
+    screen.colour_allowed = not options.no_color
     if isinstance(reply, Stream):
         reply.run(screen)
         return
-    if reply.complaint and not asked.json:
+    if reply.complaint and not options.json:
         screen.complain(reply.complaint)
-    if asked.json:
+    if options.json:
         screen.write_document(reply.document())
     elif reply.lines is not None:
         screen.write_exactly(reply.lines)
@@ -127,7 +127,7 @@ def _show(asked: Asked, reply: Reply | Stream, screen: Screen) -> None:
 
 def _misused(wrong: Any, arguments: Sequence[str]) -> Failure:
     from gpuprobe.command.cli import app
-    from gpuprobe.command.misuse import explained
+    from gpuprobe.command.usage_errors import explained
 
     return Failure("wrong_usage", *explained(wrong, typer.main.get_command(app), arguments), Exit.USAGE)
 

@@ -44,7 +44,7 @@ def why(card: Card, inventory: Inventory) -> Why:
     if not drops:
         rungs = [_kernel_driver(card, host), _device_node(card, host), *rungs]
     rungs += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
-    nobody = "none of the libraries that were asked lists it" if inventory.wanted.libraries else "no library lists it"
+    nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
     return next((rung for rung in rungs if rung is not None), Why("not_listed", nobody, None))
 
 
@@ -197,7 +197,7 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
         return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"
     if outcome.status is Status.CRASHED:
         return f"reinstall the {library.name} driver in one version; `gpuprobe list --all -v` shows its last words"
-    if outcome.status is Status.SKIPPED and not inventory.wanted.wake:
+    if outcome.status is Status.SKIPPED and not inventory.request.wake:
         return "run it without `--no-wake`"
     return None
 

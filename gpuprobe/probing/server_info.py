@@ -19,7 +19,7 @@ from gpuprobe.judging.figures import ServerAnswer, Told, is_same
 from gpuprobe.judging.identity import normal_uuid
 from gpuprobe.libraries import library_named, spelled
 from gpuprobe.model import Device, MiB
-from gpuprobe.survey.servers import Server, is_its_own
+from gpuprobe.survey.running_servers import Server, is_its_own
 
 SOURCE = "Ollama"
 _MOST_BYTES = 1024 * 1024

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpuprobe import environment
 from gpuprobe.facts import FoundBuild, Host
-from gpuprobe.judging.twins import twins
+from gpuprobe.judging.matching import matches
 from gpuprobe.model import SYSTEM, Device
 from gpuprobe.strings import build_key
 
@@ -40,7 +40,7 @@ def grouped(views: Iterable[Device]) -> Groups:
         by_build.setdefault(view.build, []).append(view)
     cards: Groups = []
     for mine in by_build.values():
-        first_of = {id(view): first for first, view in twins([card[0] for card in cards], mine)}
+        first_of = {id(view): first for first, view in matches([card[0] for card in cards], mine)}
         for view in mine:
             card = next((card for card in cards if card[0] is first_of.get(id(view))), None)
             if card is None:

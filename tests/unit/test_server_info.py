@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.judging.figures import ServerAnswer
-from gpuprobe.probing import servers
-from gpuprobe.survey.servers import Server, is_its_own
+from gpuprobe.probing import server_info
+from gpuprobe.survey.running_servers import Server, is_its_own
 from tests.machines import machine
 from tests.records import a_device
 
@@ -46,10 +46,10 @@ def test_a_port_is_a_processs_own_where_nobody_else_could_answer_on_it(tmp_path:
 
 
 def test_an_answer_is_none_where_the_port_is_no_longer_the_servers_when_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "_exchanged", lambda port, deadline: b"HTTP/1.0 200 OK\r\n\r\n[]")
-    monkeypatch.setattr(servers, "is_its_own", lambda server: False)
+    monkeypatch.setattr(server_info, "_exchanged", lambda port, deadline: b"HTTP/1.0 200 OK\r\n\r\n[]")
+    monkeypatch.setattr(server_info, "is_its_own", lambda server: False)
 
-    (answer,) = servers.ask_servers((SERVER,), 30.0)
+    (answer,) = server_info.ask_servers((SERVER,), 30.0)
 
     assert answer == ServerAnswer(*SERVER, problem="the port is no longer its own")
 
@@ -58,6 +58,6 @@ def test_of_several_servers_the_one_that_sees_least_is_believed() -> None:
     device = a_device("CUDA", uuid="GPU-00000000-0000-0000-0000-00000000000a", total_memory=100)
     told = [ServerAnswer(1, 2, (device._replace(free_memory=free),)) for free in (30, 10, 20)]
 
-    found = servers.told_of(device, told)
+    found = server_info.told_of(device, told)
 
     assert found is not None and found.device.free_memory == 10

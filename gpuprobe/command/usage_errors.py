@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from gpuprobe.command import tree
+from gpuprobe.command import command_tree
 from gpuprobe.render.grammar import Command, Option, Program
 
 
 def explained(wrong: Any, root: Any, arguments: Sequence[str]) -> tuple[str, str]:
     """The message and the hint for a usage error of Typer's; `root`: the whole command line, as Typer has built it."""
-    program = tree.program(root)
+    program = command_tree.program(root)
     message = wrong.format_message().strip().rstrip(".").replace("'", "`")
     name = getattr(wrong, "option_name", None)
     if name and f"`{name}`" not in message:
