@@ -257,6 +257,35 @@ AMDGPU = Library(
 
 LIBRARIES = (CUDA, ROCM, METAL, LEVEL_ZERO, VULKAN, NVML, AMDGPU)
 
+
+class Engine(NamedTuple):
+    """A backend of ggml that this version does not ask (llama.cpp b11434, ggml-backend-reg.cpp)."""
+
+    kind: str  # `libggml-<this>.so`
+    name: str
+    serves: str  # what computes with it
+    vendor: int | None = None  # PCI vendor of the cards it is for; None: no one vendor's
+    is_gpu: bool = True
+
+
+MOORE_THREADS, HUAWEI = 0x1ED5, 0x19E5
+
+ENGINES = (
+    Engine("sycl", "SYCL", "Intel GPUs", INTEL),
+    Engine("opencl", "OpenCL", "Qualcomm's Adreno and Intel's GPUs"),
+    Engine("musa", "MUSA", "Moore Threads' GPUs", MOORE_THREADS),
+    Engine("cann", "CANN", "Huawei's Ascend NPUs", HUAWEI),
+    Engine("rpc", "RPC", "the GPUs of other machines"),
+    Engine("virtgpu", "virtgpu", "the GPU of the machine that hosts this one"),
+    Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL),
+    Engine("hexagon", "Hexagon", "Qualcomm's NPUs"),
+    Engine("webgpu", "WebGPU", "any GPU, through a browser's library"),
+    Engine("et", "ET", "Esperanto's processors"),
+    Engine("zendnn", "ZenDNN", "AMD's processors", is_gpu=False),
+    Engine("zdnn", "zDNN", "IBM's processors", is_gpu=False),
+    Engine("blas", "BLAS", "the CPU", is_gpu=False),
+)
+
 _BY_NAME = {library.name: library for library in LIBRARIES}
 
 

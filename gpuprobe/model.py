@@ -76,6 +76,7 @@ class Reason(str, Enum):
     SOFTWARE_RENDERER = "software_renderer"
     TOO_LITTLE_MEMORY = "too_little_memory"
     LISTED_TWICE = "listed_twice"
+    VIRTUAL_DEVICE = "virtual_device"
     FAILED_VALIDATION = "failed_validation"
     NOT_DECIDED = "not_decided"
     NO_CODE = "no_code"

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment
-from gpuprobe.facts import DeviceNode, FoundSoftware, Host, PciFunction, Reading
-from gpuprobe.libraries import AMD, NVIDIA
+from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
+from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.installed import libraries, manifests
@@ -52,6 +52,8 @@ _TEXTS = (
 _OTHER_OS_RELEASE = "/usr/lib/os-release"
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
+_DISPLAY = 0x03  # the class of what can show a picture
+
 _NODES = ("nvidia", "kfd", "dxg", "nvmap", "nvhost")  # what GPU nodes directly under /dev begin with
 _CARD_NODES = tuple(f"/dev/{name}" for name in _NODES)
 _NODE_DIRECTORIES = ("/dev/dri", "/dev/nvidia-caps", "/dev/nvgpu/igpu0")
@@ -70,12 +72,14 @@ def read_host(
     lib_dirs: Sequence[str] = (),
     *,
     software: bool = True,
+    software_dirs: Sequence[str] = (),
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
     Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
     are as in sys.platform and `uname -m`. What only a system call knows (users, allowed CPUs) is always this process's own.
     `software`: also look for toolkits and frameworks, which a saved discovery is not keyed by; there can be many packages.
+    `software_dirs` are environments that are looked through first, and where there is no card too.
     """
     tree = Tree(root.rstrip("/") or "/")
     environ = os.environ if environ is None else environ
@@ -102,21 +106,47 @@ def read_host(
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
         builds=found.builds,
-        empty_places=found.empty,
-        software=_software(tree, environ, machine) if software and _computes(platform, functions, nodes) else None,
+        empty_places=(*found.empty, *_without_packages(tree, software_dirs)),
+        software=(
+            _software(tree, environ, machine, software_dirs, found.builds)
+            if software and platform == "linux" and (software_dirs or _computes(functions, nodes))
+            else None
+        ),
+        engines=found.engines,
     )
 
 
-def _computes(platform: str, functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
-    """Whether Linux shows a card of NVIDIA or AMD on the bus or as a node: without one nobody asks what would compute on it."""
-    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
-    return platform == "linux" and (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes))
+def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
+    """Whether a card of NVIDIA or AMD, or a discrete one of Intel, is on the bus or as a node: without one nobody asks what
+    would compute on it, and the packages of a machine without are not looked through."""
+    on_the_bus = any(function.vendor in (NVIDIA, AMD) or _is_discrete_intel(function) for function in functions)
+    return on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes)
 
 
-def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
+def _is_discrete_intel(function: PciFunction) -> bool:
+    """Intel's integrated graphics are always function 2 of bus 0: half of all laptops have one, and compute on the CPU."""
+    is_display = function.class_code is not None and function.class_code >> 16 == _DISPLAY
+    return function.vendor == INTEL and is_display and not function.address.endswith(":00:02.0")
+
+
+def _software(
+    tree: Tree, environ: Mapping[str, str], machine: str, named: Sequence[str], found: tuple[FoundBuild, ...]
+) -> tuple[FoundSoftware, ...]:
     from gpuprobe.survey import software
 
-    return software.software(tree, environ, machine)
+    return software.software(tree, environ, machine, [tree.absolute(path) for path in named], found)
+
+
+def _without_packages(tree: Tree, named: Sequence[str]) -> Iterator[NamedPlace]:
+    """Directories that the user named for software and that hold none that could be found."""
+    if not named:
+        return
+    from gpuprobe.survey.packages import BY_OPTION, named_places
+
+    for path in named:
+        whole = tree.absolute(path)
+        if not named_places(tree, whole) and not tree.folders(f"{whole}/node_modules"):
+            yield NamedPlace(path, BY_OPTION, "holds no packages of Python or node")
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:
