@@ -14,12 +14,12 @@ from gpuprobe.facts import FoundBuild, FoundSoftware, Host
 from gpuprobe.judging import architecture, drivers, file_fit
 from gpuprobe.judging.architecture import NATIVE, UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.libraries import NVIDIA, library_named
-from gpuprobe.model import Device
+from gpuprobe.model import Device, StageName, StageResult
 from gpuprobe.strings import printable
 
 BUILD = "build"
 
-_COMPUTES = frozenset({"kernel", "blas", "product"})
+_COMPUTES = frozenset({StageName.KERNEL, StageName.BLAS, StageName.PRODUCT})
 
 
 def of_build(device: Device, build: str, said: Sequence[str], host: Host) -> Fit:
@@ -38,7 +38,7 @@ def of_build(device: Device, build: str, said: Sequence[str], host: Host) -> Fit
 def _computed(device: Device) -> bool:
     if device.validation is None:
         return False
-    return any(rung.name in _COMPUTES and rung.result == "passed" for rung in device.validation.rungs)
+    return any(stage.name in _COMPUTES and stage.result is StageResult.PASSED for stage in device.validation.stages)
 
 
 def files_of(build: str, host: Host) -> FoundSoftware | None:

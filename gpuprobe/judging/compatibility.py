@@ -96,7 +96,7 @@ def _builds(device: Device, evidence: Evidence) -> Iterator[Compatibility]:
 
 def _view_in(outcome: Outcome, device: Device, evidence: Evidence) -> Device:
     """The build's own view of the card, with what its validation proved; the device itself where the build lists none."""
-    view = next((each for each in outcome.devices if identity.same_card(each, device).answer == "same"), None)
+    view = next((each for each in outcome.devices if identity.same_card(each, device).same), None)
     if view is None:
         return device
     completed = view._replace(

@@ -41,7 +41,7 @@ def _devices(inventory: Inventory) -> Iterator[Device]:
     yield from inventory.kept
     seen: list[Device] = list(inventory.kept)
     for drop in inventory.drops:
-        again = any(each.library == drop.device.library and same_card(each, drop.device).answer == "same" for each in seen)
+        again = any(each.library == drop.device.library and same_card(each, drop.device).same for each in seen)
         if drop.reason in _DID_NOT_WORK and not again:
             seen.append(drop.device)
             yield drop.device

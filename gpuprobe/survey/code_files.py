@@ -34,7 +34,7 @@ def read(tree: Tree, path: str, *, main: bool = True) -> Read:
 def _sets(targets: Targets) -> tuple[CodeSet, ...]:
     """Only where the file's modules differ."""
     modules = targets.modules if len(targets.modules) > 1 else ()
-    return tuple(CodeSet(tuple(each.name for each in module.targets), module.count) for module in modules[:_MOST_SETS])
+    return tuple(CodeSet(tuple(each.name for each in module.targets), module.times) for module in modules[:_MOST_SETS])
 
 
 def matching(tree: Tree, folder: str, pattern: str) -> Iterator[str]:
