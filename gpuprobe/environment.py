@@ -278,7 +278,9 @@ VARIABLES = (
     Variable("GGML_NO_BACKTRACE", OWN, "ggml", "boolean", "set in every child, so that a crash starts no debugger"),
     Variable("XDG_CACHE_HOME", OWN, "gpuprobe", "path", "holds the saved discovery"),
     Variable("LOCALAPPDATA", OWN, "gpuprobe", "path", "holds the saved discovery on Windows"),
-    Variable("VIRTUAL_ENV", OWN, "Python", "path", "its packages are looked through for CUDA and torch; nothing is imported"),
+    Variable(
+        "VIRTUAL_ENV", OWN, "Python", "path", "its packages are looked through for frameworks; nothing of them is imported"
+    ),
     Variable("CONDA_PREFIX", OWN, "conda", "path", "likewise"),
     Variable("PATH", OWN, "the shell", _DIRECTORIES, "the packages of the first `python3` in it are looked through likewise"),
     Variable("NO_COLOR", OWN, "gpuprobe", "anything", "output without colours"),

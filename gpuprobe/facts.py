@@ -131,6 +131,11 @@ class FoundSoftware(NamedTuple):
     compiles: bool = False  # it compiles its kernels for the card when it runs: no architecture keeps it from one
     through: str | None = None  # what it asks to compute in turn: "TensorRT", "MIGraphX"
 
+    @property
+    def is_runtime(self) -> bool:
+        """Whether it is a vendor's library, which loads by itself: a framework's needs what its program has loaded before."""
+        return self.where != "build" and (self.name.startswith("lib") or self.name == "rocBLAS")
+
 
 class FoundEngine(NamedTuple):
     """A backend of ggml that this version does not ask: that it is there is all that is known."""

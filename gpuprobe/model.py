@@ -332,6 +332,7 @@ class Request(NamedTuple):
     allow_software: bool = False
     wake: bool = True
     lib_dirs: tuple[str, ...] = ()  # further directories that hold builds
+    software_dirs: tuple[str, ...] = ()  # environments whose frameworks are looked at, before this shell's own
 
 
 class Inventory(NamedTuple):

@@ -105,7 +105,7 @@ def _for_other_cards(host: Host) -> Iterator[str]:
     vendors = {card.vendor_id for card in machine.cards(host)}
     families: dict[tuple[str, str | None], list[FoundSoftware]] = {}
     for each in host.software or ():
-        if each.site is not None and each.where != BUILD and _is_framework(each):
+        if each.site is not None and each.where != BUILD and not each.is_runtime:
             families.setdefault((each.name, each.site), []).append(each)
     for (name, _), members in families.items():
         wanted = {vendor for each in members if each.library for vendor in library_named(each.library).vendors}
@@ -115,10 +115,6 @@ def _for_other_cards(host: Host) -> Iterator[str]:
             whose = " or ".join(_VENDORS.get(vendor, "another vendor") for vendor in sorted(wanted))
             lacks = f"{named(members[:1])} computes through {libraries}, and this machine shows no card of {whose}"
             yield f"{lacks}: it computes on the CPU{_instead(name, vendors, host)}"
-
-
-def _is_framework(found: FoundSoftware) -> bool:
-    return not found.name.startswith("lib")
 
 
 def _instead(name: str, vendors: Iterable[int | None], host: Host) -> str:
