@@ -1,0 +1,106 @@
+"""Which parts of a file hold code for a GPU, and what all of them say together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from gpuprobe.machinecode import cuda_fatbin, hip_bundle, sycl_image
+from gpuprobe.machinecode.content import Content, Unread
+from gpuprobe.machinecode.records import Container, Image, Module, Target, Targets
+from gpuprobe.machinecode.sections import sections
+
+Images = Iterator[tuple[Image, ...]]
+
+# PE cuts names after 8 bytes. `__nv_relfatbin` is not here on purpose: see cuda_fatbin.py.
+_CUDA = (b".nv_fatbin", b".nv_fatb")
+_HIP = (b".hip_fatbin", b".hip_fat")
+_KPACK = b".rocm_kpack_ref"
+_SYCL_IN_PE = sycl_image.SECTION[:8]
+
+# Real files have fewer than ten different sets; a file with more is not one of a compiler.
+_MOST_SETS = 1024
+
+
+class _Gathered:
+    """What was met, as it comes."""
+
+    def __init__(self) -> None:
+        self.containers: dict[Container, None] = {}
+        self.sets: Counter[tuple[Target, ...]] = Counter()
+        self.compressions: dict[str, None] = {}
+        self.ptx: tuple[int, int] | None = None
+
+    def take(self, container: Container, images: tuple[Image, ...]) -> None:
+        self.containers.setdefault(container)
+        targets = tuple(sorted({image.target for image in images}, key=_order))
+        if len(self.sets) >= _MOST_SETS and targets not in self.sets:
+            raise Unread("its modules differ more than those of any compiler")
+        self.sets[targets] += 1
+        for image in images:
+            if image.compression is not None:
+                self.compressions.setdefault(image.compression)
+            if image.ptx is not None:
+                self.ptx = max(self.ptx or image.ptx, image.ptx)
+
+
+def targets_in(path: str, file: Content) -> Targets:
+    """What is in an open file; `path` is what it is called by."""
+    gathered, problems = _Gathered(), []
+    for container, images in _parts(file):
+        try:
+            for module in images:
+                gathered.take(container, module)
+        except Unread as unread:
+            gathered.containers.setdefault(container)
+            problems.append(str(unread))
+    return Targets(
+        path,
+        containers=tuple(gathered.containers),
+        modules=tuple(Module(targets, times) for targets, times in gathered.sets.most_common()),
+        unread="; ".join(dict.fromkeys(problems)) or None,
+        compressions=tuple(sorted(gathered.compressions)),
+        ptx=gathered.ptx,
+    )
+
+
+def _order(target: Target) -> tuple[str, str, int, str]:
+    return target.vendor, target.kind, target.number or 0, target.name
+
+
+def _parts(file: Content) -> Iterator[tuple[Container, Images]]:
+    """A fat binary can lie in a section, or be a file of its own."""
+    beginning = file.at(0, len(hip_bundle.PLAIN))
+    if beginning.startswith(cuda_fatbin.MAGIC):
+        yield Container.CUDA_FATBIN, cuda_fatbin.modules(file)
+    elif beginning.startswith((hip_bundle.PLAIN, hip_bundle.COMPRESSED)):
+        yield Container.HIP_BUNDLE, hip_bundle.modules(file)
+    else:
+        for section in sections(file):
+            content = file.part(section.offset, section.size)
+            for container, images in _part(section.name, content):
+                yield container, images if content.size == section.size else _cut_off(images)
+
+
+def _part(name: bytes, content: Content) -> Iterator[tuple[Container, Images]]:
+    if name in _CUDA:
+        yield Container.CUDA_FATBIN, cuda_fatbin.modules(content)
+    elif name in _HIP:
+        yield Container.HIP_BUNDLE, hip_bundle.modules(content)
+    elif name == _KPACK:
+        yield Container.HIP_BUNDLE, _elsewhere("its code for AMD's GPUs lies in a kpack archive, which is not read")
+    elif name.startswith(sycl_image.SECTION):
+        yield Container.SYCL, sycl_image.modules(name, content)
+    elif name == _SYCL_IN_PE:
+        yield Container.SYCL, _elsewhere("it has SYCL images, and a Windows file does not say for what")
+
+
+def _cut_off(images: Images) -> Images:
+    """The file can end between two modules."""
+    yield from images
+    raise Unread("the file is cut off")
+
+
+def _elsewhere(problem: str) -> Images:
+    raise Unread(problem)
+    yield ()
