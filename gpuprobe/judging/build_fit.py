@@ -29,8 +29,11 @@ def of_build(device: Device, build: str, said: Sequence[str], host: Host) -> Fit
         return Fit(NATIVE, "it was seen to compute on it")
     found, files = host.build_named(build), files_of(build, host)
     read = _by_what_is_read(device, files, said, host, _is_ollamas(found, build))
+    name = found.folder if found else build
     if read is None:
-        return _by_name(device, found.folder if found else build, files, host)
+        return _by_name(device, name, files, host)
+    if doubt := _doubt(device, read, name, files, host):
+        return doubt
     kernels = _by_kernels(device, files, host)
     return min((each for each in (read, kernels) if each), key=lambda fit: -fit.answer.rank)
 
@@ -64,6 +67,17 @@ def _by_what_is_read(
     packed = is_ollamas and not (files is not None and files.files and not any(file.packed for file in files.files))
     unreadable = drivers.unreadable(device, release) if packed else None
     return unreadable or with_driver(code, drivers.of_driver(device, release, host))
+
+
+def _doubt(device: Device, read: Fit, name: str, files: FoundSoftware | None, host: Host) -> Fit | None:
+    """That the newest build of this name is packed so that this driver cannot read it, where nothing tells how this one is."""
+    row = row_of(name, host.platform)
+    if read.answer is UNSUPPORTED or row is None or (files is not None and (files.release or files.files)):
+        return None
+    unreadable = drivers.unreadable(device, row.toolkit)
+    if unreadable is None:
+        return None
+    return Fit(UNKNOWN, f"{read.because}; of the one that a row knows: {unreadable.because}", unreadable.source, doubtful=True)
 
 
 def _by_kernels(device: Device, files: FoundSoftware | None, host: Host) -> Fit | None:

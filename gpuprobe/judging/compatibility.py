@@ -14,7 +14,9 @@ from gpuprobe.judging.architecture import COMPATIBLE, UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.where_to_get import advice
 from gpuprobe.libraries import INTEL, NVIDIA, library_named
-from gpuprobe.model import SYSTEM, Device, Evidence, Outcome, Purpose
+from gpuprobe.model import SYSTEM, Device, Evidence, Json, Outcome, Purpose
+
+_OTHER_BUILD = "; install the build of it for this card's library"
 
 
 class Compatibility(NamedTuple):
@@ -42,7 +44,8 @@ def _of_software(device: Device, found: FoundSoftware, host: Host) -> Compatibil
         return Compatibility(found, build_fit.of_build(device, found.name, (), host))
     fit = _fit(device, found, host)
     if fit.answer is UNSUPPORTED:
-        fit = fit._replace(because=f"{fit.because}{advice(device, found, host)}")
+        instead = advice(device, found, host) or (_OTHER_BUILD if found.library is None else "")
+        fit = fit._replace(because=f"{fit.because}{instead}")
     files = file_fit.each_file(device, found) if found.library is not None else ()
     return Compatibility(found, fit, files)
 
@@ -51,7 +54,7 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
     if found.library is None:
         if found.problem is not None:
             return Fit(UNKNOWN, found.problem)
-        return Fit(UNSUPPORTED, "it was built for the CPU alone; install the build of it for this card's library")
+        return Fit(UNSUPPORTED, "it was built for the CPU alone")
     library = library_named(found.library)
     code = _code(device, found)
     if NVIDIA not in library.vendors:
@@ -86,8 +89,9 @@ def _builds(device: Device, evidence: Evidence) -> Iterator[Compatibility]:
         mine = probe.purpose is Purpose.LIST and probe.library == device.library and probe.build != SYSTEM
         if mine and probe.build not in seen:
             seen.add(probe.build)
-            said = _architectures(outcome)
-            fit = build_fit.of_build(_view_in(outcome, device, evidence), probe.build, said, evidence.host)
+            view = _view_in(outcome, device, evidence)
+            said = _architectures(outcome.facts) or _architectures(view.capabilities)
+            fit = build_fit.of_build(view, probe.build, said, evidence.host)
             path = outcome.library_path or probe.build
             known = build_fit.files_of(probe.build, evidence.host)
             found = known or FoundSoftware(probe.build, path, BUILD, probe.library)
@@ -109,6 +113,6 @@ def _view_in(outcome: Outcome, device: Device, evidence: Evidence) -> Device:
     return completed._replace(validation=verdicts.validation_of(view, evidence))
 
 
-def _architectures(outcome: Outcome) -> tuple[str, ...]:
-    said = outcome.facts.get("architectures")
+def _architectures(words: Json) -> tuple[str, ...]:
+    said = words.get("architectures")
     return tuple(each for each in said if isinstance(each, str)) if isinstance(said, list | tuple) else ()

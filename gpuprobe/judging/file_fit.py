@@ -10,7 +10,6 @@ from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.model import Device
 
-
 _FEW = 4  # less than one module in so many
 
 

@@ -122,7 +122,7 @@ def _instead(name: str, vendors: Iterable[int | None], host: Host) -> str:
         library = {AMD: "ROCm", INTEL: "Level Zero", NVIDIA: "CUDA"}[vendor]
         row = row_for(name, library, host.machine) if vendor in vendors else None
         if row is not None:
-            return f"; `pip install {row.install}` is for {library}"
+            return f"; `pip install {row.install}` installs one for {library}"
     return ""
 
 
@@ -131,6 +131,7 @@ def named(software: Iterable[FoundSoftware]) -> str:
     folders: dict[str, dict[str, None]] = {}
     for each in software:
         folder, _, file = each.path.rpartition("/")
-        name = f"{each.name} {each.version}" if each.version else each.name
+        release = f" (ROCm {each.release})" if each.name == "rocBLAS" and each.release else ""
+        name = (f"{each.name} {each.version}" if each.version else each.name) + release
         folders.setdefault(folder if ".so" in file else each.path, {})[name] = None
     return ", ".join(f"{', '.join(names)} of `{folder}`" for folder, names in folders.items())

@@ -10,12 +10,19 @@ from gpuprobe.strings import compute_string
 
 
 def advice(device: Device, found: FoundSoftware, host: Host) -> str:
-    """ "; `pip install …` has code for it", or nothing where no row says so or it is what is installed."""
+    """What to install in its place, as `; …`; nothing where no row says so or it is what is installed."""
+    if found.name == "rocBLAS":
+        return _last_of_rocm(device)
     row = row_for(found.name, device.library, host.machine, device)
     if row is None or _is_installed(row, found):
         return ""
     whom = family_of(device) or library_named(device.library).name
-    return f"; `pip install {row.install}` has code for {whom}"
+    return f"; `pip install {row.install}` installs one with code for {whom}"
+
+
+def _last_of_rocm(device: Device) -> str:
+    row = next((row for row in knowledge.targets() if row.gfx == compute_string(device)), None)
+    return f"; that of ROCm {row.rocblas_until} was the last that had" if row is not None and row.rocblas_until else ""
 
 
 def row_for(framework: str, library: str, machine: str, device: Device | None = None) -> knowledge.Package | None:

@@ -74,6 +74,7 @@ class Target(NamedTuple):
     checked: date
     override: str | None = None
     caution: str | None = None
+    rocblas_until: str | None = None  # the last ROCm whose own rocBLAS has kernels for it; None: today's has, or it is not known
 
 
 class Generic(NamedTuple):

@@ -128,7 +128,7 @@ def test_a_framework_needs_both_its_architecture_and_its_driver() -> None:
     assert answer(a_geforce(None, (12, 0)), TORCH) == ["unknown"]
     assert because(a_geforce("595.45.04", (6, 1)), TORCH) == (
         "it has code for 7.5, 8.0, 8.6, 12.0, none of which runs on 6.1; "
-        "`pip install torch --index-url https://download.pytorch.org/whl/cu126` has code for Pascal"
+        "`pip install torch --index-url https://download.pytorch.org/whl/cu126` installs one with code for Pascal"
     )
 
 
