@@ -102,6 +102,7 @@ class CodeFile(NamedTuple):
     unread: str | None = None  # why there can be more than these: a clause
     packed: tuple[str, ...] = ()  # how the code is compressed: "LZ4", "zstd"
     sets: tuple[CodeSet, ...] = ()  # modules of the file by what each was compiled for, where that differs
+    ptx: str | None = None  # the newest version of the language that its PTX is written in
     main: bool = True  # False: the rest of its framework computes on a card that this file has no code for
 
 

@@ -52,6 +52,7 @@ class Fit(NamedTuple):
     because: str
     source: str | None = None
     by_compiler: bool = False  # only because the driver compiles PTX, which needs a driver of the code's own release
+    toolkit: str | None = None  # with `by_compiler`: the release of CUDA whose drivers compile it, where the code says so
     doubtful: bool = False  # a row speaks against it, and nothing shows that it speaks of this very version
 
 
@@ -140,7 +141,8 @@ def of_compute(compute: Compute | None, architectures: Sequence[str], source: st
         names = ", ".join(sorted({one.name for one in known if runs[one] is None}))
         because = f"it has code for {names}, which runs on {_dotted(compute)} only if it is PTX, and that is not said"
         return Fit(UNKNOWN, because, source)
-    return Fit(UNSUPPORTED, f"it has code for {_names(known)}, none of which runs on {_dotted(compute)}", source)
+    lacks = ", and no PTX" if all(one.kind is CODE for one in known) and min(known).compute < compute else ""
+    return Fit(UNSUPPORTED, f"it has code for {_names(known)}, none of which runs on {_dotted(compute)}{lacks}", source)
 
 
 def _runs(one: Compiled, compute: Compute) -> bool | None:

@@ -62,11 +62,11 @@ def _by_what_is_read(
     if code is None or NVIDIA not in library_named(device.library).vendors:
         return code
     release = files.release if files is not None else None
-    if release is None or code.answer is UNSUPPORTED:
+    if code.answer is UNSUPPORTED or (release is None and code.toolkit is None):
         return code
     packed = is_ollamas and not (files is not None and files.files and not any(file.packed for file in files.files))
     unreadable = drivers.unreadable(device, release) if packed else None
-    return unreadable or with_driver(code, drivers.of_driver(device, release, host))
+    return unreadable or with_driver(code, drivers.of_driver(device, code.toolkit or release, host))
 
 
 def _doubt(device: Device, read: Fit, name: str, files: FoundSoftware | None, host: Host) -> Fit | None:

@@ -59,12 +59,13 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
     code = _code(device, found)
     if NVIDIA not in library.vendors:
         return code or architecture.of_device(device, found.architectures)
-    driver = drivers.of_driver(device, found.release, host)
+    release = (code and code.toolkit) or found.release
+    driver = drivers.of_driver(device, release, host)
     if code is None:
         return drivers.floor(device, found.release) or driver
     if code.answer is UNKNOWN and driver.answer is not UNSUPPORTED:
         return drivers.floor(device, found.release) or code
-    return build_fit.with_driver(code, driver) if found.release is not None else code
+    return build_fit.with_driver(code, driver) if release is not None else code
 
 
 def _code(device: Device, found: FoundSoftware) -> Fit | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from gpuprobe import knowledge
 from gpuprobe.facts import CodeFile, FoundSoftware
 from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
@@ -36,6 +37,8 @@ def of_file(device: Device, file: CodeFile) -> Fit:
     fit = architecture.of_device(device, file.architectures)
     if file.unread is not None and fit.answer is UNSUPPORTED:
         return Fit(UNKNOWN, f"what could be read of `{name}` does not run on it, and more could not: {file.unread}")
+    if fit.by_compiler:
+        fit = fit._replace(toolkit=next((row.toolkit for row in knowledge.ptx() if row.version == file.ptx), None))
     lacking = _lacking(device, file) if fit.answer is not UNSUPPORTED else None
     return fit if lacking is None else fit._replace(because=f"{fit.because}; {lacking}")
 

@@ -78,20 +78,32 @@ def _parts_without_code(judged: Judged) -> Iterator[str]:
 
 
 def _lacking_libraries(judged: Judged) -> Iterator[str]:
-    told: set[str] = set()
+    """One sentence for each environment. What only hands over to another program (TensorRT) is left out: it need not be there."""
+    told: dict[str, dict[str, None]] = {}
     for _, answers in judged:
         for each in answers:
             missing = [need for need in each.software.needs if need.path is None]
-            plain = each.fit.answer is not UNSUPPORTED and each.software.through is None and each.software.library is not None
-            if missing and plain and each.software.path not in told:
-                told.add(each.software.path)
-                yield f"{named([each.software])} needs {_missing(missing)}"
+            computes = (
+                each.fit.answer is not UNSUPPORTED and each.software.through is None and each.software.library is not None
+            )
+            if missing and computes:
+                clause = f"{_titled(each.software)} needs {_missing(missing)}"
+                told.setdefault(each.software.site or each.software.path, {})[clause] = None
+    for place, clauses in told.items():
+        yield f"in `{place}` {', '.join(clauses)}: not found there or by the loader"
 
 
 def _missing(needs: Sequence[Need]) -> str:
-    """`libcublas.so.13, which was not found (there is 12)`, and all others behind each other."""
-    names = ", ".join(f"{need.name}{f' (there is {chr(44).join(need.others)})' if need.others else ''}" for need in needs)
-    return f"{names}, which {'was' if len(needs) == 1 else 'were'} not found in its environment or by the loader"
+    """`libcublas.so.13 (12 is there)`."""
+    return " and ".join(f"{need.name}{f' ({_and(need.others)} is there)' if need.others else ''}" for need in needs)
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _titled(found: FoundSoftware) -> str:
+    return f"{found.name} {found.version}" if found.version else found.name
 
 
 def _damaged(host: Host) -> Iterator[str]:
@@ -110,7 +122,8 @@ def _for_other_cards(host: Host) -> Iterator[str]:
     for (name, _), members in families.items():
         wanted = {vendor for each in members if each.library for vendor in library_named(each.library).vendors}
         anybodys = any(each.library is None or not library_named(each.library).vendors for each in members)
-        if wanted and not anybodys and not wanted & vendors:
+        hands_over = all(each.through is not None for each in members)
+        if wanted and not hands_over and not anybodys and not wanted & vendors:
             libraries = " and ".join(dict.fromkeys(each.library or "" for each in members))
             whose = " or ".join(_VENDORS.get(vendor, "another vendor") for vendor in sorted(wanted))
             lacks = f"{named(members[:1])} computes through {libraries}, and this machine shows no card of {whose}"
@@ -132,6 +145,6 @@ def named(software: Iterable[FoundSoftware]) -> str:
     for each in software:
         folder, _, file = each.path.rpartition("/")
         release = f" (ROCm {each.release})" if each.name == "rocBLAS" and each.release else ""
-        name = (f"{each.name} {each.version}" if each.version else each.name) + release
+        name = _titled(each) + release
         folders.setdefault(folder if ".so" in file else each.path, {})[name] = None
     return ", ".join(f"{', '.join(names)} of `{folder}`" for folder, names in folders.items())

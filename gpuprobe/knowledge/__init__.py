@@ -74,7 +74,7 @@ class Target(NamedTuple):
     checked: date
     override: str | None = None
     caution: str | None = None
-    rocblas_until: str | None = None  # the last ROCm whose own rocBLAS has kernels for it; None: today's has, or it is not known
+    rocblas_until: str | None = None  # the last ROCm whose own rocBLAS has kernels; None: today's has, or not known
 
 
 class Generic(NamedTuple):
@@ -92,6 +92,15 @@ class Branch(NamedTuple):
     branch: int
     designation: str
     until: str
+    source: str
+    checked: date
+
+
+class Ptx(NamedTuple):
+    """The first toolkit with a version of the language that PTX is written in: its drivers compile it."""
+
+    version: str
+    toolkit: str
     source: str
     checked: date
 
@@ -135,6 +144,11 @@ def capabilities() -> tuple[Capability, ...]:
 @cache
 def data_types() -> tuple[DataTypes, ...]:
     return _rows(DataTypes, "cuda", "data_types")
+
+
+@cache
+def ptx() -> tuple[Ptx, ...]:
+    return _rows(Ptx, "cuda", "ptx")
 
 
 @cache

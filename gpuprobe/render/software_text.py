@@ -70,6 +70,7 @@ def _file(file: CodeFile) -> Json:
         "architectures": list(file.architectures),
         "unread": None if file.unread is None else printable(file.unread),
         "packed": list(file.packed),
+        "ptx": file.ptx,
         "main": file.main,
     }
 

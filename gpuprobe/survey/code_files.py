@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from gpuprobe.facts import CodeFile, CodeSet
@@ -28,7 +29,9 @@ def read(tree: Tree, path: str, *, main: bool = True) -> Read:
     targets = targets_of(tree.at(path))
     vendors = {target.vendor for target in targets.targets}
     library = next((name for vendor, name in _LIBRARIES.items() if vendor in vendors), None)
-    return Read(CodeFile(path, targets.names, targets.unread, targets.compressions, _sets(targets), main), library)
+    ptx = None if targets.ptx is None else ".".join(map(str, targets.ptx))
+    file = CodeFile(path, targets.names, targets.unread, targets.compressions, _sets(targets), ptx, main)
+    return Read(file, library)
 
 
 def _sets(targets: Targets) -> tuple[CodeSet, ...]:
@@ -59,6 +62,7 @@ def _named(tree: Tree, place: str, pattern: str) -> tuple[str, ...]:
     return tuple(name for name in tree.names(place) if form.fullmatch(name))
 
 
+@cache
 def as_form(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
 

@@ -59,11 +59,11 @@ FRAMEWORKS = (
         folder="jaxlib",
         loads_later=True,
         parts=(
-            Part("jax_plugins/xla_cuda*/xla_cuda_plugin.so", "CUDA", "XLA", compiles=True),
-            Part("jax_plugins/xla_rocm*/xla_rocm_plugin.so", "ROCm", "XLA", compiles=True),
-            Part("jax_plugins/*oneapi*/*.so", "Level Zero", "XLA", compiles=True),
-            Part("jax_cuda*_plugin/*.so", "CUDA", "XLA", compiles=True, main=False),
-            Part("jax_rocm*_plugin/*.so", "ROCm", "XLA", compiles=True, main=False),
+            Part("jax_plugins/xla_cuda*/xla_cuda_plugin.so", "CUDA", compiles=True),
+            Part("jax_plugins/xla_rocm*/xla_rocm_plugin.so", "ROCm", compiles=True),
+            Part("jax_plugins/*oneapi*/*.so", "Level Zero", compiles=True),
+            Part("jax_cuda*_plugin/*.so", "CUDA", compiles=True, main=False),
+            Part("jax_rocm*_plugin/*.so", "ROCm", compiles=True, main=False),
         ),
     ),
     Framework(

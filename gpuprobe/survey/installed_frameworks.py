@@ -55,7 +55,9 @@ def of_row(tree: Tree, row: Framework, site: Site, mine: Sequence[Distribution])
     base = _base(row, site, mine)
     groups = list(_of_torch(base, _groups(tree, row, site)) if row is TORCH else _groups(tree, row, site))
     for group in groups:
-        wants = needed.wanted(tree, (*group.paths, *_linked(tree, row, site)), in_texts=row.loads_later)
+        undecided = row.one_per_release and len(group.paths) > 1
+        paths = () if undecided else (*group.paths, *_linked(tree, row, site))
+        wants = needed.wanted(tree, paths, in_texts=row.loads_later)
         release = base.release or _release(mine, wants.names)
         found = base._replace(library=group.library, through=group.through, compiles=group.compiles, release=release)
         found = found._replace(path=_place(row, site, group), files=group.files)

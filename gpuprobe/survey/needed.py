@@ -20,7 +20,9 @@ _STEMS = (
     "roctx64|ze_loader|sycl|OpenCL|openvino|openvino_c|mkl_sycl_blas|dnnl"
 )
 _LIBRARY = re.compile(rf"lib({_STEMS})\.so(?:\.([0-9]{{1,4}}))?(?:\.[0-9]{{1,9}}){{0,4}}")
-_IN_TEXTS = re.compile(rb"\0(lib(?:%b)\.so\.[0-9]{1,4})(?=\0)" % _STEMS.encode())
+# What a program looks for when it needs it, and cannot do without: NCCL is for several cards only.
+_LATER = b"cudart|cublas|cublasLt|cudnn|cufft|curand|cusolver|cusparse|nvrtc|rocblas|hipblas|hipblaslt|MIOpen|amdhip64"
+_IN_TEXTS = re.compile(rb"\0(lib(?:%b)\.so\.[0-9]{1,4})(?=\0)" % _LATER)
 _MOST_TEXTS = 64 * 1024 * 1024  # bytes of constants that are searched: those of TensorFlow take 40 MB
 _MOST_NEEDS = 64
 

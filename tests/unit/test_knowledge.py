@@ -23,6 +23,7 @@ RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
     ("cuda", "capabilities"): (knowledge.Capability, ("compute",)),
     ("cuda", "data_types"): (knowledge.DataTypes, ("compute",)),
     ("cuda", "branches"): (knowledge.Branch, ("branch",)),
+    ("cuda", "ptx"): (knowledge.Ptx, ("version",)),
     ("cuda", "packings"): (knowledge.Packing, ("toolkit",)),
     ("cuda", "builds"): (knowledge.Build, ("name", "platform")),
     ("rocm", "targets"): (knowledge.Target, ("gfx",)),
