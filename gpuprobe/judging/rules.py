@@ -37,7 +37,7 @@ _VIRTUAL = re.compile(r"\(dev p[0-9]{1,4}/v[0-9]{1,4}\)\s*$")
 Rule = Callable[[Sequence[Device], Host, Request], Iterator[Drop]]
 
 # What happens to a view without making it another card's, or another library's.
-_NUMBERED = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.OTHER_BUILD)
+_NUMBERED = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.OTHER_BUILD, Reason.SAME_CARD)
 
 
 def judge(evidence: Evidence, request: Request) -> Inventory:
