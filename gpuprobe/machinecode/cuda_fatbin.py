@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gpuprobe.machinecode.content import Content, Unread, without_padding
 from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
 
-MAGIC = b"\x50\xed\x55\xba"
+CUDA_MAGIC = b"\x50\xed\x55\xba"
 _CONTAINER = struct.Struct("<4sHHQ")  # magic, version, size of this header, size of the entries
 # kind, version, size of this header, size of the code (compressed, with padding), compressed size, …, minor and major of the
 # code's own version, architecture, …, flags
@@ -38,7 +38,7 @@ class _Entry(NamedTuple):
     flags: int
 
 
-def modules(section: Content) -> Iterator[tuple[Image, ...]]:
+def cuda_modules(section: Content) -> Iterator[tuple[Image, ...]]:
     """The images of each container. Unread, behind what could be read, where the rest could not."""
     at, left = 0, _MOST_IMAGES
     for _ in range(_MOST_CONTAINERS):
@@ -63,7 +63,7 @@ def _container(section: Content, at: int) -> tuple[int, int]:
     if len(header) < _CONTAINER.size:
         raise Unread("its last CUDA container is cut off")
     magic, version, start, size = _CONTAINER.unpack(header)
-    if magic != MAGIC or start < _CONTAINER.size:
+    if magic != CUDA_MAGIC or start < _CONTAINER.size:
         raise Unread("between its CUDA containers is something else")
     if version != _VERSION:
         raise Unread(f"it has a CUDA container of version {version}, which is not known")

@@ -11,24 +11,24 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gpuprobe.machinecode import unpacking
 from gpuprobe.machinecode.content import Content, Unread, of_bytes, without_padding
 from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
+from gpuprobe.machinecode.unpacking import beginning_of_zlib, beginning_of_zstd
 
-PLAIN, COMPRESSED = b"__CLANG_OFFLOAD_BUNDLE__", b"CCOB"
+HIP_PLAIN, HIP_COMPRESSED = b"__CLANG_OFFLOAD_BUNDLE__", b"CCOB"
 _COUNT = struct.Struct("<Q")
 _ENTRY = struct.Struct("<QQQ")  # offset in the bundle, size, length of the name behind it
 _BEGINNING = struct.Struct("<4sHH")  # magic, version, method
 # After that by version: whole size (since 2), unpacked size, hash; 64 bits for both sizes since 3.
 _SIZES = {1: struct.Struct("<IQ"), 2: struct.Struct("<IIQ"), 3: struct.Struct("<QQQ")}
-_METHODS = {0: ("zlib", unpacking.of_zlib), 1: ("zstd", unpacking.of_zstd)}
+_METHODS = {0: ("zlib", beginning_of_zlib), 1: ("zstd", beginning_of_zstd)}
 
 _MOST_BUNDLES = 1 << 14  # libggml-hip has 140
 _MOST_IMAGES = 1 << 18
 _MOST_ENTRIES = 256  # JAX's wheels have 27
 _MOST_NAME = 256  # bytes
 _FURTHEST_END = 64 * 1024 * 1024  # bytes
-_TABLE = len(PLAIN) + _COUNT.size + _MOST_ENTRIES * (_ENTRY.size + 64)  # bytes that hold the table of every real bundle
+_TABLE = len(HIP_PLAIN) + _COUNT.size + _MOST_ENTRIES * (_ENTRY.size + 64)  # bytes that hold the table of every real bundle
 
 _NAME = re.compile(
     r"(?:hip|hipv4)-(?:amdgcn-amd-amdhsa-[a-z]*-?(?P<gfx>gfx[0-9a-f]{3,5}|gfx[0-9]{1,2}(?:-[0-9])?-generic)"
@@ -45,17 +45,17 @@ class _Packed(NamedTuple):
     unpacked: int
 
 
-def modules(section: Content) -> Iterator[tuple[Image, ...]]:
+def hip_modules(section: Content) -> Iterator[tuple[Image, ...]]:
     """The images of each bundle. Unread, behind what could be read, where the rest could not."""
     at, left = 0, _MOST_IMAGES
     for _ in range(_MOST_BUNDLES):
         at = without_padding(section, at)
         if at >= section.size:
             return
-        beginning = section.at(at, len(PLAIN))
-        if beginning.startswith(COMPRESSED):
+        beginning = section.at(at, len(HIP_PLAIN))
+        if beginning.startswith(HIP_COMPRESSED):
             size, images, problem = _compressed(section.part(at, section.size))
-        elif beginning == PLAIN:
+        elif beginning == HIP_PLAIN:
             size, images, problem = _plain(section.part(at, section.size), None)
         else:
             raise Unread("between its HIP bundles is something else")
@@ -72,7 +72,7 @@ def modules(section: Content) -> Iterator[tuple[Image, ...]]:
 def _plain(bundle: Content, compression: str | None) -> tuple[int, list[Image], str | None]:
     """(size of the bundle, its images, why that is not all of them)"""
     images: list[Image] = []
-    size = at = len(PLAIN) + _COUNT.size
+    size = at = len(HIP_PLAIN) + _COUNT.size
     try:
         for _ in range(_entries(bundle)):
             name, offset, length = _entry(bundle, at)
@@ -86,7 +86,7 @@ def _plain(bundle: Content, compression: str | None) -> tuple[int, list[Image], 
 
 
 def _entries(bundle: Content) -> int:
-    found = bundle.at(len(PLAIN), _COUNT.size)
+    found = bundle.at(len(HIP_PLAIN), _COUNT.size)
     if len(found) < _COUNT.size:
         raise Unread("a HIP bundle in it is cut off")
     (count,) = _COUNT.unpack(found)
@@ -124,7 +124,7 @@ def _compressed(rest: Content) -> tuple[int, list[Image], str | None]:
         name, unpack = _METHODS[packed.method]
         whole = _end(rest, packed) if packed.whole is None else packed.whole
         table = unpack(rest.part(packed.header, whole - packed.header), min(_TABLE, packed.unpacked))
-        if not table.startswith(PLAIN):
+        if not table.startswith(HIP_PLAIN):
             raise Unread("its compressed code is no HIP bundle")
     except Unread as unread:
         return 0, [], str(unread)
@@ -156,10 +156,10 @@ def _end(rest: Content, packed: _Packed) -> int:
     at = packed.header
     while at < _FURTHEST_END:
         some = rest.at(at, 1 << 20)
-        found = some.find(COMPRESSED)
+        found = some.find(HIP_COMPRESSED)
         if found >= 0:
             return at + found
-        if at + len(some) >= rest.size or len(some) <= len(COMPRESSED):
+        if at + len(some) >= rest.size or len(some) <= len(HIP_COMPRESSED):
             return rest.size
-        at += len(some) - len(COMPRESSED) + 1
+        at += len(some) - len(HIP_COMPRESSED) + 1
     raise Unread("where a compressed HIP bundle of version 1 ends was not found")

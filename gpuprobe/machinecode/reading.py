@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gpuprobe.machinecode import cuda_fatbin, hip_bundle, sycl_image
 from gpuprobe.machinecode.content import Content, Unread
+from gpuprobe.machinecode.cuda_fatbin import CUDA_MAGIC, cuda_modules
+from gpuprobe.machinecode.hip_bundle import HIP_COMPRESSED, HIP_PLAIN, hip_modules
 from gpuprobe.machinecode.records import Container, Image, Module, Target, Targets
 from gpuprobe.machinecode.sections import sections
+from gpuprobe.machinecode.sycl_image import SYCL_SECTION, sycl_modules
 
 Images = Iterator[tuple[Image, ...]]
 
@@ -16,7 +18,7 @@ Images = Iterator[tuple[Image, ...]]
 _CUDA = (b".nv_fatbin", b".nv_fatb")
 _HIP = (b".hip_fatbin", b".hip_fat")
 _KPACK = b".rocm_kpack_ref"
-_SYCL_IN_PE = sycl_image.SECTION[:8]
+_SYCL_IN_PE = SYCL_SECTION[:8]
 
 # Real files have fewer than ten different sets; a file with more is not one of a compiler.
 _MOST_SETS = 1024
@@ -30,6 +32,16 @@ class _Gathered:
         self.sets: Counter[tuple[Target, ...]] = Counter()
         self.compressions: dict[str, None] = {}
         self.ptx: tuple[int, int] | None = None
+        self.problems: dict[str, None] = {}
+
+    def take_all(self, container: Container, images: Images) -> None:
+        """As much as can be read."""
+        try:
+            for module in images:
+                self.take(container, module)
+        except Unread as unread:
+            self.containers.setdefault(container)
+            self.problems.setdefault(str(unread))
 
     def take(self, container: Container, images: tuple[Image, ...]) -> None:
         self.containers.setdefault(container)
@@ -46,19 +58,17 @@ class _Gathered:
 
 def targets_in(path: str, file: Content) -> Targets:
     """What is in an open file; `path` is what it is called by."""
-    gathered, problems = _Gathered(), []
-    for container, images in _parts(file):
-        try:
-            for module in images:
-                gathered.take(container, module)
-        except Unread as unread:
-            gathered.containers.setdefault(container)
-            problems.append(str(unread))
+    gathered = _Gathered()
+    try:
+        for container, images in _parts(file):
+            gathered.take_all(container, images)
+    except Unread as unread:  # the file itself, and not what lies in it
+        gathered.problems.setdefault(str(unread))
     return Targets(
         path,
         containers=tuple(gathered.containers),
         modules=tuple(Module(targets, times) for targets, times in gathered.sets.most_common()),
-        unread="; ".join(dict.fromkeys(problems)) or None,
+        unread="; ".join(gathered.problems) or None,
         compressions=tuple(sorted(gathered.compressions)),
         ptx=gathered.ptx,
     )
@@ -70,11 +80,11 @@ def _order(target: Target) -> tuple[str, str, int, str]:
 
 def _parts(file: Content) -> Iterator[tuple[Container, Images]]:
     """A fat binary can lie in a section, or be a file of its own."""
-    beginning = file.at(0, len(hip_bundle.PLAIN))
-    if beginning.startswith(cuda_fatbin.MAGIC):
-        yield Container.CUDA_FATBIN, cuda_fatbin.modules(file)
-    elif beginning.startswith((hip_bundle.PLAIN, hip_bundle.COMPRESSED)):
-        yield Container.HIP_BUNDLE, hip_bundle.modules(file)
+    beginning = file.at(0, len(HIP_PLAIN))
+    if beginning.startswith(CUDA_MAGIC):
+        yield Container.CUDA_FATBIN, cuda_modules(file)
+    elif beginning.startswith((HIP_PLAIN, HIP_COMPRESSED)):
+        yield Container.HIP_BUNDLE, hip_modules(file)
     else:
         for section in sections(file):
             content = file.part(section.offset, section.size)
@@ -84,13 +94,13 @@ def _parts(file: Content) -> Iterator[tuple[Container, Images]]:
 
 def _part(name: bytes, content: Content) -> Iterator[tuple[Container, Images]]:
     if name in _CUDA:
-        yield Container.CUDA_FATBIN, cuda_fatbin.modules(content)
+        yield Container.CUDA_FATBIN, cuda_modules(content)
     elif name in _HIP:
-        yield Container.HIP_BUNDLE, hip_bundle.modules(content)
+        yield Container.HIP_BUNDLE, hip_modules(content)
     elif name == _KPACK:
         yield Container.HIP_BUNDLE, _elsewhere("its code for AMD's GPUs lies in a kpack archive, which is not read")
-    elif name.startswith(sycl_image.SECTION):
-        yield Container.SYCL, sycl_image.modules(name, content)
+    elif name.startswith(SYCL_SECTION):
+        yield Container.SYCL, sycl_modules(name, content)
     elif name == _SYCL_IN_PE:
         yield Container.SYCL, _elsewhere("it has SYCL images, and a Windows file does not say for what")
 

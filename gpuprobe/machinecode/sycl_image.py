@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gpuprobe.machinecode import unpacking
 from gpuprobe.machinecode.content import Content, Unread, without_padding
 from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
+from gpuprobe.machinecode.unpacking import whole_zstd
 
-SECTION = b"__CLANG_OFFLOAD_BUNDLE__sycl-"
+SYCL_SECTION = b"__CLANG_OFFLOAD_BUNDLE__sycl-"
 _PORTABLE, _AHEAD, _PROCESSOR = b"spir64", b"spir64_gen", b"spir64_x86_64"
 _ARCHIVE, _ZSTD = b"!<arch>\n", b"\x28\xb5\x2f\xfd"
 _MEMBER = re.compile(rb"([ -~]{16})[0-9 ]{32}([0-9]{1,10}) *`\n")
@@ -22,9 +22,9 @@ _HEADER = 60  # bytes
 _MOST_MEMBERS = 1024
 
 
-def modules(name: bytes, section: Content) -> Iterator[tuple[Image, ...]]:
+def sycl_modules(name: bytes, section: Content) -> Iterator[tuple[Image, ...]]:
     """The images of a section of this name. Unread, behind what could be read, where the rest could not."""
-    kind = name.removeprefix(SECTION)
+    kind = name.removeprefix(SYCL_SECTION)
     if kind == _PORTABLE:
         yield (Image(Target(Vendor.INTEL, "spir64", Kind.PORTABLE)),)
     elif kind == _AHEAD:
@@ -38,7 +38,7 @@ def _ahead(section: Content) -> Iterator[tuple[Image, ...]]:
     while (at := without_padding(section, at)) < section.size:
         rest = section.part(at, section.size)
         packed = rest.at(0, len(_ZSTD)) == _ZSTD
-        archive, size = unpacking.whole_zstd(rest) if packed else (rest, 0)
+        archive, size = whole_zstd(rest) if packed else (rest, 0)
         images, end = _members(archive, "zstd" if packed else None)
         if images:
             yield images

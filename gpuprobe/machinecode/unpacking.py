@@ -21,7 +21,7 @@ _WINDOW = 1 << 20
 _OWN_HEADER = _ZSTD + b"\x00" + bytes([(20 - 10) << 3])
 
 
-def of_zlib(packed: Content, size: int) -> bytes:
+def beginning_of_zlib(packed: Content, size: int) -> bytes:
     """The first `size` bytes, or fewer where it ends. Unread where it is damaged."""
     unpacker = zlib.decompressobj()
     unpacked, at = b"", 0
@@ -34,7 +34,7 @@ def of_zlib(packed: Content, size: int) -> bytes:
     return unpacked
 
 
-def of_zstd(packed: Content, size: int) -> bytes:
+def beginning_of_zstd(packed: Content, size: int) -> bytes:
     """The first `size` bytes, at most 1 MiB, or fewer where it ends. Unread where it is damaged or nothing here unpacks it."""
     zstd = _library()
     # HIP's frames want a window as large as all of the code, 150 MB and more: a decompressor would take that much, or refuse.
@@ -53,8 +53,8 @@ def of_zstd(packed: Content, size: int) -> bytes:
 
 
 def whole_zstd(packed: Content) -> tuple[Content, int]:
-    """All of a frame that is unpacked no larger than 4 MiB, and the size of the frame. Unread as `of_zstd`, and where it is
-    larger."""
+    """All of a frame of at most 4 MiB when unpacked, and the size of the frame itself. Unread as `beginning_of_zstd`, and where it
+    is larger."""
     zstd = _library()
     unpacker = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _MOST_WHOLE.bit_length() - 1})
     unpacked, at = b"", 0

@@ -1,0 +1,191 @@
+"""Files as they lie there: of any kind and size, damaged, changed, and enormous. None ends in an error."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuprobe.machinecode import Targets, targets_of
+from gpuprobe.machinecode.content import of_bytes
+from gpuprobe.machinecode.reading import targets_in
+from tests.machinecode.writers import CODE, EXACT, PTX, aligned, archive, compressed, container, elf, hip, image, pe, zstd
+
+CUDA = container(image(80), image(90, CODE, EXACT), image(90, PTX)) + container(image(80))
+HIP = aligned([hip("gfx90a:xnack-", "gfx11-generic"), compressed(hip("gfx1100"), 2), compressed(hip("gfx942"), 1, "zlib")])
+SYCL = (b"__CLANG_OFFLOAD_BUNDLE__sycl-spir64_gen", archive("64.12.60.7", "64.12.55.8") + zstd.compress(archive("64.20.1.0")))
+EVERYTHING = [(b".nv_fatbin", CUDA), (b".hip_fatbin", HIP), SYCL]
+FILES = [elf(EVERYTHING), pe(EVERYTHING), CUDA, HIP, compressed(hip("gfx1100"))]
+
+
+def sparse(path: Path, size: int) -> Path:
+    """A library of `size` bytes with two modules, the code of the first of which is a hole in the file."""
+    behind = container(image(90))
+    first = container(image(80, code=b""))
+    room = size - 64 - len(first) - len(behind)
+    first = bytearray(first)
+    struct.pack_into("<Q", first, 8, 64 + room)
+    struct.pack_into("<Q", first, 24, room)
+    whole = elf([(b".nv_fatbin", b"")])
+    table = bytearray(whole[64:][len(b"\0.nv_fatbin\0.shstrtab\0") :])
+    struct.pack_into("<QQ", table, 64 + 24, 64, len(first) + room + len(behind))
+    names = whole[64 : 64 + len(b"\0.nv_fatbin\0.shstrtab\0")]
+    end = 64 + len(first) + room + len(behind)
+    struct.pack_into("<QQ", table, 128 + 24, end, len(names))
+    header = bytearray(whole[:64])
+    struct.pack_into("<Q", header, 40, end + len(names))
+    with path.open("wb") as file:
+        file.write(header + first)
+        file.seek(64 + len(first) + room)
+        file.write(behind + names + table)
+    return path
+
+
+def test_everything_in_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "libeverything.so"
+    path.write_bytes(elf(EVERYTHING))
+
+    said = targets_of(str(path))
+
+    assert set(said.names) == {
+        *("sm_80", "sm_90a", "compute_90"),
+        *("gfx90a:xnack-", "gfx11-generic", "gfx1100", "gfx942"),
+        *("12.60.7", "12.55.8", "20.1.0"),
+    }
+    assert (said.path, said.unread) == (str(path), None)
+
+
+@pytest.mark.parametrize("size", [2_000_000, 8_000_000_000])
+def test_memory_stays_the_same_for_a_file_of_any_size(tmp_path: Path, size: int) -> None:
+    path = sparse(tmp_path / "liblarge.so", size)
+    targets_of(str(path))  # imports
+    tracemalloc.start()
+    try:
+        said = targets_of(str(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert path.stat().st_size > size
+    assert (said.names, said.unread) == (("sm_80", "sm_90"), None)
+    assert peak < 128 * 1024
+
+
+def test_a_file_of_zeros_is_not_searched_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "libzeros.so"
+    path.write_bytes(elf([(b".hip_fatbin", bytes(100_000))]))
+    os.truncate(path, 1 << 33)
+
+    assert "hole" in (targets_of(str(path)).unread or "")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.mkdir(), "not a regular file"),
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.symlink_to(path), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "neither an ELF nor a PE file"),
+        (lambda path: path.write_text("#!/bin/sh\n"), "neither an ELF nor a PE file"),
+        (lambda path: path.write_bytes(b"\x7fELF\x01\x01" + bytes(90)), "64 bits"),
+        (lambda path: path.write_bytes(b"\x7fELF\x02\x01"), "cut off"),
+        (lambda path: path.write_bytes(b"\x7fELF\x02\x01" + bytes(90)), "no table of sections"),
+        (lambda path: path.write_bytes(elf([])[:-1]), "cut off"),
+        (lambda path: path.write_bytes(b"MZ"), "cut off"),
+        (lambda path: path.write_bytes(b"MZ".ljust(64, b"\0")), "DOS"),
+        (lambda path: path.write_bytes(pe([(b".nv_fatb", CUDA)])[:100]), "cut off"),
+        (lambda path: None, "cannot be read: No such file"),
+    ],
+)
+def test_what_is_no_library_is_a_reason(tmp_path: Path, make: Callable[[Path], object], why: str) -> None:
+    path = tmp_path / "libodd.so"
+    make(path)
+
+    said = targets_of(str(path))
+
+    assert (said.modules, said.containers) == ((), ())
+    assert why in (said.unread or "")
+
+
+def test_a_path_that_no_file_can_have_is_a_reason() -> None:
+    assert "cannot be read" in (targets_of("/tmp/lib\0.so").unread or "")
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_cut_off(tmp_path: Path) -> None:
+    """A map of it would end the process here."""
+    whole = of_bytes(elf([(b".nv_fatbin", CUDA)]))
+
+    def shrunk(offset: int, size: int) -> bytes:
+        return whole.read(offset, size) if size != 16 else b""
+
+    assert "cut off" in (targets_in("libgone.so", whole._replace(read=shrunk)).unread or "")
+
+
+def plausible(said: Targets) -> bool:
+    """What was read holds together, whatever the file was."""
+    return all(module.targets and module.times > 0 for module in said.modules) and len(said.modules) <= 1024
+
+
+@given(st.sampled_from(FILES), st.floats(0, 1))
+def test_a_file_that_ends_anywhere_is_read_as_far_as_it_goes(whole: bytes, share: float) -> None:
+    complete = targets_in("lib.so", of_bytes(whole))
+
+    said = targets_in("lib.so", of_bytes(whole[: int(len(whole) * share)]))
+
+    assert set(said.names) <= set(complete.names)
+    assert plausible(said)
+
+
+@given(st.sampled_from(FILES), st.lists(st.tuples(st.integers(0, 1 << 16), st.binary(min_size=1, max_size=8)), max_size=6))
+def test_a_file_with_any_bytes_changed_is_read_without_an_error(whole: bytes, changes: list[tuple[int, bytes]]) -> None:
+    changed = bytearray(whole)
+    for place, value in changes:
+        at = place % len(changed)
+        changed[at : at + len(value)] = value
+
+    assert plausible(targets_in("lib.so", of_bytes(bytes(changed))))
+
+
+@given(
+    st.binary(max_size=400), st.sampled_from([b".nv_fatbin", b".hip_fatbin", SYCL[0]]), st.sampled_from([b"", CUDA, HIP[:4096]])
+)
+def test_a_section_of_any_bytes_is_read_without_an_error(content: bytes, name: bytes, before: bytes) -> None:
+    assert plausible(targets_in("lib.so", of_bytes(elf([(name, before + content)]))))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, (1 << 64) - 1), st.integers(0, (1 << 64) - 1), st.integers(0, 1 << 16), st.integers(0, 3)),
+        max_size=30,
+    )
+)
+def test_headers_with_any_sizes_end_in_bounded_work(headers: list[tuple[int, int, int, int]]) -> None:
+    """Sizes of 0, of all there is, and beyond 64 bits together: every step goes on, or ends."""
+    content = b"".join(
+        struct.pack(
+            "<IHHQHHIQIIHHIIIQ",
+            0xBA55ED50,
+            1,
+            16,
+            first % (1 << 64),
+            kind,
+            0x101,
+            size,
+            second % (1 << 64),
+            *[0] * 4,
+            90,
+            0,
+            0,
+            0,
+        )
+        for first, second, size, kind in headers
+    )
+
+    assert plausible(targets_in("lib.so", of_bytes(elf([(b".nv_fatbin", content)]))))
