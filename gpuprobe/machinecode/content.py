@@ -42,6 +42,20 @@ class Content(NamedTuple):
         return Content(max(0, min(size, self.size - offset)), lambda start, count: self.read(offset + start, count))
 
 
+def bounded(content: Content, most: int) -> Content:
+    """The same, and Unread from the moment that more than `most` pages were read, each time that one is read anew."""
+    left = most
+
+    def read(offset: int, size: int) -> bytes:
+        nonlocal left
+        left -= 1 + size // _WINDOW
+        if left < 0:
+            raise Unread("it takes more reading than any library")
+        return content.read(offset, size)
+
+    return Content(content.size, read)
+
+
 def of_bytes(content: bytes) -> Content:
     return Content(len(content), lambda offset, size: content[offset : offset + size])
 

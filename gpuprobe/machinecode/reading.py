@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gpuprobe.machinecode.content import Content, Unread
+from gpuprobe.machinecode.content import Content, Unread, bounded
 from gpuprobe.machinecode.cuda_fatbin import CUDA_MAGIC, cuda_modules
 from gpuprobe.machinecode.hip_bundle import HIP_COMPRESSED, HIP_PLAIN, hip_modules
 from gpuprobe.machinecode.records import Container, Image, Module, Target, Targets
@@ -20,6 +20,8 @@ _HIP = (b".hip_fatbin", b".hip_fat")
 _KPACK = b".rocm_kpack_ref"
 _SYCL_IN_PE = SYCL_SECTION[:8]
 
+# onnxruntime's 219 MB take 3,300 pages, and no file met has more than two such sections.
+_MOST_PAGES, _MOST_PARTS = 1 << 20, 16
 # Real files have fewer than ten different sets; a file with more is not one of a compiler.
 _MOST_SETS = 1024
 
@@ -60,7 +62,9 @@ def targets_in(path: str, file: Content) -> Targets:
     """What is in an open file; `path` is what it is called by."""
     gathered = _Gathered()
     try:
-        for container, images in _parts(file):
+        for number, (container, images) in enumerate(_parts(bounded(file, _MOST_PAGES))):
+            if number >= _MOST_PARTS:
+                raise Unread("it has more sections with code than are read")
             gathered.take_all(container, images)
     except Unread as unread:  # the file itself, and not what lies in it
         gathered.problems.setdefault(str(unread))

@@ -23,7 +23,7 @@ _PE_SECTION = struct.Struct("<8sIIIIIIHHI")
 
 # libtorch_cuda has 40 sections. A relocatable file has one or more for each kernel.
 _MOST_SECTIONS = 0x10000
-_MOST_NAMES = 8 * 1024 * 1024  # bytes
+_MOST_NAMES = 4 * 1024 * 1024  # bytes
 
 
 class Section(NamedTuple):
@@ -73,9 +73,9 @@ def _elf_table(file: Content, start: int, count: int, names_at: int) -> Iterator
     table = file.at(start, count * _ELF_SECTION.size)
     if len(table) < count * _ELF_SECTION.size:
         raise Unread("its table of sections is cut off")
-    entries = list(_ELF_SECTION.iter_unpack(table))
-    names = file.at(entries[names_at][4], min(entries[names_at][5], _MOST_NAMES))
-    for name, kind, _, _, offset, size, *_ in entries:
+    *_, names_start, names_size, _, _, _, _ = _ELF_SECTION.unpack_from(table, names_at * _ELF_SECTION.size)
+    names = file.at(names_start, min(names_size, _MOST_NAMES))
+    for name, kind, _, _, offset, size, *_ in _ELF_SECTION.iter_unpack(table):
         if kind != _WITHOUT_BYTES:
             yield Section(names[name : max(name, names.find(b"\0", name))], offset, size)
 

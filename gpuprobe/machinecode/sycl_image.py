@@ -19,7 +19,8 @@ _ARCHIVE, _ZSTD = b"!<arch>\n", b"\x28\xb5\x2f\xfd"
 _MEMBER = re.compile(rb"([ -~]{16})[0-9 ]{32}([0-9]{1,10}) *`\n")
 _GENERATION = re.compile(r"(?:32|64)\.([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})/")
 _HEADER = 60  # bytes
-_MOST_MEMBERS = 1024
+_MOST_IMAGES, _MOST_MEMBERS = 1024, 1024
+_MOST_UNPACKED = 64 * 1024 * 1024  # bytes, one image after the other
 
 
 def sycl_modules(name: bytes, section: Content) -> Iterator[tuple[Image, ...]]:
@@ -34,15 +35,21 @@ def sycl_modules(name: bytes, section: Content) -> Iterator[tuple[Image, ...]]:
 
 
 def _ahead(section: Content) -> Iterator[tuple[Image, ...]]:
-    at = 0
-    while (at := without_padding(section, at)) < section.size:
+    at = unpacked = 0
+    for _ in range(_MOST_IMAGES):
+        at = without_padding(section, at)
+        if at >= section.size:
+            return
         rest = section.part(at, section.size)
         packed = rest.at(0, len(_ZSTD)) == _ZSTD
         archive, size = whole_zstd(rest) if packed else (rest, 0)
         images, end = _members(archive, "zstd" if packed else None)
         if images:
             yield images
-        at += size or end
+        at, unpacked = at + (size or end), unpacked + (archive.size if packed else 0)
+        if unpacked > _MOST_UNPACKED:
+            break
+    raise Unread("it has more SYCL images than are read")
 
 
 def _members(archive: Content, compression: str | None) -> tuple[tuple[Image, ...], int]:

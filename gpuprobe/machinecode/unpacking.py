@@ -14,6 +14,7 @@ from typing import Any
 from gpuprobe.machinecode.content import Content, Unread, of_bytes
 
 _AT_ONCE = 16 * 1024  # bytes of input
+_MOST_INPUT = 512 * 1024  # bytes for a beginning; a block of zstd has 128 KiB at most, and the table lies in the first
 _MOST_WHOLE = 4 * 1024 * 1024  # bytes unpacked; bitsandbytes' images for Intel have 0.7 MB
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _WINDOW = 1 << 20
@@ -23,7 +24,7 @@ _OWN_HEADER = _ZSTD + b"\x00" + bytes([(20 - 10) << 3])
 
 def beginning_of_zlib(packed: Content, size: int) -> bytes:
     """The first `size` bytes, or fewer where it ends. Unread where it is damaged."""
-    unpacker = zlib.decompressobj()
+    unpacker, packed = zlib.decompressobj(), packed.part(0, _MOST_INPUT)
     unpacked, at = b"", 0
     try:
         while len(unpacked) < size and not unpacker.eof and (some := packed.at(at, _AT_ONCE)):
@@ -40,7 +41,7 @@ def beginning_of_zstd(packed: Content, size: int) -> bytes:
     # HIP's frames want a window as large as all of the code, 150 MB and more: a decompressor would take that much, or refuse.
     # What lies in the first MiB reaches back no further, so the frame gets a header that says so.
     at = _after_header(packed)
-    unpacker = zstd.ZstdDecompressor()
+    unpacker, packed = zstd.ZstdDecompressor(), packed.part(0, _MOST_INPUT)
     size = min(size, _WINDOW)
     try:
         unpacked = unpacker.decompress(_OWN_HEADER, size)
@@ -53,8 +54,8 @@ def beginning_of_zstd(packed: Content, size: int) -> bytes:
 
 
 def whole_zstd(packed: Content) -> tuple[Content, int]:
-    """All of a frame of at most 4 MiB when unpacked, and the size of the frame itself. Unread as `beginning_of_zstd`, and where it
-    is larger."""
+    """All of a frame that has at most 4 MiB when unpacked, and the size of the frame itself. Unread as `beginning_of_zstd`, and
+    where it is larger."""
     zstd = _library()
     unpacker = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _MOST_WHOLE.bit_length() - 1})
     unpacked, at = b"", 0

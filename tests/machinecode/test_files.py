@@ -189,3 +189,39 @@ def test_headers_with_any_sizes_end_in_bounded_work(headers: list[tuple[int, int
     )
 
     assert plausible(targets_in("lib.so", of_bytes(elf([(b".nv_fatbin", content)]))))
+
+
+def test_a_section_that_a_file_lists_over_and_over_is_not_read_over_and_over() -> None:
+    said = targets_in("lib.so", of_bytes(elf([(b".nv_fatbin", CUDA)] * 100)))
+
+    assert "more sections" in (said.unread or "")
+    assert "sm_80" in said.names
+
+
+@pytest.mark.parametrize("name", [b".nv_fatbin", b".hip_fatbin", SYCL[0]])
+def test_a_large_file_of_the_smallest_parts_is_not_read_to_its_end(name: bytes) -> None:
+    part = {b".nv_fatbin": container(), b".hip_fatbin": hip(alignment=128), SYCL[0]: zstd.compress(archive("64.1.1.1"))}[name]
+
+    said = targets_in("lib.so", of_bytes(elf([(name, part * 70_000)])))
+
+    assert "it has more" in (said.unread or "")
+
+
+def test_code_that_unpacks_to_far_more_than_it_is_ends_the_reading() -> None:
+    image = zstd.compress(archive("64.1.1.1", code=bytes(3_000_000)))
+
+    said = targets_in("lib.so", of_bytes(elf([(SYCL[0], image * 1000)])))
+
+    assert len(image) < 1000
+    assert said.modules[0].times < 30
+    assert "more SYCL images" in (said.unread or "")
+
+
+def test_bytes_that_unpack_to_nothing_end_the_reading() -> None:
+    """Empty blocks of zstd, 3 bytes each, are a valid frame of any length."""
+    frame = b"\x28\xb5\x2f\xfd\x00\x50" + b"\0\0\0" * 400_000
+    whole = b"CCOB" + struct.pack("<HHQQQ", 3, 1, 32 + len(frame), 5000, 0) + frame
+
+    said = targets_in("lib.so", of_bytes(elf([(b".hip_fatbin", whole)])))
+
+    assert (said.modules, said.unread) == ((), "its compressed code is no HIP bundle")
