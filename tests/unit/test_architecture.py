@@ -21,7 +21,6 @@ from gpuprobe.judging.architecture import (
     of_device,
     of_gfx,
 )
-from gpuprobe.strings import gfx_of_name
 from tests.records import a_device
 
 ADA, BLACKWELL, ORIN, PASCAL = (8, 9), (12, 0), (8, 7), (6, 1)

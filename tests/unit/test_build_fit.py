@@ -105,7 +105,9 @@ def test_a_build_whose_code_is_not_packed_needs_no_driver_that_unpacks_it() -> N
 def test_rows_of_ollama_say_nothing_of_another_programs_build() -> None:
     own = a_build("cuda_v12", product="llama.cpp")
 
-    assert fit(a_geforce(driver="535.247.01"), own, with_files(own, "sm_89", release="12.8", packed=("LZ4",))).answer == COMPATIBLE
+    host = with_files(own, "sm_89", release="12.8", packed=("LZ4",))
+
+    assert fit(a_geforce(driver="535.247.01"), own, host).answer == COMPATIBLE
 
 
 @pytest.mark.parametrize(
@@ -135,9 +137,7 @@ def test_a_row_speaks_of_the_version_that_it_names() -> None:
 def test_the_rocblas_beside_a_build_has_to_have_the_card_too() -> None:
     rocm = a_build("rocm", "ROCm", "hip")
     host = with_files(rocm, "gfx906", "gfx1100")
-    kernels = FoundSoftware(
-        "rocBLAS", f"{OLLAMA}/rocm/librocblas.so.4", "build", "ROCm", architectures=("gfx1030", "gfx1100")
-    )
+    kernels = FoundSoftware("rocBLAS", f"{OLLAMA}/rocm/librocblas.so.4", "build", "ROCm", architectures=("gfx1030", "gfx1100"))
     host = host._replace(software=(*(host.software or ()), kernels))
 
     assert fit(a_device("ROCm"), rocm, host).answer == NATIVE
