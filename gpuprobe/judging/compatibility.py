@@ -91,7 +91,8 @@ def _builds(device: Device, evidence: Evidence) -> Iterator[Compatibility]:
         if mine and probe.build not in seen:
             seen.add(probe.build)
             view = _view_in(outcome, device, evidence)
-            said = _architectures(outcome.facts) or _architectures(view.capabilities)
+            words = _architectures(view.capabilities) if view.build == probe.build else ()
+            said = _architectures(outcome.facts) or words
             fit = build_fit.of_build(view, probe.build, said, evidence.host)
             path = outcome.library_path or probe.build
             known = build_fit.files_of(probe.build, evidence.host)
