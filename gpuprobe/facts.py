@@ -125,6 +125,7 @@ class FoundSoftware(NamedTuple):
     release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
     architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
     problem: str | None = None  # why less is known of it than could be
+    damage: str | None = None  # what is wrong with its install: a clause
     distribution: str | None = None  # the package that brought it: "onnxruntime-gpu"
     site: str | None = None  # the directory of packages that it lies in: what is found there is one environment
     files: tuple[CodeFile, ...] = ()  # those with code for a GPU

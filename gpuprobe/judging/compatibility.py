@@ -52,8 +52,8 @@ def _of_software(device: Device, found: FoundSoftware, host: Host) -> Compatibil
 
 def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
     if found.library is None:
-        if found.problem is not None:
-            return Fit(UNKNOWN, found.problem)
+        if found.damage is not None:
+            return Fit(UNKNOWN, found.damage)
         return Fit(UNSUPPORTED, "it was built for the CPU alone")
     library = library_named(found.library)
     code = _code(device, found)

@@ -78,7 +78,7 @@ def _parts_without_code(judged: Judged) -> Iterator[str]:
 
 
 def _lacking_libraries(judged: Judged) -> Iterator[str]:
-    """One sentence for each environment. What only hands over to another program (TensorRT) is left out: it need not be there."""
+    """One sentence for each environment. What only hands over to another program (TensorRT) need not be there."""
     told: dict[str, dict[str, None]] = {}
     for _, answers in judged:
         for each in answers:
@@ -108,8 +108,8 @@ def _titled(found: FoundSoftware) -> str:
 
 def _damaged(host: Host) -> Iterator[str]:
     for each in host.software or ():
-        if each.problem is not None and each.distribution is not None and each.site is not None and not each.files:
-            yield f"{named([each])}: {printable(each.problem)}"
+        if each.damage is not None:
+            yield f"{named([each])}: {printable(each.damage)}"
 
 
 def _for_other_cards(host: Host) -> Iterator[str]:

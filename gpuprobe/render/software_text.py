@@ -60,6 +60,7 @@ def _software(found: FoundSoftware) -> Json:
         "compiles": found.compiles,
         "files": [_file(file) for file in found.files],
         "needs": [{"name": need.name, "path": need.path, "others": list(need.others)} for need in found.needs],
+        "damage": None if found.damage is None else printable(found.damage),
         "problem": None if found.problem is None else printable(found.problem),
     }
 

@@ -62,7 +62,7 @@ def of_row(tree: Tree, row: Framework, site: Site, mine: Sequence[Distribution])
         found = base._replace(library=group.library, through=group.through, compiles=group.compiles, release=release)
         found = found._replace(path=_place(row, site, group), files=group.files)
         yield Pending(_with_what_torch_says(tree, found) if row is TORCH else found, wants)
-    if not groups and (row.for_the_cpu or base.problem):
+    if not groups and (row.for_the_cpu or base.damage):
         yield Pending(_without_a_part(tree, row, base, mine), needed.Wanted((), ()))
 
 
@@ -75,7 +75,7 @@ def _base(row: Framework, site: Site, mine: Sequence[Distribution]) -> FoundSoft
     if row.rivals and len(mine) > 1:
         names = " and ".join(f"{each.name} {each.version or ''}".rstrip() for each in mine)
         remedy = "uninstall them all, then install the one you want"
-        return found._replace(problem=f"{names} write the same files, and what was installed last is there: {remedy}")
+        return found._replace(damage=f"{names} write the same files, and what was installed last is there: {remedy}")
     return found
 
 
@@ -163,7 +163,7 @@ def _release(mine: Sequence[Distribution], names: Iterable[str]) -> str | None:
 
 def _without_a_part(tree: Tree, row: Framework, base: FoundSoftware, mine: Sequence[Distribution]) -> FoundSoftware:
     called = next((each.name for each in mine if _CALLS_ITSELF_GPU.search(each.name)), None)
-    if base.problem is not None or called is None or not row.for_the_cpu:
+    if base.damage is not None or called is None or not row.for_the_cpu:
         return base
     missing = f"`{called}` is installed, and its library for GPUs is not there: the install is damaged, install it again"
-    return base._replace(problem=missing)
+    return base._replace(damage=missing)

@@ -118,8 +118,8 @@ def _wheel(tree: Tree, site: str, row: Wheel, distribution: Distribution, major:
                 files = tuple(_code(tree, folder, row.code))
                 named = found._replace(distribution=distribution.name, site=site, files=files)
                 return named._replace(version=version, release=release)
-    problem = "its metadata is there, and the library is not: the wheel is damaged; install it again"
-    missing = FoundSoftware(row.library, f"{site}/nvidia", WHEEL, "CUDA", version, release, problem=problem)
+    damage = "its metadata is there, and the library is not: the wheel is damaged; install it again"
+    missing = FoundSoftware(row.library, f"{site}/nvidia", WHEEL, "CUDA", version, release, damage=damage)
     return missing._replace(distribution=distribution.name, site=site)
 
 
@@ -135,5 +135,5 @@ def _shared_with(found: FoundSoftware, rivals: Sequence[str], files: Sequence[st
     """cuDNN and NCCL are one file whichever CUDA they are for, so that two such packages overwrite each other."""
     if not files or found.name not in ("libcudnn", "libnccl"):
         return found
-    problem = f"{', '.join(rivals)} is installed too and writes the same files: the one that was installed last is there"
-    return found._replace(problem=problem)
+    damage = f"{', '.join(rivals)} is installed too and writes the same files: the one that was installed last is there"
+    return found._replace(damage=damage)

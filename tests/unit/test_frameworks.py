@@ -66,14 +66,14 @@ def test_each_library_that_a_framework_computes_through_is_one(tmp_path: Path) -
 def test_a_framework_without_a_part_for_gpus_computes_on_the_cpu_alone(tmp_path: Path) -> None:
     software = only(machine(tmp_path, installed("onnxruntime-1.31.1", files={"onnxruntime/__init__.py": ""}), CARD))
 
-    assert (software.library, software.version, software.problem) == (None, "1.31.1", None)
+    assert (software.library, software.version, software.damage) == (None, "1.31.1", None)
 
 
 def test_a_package_for_gpus_without_its_library_is_damaged(tmp_path: Path) -> None:
     software = only(machine(tmp_path, installed("onnxruntime_gpu-1.31.1", files={"onnxruntime/__init__.py": ""}), CARD))
 
     assert software.library is None
-    assert "`onnxruntime-gpu` is installed, and its library for GPUs is not there" in (software.problem or "")
+    assert "`onnxruntime-gpu` is installed, and its library for GPUs is not there" in (software.damage or "")
 
 
 def test_two_packages_that_write_the_same_files_are_told(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_two_packages_that_write_the_same_files_are_told(tmp_path: Path) -> None
 
     software = only(machine(tmp_path, tree, CARD))
 
-    assert "onnxruntime 1.30.0 and onnxruntime-gpu 1.31.1 write the same files" in (software.problem or "")
+    assert "onnxruntime 1.30.0 and onnxruntime-gpu 1.31.1 write the same files" in (software.damage or "")
 
 
 def test_what_has_the_same_files_for_all_is_told_apart_by_the_code_in_them(tmp_path: Path) -> None:

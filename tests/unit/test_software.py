@@ -129,7 +129,7 @@ def test_a_wheel_without_its_library_is_called_damaged(tmp_path: Path) -> None:
 
     (software,) = found(machine(tmp_path, files, CARD), **VENV).values()
 
-    assert "damaged" in (software.problem or "")
+    assert "damaged" in (software.damage or "")
 
 
 def test_torch_says_what_it_was_compiled_for_without_being_imported(tmp_path: Path) -> None:
