@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import architecture, build_fit, drivers, file_fit, identity, verdicts
-from gpuprobe.judging.architecture import COMPATIBLE, UNKNOWN, UNSUPPORTED, Fit
+from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.where_to_get import advice
 from gpuprobe.libraries import INTEL, NVIDIA, library_named
@@ -76,7 +76,7 @@ def _code(device: Device, found: FoundSoftware) -> Fit | None:
     if not found.compiles:
         return code
     if code is None:
-        return Fit(COMPATIBLE, "it compiles its kernels for the card when it runs")
+        return Fit(UNKNOWN, "it compiles its kernels when it runs, and its files do not tell for which cards")
     if code.answer is UNSUPPORTED:
         return Fit(UNKNOWN, f"it compiles kernels for the card when it runs, and of those that it brings: {code.because}")
     return code
