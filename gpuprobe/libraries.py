@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuprobe.model import MiB
-
-NVIDIA, AMD, INTEL, APPLE = 0x10DE, 0x1002, 0x8086, 0x106B
+from gpuprobe.vendors import AMD, APPLE, INTEL, NVIDIA, Vendor
 
 
 class Selection(NamedTuple):
@@ -42,7 +41,7 @@ class Library(NamedTuple):
     name: str
     backend: str | None  # module in gpuprobe/backends; None: this version can judge its devices but not ask it
     sonames: dict[str, tuple[str, ...]]  # platform → names, most preferred first; none: its binding is all it needs
-    vendors: tuple[int, ...] = ()  # PCI vendors whose cards it lists; empty: any vendor's
+    vendors: tuple[Vendor, ...] = ()  # whose cards it lists; empty: any vendor's
     witness: bool = False  # knows that a card is there, computes nothing: no device of its own
     binding: str | None = None  # Python module that the backend needs
     minimum_memory: int = 457 * MiB
@@ -65,9 +64,19 @@ class Library(NamedTuple):
     validate_seconds: float = 30.0
     ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
     builds_bring_it: bool = False  # a build carries a library of its own, which may work where the system's does not
-    prove_seconds: float = 60.0  # the whole ladder: cuBLAS alone is 500 MB to be read
+    prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
+    precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card
+    by_release: bool = False  # what is made with a release of its toolkit needs a driver that is new enough for that
+    frameworks: bool = False  # torch and its like compute through it, and are looked for
+    counts_page_cache: bool = False  # of integrated GPUs it counts the system's page cache as used memory
+    numbers_partitions: bool = False  # it gives partitions of one card the functions of its PCI address
+
+    @property
+    def vendor_ids(self) -> tuple[int, ...]:
+        """The PCI ids of those vendors."""
+        return tuple(number for vendor in self.vendors for number in vendor.pci_ids)
 
 
 # Of builds, whatever the library: as `init_steps` and `context_steps`.
@@ -142,7 +151,11 @@ CUDA = Library(
     context_calls=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",
     blas="libcublas",
-    advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
+    advice=NVIDIA.driver_advice or "",
+    precompiled=True,
+    frameworks=True,
+    by_release=True,
+    counts_page_cache=True,
 )
 ROCM = Library(
     name="ROCm",
@@ -166,6 +179,9 @@ ROCM = Library(
     numbered_as="rocm",
     blas="rocBLAS",
     crash_prone=True,
+    precompiled=True,
+    frameworks=True,
+    numbers_partitions=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
 METAL = Library(
@@ -184,6 +200,7 @@ METAL = Library(
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
+    frameworks=True,
     backend="level_zero",
     sonames={"linux": ("libze_loader.so.1",), "win32": ("ze_loader.dll",)},
     vendors=(INTEL,),
@@ -243,6 +260,7 @@ NVML = Library(
     witness=True,
     binding="pynvml",
     numbered_as="nvidia_smi",
+    counts_page_cache=True,
 )
 
 AMDGPU = Library(
@@ -252,6 +270,7 @@ AMDGPU = Library(
     vendors=(AMD,),
     witness=True,
     binding="pyamdgpuinfo",
+    numbers_partitions=True,
     opens_every_node=True,
 )
 
@@ -268,16 +287,14 @@ class Engine(NamedTuple):
     is_gpu: bool = True
 
 
-MOORE_THREADS, HUAWEI = 0x1ED5, 0x19E5
-
 ENGINES = (
-    Engine("sycl", "SYCL", "Intel GPUs", INTEL),
+    Engine("sycl", "SYCL", "Intel GPUs", INTEL.pci_id),
     Engine("opencl", "OpenCL", "Qualcomm's Adreno and Intel's GPUs"),
-    Engine("musa", "MUSA", "Moore Threads' GPUs", MOORE_THREADS),
-    Engine("cann", "CANN", "Huawei's Ascend NPUs", HUAWEI),
+    Engine("musa", "MUSA", "Moore Threads' GPUs", 0x1ED5),
+    Engine("cann", "CANN", "Huawei's Ascend NPUs", 0x19E5),
     Engine("rpc", "RPC", "the GPUs of other machines"),
     Engine("virtgpu", "virtgpu", "the GPU of the machine that hosts this one"),
-    Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL),
+    Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL.pci_id),
     Engine("hexagon", "Hexagon", "Qualcomm's NPUs"),
     Engine("webgpu", "WebGPU", "any GPU, through a browser's library"),
     Engine("et", "ET", "Esperanto's processors"),

@@ -13,7 +13,7 @@ from gpuprobe import knowledge
 from gpuprobe.facts import FoundBuild, FoundSoftware, Host
 from gpuprobe.judging import architecture, drivers, file_fit
 from gpuprobe.judging.architecture import NATIVE, UNKNOWN, UNSUPPORTED, Fit
-from gpuprobe.libraries import NVIDIA, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, StageName, StageResult
 from gpuprobe.strings import printable
 
@@ -59,7 +59,7 @@ def _by_what_is_read(
     code = file_fit.of_files(device, files.files) if files is not None else None
     if code is None or (code.answer is UNKNOWN and said):
         code = architecture.of_device(device, said) if said else code
-    if code is None or NVIDIA not in library_named(device.library).vendors:
+    if code is None or not library_named(device.library).by_release:
         return code
     release = files.release if files is not None else None
     if code.answer is UNSUPPORTED or (release is None and code.toolkit is None):
@@ -107,7 +107,7 @@ def _by_name(device: Device, name: str, files: FoundSoftware | None, host: Host)
 
 def _by_row(device: Device, row: knowledge.Build, host: Host) -> Fit:
     code = architecture.of_device(device, row.architectures, f"{row.source} ({row.checked})")
-    if row.toolkit is None or NVIDIA not in library_named(device.library).vendors or code.answer is UNSUPPORTED:
+    if row.toolkit is None or not library_named(device.library).by_release or code.answer is UNSUPPORTED:
         return code
     return drivers.unreadable(device, row.toolkit) or with_driver(code, drivers.of_driver(device, row.toolkit, host))
 

@@ -13,7 +13,7 @@ from gpuprobe.judging import architecture, build_fit, drivers, file_fit, identit
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.where_to_get import advice
-from gpuprobe.libraries import INTEL, NVIDIA, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Evidence, Json, Outcome, Purpose
 
 _OTHER_BUILD = "; install the build of it for this card's library"
@@ -28,7 +28,7 @@ class Compatibility(NamedTuple):
 def of_device(device: Device, evidence: Evidence) -> tuple[Compatibility, ...] | None:
     """Everything found that computes through the device's library, against the device; None where nothing was looked for."""
     library = library_named(device.library)
-    if not architecture.compiles_beforehand(library) and INTEL not in library.vendors:
+    if not library.frameworks:
         return None
     found = evidence.host.software
     builds = tuple(_builds(device, evidence))
@@ -57,7 +57,7 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
         return Fit(UNSUPPORTED, "it was built for the CPU alone")
     library = library_named(found.library)
     code = _code(device, found)
-    if NVIDIA not in library.vendors:
+    if not library.by_release:
         return code or architecture.of_device(device, found.architectures)
     release = (code and code.toolkit) or found.release
     driver = drivers.of_driver(device, release, host)

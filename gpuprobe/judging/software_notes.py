@@ -13,12 +13,11 @@ from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.compatibility import Compatibility
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.where_to_get import row_for
-from gpuprobe.libraries import AMD, INTEL, NVIDIA, library_named
+from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import Device, Inventory, Reason
 from gpuprobe.strings import compute_string, printable
 
 _DID_NOT_WORK = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
-_VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel"}
 
 Judged = Sequence[tuple[Device, Sequence[Compatibility]]]
 
@@ -114,28 +113,27 @@ def _damaged(host: Host) -> Iterator[str]:
 
 def _for_other_cards(host: Host) -> Iterator[str]:
     """A framework that computes through libraries of vendors whose cards are not here: it runs, on the CPU."""
-    vendors = {card.vendor_id for card in machine.cards(host)}
+    here = {card.vendor_id for card in machine.cards(host)}
     families: dict[tuple[str, str | None], list[FoundSoftware]] = {}
     for each in host.software or ():
         if each.site is not None and each.where != BUILD and not each.is_runtime:
             families.setdefault((each.name, each.site), []).append(each)
     for (name, _), members in families.items():
-        wanted = {vendor for each in members if each.library for vendor in library_named(each.library).vendors}
-        anybodys = any(each.library is None or not library_named(each.library).vendors for each in members)
+        libraries = [library_named(each.library) for each in members if each.library is not None]
+        serves = any(not library.vendors or here.intersection(library.vendor_ids) for library in libraries)
         hands_over = all(each.through is not None for each in members)
-        if wanted and not hands_over and not anybodys and not wanted & vendors:
-            libraries = " and ".join(dict.fromkeys(each.library or "" for each in members))
-            whose = " or ".join(_VENDORS.get(vendor, "another vendor") for vendor in sorted(wanted))
-            lacks = f"{named(members[:1])} computes through {libraries}, and this machine shows no card of {whose}"
-            yield f"{lacks}: it computes on the CPU{_instead(name, vendors, host)}"
+        if libraries and len(libraries) == len(members) and not serves and not hands_over:
+            asked = " and ".join(dict.fromkeys(library.name for library in libraries))
+            whose = " or ".join(dict.fromkeys(vendor.name for library in libraries for vendor in library.vendors))
+            lacks = f"{named(members[:1])} computes through {asked}, and this machine shows no card of {whose}"
+            yield f"{lacks}: it computes on the CPU{_instead(name, here, host)}"
 
 
-def _instead(name: str, vendors: Iterable[int | None], host: Host) -> str:
-    for vendor in (AMD, INTEL, NVIDIA):
-        library = {AMD: "ROCm", INTEL: "Level Zero", NVIDIA: "CUDA"}[vendor]
-        row = row_for(name, library, host.machine) if vendor in vendors else None
+def _instead(name: str, here: set[int | None], host: Host) -> str:
+    for library in LIBRARIES:
+        row = row_for(name, library.name, host.machine) if here.intersection(library.vendor_ids) else None
         if row is not None:
-            return f"; `pip install {row.install}` installs one for {library}"
+            return f"; `pip install {row.install}` installs one for {library.name}"
     return ""
 
 

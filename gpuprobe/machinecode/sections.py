@@ -27,7 +27,7 @@ _MOST_NAMES = 4 * 1024 * 1024  # bytes
 
 
 class Section(NamedTuple):
-    """`name` as the file has it: PE cuts it after 8 bytes."""
+    """`name` as the file has it: PE cuts it after 8 bytes, and fills the section up with zeros to a round `size`."""
 
     name: bytes
     offset: int
@@ -95,6 +95,5 @@ def _pe(file: Content, beginning: bytes) -> Iterator[Section]:
 
 
 def _pe_table(table: bytes) -> Iterator[Section]:
-    for name, used, _, size, offset, *_ in _PE_SECTION.iter_unpack(table):
-        # In the file a section is filled up to a round size; what the program sees of it ends before.
-        yield Section(name.rstrip(b"\0"), offset, min(used, size) if used else size)
+    for name, _, _, size, offset, *_ in _PE_SECTION.iter_unpack(table):
+        yield Section(name.rstrip(b"\0"), offset, size)

@@ -83,7 +83,8 @@ def _after_header(packed: Content) -> int:
     if len(beginning) < 5 or not beginning.startswith(_ZSTD):
         raise Unread("its compressed code is damaged")
     said = beginning[4]
+    if said & 3:
+        raise Unread("its compressed code needs a dictionary")
     single = said >> 5 & 1
-    dictionary = (0, 1, 2, 4)[said & 3]
     length = (single, 2, 4, 8)[said >> 6]
-    return 5 + (1 - single) + dictionary + length
+    return 5 + (1 - single) + length

@@ -8,13 +8,15 @@ from functools import cache
 from typing import NamedTuple
 
 from gpuprobe.facts import CodeFile, CodeSet
-from gpuprobe.machinecode import Targets, Vendor, targets_of
+from gpuprobe.libraries import LIBRARIES
+from gpuprobe.machinecode import Targets, targets_of
 from gpuprobe.survey.tree import Tree
 
 MOST_FILES = 64  # of one framework
 _MOST_SETS = 16  # of one file: more differences than these nobody reads
 
-_LIBRARIES = {Vendor.NVIDIA: "CUDA", Vendor.AMD: "ROCm", Vendor.INTEL: "Level Zero"}
+# The most preferred library of each vendor comes last, and stays.
+_LIBRARIES = {vendor.name: library.name for library in LIBRARIES[::-1] if library.frameworks for vendor in library.vendors}
 
 
 class Read(NamedTuple):
@@ -27,8 +29,7 @@ class Read(NamedTuple):
 def read(tree: Tree, path: str, *, main: bool = True) -> Read:
     """What one file holds; a file that cannot be read is one with a reason."""
     targets = targets_of(tree.at(path))
-    vendors = {target.vendor for target in targets.targets}
-    library = next((name for vendor, name in _LIBRARIES.items() if vendor in vendors), None)
+    library = next((_LIBRARIES.get(target.vendor.value) for target in targets.targets), None)
     ptx = None if targets.ptx is None else ".".join(map(str, targets.ptx))
     file = CodeFile(path, targets.names, targets.unread, targets.compressions, _sets(targets), ptx, main)
     return Read(file, library)

@@ -57,7 +57,9 @@ def test_compressed_code_is_named_without_being_unpacked(flag: int, name: str) -
 
 
 def test_what_ptx_is_written_in_is_told_by_the_newest() -> None:
-    assert of_section(container(image(86), image(75, PTX))).ptx == (9, 2)
+    newer, older = image(75, PTX, version=(9, 2)), image(80, PTX, version=(8, 7))
+
+    assert of_section(container(image(86, version=(99, 9)), newer, older)).ptx == (9, 2)
     assert of_section(container(image(86))).ptx is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.machinecode import Targets, targets_of
-from gpuprobe.machinecode.content import of_bytes
+from gpuprobe.machinecode.content import Unread, bounded, of_bytes
 from gpuprobe.machinecode.reading import targets_in
 from tests.machinecode.writers import CODE, EXACT, PTX, aligned, archive, compressed, container, elf, hip, image, pe, zstd
 
@@ -222,6 +223,74 @@ def test_bytes_that_unpack_to_nothing_end_the_reading() -> None:
     frame = b"\x28\xb5\x2f\xfd\x00\x50" + b"\0\0\0" * 400_000
     whole = b"CCOB" + struct.pack("<HHQQQ", 3, 1, 32 + len(frame), 5000, 0) + frame
 
-    said = targets_in("lib.so", of_bytes(elf([(b".hip_fatbin", whole)])))
+    content, read = of_bytes(elf([(b".hip_fatbin", whole)])), Counter[str]()
+
+    def counting(offset: int, size: int) -> bytes:
+        read["bytes"] += size
+        return content.read(offset, size)
+
+    said = targets_in("lib.so", content._replace(read=counting))
 
     assert (said.modules, said.unread) == ((), "its compressed code is no HIP bundle")
+    assert read["bytes"] < content.size // 2
+
+
+def patched(whole: bytes, *changes: tuple[int, str, int]) -> bytes:
+    """(offset, format, value) each."""
+    changed = bytearray(whole)
+    for offset, form, value in changes:
+        struct.pack_into(form, changed, offset, value)
+    return bytes(changed)
+
+
+ORDINARY = elf([(b".nv_fatbin", CUDA)])
+(TABLE,) = struct.unpack_from("<Q", ORDINARY, 40)
+OFFSET_OF_TABLE, COUNT, NAMES_AT = 40, 60, 62  # in the header
+KIND, OFFSET, SIZE, LINK = 4, 24, 32, 40  # in an entry of the table
+
+
+def test_a_file_of_debug_information_lists_sections_without_their_bytes() -> None:
+    said = targets_in("lib.so.debug", of_bytes(patched(ORDINARY, (TABLE + 64 + KIND, "<I", 8))))
+
+    assert (said.containers, said.unread) == ((), None)
+
+
+def test_numbers_that_are_too_large_for_the_header_stand_in_the_first_section() -> None:
+    moved = [(COUNT, "<H", 0), (NAMES_AT, "<H", 0xFFFF), (TABLE + SIZE, "<Q", 3), (TABLE + LINK, "<I", 2)]
+
+    assert targets_in("lib.so", of_bytes(patched(ORDINARY, *moved))).names == targets_in("lib.so", of_bytes(ORDINARY)).names
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ((COUNT, "<H", 0), "table of sections is damaged"),
+        ((COUNT, "<H", 60_000), "table of sections is cut off"),
+        ((NAMES_AT, "<H", 99), "table of sections is damaged"),
+        ((OFFSET_OF_TABLE, "<Q", 1 << 40), "table of sections is cut off"),
+        ((OFFSET_OF_TABLE, "<Q", (1 << 64) - 8), "table of sections is cut off"),
+        ((OFFSET_OF_TABLE + 18, "<H", 40), "table of sections is damaged"),
+        ((TABLE + 64 + OFFSET, "<Q", (1 << 64) - 1), "the file is cut off"),
+        ((TABLE + 64 + SIZE, "<Q", (1 << 64) - 1), "something else"),
+    ],
+)
+def test_numbers_that_cannot_be_are_a_reason(tmp_path: Path, change: tuple[int, str, int], why: str) -> None:
+    path = tmp_path / "libodd.so"
+    path.write_bytes(patched(ORDINARY, change))
+
+    assert why in (targets_of(str(path)).unread or "")
+
+
+def test_names_of_sections_that_lie_nowhere_leave_no_section_to_find(tmp_path: Path) -> None:
+    path = tmp_path / "libodd.so"
+    path.write_bytes(patched(ORDINARY, (TABLE + 128 + OFFSET, "<Q", (1 << 64) - 1)))
+
+    assert targets_of(str(path)).containers == ()
+
+
+def test_what_takes_more_reading_than_it_may_ends() -> None:
+    content = bounded(of_bytes(bytes(100_000)), 3)
+
+    assert len(content.at(0, 4096)) == 4096
+    with pytest.raises(Unread, match="more reading"):
+        content.at(0, 8192)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from gpuprobe.machinecode import Container, Kind, Targets, Vendor, unpacking
@@ -86,6 +88,34 @@ def test_only_the_table_of_a_large_bundle_is_unpacked(monkeypatch: pytest.Monkey
     assert (said.names, said.unread) == (("gfx90a",), None)
     assert max(asked) <= 4096
     assert sum(asked) < len(packed) + 8192
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "fields"),
+    [
+        (0x00, b"\x50"),  # a window alone
+        (0x20, b"\x07"),  # a size alone, in 1 byte
+        (0x40, b"\x50\xff\xff"),  # both
+        (0xA0, b"\xff\xff\xff\x7f"),  # 2 GiB, which is then the window, too
+        (0xE0, b"\xff\xff\xff\xff\xff\0\0\0"),  # 1 TiB
+    ],
+)
+def test_frames_may_say_any_size(descriptor: int, fields: bytes) -> None:
+    plain = hip("gfx90a", alignment=1024)
+    block = (len(plain) << 3 | 1).to_bytes(3, "little") + plain
+    frame = b"\x28\xb5\x2f\xfd" + bytes([descriptor]) + fields + block
+    bundle = struct.pack("<4sHHQQQ", b"CCOB", 3, 1, 32 + len(frame), len(plain), 0) + frame
+
+    said = of_section(bundle)
+
+    assert (said.names, said.unread) == (("gfx90a",), None)
+
+
+def test_a_frame_that_needs_a_dictionary_is_not_unpacked() -> None:
+    packed = bytearray(compressed(hip("gfx90a")))
+    packed[36] |= 1
+
+    assert "dictionary" in (of_section(bytes(packed)).unread or "")
 
 
 def test_without_a_library_for_zstd_the_reason_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,12 @@ def test_images_compiled_ahead_name_generations(packed: bool) -> None:
     assert said.compressions == (("zstd",) if packed else ())
 
 
+def test_an_archive_without_a_generation_is_no_module() -> None:
+    said = read((AHEAD, archive("generic_ir")))
+
+    assert (said.modules, said.containers, said.unread) == ((), (), None)
+
+
 def test_code_for_processors_is_none_for_a_gpu() -> None:
     said = read((b"__CLANG_OFFLOAD_BUNDLE__sycl-spir64_x86_64", b"code"))
 

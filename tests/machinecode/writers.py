@@ -15,9 +15,15 @@ EXACT, FAMILY, LZ4, ZSTD = 0x100000, 0x200000, 0x2000, 0x8000
 zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
-def image(architecture: int, kind: int = CODE, flags: int = 0, code: bytes = b"code" * 8, header: int = 64) -> bytes:
+def image(
+    architecture: int,
+    kind: int = CODE,
+    flags: int = 0,
+    code: bytes = b"code" * 8,
+    header: int = 64,
+    version: tuple[int, int] = (9, 2),
+) -> bytes:
     """An entry of a CUDA container. Headers of family-specific code are longer than 64 bytes."""
-    version = (9, 2) if kind == PTX else (1, 8)
     fixed = struct.pack(
         "<HHIQIIHHIIIQQQ", kind, 0x101, header, len(code), 0, 0, *version[::-1], architecture, 0, 0, flags, 0, 0
     )

@@ -10,9 +10,8 @@ from gpuprobe.facts import CodeFile, CodeSet, FoundEngine, FoundSoftware, Need
 from gpuprobe.judging import notes
 from gpuprobe.judging.compatibility import of_device
 from gpuprobe.judging.rules import judge
-from gpuprobe.libraries import AMD, INTEL
 from gpuprobe.model import Device, Reason, Request
-from tests.records import a_card, a_device, a_host, evidence_of
+from tests.records import AMD, INTEL, a_card, a_device, a_host, evidence_of
 
 SITE = "/venv/site-packages"
 CARD = "0000:01:00.0"
