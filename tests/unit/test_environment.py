@@ -7,7 +7,7 @@ import os
 import pytest
 
 from gpuprobe import environment
-from gpuprobe.libraries import LIBRARIES, Library
+from gpuprobe.libraries import LIBRARIES, Library, Selection
 
 
 def test_every_variable_has_one_row() -> None:
@@ -35,6 +35,18 @@ def test_the_table_agrees_with_the_registry_on_what_hides_a_librarys_devices(lib
     hiding = {row.name for row in environment.VARIABLES if library.name in row.hides}
 
     assert {*library.filters, *selecting} <= hiding
+
+
+def test_a_variable_that_only_a_librarys_record_names_has_a_row() -> None:
+    selection = Selection(variable="TDL_VISIBLE_DEVICES", takes="uuid", hide_all="-1", source="its manual")
+    library = Library("TDL", "tdl", {}, selections={"linux": selection}, filters=("TDL_MASK", "CUDA_VISIBLE_DEVICES"))
+
+    rows = tuple(environment.of_libraries((library,)))
+
+    assert [(row.name, row.kind, row.owner, row.takes, row.hides) for row in rows] == [
+        ("TDL_VISIBLE_DEVICES", environment.VISIBILITY, "TDL", "list of UUIDs or numbers", ("TDL",)),
+        ("TDL_MASK", environment.VISIBILITY, "TDL", "list", ("TDL",)),
+    ]
 
 
 def test_what_is_set_is_found_under_its_name() -> None:
