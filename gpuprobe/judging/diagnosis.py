@@ -1,4 +1,4 @@
-"""Why a card is not usable: the rungs between the bus and a context, and the one that gave way.
+"""Why a card is not usable: what lies between the bus and a context, and what of it gave way.
 
 kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
 """
@@ -50,7 +50,7 @@ REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE}
 
 
 def why(card: Card, inventory: Inventory) -> Why:
-    """The reason that a person can act on first: the lowest rung, unless a library got past it.
+    """The reason that a person can act on first: the lowest that gave way, unless a library got past it.
 
     A card that some library lists has its driver and its node; then the failure of the most preferred library counts.
     """
