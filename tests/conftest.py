@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 # Children of other tests compete for the machine's cores: how long an example takes says nothing of what is tested.
 settings.register_profile("gpuprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gpuprobe")
+
+
+def pytest_configure() -> None:
+    """Who runs the tests may ignore signals, as `nohup` and `&` in a script do, and what they start would inherit that.
+
+    A handler does the same here, and is not inherited.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
