@@ -72,7 +72,6 @@ def _was_cut_short(inventory: Inventory) -> bool:
 
     on_purpose = not_asked(evidence.host, request)
     return any(
-        outcome.status in (Status.TIMED_OUT, Status.ABANDONED)
-        or (outcome.status is Status.SKIPPED and outcome not in on_purpose)
+        outcome.status.overdue or (outcome.status is Status.SKIPPED and outcome not in on_purpose)
         for outcome in evidence.outcomes
     )

@@ -123,7 +123,7 @@ def test_a_card_in_mig_mode_without_slices_says_so_and_one_with_slices_does_not(
     (card,) = cards(uncut.evidence.host)
     reasons = [why(card, inventory) for inventory in (uncut, cut)]
 
-    assert [reason.slug for reason in reasons] == ["mig_without_slices", "no_devices"]
+    assert [reason.reason for reason in reasons] == ["mig_without_slices", "no_devices"]
     assert f"sudo nvidia-smi -i {FIRST} -mig 0" in (reasons[0].advice or "")
 
 
