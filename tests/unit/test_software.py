@@ -310,3 +310,19 @@ def test_names_that_are_not_unicode_and_texts_with_escape_codes_stay_data(tmp_pa
     (torch,) = found(root, **VENV).values()
 
     assert (torch.version, torch.release) == ("2.0\x1b[31m", "13.2; rm -rf ~")
+
+
+@pytest.mark.parametrize(
+    ("file", "version", "release"),
+    [
+        ("libcudart.so.11.0", None, "11"),  # the name that every CUDA 11 has, up to 11.8
+        ("libcudart.so.13", None, "13"),
+        ("libcudart.so.11.8.89", "11.8.89", "11.8"),
+        ("libcublas.so.12.8", None, "12"),
+        ("libcublas.so.12.8.4.1", "12.8.4.1", "12"),
+    ],
+)
+def test_two_numbers_behind_a_file_s_name_tell_no_release(tmp_path: Path, file: str, version: str | None, release: str) -> None:
+    (software,) = found(machine(tmp_path, {f"/usr/local/cuda/lib64/{file}": ""}, CARD)).values()
+
+    assert (software.version, software.release) == (version, release)
