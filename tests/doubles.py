@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests import temporary
 
 DRIVERS = Path(__file__).parent / "drivers"
 BINDINGS = DRIVERS / "dist-packages"  # doubles of vendors' Python modules
@@ -67,9 +67,7 @@ def _quoted(value: object) -> object:
 
 @functools.cache
 def _compiled() -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="gpuprobe-doubles-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
+    return temporary.folder("doubles")
 
 
 @functools.cache

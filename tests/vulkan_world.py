@@ -3,19 +3,18 @@ use these and nothing of the machine's."""
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from ctypes.util import find_library
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
+from tests import temporary
 from tests.doubles import DRIVERS, c_compiler, compile_double, script
 
 LAYER = "VK_LAYER_GPUPROBE_identity"
@@ -158,6 +157,4 @@ def _copied(library: str) -> Path:
 
 @functools.cache
 def _made_once() -> Path:
-    directory = tempfile.mkdtemp(prefix="gpuprobe-vulkan-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return Path(directory)
+    return temporary.folder("vulkan")

@@ -11,10 +11,11 @@ from gpuprobe.model import Json
 from gpuprobe.probing.runtime_loading import Loads
 from gpuprobe.render import software_text
 from gpuprobe.render.screen import Screen
-from tests.records import a_device, a_host, evidence_of
+from tests.records import a_host, evidence_of
+from tests.unit.test_compatibility import a_geforce
 
 CUDART = FoundSoftware("libcudart", "/usr/local/cuda/lib64/libcudart.so.13", "toolkit", "CUDA", release="13.0")
-GEFORCE = a_device("CUDA", kernel_version="470.223.02")
+GEFORCE = a_geforce("470.223.02")
 
 
 def answers(*software: FoundSoftware) -> list[Json]:
