@@ -307,16 +307,25 @@ class Drop(NamedTuple):
     instead: Device | None = None
 
 
+class ValidationScope(str, Enum):
+    """Which views are validated, and how far."""
+
+    NONE = "none"
+    NEEDED = "needed"  # per card one view to a context, the next only while none covers the card
+    ALL = "all"  # every view, to a context
+    PROVED = "proved"  # every view, every stage
+
+
 class Request(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    validate: str = "needed"  # "none", "needed", "all" (every view, to a context), "proved" (every view, every stage)
-    chosen: tuple[str, ...] = ()  # with "all" and "proved": only devices with these keys; none named: every one
+    validate: ValidationScope = ValidationScope.NEEDED
+    chosen: tuple[str, ...] = ()  # with ALL and PROVED: only devices with these keys; none named: every one
     builds: tuple[str, ...] = ()  # only views in these, `system` being the system's own libraries; none named: all
-    until: StageName | None = None  # with "proved": the deepest stage to go to
-    repeat: int = 1  # with "proved": how often each view is asked
-    jobs: int | None = None  # with "proved": how many views at once; None: as many cards as there are, within bounds
+    until: StageName | None = None  # with PROVED: the deepest stage to go to
+    repeat: int = 1  # with PROVED: how often each view is asked
+    jobs: int | None = None  # with PROVED: how many views at once; None: as many cards as there are, within bounds
     seconds: float | None = None  # per child; None: the library's own limit
     deadline: float | None = None
     allow_software: bool = False

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gpuprobe.discovery import gather
-from gpuprobe.model import Outcome, Purpose, Request, Status
+from gpuprobe.model import Outcome, Purpose, Request, Status, ValidationScope
 from gpuprobe.survey.host import read_host
 from tests.cli.documents import checked
 from tests.cli.terminal import Ran, on_terminal, piped
@@ -147,7 +147,7 @@ def lines_of(log: Path, *kinds: str) -> list[tuple[str, str]]:
 def prove(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, **request: Any) -> list[Outcome]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    evidence = gather(read_host(), Request(libraries=("CUDA",), validate="proved", **request))
+    evidence = gather(read_host(), Request(libraries=("CUDA",), validate=ValidationScope.PROVED, **request))
     return [outcome for outcome in evidence.outcomes if outcome.probe.purpose is Purpose.PROVE]
 
 

@@ -11,7 +11,7 @@ from gpuprobe.command.remembering import remember
 from gpuprobe.exits import WrongUsage
 from gpuprobe.judging import measured_bandwidth
 from gpuprobe.judging.views import View, numbered, views
-from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request, StageName
+from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request, StageName, ValidationScope
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
@@ -37,7 +37,7 @@ def views_of(
     known = None
     meant: dict[str, set[tuple[str, str, str | None, str]]] = {}
     if devices or builds:
-        listed = inventory_of(options, request_of(options, "none")._replace(builds=tuple(builds)))
+        listed = inventory_of(options, request_of(options, ValidationScope.NONE)._replace(builds=tuple(builds)))
         _check_builds(builds, listed)
         offered = numbered(listed)
         chosen = selected(devices, offered)
@@ -69,7 +69,7 @@ def _request(options: Options, pace: Pace) -> Request:
     if options.source is not None and repeat is not None:
         raise WrongUsage("`--repeat` asks a machine again, and a capture cannot be asked", "leave out `--repeat`")
     jobs = _count("--jobs", pace.jobs, MOST_JOBS)
-    return request_of(options, "proved")._replace(until=until, repeat=repeat or 1, jobs=jobs)
+    return request_of(options, ValidationScope.PROVED)._replace(until=until, repeat=repeat or 1, jobs=jobs)
 
 
 def _count(option: str, text: str | None, most: int) -> int | None:

@@ -17,7 +17,7 @@ from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing import build_questions
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
@@ -149,7 +149,7 @@ def _speaks_for_its_library(outcome: Outcome, evidence: Evidence) -> bool:
 def _validations(
     evidence: Evidence, request: Request, running: Collection[Probe], starting: Collection[Probe]
 ) -> Iterator[Probe]:
-    if request.validate == "none":
+    if request.validate is ValidationScope.NONE:
         return
     listed = offered(evidence)
     busy = [device for device in listed if any(validates(probe, device) for probe in running)]
@@ -160,7 +160,7 @@ def _validations(
         if any(identity.same_card(device, other).same for other in busy):
             continue
         probe = validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
-        left = _proofs(probe, evidence, request) if request.validate == "proved" else [probe]
+        left = _proofs(probe, evidence, request) if request.validate is ValidationScope.PROVED else [probe]
         if left:
             busy.append(device)
             yield left[0]
@@ -211,12 +211,12 @@ def _for_it_alone(device: Device, listed: Sequence[Device], platform: str, envir
 
 
 def _worth_validating(evidence: Evidence, request: Request) -> list[Device]:
-    if request.validate == "needed":
+    if request.validate is ValidationScope.NEEDED:
         return [device for device in judge(evidence, request).kept if device.validation is None]
     devices = [
         device
         for device in sorted(offered(evidence), key=order)
-        if (device.validation is None or request.validate == "proved")
+        if (device.validation is None or request.validate is ValidationScope.PROVED)
         and (request.allow_software or device.type is not DeviceType.SOFTWARE)
         and (not request.chosen or device.key in request.chosen)
         and (not request.builds or device.build in request.builds)
@@ -228,7 +228,7 @@ def _settled(device: Device, request: Request, open_probes: Collection[Probe]) -
     """Whether no open listing could still turn up a better view of this card: what is validated must not depend on
     which child happened to answer first."""
     waiting = [probe for probe in open_probes if probe.purpose in (Purpose.LIST, Purpose.ALONE)]
-    if request.validate in ("all", "proved"):
+    if request.validate in (ValidationScope.ALL, ValidationScope.PROVED):
         # Which is then the only reason to wait: a build makes contexts while it lists.
         waiting = [probe for probe in waiting if probe.build != SYSTEM]
     return not any(_could_list(library_named(probe.library), device) for probe in waiting)

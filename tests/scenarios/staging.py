@@ -20,7 +20,7 @@ from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.discovery import gather, replay
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
-from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host
@@ -29,7 +29,7 @@ from tests.machines import Function, machine
 
 ASKED_AT = "2026-11-21T09:00:00Z"
 USER, RENDER = 1000, 992
-EVERYTHING = Request(validate="all", allow_software=True)
+EVERYTHING = Request(validate=ValidationScope.ALL, allow_software=True)
 
 
 class Node(NamedTuple):
@@ -170,7 +170,7 @@ def _asked(host: Host, staged: Staged) -> tuple[Outcome, ...]:
     request = EVERYTHING._replace(libraries=there, seconds=staged.limit)
     evidence = gather(host, request) if there else None
     if evidence is not None and staged.proved:
-        evidence = gather(host, request._replace(validate="proved"), known=evidence)
+        evidence = gather(host, request._replace(validate=ValidationScope.PROVED), known=evidence)
     gathered = evidence.outcomes if evidence is not None else ()
     missing = [library for library in askable if library.name not in there and vendor_cards(library, host)]
     answers = {outcome.probe: outcome for outcome in (*not_asked(host, EVERYTHING), *gathered, *map(not_found, missing))}

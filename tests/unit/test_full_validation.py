@@ -21,12 +21,13 @@ from gpuprobe.model import (
     StageResult,
     Status,
     Validation,
+    ValidationScope,
     Verdict,
 )
 from tests.records import a_card, a_device, a_host, an_outcome
 
 CARD = a_device(uuid="GPU-a", pci_id="0000:01:00.0")
-PROVED = Request(validate="proved")
+PROVED = Request(validate=ValidationScope.PROVED)
 
 
 def proof(*stages: Stage, attempt: int = 0, until: str | None = None, **ended: Any) -> Outcome:
