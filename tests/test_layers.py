@@ -34,6 +34,7 @@ ROOMS = (
     "readings",
     "render",
     "command",
+    "schemas",
     "manual",
     "__main__",
 )
