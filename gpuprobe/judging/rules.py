@@ -34,7 +34,7 @@ from gpuprobe.model import (
 Rule = Callable[[Sequence[Device], Host, Request], Iterator[Drop]]
 
 # What happens to a view without making it another card's, or another library's.
-_NUMBERED = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.OTHER_BUILD)
+_NUMBERED = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.OTHER_BUILD, Reason.SAME_CARD)
 
 
 def judge(evidence: Evidence, request: Request) -> Inventory:

@@ -99,7 +99,12 @@ def request(library: object, backend: str = "cuda", **changed: Any) -> dict[str,
 
 @contextlib.contextmanager
 def started(
-    asked: object, environ: Mapping[str, str] = {}, *, options: tuple[str, ...] = (), cwd: Path | None = None, mark: bool = True
+    options: object,
+    environ: Mapping[str, str] = {},
+    *,
+    options: tuple[str, ...] = (),
+    cwd: Path | None = None,
+    mark: bool = True,
 ) -> Iterator[tuple[Child, IO[bytes]]]:
     """A child with its request already given; whatever carries its mark is ended afterwards."""
     own = {"GPUPROBE_CHILD": secrets.token_hex(8)} if mark else {}
@@ -132,7 +137,7 @@ def started(
                     os.kill(number, 9)
 
 
-def talk(asked: object, environ: Mapping[str, str] = {}, **how: Any) -> Talk:
+def talk(options: object, environ: Mapping[str, str] = {}, **how: Any) -> Talk:
     """One whole conversation: the child is waited for, with its stdin open. Without a mark stdin ends after the request."""
     with started(asked, environ, **how) as (child, errors):
         exit_code = child.process.wait(LIMIT)

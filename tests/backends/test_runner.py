@@ -159,7 +159,7 @@ def test_other_processes_than_its_own_are_left_alone() -> None:
         (request("x", "nvml", purpose="validate", device={"number": 0}), "nvml"),
     ],
 )
-def test_a_malformed_request_is_refused_in_one_line(asked: object, word: str) -> None:
+def test_a_malformed_request_is_refused_in_one_line(options: object, word: str) -> None:
     answer = talk(asked)
 
     assert answer.exit_code == 2

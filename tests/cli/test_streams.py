@@ -144,7 +144,7 @@ def test_the_progress_line_stays_away_from_pipes_and_from_those_who_want_quiet(q
 
 
 def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(asked: object) -> None:
+    def broken(options: object) -> None:
         raise ZeroDivisionError("a figure was 0")
 
     monkeypatch.setitem(COMMANDS, "refresh", Command(broken))
@@ -161,7 +161,7 @@ def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.Monkey
 
 
 def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(asked: object) -> None:
+    def broken(options: object) -> None:
         raise ZeroDivisionError("a figure was 0")
 
     monkeypatch.setitem(COMMANDS, "refresh", Command(broken))
@@ -216,3 +216,27 @@ def test_the_child_can_be_run_by_hand(tmp_path: Path) -> None:
     assert first["step"] == "load libnothing.so"
     assert last["failed"]["status"] == "not_loadable"
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_on_a_full_disk_are_no_bug(option: str) -> None:
+    done = shell('"$@" > /dev/full', option)
+
+    assert done.returncode == 1
+    assert (
+        done.stderr == "Error: the answer could not be written: No space left on device; make room there, or write elsewhere\n"
+    )
+
+
+def test_a_capture_that_cannot_be_written_is_no_wrong_usage() -> None:
+    done = shell('"$@"', "capture", "/dev/full")
+
+    assert (done.returncode, done.stderr.split(":")[1]) == (1, " `/dev/full` could not be written")
+
+
+def test_a_capture_is_read_from_standard_input(tmp_path: Path) -> None:
+    file = captured(machines.two_geforces(), tmp_path)
+
+    done = shell(f'"$@" < {file}', "list", "--from", "-")
+
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "2 of 2 GPUs usable")

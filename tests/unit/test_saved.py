@@ -117,6 +117,35 @@ def test_root_leaves_nothing_in_the_cache_of_another_account(tmp_path: Path) -> 
     assert list((tmp_path / ".cache").iterdir()) == []
 
 
+def test_ctrl_c_in_the_moment_of_the_rename_stays_ctrl_c(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.replace
+
+    def interrupted(source: str, target: str) -> None:
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        saved.save(evidence(), a_machine(), path)
+
+
+def test_what_a_killed_command_left_goes_with_a_later_save_and_what_is_being_written_stays(path: str) -> None:
+    saved.save(evidence(), a_machine(), path)
+    left, being_written, other = (f"{os.path.dirname(path)}/{name}" for name in LEFT)
+    for each in (left, being_written, other):
+        Path(each).touch()
+    for each in (left, other):
+        os.utime(each, (0, 0))
+
+    saved.save(evidence(), a_machine(), path)
+
+    assert [os.path.exists(each) for each in (left, being_written, other)] == [False, True, True]
+
+
+LEFT = (".discovery.json.4242.0a1b2c3d", ".discovery.json.4243.0a1b2c3e", ".discovery.json")
+
+
 def test_a_directory_that_others_may_write_holds_nothing(path: str) -> None:
     os.makedirs(os.path.dirname(path))
     os.chmod(os.path.dirname(path), 0o777)
