@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests import temporary
-from tests.doubles import DRIVERS, c_compiler, compile_double, script
+from tests.doubles import DRIVERS, Variables, c_compiler, compile_double, script
 
 LAYER = "VK_LAYER_GPUPROBE_identity"
 _MANIFESTS = Path("/usr/share/vulkan/icd.d")
@@ -106,7 +106,7 @@ class World:
         self.manifests.append(path)
         return self
 
-    def environment(self, *, only: int | None = None) -> dict[str, str]:
+    def environment(self, *, only: int | None = None) -> Variables:
         """The variables for a child; `only`: the place of the one manifest that is asked alone."""
         chosen = self.manifests if only is None else self.manifests[only : only + 1]
         files = os.pathsep.join(map(str, chosen)) or str(self.directory / "none.json")

@@ -99,7 +99,7 @@ def request(library: object, backend: str = "cuda", **changed: Any) -> dict[str,
 
 @contextlib.contextmanager
 def started(
-    options: object,
+    request: object,
     environ: Mapping[str, str] = {},
     *,
     options: tuple[str, ...] = (),
@@ -109,7 +109,7 @@ def started(
     """A child with its request already given; whatever carries its mark is ended afterwards."""
     own = {"GPUPROBE_CHILD": secrets.token_hex(8)} if mark else {}
     command = [sys.executable, *options, "-I", "-S", str(RUNNER)]
-    line = asked if isinstance(asked, bytes) else json.dumps(asked).encode() + b"\n"
+    line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command,
@@ -137,8 +137,8 @@ def started(
                     os.kill(number, 9)
 
 
-def talk(options: object, environ: Mapping[str, str] = {}, **how: Any) -> Talk:
+def talk(request: object, environ: Mapping[str, str] = {}, **how: Any) -> Talk:
     """One whole conversation: the child is waited for, with its stdin open. Without a mark stdin ends after the request."""
-    with started(asked, environ, **how) as (child, errors):
+    with started(request, environ, **how) as (child, errors):
         exit_code = child.process.wait(LIMIT)
         return Talk(child.said(), exit_code, os.pread(errors.fileno(), 1 << 26, 0))

@@ -93,7 +93,7 @@ def test_a_library_without_a_ladder_is_proved_as_far_as_a_context(monkeypatch: p
     ],
 )
 def test_a_malformed_request_to_prove_is_refused(changed: dict[str, Any], word: str) -> None:
-    device = {"device": {"number": 0}} if changed else {}
+    device: dict[str, Any] = {"device": {"number": 0}} if changed else {}
 
     answer = talk(request(cuda_driver(), purpose="prove", **device, **changed))
 

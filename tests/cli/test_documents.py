@@ -13,6 +13,7 @@ from tests.cli import machines
 from tests.cli.documents import SCHEMAS, checked
 from tests.cli.machines import captured
 from tests.cli.terminal import piped
+from tests.records import an_outcome
 
 MACHINES = {
     machine.__name__: machine
@@ -145,7 +146,7 @@ def test_a_probe_that_failed_carries_its_last_words_and_one_that_did_not_carries
 def test_long_last_words_are_bounded(tmp_path: Path) -> None:
     device = machines.a_geforce()
     noisy = machines.refused(device)._replace(stderr="\x1b" * 5000)
-    machine = machines.evidence(machines.an_outcome(device), machines.witnessed(device), noisy, host=machines.with_driver())
+    machine = machines.evidence(an_outcome(device), machines.witnessed(device), noisy, host=machines.with_driver())
 
     document = checked("list", piped("--json", "--from", captured(machine, tmp_path)).out)
 
@@ -157,7 +158,7 @@ def test_long_last_words_are_bounded(tmp_path: Path) -> None:
 def test_a_file_name_that_is_not_utf_8_leaves_the_document_valid(tmp_path: Path) -> None:
     device = machines.a_geforce(library_path="/opt/\udcff/libcuda.so.1", name="GPU 😀")
     machine = machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
+        an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
     )
 
     ran = piped("--json", "--from", captured(machine, tmp_path))
@@ -171,7 +172,7 @@ def test_a_file_name_that_is_not_utf_8_leaves_the_document_valid(tmp_path: Path)
 def test_a_variable_that_is_set_is_explained(tmp_path: Path) -> None:
     device = machines.a_geforce()
     host = machines.with_driver()._replace(environ={"OLLAMA_FLASH_ATTENTION": "1"})
-    machine = machines.evidence(machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=host)
+    machine = machines.evidence(an_outcome(device), machines.witnessed(device), machines.passed(device), host=host)
 
     (variable,) = checked("list", piped("--json", "--from", captured(machine, tmp_path)).out)["variables"]
 

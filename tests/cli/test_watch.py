@@ -17,7 +17,7 @@ import pytest
 from tests.cli import machines
 from tests.cli.machines import captured
 from tests.cli.terminal import COMMAND, environment, piped
-from tests.doubles import cuda_driver, described, nvml_driver, script
+from tests.doubles import Variables, cuda_driver, described, nvml_driver, script
 from tests.vulkan_world import world
 from tests.watched import WATCH, children_of, lines, picture
 
@@ -26,7 +26,15 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are
 A, B = "GPU-00000000-0000-0000-0000-00000000000a", "GPU-00000000-0000-0000-0000-00000000000b"
 GIB = 1 << 30
 ENTERED, LEFT = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
-DOING = {"busy": 37, "memory_busy": 12, "heat": 61, "watts": 215, "limit": 450, "clock": 2520, "memory_clock": 10501}
+DOING: dict[str, Any] = {
+    "busy": 37,
+    "memory_busy": 12,
+    "heat": 61,
+    "watts": 215,
+    "limit": 450,
+    "clock": 2520,
+    "memory_clock": 10501,
+}
 
 
 def card(uuid: str = A, pci: str = "0000:01:00.0", free: int = 20, **doing: object) -> str:
@@ -40,7 +48,7 @@ class Machine:
         self._cards, self._nvml = place / "cards", place / "nvml"
         self.log = place / "log"
         (place / "cache").mkdir()
-        self.variables = {
+        self.variables: Variables = {
             "LD_LIBRARY_PATH": f"{cuda_driver().parent}:{nvml_driver().parent}",
             "FAKE_CUDA": str(self._cards),
             "FAKE_NVML": str(self._nvml),

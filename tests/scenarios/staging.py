@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,7 +113,7 @@ def _owned(node: DeviceNode, staged: Staged) -> DeviceNode:
 
 def _install_doubles(staged: Staged, drivers: Path) -> None:
     drivers.mkdir()
-    doubles = {
+    doubles: dict[str, Callable[[], Path]] = {
         "libcuda.so.1": cuda_driver,
         "libnvidia-ml.so.1": nvml_driver,
         "libamdhip64.so.6": rocm_install,

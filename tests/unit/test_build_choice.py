@@ -8,7 +8,7 @@ from gpuprobe.judging.matching import matches
 from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.visibility import visible_variables
-from gpuprobe.model import Device, DeviceType, GiB, Inventory, Outcome, Partition, Reason, Request, Status
+from gpuprobe.model import Depth, Device, DeviceType, GiB, Inventory, Outcome, Partition, Reason, Request, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_device, a_host, a_slice, a_software_renderer, evidence_of
 
@@ -99,7 +99,7 @@ def test_what_a_build_does_not_know_of_a_card_is_what_the_system_says() -> None:
 def test_a_completed_view_is_still_asked_for_by_what_its_build_said() -> None:
     view = in_build(RTX_4090, "cuda_v13", OF_13)
     probe = validation_probe(view)
-    passed = Outcome(probe, Status.OK, depth="context", seconds=0.1)
+    passed = Outcome(probe, Status.OK, depth=Depth.CONTEXT, seconds=0.1)
 
     (device,) = judged(RTX_4090, view, outcomes=(passed,)).kept
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def surveyed(root: str, *named: str, uid: int = 1000, platform: str = "linux", *
     return builds(Tree(root), environ, platform, "x86_64", named=named, uid=uid)
 
 
-def found(root: str, *named: str, **environ: str) -> dict[str, FoundBuild]:
+def found(root: str, *named: str, **environ: Any) -> dict[str, FoundBuild]:
     return {build.name: build for build in surveyed(root, *named, **environ).builds}
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gpuprobe.exits import Exit
-from gpuprobe.judging.changes import Change
+from gpuprobe.judging.changes import Change, ChangeKind
 from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, Silence, User
 from gpuprobe.judging.refreshed import Refreshment
 from gpuprobe.judging.rules import judge
@@ -94,7 +94,7 @@ def test_who_uses_a_card_is_told_with_what_is_known_of_each() -> None:
 
 
 def test_changes_are_told_only_where_one_asked_for_the_difference() -> None:
-    changes = (Change("memory", CARD.id, RED, 1, 2),)
+    changes = (Change(ChangeKind.MEMORY, CARD.id, RED, 1, 2),)
 
     asked = refreshed(diff=True, changes=changes, compared_with=BEFORE)
 

@@ -10,7 +10,21 @@ from hypothesis import strategies as st
 
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import numbered
-from gpuprobe.model import Call, Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Request, Status
+from gpuprobe.model import (
+    Call,
+    Device,
+    DeviceType,
+    GiB,
+    Inventory,
+    MiB,
+    Outcome,
+    Partition,
+    Probe,
+    Purpose,
+    Reason,
+    Request,
+    Status,
+)
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -28,7 +42,7 @@ def reasons(inventory: Inventory) -> dict[str, Reason]:
     return {f"{drop.device.library}:{drop.device.number}": drop.reason for drop in inventory.drops}
 
 
-def validated(device: Device, status: Status = Status.OK, failure: str | None = None, **fields: object):
+def validated(device: Device, status: Status = Status.OK, failure: str | None = None, **fields: object) -> Outcome:
     probe = Probe(device.library, Purpose.VALIDATE, device.build, device.key, device.manifest)
     depth = "context" if status is Status.OK else None
     return an_outcome(library=device.library, probe=probe, status=status, failure=failure, depth=depth, **fields)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -108,7 +109,7 @@ def test_a_damaged_byte_never_makes_the_parser_fail(data: st.DataObject) -> None
     assert len(parse_linker_cache(bytes(content))) <= 3
 
 
-def searched(environ: dict[str, str], machine: str = "x86_64", **more: list[str]) -> list[tuple[str, str | None]]:
+def searched(environ: dict[str, str], machine: str = "x86_64", **more: Any) -> list[tuple[str, str | None]]:
     return [(place.where, place.directory) for place in linux_places(machine, environ, {}, **more)]
 
 

@@ -133,7 +133,7 @@ def test_a_wheel_without_its_library_is_called_damaged(tmp_path: Path) -> None:
 
 def test_torch_says_what_it_was_compiled_for_without_being_imported(tmp_path: Path) -> None:
     """The shape of both files is that of the wheel torch 2.15.0 of PyPI."""
-    files = {
+    files: dict[str, str | bytes] = {
         f"{SITE}/torch/version.py": VERSION_OF_TORCH,
         f"{SITE}/torch/lib/libtorch_python.so": shared_library(CONSTANTS),
         f"{SITE}/torch/__init__.py": "raise SystemExit('imported')",
@@ -178,7 +178,7 @@ def test_a_torch_that_cannot_be_read_is_found_all_the_same(tmp_path: Path, conte
 def test_a_torch_for_rocm_and_one_for_the_cpu_are_told_apart(tmp_path: Path) -> None:
     rocm = "__version__ = '2.9.0+rocm6.4'\ncuda: Optional[str] = None\nhip: Optional[str] = '6.4.43482-0f2d60242'\n"
     plain = "__version__ = '2.9.0+cpu'\ncuda = None\nhip = None\n"
-    files = {
+    files: dict[str, str | bytes] = {
         f"{SITE}/torch/version.py": rocm,
         f"{SITE}/torch/lib/libtorch_python.so": shared_library(b"\0gfx900 gfx90a:xnack- gfx1100\0"),
         "/home/ada/.local/lib/python3.12/site-packages/torch/version.py": plain,

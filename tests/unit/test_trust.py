@@ -92,7 +92,7 @@ def install(tmp_path: Path) -> Path:
 def problem(folder: Path, *, by_option: bool = False, uid: int = 0) -> tuple[str | None, bool]:
     named = {"named": [str(folder)]} if by_option else {}
     environ = {} if by_option else {"OLLAMA_LIBRARY_PATH": str(folder)}
-    found = builds(Tree(), environ, "linux", os.uname().machine, uid=uid, **named).builds  # type: ignore[arg-type]
+    found = builds(Tree(), environ, "linux", os.uname().machine, uid=uid, **named).builds
     build = next(build for build in found if build.path.startswith(str(folder)))
     return build.problem, build.refused
 
