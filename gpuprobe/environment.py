@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
+
+from gpuprobe.libraries import LIBRARIES, Library
 
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -31,7 +33,7 @@ _OLLAMA = "Ollama"
 _NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
 _PATTERNS = "list of file name patterns"
 
-VARIABLES = (
+_DESCRIBED = (
     Variable(
         "CUDA_VISIBLE_DEVICES",
         VISIBILITY,
@@ -272,6 +274,24 @@ VARIABLES = (
     Variable("COLUMNS", OWN, "gpuprobe", "number", "width of the output"),
     Variable("SHELL", OWN, "gpuprobe", "path", "the form that `env` prints by default"),
 )
+
+_TAKES = {"uuid": "list of UUIDs or numbers", "number": _NUMBERS, "raw": _NUMBERS}
+
+
+def of_libraries(libraries: Iterable[Library]) -> Iterator[Variable]:
+    """Rows of the variables that only a library's record names: what that says is all there is to say."""
+    described = {row.name for row in _DESCRIBED}
+    for library in libraries:
+        takes = {selection.variable: _TAKES[selection.takes] for selection in library.selections.values()}
+        for name in dict.fromkeys((*takes, *library.filters)):
+            if name not in described:
+                effect = (
+                    f"only these devices are seen by {library.name}" if name in takes else f"hides devices from {library.name}"
+                )
+                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect)
+
+
+VARIABLES = (*_DESCRIBED, *of_libraries(LIBRARIES))
 
 _BY_NAME = {row.name: row for row in VARIABLES}
 _ASKED = tuple(row.name for row in VARIABLES if row.kind != OWN)

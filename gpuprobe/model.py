@@ -119,7 +119,7 @@ class Reason(str, Enum):
 
 
 class StageName(str, Enum):
-    """The stages of a full validation, in their order (backends/climbing.py); a context is enough for a listing."""
+    """The stages of a full validation, in their order (backends/stages.py); a context is enough for a listing."""
 
     LOAD = "load"
     INIT = "init"

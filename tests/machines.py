@@ -46,12 +46,16 @@ def machine(
     pci: Mapping[str, Function] | None = None,
     nodes: Mapping[str, int] | None = None,
     links: Mapping[str, str] | None = None,
+    off_the_bus: Mapping[str, Function] | None = None,
 ) -> str:
     """A root with these files (path → content), PCI functions (address → sysfs files), nodes (path → mode) and links.
 
     Of a function, `driver` is the name of the bound driver and `drm` the names of its DRM devices; all else are files.
+    `off_the_bus`: devices with DRM nodes that are no PCI functions, likewise (name → `driver`, `drm`, and files).
     Nodes are ordinary files, because only root can make real ones.
     """
+    for name, device in (off_the_bus or {}).items():
+        _add_drm_device(root, name, device)
     for address, function in (pci or {}).items():
         _add_function(root, address, function)
     for path, content in (files or {}).items():
@@ -109,6 +113,22 @@ def _add_function(root: Path, address: str, function: Function) -> None:
     listed = root / "sys/bus/pci/devices"
     listed.mkdir(parents=True, exist_ok=True)
     (listed / address).symlink_to(os.path.relpath(place, listed))
+
+
+def _add_drm_device(root: Path, name: str, device: Function) -> None:
+    place, listed = root / f"sys/devices/platform/{name}", root / "sys/class/drm"
+    listed.mkdir(parents=True, exist_ok=True)
+    for file, text in device.items():
+        if file == "driver":
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "driver").symlink_to(f"../../../bus/platform/drivers/{text}")
+        elif file == "drm":
+            for node in text.split():
+                (place / "drm" / node).mkdir(parents=True)
+                (place / "drm" / node / "device").symlink_to(f"../../../{name}")
+                (listed / node).symlink_to(os.path.relpath(place / "drm" / node, listed))
+        else:
+            _write(place / file, text)
 
 
 def _write(path: Path, content: Content) -> None:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
 TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
 
-REPORT = "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
+# To whom a report goes. No address is known yet: when `[project.urls]` in pyproject.toml has one for issues, it is this.
+REPORTS_GO_TO = "whoever looks after gpuprobe where you got it (its repository, the package's maintainer, or who installed it)"
+REPORT = (
+    f"report it to {REPORTS_GO_TO}, with this line, the command, and the file that `gpuprobe capture machine.json` writes;"
+    " `-v` adds where it happened"
+)
 
 
 class Failure(Exception):

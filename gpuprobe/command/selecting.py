@@ -175,7 +175,7 @@ def _checked(options: Options, chosen: Sequence[Device], variables: Variables, i
     host = inventory.evidence.host
     probes = under_map.probes(variables, _listed(inventory), host.platform, host.environ)
     outcomes = gathering.asked_again(options, host, probes)
-    return under_map.checks(chosen, variables, outcomes, host.platform)
+    return under_map.checks(chosen, _listed(inventory), variables, outcomes, host.platform)
 
 
 def _undoing(options: Options, choice: Choice, form: Form) -> Reply:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe.facts import Host, PciFunction
-from gpuprobe.libraries import AMD
 from gpuprobe.machine.surroundings import exists, text_of
 from gpuprobe.model import Device, DeviceType, GiB, Partition
 from gpuprobe.strings import Gfx, gfx_of_kfd
+from gpuprobe.vendors import AMD
 
 SOURCE = "sysfs"
 
@@ -60,7 +60,7 @@ class _Node(NamedTuple):
 def amd_cards(host: Host) -> tuple[AmdCard, ...]:
     """Every AMD card that `amdgpu` drives, in the order of the bus; for one that is cut, its partitions in KFD's order."""
     nodes = tuple(_nodes(host))
-    functions = [function for function in host.pci if function.vendor == AMD and function.driver == "amdgpu"]
+    functions = [function for function in host.pci if AMD.made(function.vendor) and function.driver in AMD.drivers]
     return tuple(card for function in functions for card in _cards_at(host, function, nodes))
 
 
@@ -198,7 +198,7 @@ def _view(card: AmdCard, number: int, version: str | None) -> Device:
         pci_id=card.pci_id,
         uuid=f"GPU-{card.unique_id}" if card.unique_id else None,
         uuid_space="rocr" if card.unique_id else None,
-        vendor_id=AMD,
+        vendor_id=AMD.pci_id,
         device_id=card.device_id,
         type=card.type,
         partition=card.partition,

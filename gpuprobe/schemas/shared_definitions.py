@@ -43,6 +43,7 @@ IDENTITY: dict[str, Json] = dict(  # noqa: C408 - as `closed` is called
     id=said("UUID as its library spells it, else PCI address, else library:number.", TEXT),
     filter_id=said("What the library's own variable takes for it.", TEXT_OR_NONE),
     library=ref("library"),
+    selector=said("what every DEVICE argument takes for it: CUDA:0", TEXT_OR_NONE),
     index=COUNT_OR_NONE,
     build=TEXT,
     name=TEXT_OR_NONE,
@@ -148,6 +149,9 @@ DEFINITIONS: Json = {
                 "Software that computes through this device's library, against the device; absent: not looked for.",
                 array(ref("compatibility")),
             )
+        ),
+        visible_index=said(
+            "its number in a program under the map of all kept devices; null: such a program does not see it", COUNT_OR_NONE
         ),
     ),
     "view": closed(

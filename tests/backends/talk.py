@@ -37,8 +37,8 @@ class Talk(NamedTuple):
         return self.all("device")
 
     @property
-    def steps(self) -> list[str]:
-        return self.all("step")
+    def calls(self) -> list[str]:
+        return self.all("call")
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -99,17 +99,12 @@ def request(library: object, backend: str = "cuda", **changed: Any) -> dict[str,
 
 @contextlib.contextmanager
 def started(
-    request: object,
-    environ: Mapping[str, str] = {},
-    *,
-    options: tuple[str, ...] = (),
-    cwd: Path | None = None,
-    mark: bool = True,
+    asked: object, environ: Mapping[str, str] = {}, *, options: tuple[str, ...] = (), cwd: Path | None = None, mark: bool = True
 ) -> Iterator[tuple[Child, IO[bytes]]]:
     """A child with its request already given; whatever carries its mark is ended afterwards."""
     own = {"GPUPROBE_CHILD": secrets.token_hex(8)} if mark else {}
     command = [sys.executable, *options, "-I", "-S", str(RUNNER)]
-    line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
+    line = asked if isinstance(asked, bytes) else json.dumps(asked).encode() + b"\n"
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command,
@@ -137,8 +132,8 @@ def started(
                     os.kill(number, 9)
 
 
-def talk(request: object, environ: Mapping[str, str] = {}, **how: Any) -> Talk:
+def talk(asked: object, environ: Mapping[str, str] = {}, **how: Any) -> Talk:
     """One whole conversation: the child is waited for, with its stdin open. Without a mark stdin ends after the request."""
-    with started(request, environ, **how) as (child, errors):
+    with started(asked, environ, **how) as (child, errors):
         exit_code = child.process.wait(LIMIT)
         return Talk(child.said(), exit_code, os.pread(errors.fileno(), 1 << 26, 0))

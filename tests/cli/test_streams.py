@@ -214,7 +214,7 @@ def test_the_child_can_be_run_by_hand(tmp_path: Path) -> None:
     )
 
     first, last = (loads(line) for line in done.stdout.splitlines())
-    assert first["step"] == "load libnothing.so"
+    assert first["call"] == "load libnothing.so"
     assert last["failed"]["status"] == "not_loadable"
     assert os.listdir(tmp_path) == []
 

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Reading
-from gpuprobe.libraries import AMD
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing import asking
 from gpuprobe.probing.questions import needless, next_probes, not_asked
-from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
+from tests.records import AMD, a_card, a_device, a_host, a_software_renderer, an_outcome
 
 SONAMES = {"CUDA": "libcuda.so.1", "ROCm": "libamdhip64.so.6", "Vulkan": "libvulkan.so.1"}
 BACKENDS = {"CUDA": "cuda", "ROCm": "hip", "Vulkan": "vulkan"}

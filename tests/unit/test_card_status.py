@@ -9,7 +9,6 @@ from gpuprobe.judging.card_status import card_statuses, scheduling_order, summar
 from gpuprobe.judging.diagnosis import CardReason, Why, why
 from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
-from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.machine import cards
 from gpuprobe.model import (
     Call,
@@ -26,7 +25,7 @@ from gpuprobe.model import (
     Request,
     Status,
 )
-from tests.records import a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
+from tests.records import AMD, INTEL, NVIDIA, a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
 CONTROL = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
@@ -205,7 +204,7 @@ def test_a_software_renderer_is_never_taken_for_the_boards_own_gpu() -> None:
         Evidence(host, (an_outcome(a_software_renderer()),), "2026-11-21T09:00:00Z"), Request(allow_software=True)
     )
 
-    board = [status for status in card_statuses(inventory) if status.card.kind == "tegra"]
+    board = [status for status in card_statuses(inventory) if status.card.kind == "board"]
     assert [status.devices for status in board] == [()]
 
 

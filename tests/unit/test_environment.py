@@ -7,7 +7,7 @@ import os
 import pytest
 
 from gpuprobe import environment
-from gpuprobe.libraries import LIBRARIES, Library
+from gpuprobe.libraries import LIBRARIES, Library, Selection
 
 
 def test_every_variable_has_one_row() -> None:
@@ -28,6 +28,18 @@ def test_every_variable_that_hides_a_librarys_devices_has_a_row(library: Library
     drivers = {library.drivers.variable, *library.drivers.others} if library.drivers else set()
 
     assert {*library.filters, *library.stacked, *selecting, *drivers} <= {row.name for row in environment.VARIABLES}
+
+
+def test_a_variable_that_only_a_librarys_record_names_has_a_row() -> None:
+    selection = Selection(variable="TDL_VISIBLE_DEVICES", takes="uuid", hide_all="-1", source="its manual")
+    library = Library("TDL", "tdl", {}, selections={"linux": selection}, filters=("TDL_MASK", "CUDA_VISIBLE_DEVICES"))
+
+    rows = tuple(environment.of_libraries((library,)))
+
+    assert [(row.name, row.kind, row.owner, row.takes) for row in rows] == [
+        ("TDL_VISIBLE_DEVICES", environment.VISIBILITY, "TDL", "list of UUIDs or numbers"),
+        ("TDL_MASK", environment.VISIBILITY, "TDL", "list"),
+    ]
 
 
 def test_what_is_set_is_found_under_its_name() -> None:

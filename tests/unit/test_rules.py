@@ -317,13 +317,13 @@ def test_a_card_that_fails_keeps_its_number(status: Status) -> None:
     assert [device.ordinal for device in numbered(inventory)] == [0, 1, 2]
 
 
-def test_all_builds_call_a_card_by_one_number_and_a_replaced_view_counts_on_behind() -> None:
+def test_all_builds_call_a_card_by_one_number_and_a_replaced_view_has_one_too() -> None:
     builds = [a_device("CUDA", build=build, pci_id=place) for build in ("cuda_v12", "cuda_v13") for place in (FIRST, SECOND)]
     vulkan = a_device("Vulkan", pci_id=FIRST)
 
     inventory = kept_by(*builds, vulkan, a_device("Vulkan", number=1, pci_id="0000:03:00.0"))
 
-    assert names(inventory) == ["CUDA:0", "CUDA:1", "Vulkan:0"]
+    assert names(inventory) == ["CUDA:0", "CUDA:1", "Vulkan:1"]
     assert [(device.build, device.ordinal) for device in numbered(inventory) if device.library == "CUDA"] == [
         ("cuda_v12", 0),
         ("cuda_v13", 0),
@@ -331,8 +331,8 @@ def test_all_builds_call_a_card_by_one_number_and_a_replaced_view_counts_on_behi
         ("cuda_v13", 1),
     ]
     assert [(device.pci_id, device.ordinal) for device in numbered(inventory) if device.library == "Vulkan"] == [
-        (FIRST, 1),
-        ("0000:03:00.0", 0),
+        (FIRST, 0),
+        ("0000:03:00.0", 1),
     ]
 
 

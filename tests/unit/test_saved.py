@@ -17,11 +17,10 @@ import pytest
 
 from gpuprobe import saved
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
-from gpuprobe.libraries import AMD
 from gpuprobe.model import Evidence
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
-from tests.records import a_card, a_device, a_host, a_manifest, evidence_of
+from tests.records import AMD, a_card, a_device, a_host, a_manifest, evidence_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 
@@ -296,7 +295,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 2")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 3")
 
 
 @pytest.mark.parametrize(
@@ -493,7 +492,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (2, "6809ecda")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (3, "97297e01")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])
