@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.backends.amdgpu.activity import activity
-from tests.machines import machine
+from tests.file_trees import machine
 
 CARD = "/sys/bus/pci/devices/0000:03:00.0"
 FILES = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.doubles import described
-from tests.machines import RTX_4090, shared_library
+from tests.file_trees import RTX_4090, shared_library
 from tests.scenarios.ordinary import in_docker, one_geforce, one_radeon, two_geforces
 from tests.scenarios.parts import (
     CUDA_AND_NVML,

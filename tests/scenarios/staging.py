@@ -25,7 +25,7 @@ from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host
 from tests.doubles import BINDINGS, DRIVERS, compile_double, cublas, cuda_driver, nvml_driver, rocm_install
-from tests.machines import Function, machine
+from tests.file_trees import Function, machine
 
 ASKED_AT = "2026-11-21T09:00:00Z"
 USER, RENDER = 1000, 992

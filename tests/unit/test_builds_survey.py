@@ -13,7 +13,7 @@ import pytest
 from gpuprobe.facts import FoundBuild, NamedPlace
 from gpuprobe.survey.builds import Survey, builds
 from gpuprobe.survey.tree import Tree
-from tests.machines import ELF_I386, ELF_X86_64, machine
+from tests.file_trees import ELF_I386, ELF_X86_64, machine
 
 OLLAMA = "/usr/local/lib/ollama"
 BASES = (f"{OLLAMA}/libggml-base.so", f"{OLLAMA}/libggml.so")

@@ -16,7 +16,7 @@ from gpuprobe.machine.intel import views
 from gpuprobe.model import Device, DeviceType, GiB, Request
 from gpuprobe.render.machine_document import card_record
 from gpuprobe.survey.host import read_host
-from tests.machines import RTX_4090, machine
+from tests.file_trees import RTX_4090, machine
 from tests.records import a_device, evidence_of
 
 Files = Mapping[str, str]

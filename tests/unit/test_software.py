@@ -14,7 +14,7 @@ from gpuprobe.survey import elf
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.software import architectures_in, kernel_targets
 from gpuprobe.survey.tree import Tree
-from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
+from tests.file_trees import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
 
 CARD = {"0000:01:00.0": RTX_4090}
 SITE = "/home/ada/venv/lib/python3.12/site-packages"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import LIBRARY, PARENT, SEARCHED, Entry, on_the_way, why_replaceable
-from tests.machines import ELF_X86_64
+from tests.file_trees import ELF_X86_64
 
 KINDS = (LIBRARY, SEARCHED, PARENT)
 
