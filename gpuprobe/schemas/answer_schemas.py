@@ -203,6 +203,7 @@ ANSWERS = (
                 array(
                     closed(
                         library=ref("library"),
+                        build=TEXT,
                         answer=said("true: exactly the chosen devices; null: it cannot be told.", or_none(FLAG)),
                         expected=TEXTS,
                         seen=TEXTS,
