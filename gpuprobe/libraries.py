@@ -64,7 +64,7 @@ class Library(NamedTuple):
     validate_seconds: float = 30.0
     ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
     builds_bring_it: bool = False  # a build carries a library of its own, which may work where the system's does not
-    prove_seconds: float = 60.0  # the whole ladder: cuBLAS alone is 500 MB to be read
+    prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
     precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card

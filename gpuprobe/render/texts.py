@@ -85,7 +85,7 @@ def validate_text(
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)
     if detail.verbose:
-        yield from matrix.climbs(shown)
+        yield from matrix.stage_times(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not detail.quiet:
         yield from tables.notes([*notes, *machine_notes.of_inventory(inventory)])

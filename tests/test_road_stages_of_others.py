@@ -1,4 +1,4 @@
-"""The ladders of Vulkan, Level Zero and ROCm on the whole road, as installed: what `validate` says above."""
+"""The stages of Vulkan, Level Zero and ROCm on the whole road, as installed: what `validate` says above."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ladder on the whole road, as installed: drivers that compute below, what `validate` says above."""
+"""The stages on the whole road, as installed: drivers that compute below, what `validate` says above."""
 
 from __future__ import annotations
 
