@@ -25,7 +25,6 @@ class Variable(NamedTuple):
     owner: str  # who reads it
     takes: str
     effect: str  # one sentence: what it does
-    hides: tuple[str, ...] = ()  # libraries it can hide devices from, named as in libraries.py
     per_device: bool = False  # also read with `_<number>` behind its name
 
 
@@ -44,7 +43,6 @@ _DESCRIBED = (
         "CUDA, and HIP on AMD cards",
         "list of UUIDs or numbers",
         "only these devices are seen, in this order; -1 or an unknown one hides itself and all that follow",
-        hides=("CUDA", "ROCm"),
     ),
     Variable(
         "HIP_VISIBLE_DEVICES",
@@ -52,7 +50,6 @@ _DESCRIBED = (
         "HIP",
         _NUMBERS,
         "only these of the devices that ROCR_VISIBLE_DEVICES leaves are seen; -1 hides all",
-        hides=("ROCm",),
     ),
     Variable(
         "ROCR_VISIBLE_DEVICES",
@@ -60,7 +57,6 @@ _DESCRIBED = (
         "the ROCm runtime on Linux",
         "list of UUIDs or numbers",
         "only these devices are seen; HIP numbers what is left from 0",
-        hides=("ROCm",),
     ),
     Variable(
         "GGML_VK_VISIBLE_DEVICES",
@@ -68,7 +64,6 @@ _DESCRIBED = (
         "the Vulkan backend of Ollama and llama.cpp",
         _NUMBERS,
         "only these positions of Vulkan's raw device list are used, software renderers counted; -1 hides all",
-        hides=("Vulkan",),
     ),
     Variable(
         "GPU_DEVICE_ORDINAL",
@@ -83,7 +78,6 @@ _DESCRIBED = (
         "Level Zero",
         "list of numbers, with `.n` for a tile",
         "only these devices or tiles are seen",
-        hides=("Level Zero",),
     ),
     Variable(
         "ZE_ENABLE_ALT_DRIVERS",
@@ -91,7 +85,6 @@ _DESCRIBED = (
         "the Level Zero loader",
         "list of libraries",
         "only these driver libraries are loaded, in place of Intel's",
-        hides=("Level Zero",),
     ),
     Variable(
         "NVIDIA_VISIBLE_DEVICES",
@@ -99,7 +92,6 @@ _DESCRIBED = (
         _CONTAINER_RUNTIME,
         "list of UUIDs or numbers, `all`, `none` or `void`",
         "says at the start of a container which cards get into it; changing it inside has no effect",
-        hides=("CUDA", "NVML"),
     ),
     Variable(
         "NVIDIA_DRIVER_CAPABILITIES",
@@ -107,7 +99,6 @@ _DESCRIBED = (
         _CONTAINER_RUNTIME,
         "list such as `compute,utility`, or `all`",
         "says at the start of a container which of the driver's libraries get into it",
-        hides=("CUDA", "Vulkan", "NVML"),
     ),
     Variable(
         "VK_DRIVER_FILES",
@@ -115,7 +106,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _DRIVERS,
         "only these drivers are loaded; set to nothing, it leaves no driver at all",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ICD_FILENAMES",
@@ -123,7 +113,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _DRIVERS,
         "the older name of VK_DRIVER_FILES, ignored where that one is set",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ADD_DRIVER_FILES",
@@ -138,7 +127,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _PATTERNS,
         "only drivers whose manifest is named so are loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_DRIVERS_DISABLE",
@@ -146,7 +134,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _PATTERNS,
         "drivers whose manifest is named so are not loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_LAYERS_DISABLE",
@@ -225,7 +212,6 @@ _DESCRIBED = (
         _OLLAMA,
         "boolean",
         "false: Ollama does not use Vulkan, and gpuprobe asks it only where llama.cpp has a build for it",
-        hides=("Vulkan",),
     ),
     Variable(
         "OLLAMA_IGPU_ENABLE",
@@ -461,7 +447,7 @@ def of_libraries(libraries: Iterable[Library]) -> Iterator[Variable]:
                 effect = (
                     f"only these devices are seen by {library.name}" if name in takes else f"hides devices from {library.name}"
                 )
-                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect, hides=(library.name,))
+                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect)
 
 
 VARIABLES = (*_DESCRIBED, *of_libraries(LIBRARIES))

@@ -10,7 +10,7 @@ from gpuprobe.facts import CodeFile, FoundBuild, FoundSoftware, Host
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.judging.build_fit import of_build, row_of
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, Reason, Request, Stage, StageName, StageResult, Validation, Verdict
+from gpuprobe.model import Depth, Device, Reason, Request, Stage, StageName, StageResult, Validation, Verdict
 from gpuprobe.strings import gfx_of_name
 from tests.records import a_device, a_host, evidence_of
 
@@ -37,7 +37,7 @@ def with_files(build: FoundBuild, *architectures: str, release: str | None = Non
 def seen_to_compute(device: Device, *, passed: bool = True) -> Device:
     result = StageResult.PASSED if passed else StageResult.FAILED
     stages = (Stage(StageName.CONTEXT, StageResult.PASSED), Stage(StageName.PRODUCT, result))
-    return device._replace(validation=Validation(Verdict.SUPPORTED, StageName.PRODUCT, "it passed", stages=stages))
+    return device._replace(validation=Validation(Verdict.SUPPORTED, Depth.PRODUCT, "it passed", stages=stages))
 
 
 def fit(device: Device, build: FoundBuild, host: Host, *said: str) -> Fit:

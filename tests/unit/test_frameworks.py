@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, Function, linker_cache, machine, shared_library
 
 from gpuprobe.facts import FoundSoftware, Need
 from gpuprobe.survey import code_files, elf
@@ -16,7 +17,6 @@ from gpuprobe.survey.frameworks import FRAMEWORKS, LM_STUDIO, NODE
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.tree import Tree
 from tests.environments import SITE, VENV, installed, library
-from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, Function, linker_cache, machine, shared_library
 
 CARD = {"0000:01:00.0": RTX_4090}
 TORCH_13 = "__version__ = '2.14.1+cu130'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n"
@@ -37,7 +37,7 @@ def architectures(software: FoundSoftware) -> dict[str, tuple[str, ...]]:
 
 
 def test_a_framework_is_named_with_its_package_and_the_code_of_each_file(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, bytes | str] = {
         "onnxruntime/__init__.py": "raise SystemExit('imported')",
         "onnxruntime/capi/libonnxruntime_providers_cuda.so": library("sm_75", "sm_90a", needs=("libcudart.so.13",)),
     }
