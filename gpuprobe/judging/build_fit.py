@@ -124,7 +124,8 @@ def with_driver(code: Fit, driver: Fit) -> Fit:
         return code
     if code.by_compiler and driver.answer is architecture.COMPATIBLE:
         # Error 222: minor-version compatibility does not cover the compilation of newer PTX.
-        return Fit(UNSUPPORTED, f"{code.because}, and that it does not: {driver.because}", driver.source)
+        because = f"its PTX alone would run, and the driver is too old to compile it: {driver.because}"
+        return Fit(UNSUPPORTED, because, driver.source)
     if driver.answer is UNSUPPORTED:
         return driver
     worse = max(code.answer, driver.answer, key=lambda answer: answer.rank)

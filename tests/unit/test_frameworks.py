@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, Function, linker_cache, machine, shared_library
 
 from gpuprobe.facts import FoundSoftware, Need
 from gpuprobe.survey import code_files, elf
@@ -17,6 +16,7 @@ from gpuprobe.survey.frameworks import FRAMEWORKS, LM_STUDIO, NODE
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.tree import Tree
 from tests.environments import SITE, VENV, installed, library
+from tests.file_trees import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, Function, linker_cache, machine, shared_library
 
 CARD = {"0000:01:00.0": RTX_4090}
 TORCH_13 = "__version__ = '2.14.1+cu130'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n"
