@@ -28,9 +28,8 @@ FILES = [elf(EVERYTHING), pe(EVERYTHING), CUDA, HIP, compressed(hip("gfx1100"))]
 def sparse(path: Path, size: int) -> Path:
     """A library of `size` bytes with two modules, the code of the first of which is a hole in the file."""
     behind = container(image(90))
-    first = container(image(80, code=b""))
+    first = bytearray(container(image(80, code=b"")))
     room = size - 64 - len(first) - len(behind)
-    first = bytearray(first)
     struct.pack_into("<Q", first, 8, 64 + room)
     struct.pack_into("<Q", first, 24, room)
     whole = elf([(b".nv_fatbin", b"")])
