@@ -114,6 +114,15 @@ def test_what_is_no_library_is_a_reason(tmp_path: Path, make: Callable[[Path], o
     assert why in (said.unread or "")
 
 
+def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opening(*_: object) -> int:
+        raise AssertionError("it was opened")
+
+    monkeypatch.setattr(os, "open", opening)
+
+    assert targets_of("/dev/zero").unread == "it is not a regular file"
+
+
 def test_a_path_that_no_file_can_have_is_a_reason() -> None:
     assert "cannot be read" in (targets_of("/tmp/lib\0.so").unread or "")
 
