@@ -216,6 +216,13 @@ def test_a_large_file_of_the_smallest_parts_is_not_read_to_its_end(name: bytes) 
     assert "it has more" in (said.unread or "")
 
 
+@pytest.mark.parametrize("kind", [CODE, 8])
+def test_a_large_container_of_the_smallest_images_is_not_read_to_its_end(kind: int) -> None:
+    images = image(80, kind, code=b"") * 270_000
+
+    assert "it has more" in (targets_in("lib.so", of_bytes(elf([(b".nv_fatbin", container(images))]))).unread or "")
+
+
 def test_code_that_unpacks_to_far_more_than_it_is_ends_the_reading() -> None:
     image = zstd.compress(archive("64.1.1.1", code=bytes(3_000_000)))
 
