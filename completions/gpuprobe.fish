@@ -12,7 +12,7 @@ function __gpuprobe_given --description 'The words before the cursor that are no
             switch $word
                 case --
                     set ended yes
-                case --require --sort --from --library --lib-dir --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free
+                case --require --sort --from --library --lib-dir --software --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free
                     set value_of $word
                 case '-*'
                 case '*'
@@ -76,6 +76,7 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env captu
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l from -r -F -d 'Judge a machine that `gpuprobe capture` wrote, not this one.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml amdgpu")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l lib-dir -x -a '(__fish_complete_directories)' -d 'Also ask the build of Ollama or llama.cpp in this directory.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l software -x -a '(__fish_complete_directories)' -d 'Also judge the frameworks in this environment (venv) by their files.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l timeout -x -d 'How long one child may take (30, or 60 in `validate`).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l deadline -x -d 'How long everything together may take.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env capture refresh" -l allow-software -d 'Count renderers that compute on the CPU (llvmpipe) as devices.'
