@@ -97,7 +97,7 @@ def test_what_has_the_same_files_for_all_is_told_apart_by_the_code_in_them(tmp_p
 
 
 def test_a_part_of_torch_can_lack_what_the_rest_has(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, bytes | str] = {
         "torch/version.py": TORCH_13,
         "torch/lib/libtorch_cuda.so": library("sm_75", "sm_80"),
         "torch/lib/libtorch_cuda_linalg.so": library("sm_80"),
