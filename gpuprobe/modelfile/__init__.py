@@ -1,0 +1,1 @@
+"""Reads what model files say about themselves: headers only, never weights."""
