@@ -61,6 +61,7 @@ class Model(NamedTuple):
     lengths: Mapping[str, int]  # of the arrays that `metadata` does not hold: strings, and numbers beyond a bound
     tensors: tuple[Tensor, ...]
     file_size: int  # of all files together
+    missing: int = 0  # bytes that the tensors need and the files do not have: an incomplete download
 
 
 class Override(NamedTuple):
