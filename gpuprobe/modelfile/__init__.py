@@ -1,1 +1,90 @@
 """Reads what model files say about themselves: headers only, never weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gpuprobe.modelfile.ollama_store import Stored
+    from gpuprobe.planning.records import Model
+
+_ENDINGS = (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".onnx")
+_FOREIGN = {
+    b"PK\x03\x04": "a PyTorch checkpoint or another ZIP archive",
+    b"ggjt": "a model of the time before GGUF, which today's engines do not load",
+    b"ggml": "a model of the time before GGUF, which today's engines do not load",
+    b"ggla": "a LoRA adapter of the time before GGUF",
+    b"\x89HDF": "an HDF5 file",
+    b"\x80\x02": "a Python pickle",
+    b"vers": "a pointer of Git LFS in the place of the model: `git lfs pull` fetches the file",
+}
+
+
+class Found(NamedTuple):
+    """A model, what to call it on a command line, and what Ollama's store knows of it, where it comes from there."""
+
+    model: Model
+    argument: str
+    stored: Stored | None = None
+
+
+def read(argument: str, environ: Mapping[str, str]) -> Found:
+    """The model that `argument` means: a file, a directory of safetensors, or a name in Ollama's store.
+
+    Raises gpuprobe.modelfile.unreadable.Unreadable, whose text is one line for people.
+    """
+    from pathlib import Path
+
+    from gpuprobe.modelfile.unreadable import Unreadable
+
+    path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError) as problem:
+        raise Unreadable(f"`{argument}` cannot be looked at: {problem}") from problem
+    if is_folder:
+        return Found(_of_folder(str(path)), argument)
+    if is_there:
+        return Found(_of_file(str(path)), argument)
+    if argument.startswith(("/", "./", "../", "~")) or argument.lower().endswith(_ENDINGS):
+        raise Unreadable(f"`{argument}`: there is no such file")
+    from gpuprobe.modelfile import gguf, ollama_store
+
+    stored = ollama_store.find(argument, environ)
+    return Found(gguf.read(stored.file), stored.name.shortest, stored)
+
+
+def _of_folder(path: str) -> Model:
+    """Safetensors, or the one model in GGUF that a directory holds."""
+    import os
+
+    from gpuprobe.modelfile import gguf, safetensors
+    from gpuprobe.modelfile.unreadable import Unreadable
+
+    names = sorted(os.listdir(path))  # noqa: PTH208
+    if safetensors.CONFIG in names or any(name.endswith(".safetensors") for name in names):
+        return safetensors.read(path)
+    files = [name for name in names if name.endswith(".gguf")]
+    first = [name for name in files if "-of-" not in name or "-00001-of-" in name]
+    if len(first) == 1:
+        return gguf.read(os.path.join(path, first[0]))  # noqa: PTH118
+    held = f"{len(first)} models in GGUF: name the file" if first else "neither GGUF nor safetensors"
+    raise Unreadable(f"the directory `{path}` holds {held}")
+
+
+def _of_file(path: str) -> Model:
+    from gpuprobe.modelfile import gguf, safetensors
+    from gpuprobe.modelfile.unreadable import Unreadable
+    from gpuprobe.survey.tree import Tree
+
+    if path.endswith(".safetensors"):
+        return safetensors.read(path)
+    try:
+        start = Tree().content(path, 4)
+    except (OSError, ValueError) as problem:
+        raise Unreadable(f"`{path}` cannot be read: {getattr(problem, 'strerror', None) or problem}") from problem
+    foreign = next((said for magic, said in _FOREIGN.items() if start.startswith(magic)), None)
+    if foreign is not None:
+        raise Unreadable(f"`{path}` is {foreign}; a model in GGUF or safetensors is accepted")
+    return gguf.read(path)

@@ -91,34 +91,35 @@ class Given(NamedTuple):
     overrides: bool = False
 
 
+class _Context(NamedTuple):
+    tokens: int
+    said: tuple[str, ...] = ()
+    is_enough: bool = False  # the layers need no looking at
+
+
 def fit(subject: Subject, machine: Machine, measure: Measure, given: Given) -> Chosen:
     """The layout that llama.cpp would load. `measure` gives a row per device, in the order of `machine`."""
     full = subject.trained_context * subject.streams if given.context is None else given.context
     whole = measure(Layout(full))
     if all(used.total <= target for used, target in zip(whole, machine.targets, strict=True)):
         return Chosen(Layout(full))
-    context, said, done = _context(subject, machine, measure, given, full, whole)
-    if done:
-        return Chosen(Layout(context), said)
+    context = _Context(full)
+    if given.context is None:
+        context = _reduced(subject, machine, measure, Layout(full), given.minimum_context * subject.streams)
+    if context.is_enough:
+        return Chosen(Layout(context.tokens), context.said)
     gave_up = _why_layers_stay(given, len(machine.free))
     if gave_up is not None:
-        return Chosen(Layout(context), said, gave_up)
-    filling = _Filling(subject, machine, measure, context)
-    layout = filling.run()
-    return Chosen(layout, said)
+        return Chosen(Layout(context.tokens), context.said, gave_up)
+    return Chosen(_Filling(subject, machine, measure, context.tokens).run(), context.said)
 
 
-def _context(
-    subject: Subject, machine: Machine, measure: Measure, given: Given, full: int, whole: Sequence[Used]
-) -> tuple[int, tuple[str, ...], bool]:
-    """The context to go on with, what was done to it, and whether that was enough."""
-    goal = sum(machine.targets)
+def _reduced(subject: Subject, machine: Machine, measure: Measure, full: Layout, least: int) -> _Context:
+    """Between the full context and the least one by linear interpolation, where all devices together are too small."""
+    goal, whole = sum(machine.targets), measure(full)
     used = sum(each.total for each in whole)
-    if used <= goal or given.context is not None:
-        return full, (), False
-    least = given.minimum_context * subject.streams
-    if full <= least:
-        return full, (), False
+    if used <= goal or full.context <= least:
+        return _Context(full.context)
     devices = len(machine.free)
     if devices > 1:
         # Only whole layers, or tensors, can be moved: half of one is lost on each device, and on one more to be safe.
@@ -126,170 +127,169 @@ def _context(
         goal -= (devices + 1) * per_layer // (6 if subject.experts else 2)
     at_least = sum(each.total for each in measure(Layout(least)))
     if goal <= at_least:
-        return least, (_reduced(full, least),), False
-    step = _CONTEXT_STEP * subject.streams
-    context = least + (full - least) * (goal - at_least) // max(used - at_least, 1)
-    context = max(context - context % step, least)
-    return context, (_reduced(full, context),), devices == 1
+        return _Context(least, _said(full.context, least))
+    tokens = least + (full.context - least) * (goal - at_least) // max(used - at_least, 1)
+    tokens = max(tokens - tokens % (_CONTEXT_STEP * subject.streams), least)
+    return _Context(tokens, _said(full.context, tokens), is_enough=devices == 1)
 
 
-def _reduced(full: int, context: int) -> str:
-    return f"the context is reduced from {full} to {context} tokens"
+def _said(full: int, context: int) -> tuple[str, ...]:
+    return (f"the context is reduced from {full} to {context} tokens",)
 
 
 def _why_layers_stay(given: Given, devices: int) -> str | None:
     if given.layers:
-        return "the number of layers is set, and llama.cpp then fits no layers"
+        return "the number of layers is set, and llama.cpp then chooses none itself"
     if given.split and devices > 1:
-        return "the split is set, and llama.cpp then fits no layers"
+        return "the split is set, and llama.cpp then chooses no layers itself"
     if given.overrides:
-        return "tensors are placed by the user, and llama.cpp then fits no layers"
+        return "tensors are placed by the user, and llama.cpp then chooses no layers itself"
     return None
 
 
+class _State(NamedTuple):
+    """One layout under trial. `dense_from`: the first device that still has layers without their experts."""
+
+    shares: tuple[Share, ...]
+    overflows: tuple[bool, ...]
+    dense_from: int = 0
+
+    def with_share(self, device: int, share: Share) -> _State:
+        return self._replace(shares=(*self.shares[:device], share, *self.shares[device + 1 :]))
+
+
 class _Filling:
-    """Layers from the back to the front, then, for experts, whole layers from the front to the back."""
+    """Layers from the back to the front, then, for experts, whole layers from the front to the back.
+
+    Where llama.cpp counts without regard for a sign, so does this: it loads what it has chosen, odd or not.
+    """
 
     def __init__(self, subject: Subject, machine: Machine, measure: Measure, context: int) -> None:
-        self._subject, self._machine, self._measure_layout, self._context = subject, machine, measure, context
+        self._subject, self._targets, self._measure_layout, self._context = subject, machine.targets, measure, context
         self._count = len(machine.free)
         self._last = self._count - 1
-        self._shares = [Share()] * self._count
-        self._overflows = [False] * self._count
-        self._used = self._measure(self._shares, self._overflows)
-        self._dense_from = self._count
+        self._state = _State((Share(),) * self._count, (False,) * self._count)
+        self._used = self._measure(self._state)
 
     def run(self) -> Layout:
         for device in reversed(range(self._count)):
             self._fill(device)
-        if self._subject.experts and self._experts_have_room():
-            self._dense_from = next(
-                (device for device in range(self._count) if any(share.layers for share in self._shares[: device + 1])), self._count
-            )
-            # Devices before the first with layers are left to it; fit stops at the first gap seen from the back.
-            self._dense_from = self._first_of_the_back()
+        if self._subject.experts and self._is_room_for_experts():
+            self._state = self._state._replace(dense_from=self._first_of_the_back())
             device = 0
-            while device < self._count and device <= self._dense_from < self._count:
+            while device <= self._state.dense_from < self._count:
                 self._convert(device)
                 self._add_a_part(device)
                 device += 1
-        return Layout(self._context, tuple(self._shares), overflows=tuple(self._overflows))
+        return Layout(self._context, self._state.shares, overflows=self._state.overflows)
 
-    def _first_of_the_back(self) -> int:
-        first = self._count
-        for device in reversed(range(self._count)):
-            if self._shares[device].layers == 0:
-                break
-            first = device
-        return first
-
-    def _measure(self, shares: Sequence[Share], overflows: Sequence[bool]) -> list[int]:
-        layout = Layout(self._context, tuple(shares), overflows=tuple(overflows))
+    def _measure(self, state: _State) -> list[int]:
+        layout = Layout(self._context, state.shares, overflows=state.overflows)
         return [used.total for used in self._measure_layout(layout)]
 
-    def _experts_have_room(self) -> bool:
+    def _is_room_for_experts(self) -> bool:
         dense = self._measure_layout(Layout(self._context, experts_on_host=True))
-        return sum(self._machine.targets) - sum(used.total for used in dense) > 0
+        return sum(self._targets) > sum(used.total for used in dense)
+
+    def _first_of_the_back(self) -> int:
+        """The first of the last devices that all have layers."""
+        first = self._count
+        while first > 0 and self._state.shares[first - 1].layers > 0:
+            first -= 1
+        return first
 
     def _fill(self, device: int) -> None:
         """By false position: between no layers and all that are left, until one more layer would be too many."""
-        left = self._subject.layers + 1 - sum(share.layers for share in self._shares[device + 1 :])
+        left = self._subject.layers + 1 - sum(share.layers for share in self._state.shares[device + 1 :])
         if left <= 0:
             return
-        high = self._with(device, self._dense(left, device))
-        used = self._measure(high, self._overflows)
-        target = self._machine.targets[device]
-        if used[device] <= target:
-            self._shares, self._used = high, used
-            return
-        most, delta = left, left - self._shares[device].layers
-        above = used[device]
-        while delta > 1:
-            step = _step(delta, target - self._used[device], above - self._used[device])
-            test = self._with(device, self._dense(self._shares[device].layers + step, device))
-            used = self._measure(test, self._overflows)
-            if used[device] <= target:
-                self._shares, self._used = test, used
-            else:
-                most, above = test[device].layers, used[device]
-            delta = most - self._shares[device].layers
+        whole = left if not self._subject.experts else 1 if device == self._last else 0
+        high = self._state.with_share(device, Share(left, left - whole))
+        self._between(device, high, self._with_more_layers, lambda state: state.shares[device].layers)
 
-    def _dense(self, layers: int, device: int) -> Share:
-        """Of a model with experts only what is dense; the output layer, which the last device has, is always whole."""
-        if not self._subject.experts:
-            return Share(layers)
-        return Share(layers, layers - 1 if device == self._last and layers else layers)
-
-    def _with(self, device: int, share: Share) -> list[Share]:
-        return [*self._shares[:device], share, *self._shares[device + 1 :]]
+    def _with_more_layers(self, device: int, step: int) -> _State:
+        """The output layer, the first of the last device, is always whole; of further ones of a model with experts only what
+        is dense."""
+        share = self._state.shares[device]
+        is_output = device == self._last and share.partial == 0
+        partial = share.partial + (step - 1 if is_output else step) if self._subject.experts else 0
+        return self._state.with_share(device, share._replace(layers=share.layers + step, partial=partial))
 
     def _convert(self, device: int) -> None:
         """As many dense layers from the back as fit become whole layers of this device."""
-        target = self._machine.targets[device]
-        high = self._all_moved_to(device)
-        used = self._measure(high, self._overflows)
-        if used[device] <= target:
-            self._shares, self._used, self._dense_from = high, used, self._last
-            return
-        above, most = used[device], high[device].whole
-        delta = most - self._shares[device].whole
-        while delta > 1:
-            step = _step(delta, target - self._used[device], above - self._used[device])
-            test, dense_from = self._moved_to(device, step)
-            used = self._measure(test, self._overflows)
-            if used[device] <= target:
-                self._shares, self._used, self._dense_from = test, used, dense_from
-            else:
-                above, most = used[device], test[device].whole
-            delta = most - self._shares[device].whole
+        high = self._with_all_moved(device)
+        self._between(device, high, self._with_moved, lambda state: state.shares[device].whole)
 
-    def _all_moved_to(self, device: int) -> list[Share]:
-        shares = list(self._shares)
-        for other in range(self._dense_from, self._count):
+    def _between(
+        self, device: int, high: _State, stepped: Callable[[int, int], _State], count: Callable[[_State], int]
+    ) -> None:
+        """The most that fits on the device, between the state as it is and `high`."""
+        used, target = self._measure(high), self._targets[device]
+        if used[device] <= target:
+            self._state, self._used = high, used
+            return
+        above = used[device]
+        while (delta := count(high) - count(self._state)) > 1:
+            test = stepped(device, _step(delta, target - self._used[device], above - self._used[device]))
+            used = self._measure(test)
+            if used[device] <= target:
+                self._state, self._used = test, used
+            else:
+                high, above = test, used[device]
+
+    def _with_all_moved(self, device: int) -> _State:
+        shares = list(self._state.shares)
+        for other in range(self._state.dense_from, self._count):
             moved = shares[other].layers - (1 if other == self._last else 0)
             shares[device] = shares[device]._replace(layers=shares[device].layers + moved)
             shares[other] = shares[other]._replace(layers=shares[other].layers - moved, partial=0)
-        return shares
+        return self._state._replace(shares=tuple(shares), dense_from=self._last)
 
-    def _moved_to(self, device: int, step: int) -> tuple[list[Share], int]:
-        shares, dense_from, moved = list(self._shares), self._dense_from, 0
-        while dense_from < self._count:
-            now = min(step - moved, shares[dense_from].partial)
-            giver = shares[dense_from]
-            shares[dense_from] = giver._replace(layers=giver.layers - now, partial=giver.partial - now)
-            shares[device] = shares[device]._replace(layers=shares[device].layers + now)
-            moved += now
-            if shares[dense_from].partial > 0:
+    def _with_moved(self, device: int, step: int) -> _State:
+        shares, giver, left = list(self._state.shares), self._state.dense_from, step
+        while giver < self._count:
+            moved = min(left, shares[giver].partial)
+            shares[giver] = shares[giver]._replace(layers=shares[giver].layers - moved, partial=shares[giver].partial - moved)
+            shares[device] = shares[device]._replace(layers=shares[device].layers + moved)
+            left -= moved
+            if shares[giver].partial > 0:
                 break
-            dense_from += 1
-        return shares, dense_from
+            giver += 1
+        return self._state._replace(shares=tuple(shares), dense_from=giver)
 
     def _add_a_part(self, device: int) -> None:
         """Of one layer more at least the attention, where that fits, and up and gate where they do."""
-        giver = self._dense_from
-        if giver >= self._count or self._shares[giver].layers <= (0 if device < self._last else 1):
+        giver = self._state.dense_from
+        if giver >= self._count or self._state.shares[giver].layers <= (0 if device < self._last else 1):
             return
-        if self._try_part(device, Part.UP, fresh=True):
-            self._try_part(device, Part.GATE, fresh=False)
+        more = self._with_a_part(device)
+        if self._takes(device, more, Part.UP):
+            self._takes(device, more, Part.GATE)
         else:
-            self._try_part(device, Part.ATTENTION, fresh=True)
+            self._takes(device, more, Part.ATTENTION)
 
-    def _try_part(self, device: int, part: Part, *, fresh: bool) -> bool:
-        shares, overflows, dense_from = list(self._shares), list(self._overflows), self._dense_from
-        if fresh:
-            giver = shares[dense_from]
-            shares[dense_from] = giver._replace(layers=giver.layers - 1, partial=giver.partial - 1)
-            taker = shares[device]
-            shares[device] = taker._replace(layers=taker.layers + 1, partial=taker.partial + 1)
-            dense_from += 1 if shares[dense_from].partial == 0 else 0
-        shares[device] = shares[device]._replace(first=part)
-        overflows[device] = device < self._last
-        used, targets = self._measure(shares, overflows), self._machine.targets
-        if used[device] < targets[device] and (device == self._last or used[device + 1] < targets[device + 1]):
-            self._shares, self._overflows, self._used, self._dense_from = shares, overflows, used, dense_from
+    def _with_a_part(self, device: int) -> _State:
+        giver = self._state.dense_from
+        gives = self._state.shares[giver]
+        state = self._state.with_share(giver, gives._replace(layers=gives.layers - 1, partial=gives.partial - 1))
+        takes = state.shares[device]
+        state = state.with_share(device, takes._replace(layers=takes.layers + 1, partial=takes.partial + 1))
+        return state._replace(dense_from=giver + 1) if state.shares[giver].partial == 0 else state
+
+    def _takes(self, device: int, state: _State, part: Part) -> bool:
+        state = state.with_share(device, state.shares[device]._replace(first=part))
+        overflows = tuple(flag or (place == device < self._last) for place, flag in enumerate(state.overflows))
+        state = state._replace(overflows=overflows)
+        used = self._measure(state)
+        concerned = range(device, min(device + 2, self._count))
+        if all(used[each] < self._targets[each] for each in concerned):
+            self._state, self._used = state, used
             return True
         return False
 
 
 def _step(delta: int, room: int, span: int) -> int:
-    return min(max(int(delta * room / span) if span else 1, 1), delta - 1)
+    """Layers to try next. A device that is too small already for none takes the longest step, by an overflow of a sign."""
+    if room < 0 and delta * -room >= span:
+        return delta - 1
+    return min(max(delta * room // span if room > 0 else 0, 1), delta - 1)
