@@ -82,11 +82,11 @@ class Chosen(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What the user has set, which fit does not touch. `layers`, `split` and `overrides`: whether they are set."""
+    """What the user has set, which fit does not touch. `split` and `overrides`: whether they are set."""
 
     context: int | None = None
     minimum_context: int = MINIMUM_CONTEXT
-    layers: bool = False
+    layers: int | None = None
     split: bool = False
     overrides: bool = False
 
@@ -105,7 +105,7 @@ def fit(subject: Subject, machine: Machine, measure: Measure, given: Given) -> C
         return Chosen(Layout(full))
     context = _Context(full)
     if given.context is None:
-        context = _reduced(subject, machine, measure, Layout(full), given.minimum_context * subject.streams)
+        context = _reduced(subject, machine, measure, Layout(full), given)
     if context.is_enough:
         return Chosen(Layout(context.tokens), context.said)
     gave_up = _why_layers_stay(given, len(machine.free))
@@ -114,16 +114,17 @@ def fit(subject: Subject, machine: Machine, measure: Measure, given: Given) -> C
     return Chosen(_Filling(subject, machine, measure, context.tokens).run(), context.said)
 
 
-def _reduced(subject: Subject, machine: Machine, measure: Measure, full: Layout, least: int) -> _Context:
+def _reduced(subject: Subject, machine: Machine, measure: Measure, full: Layout, given: Given) -> _Context:
     """Between the full context and the least one by linear interpolation, where all devices together are too small."""
-    goal, whole = sum(machine.targets), measure(full)
+    goal, whole, least = sum(machine.targets), measure(full), given.minimum_context * subject.streams
     used = sum(each.total for each in whole)
     if used <= goal or full.context <= least:
         return _Context(full.context)
     devices = len(machine.free)
     if devices > 1:
         # Only whole layers, or tensors, can be moved: half of one is lost on each device, and on one more to be safe.
-        per_layer = sum(each.model for each in whole) // max(subject.layers, 1)
+        placed = subject.layers if given.layers is None else min(given.layers, subject.layers)
+        per_layer = sum(each.model for each in whole) // max(placed, 1)
         goal -= (devices + 1) * per_layer // (6 if subject.experts else 2)
     at_least = sum(each.total for each in measure(Layout(least)))
     if goal <= at_least:
@@ -138,7 +139,7 @@ def _said(full: int, context: int) -> tuple[str, ...]:
 
 
 def _why_layers_stay(given: Given, devices: int) -> str | None:
-    if given.layers:
+    if given.layers is not None:
         return "the number of layers is set, and llama.cpp then chooses none itself"
     if given.split and devices > 1:
         return "the split is set, and llama.cpp then chooses no layers itself"

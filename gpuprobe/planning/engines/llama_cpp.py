@@ -1,0 +1,136 @@
+"""llama.cpp: its fit chooses what the user has not, and `llama-server` is told so (b10434 to b11434)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gpuprobe.libraries import library_named
+from gpuprobe.model import Device, MiB
+from gpuprobe.planning.engines import choosing
+from gpuprobe.planning.engines.layouts import Sizes, UnknownSizes
+from gpuprobe.planning.engines.model_facts import facts_of
+from gpuprobe.planning.engines.outlook import judged
+from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish, selector_of
+from gpuprobe.planning.records import FlashAttention, Placement, Settings, Unplannable
+
+NAME = "llama.cpp"
+TARGET = 1024 * MiB  # `--fit-target`: what fit leaves free on each device
+_FORMAT = "GGUF"
+
+
+def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
+    if not subject.model.format.startswith(_FORMAT):
+        return Answer(NAME, Outlook.NOT_PLANNED, f"llama.cpp loads GGUF, and this is {subject.model.format}")
+    devices = usable(machine, wish)
+    if not devices:
+        return Answer(NAME, Outlook.NOT_PLANNED, "llama.cpp has no backend that shows one of these devices")
+    settings = _settings(wish)
+    margins = tuple(margin_of(device, wish) for device in devices)
+    sizes = Sizes(subject.model, tuple(map(choosing.for_engine, devices, margins)), settings)
+    facts = facts_of(subject.model)
+    try:
+        chosen = sizes.fitted(margins, experts=facts.experts > 0, trained_context=facts.trained_context)
+        settings = sizes.settings_of(chosen.layout)
+        placement = sizes.place(chosen.layout)
+    except Unplannable as problem:
+        return Answer(NAME, Outlook.NOT_PLANNED, str(problem))
+    except UnknownSizes as unknown:
+        return judged(Answer(NAME, Outlook.UNKNOWN, "", unknown.placement, settings), machine.host, wish, margins)
+    notes = (*chosen.because, *_gave_up(chosen.gave_up), *_mixed(devices), *placement.notes)
+    answer = Answer(
+        engine=NAME,
+        outlook=Outlook.FITS,
+        because="",
+        placement=placement,
+        settings=settings,
+        command=command(subject, devices, placement, settings, wish),
+        notes=notes,
+        chosen=wish.layers is None and not wish.split,
+    )
+    return judged(answer, machine.host, wish, margins)
+
+
+def usable(machine: Machine, wish: Wish) -> tuple[Device, ...]:
+    """All that are named; else one library's, integrated ones only where there is nothing else."""
+    shown = [device for device in machine.devices if choosing.is_of_a_build(device)]
+    if wish.devices_are_named:
+        return tuple(shown)
+    best = choosing.best_group(shown, machine.host)
+    discrete = tuple(device for device in best if not choosing.is_integrated(device))
+    return discrete or best[:1]
+
+
+def margin_of(device: Device, wish: Wish) -> int:
+    """`--reserve` is for others: what the library takes for itself comes on top of it."""
+    return TARGET if wish.reserve is None else wish.reserve + choosing.taken_by_library(device)
+
+
+def _settings(wish: Wish) -> Settings:
+    """As `llama-server` takes them: sequences that are asked for have a cache of their own each."""
+    parallel = wish.parallel or 1
+    return Settings(
+        context=wish.context,
+        parallel=parallel,
+        unified=parallel == 1,
+        cache_type_k=wish.cache_type_k or "F16",
+        cache_type_v=wish.cache_type_v or "F16",
+        flash_attention=wish.flash_attention or FlashAttention.AUTO,
+        ubatch=wish.ubatch or 512,
+        batch=max(2048, wish.ubatch or 0),
+        layers=wish.layers,
+        tensor_split=wish.split,
+        cpu_moe_layers=wish.cpu_moe,
+    )
+
+
+def command(
+    subject: Subject, devices: Sequence[Device], placement: Placement, settings: Settings, wish: Wish
+) -> tuple[str, ...]:
+    """The words that load just this placement, whatever fit would choose on the day."""
+    words = ["llama-server", "-m", subject.path, "-c", str(placement.context_length), "-np", str(settings.parallel)]
+    if wish.devices_are_named:
+        words += ["-dev", ",".join(engine_name(device) for device in devices)]
+    words += ["-ngl", str(placement.layers)]
+    if len(devices) > 1 and placement.layers:
+        split = settings.tensor_split or tuple(place.layers for place in placement.devices)
+        words += ["-ts", ",".join(f"{share:g}" for share in split)]
+    words += _about_tensors(settings, {selector_of(device): engine_name(device) for device in devices})
+    return (*words, *_about_memory(settings))
+
+
+def _about_tensors(settings: Settings, names: dict[str, str]) -> list[str]:
+    if settings.overrides:
+        buffers = (f"{each.pattern}={names[each.device] if each.device else 'CPU'}" for each in settings.overrides)
+        return ["-ot", ",".join(buffers)]
+    return ["-ncmoe", str(settings.cpu_moe_layers)] if settings.cpu_moe_layers else []
+
+
+def _about_memory(settings: Settings) -> list[str]:
+    words = []
+    for option, value, default in (
+        ("-ctk", settings.cache_type_k.lower(), "f16"),
+        ("-ctv", settings.cache_type_v.lower(), "f16"),
+        ("-fa", settings.flash_attention.value, "auto"),
+        ("-b", str(settings.batch), "2048"),
+        ("-ub", str(settings.ubatch), "512"),
+    ):
+        if value != default:
+            words += [option, value]
+    return words
+
+
+def engine_name(device: Device) -> str:
+    """`CUDA0`: as `llama-server --list-devices` calls it, where it sees the devices that gpuprobe lists."""
+    number = device.number if device.ordinal is None else device.ordinal
+    return f"{library_named(device.library).ggml_devices}{number}"
+
+
+def _gave_up(because: str | None) -> tuple[str, ...]:
+    return () if because is None else (because,)
+
+
+def _mixed(devices: Sequence[Device]) -> tuple[str, ...]:
+    libraries = list(dict.fromkeys(device.library for device in devices))
+    if len(libraries) < 2:
+        return ()
+    return (f"devices of {' and '.join(libraries)} together need a build of llama.cpp that holds a backend for each",)
