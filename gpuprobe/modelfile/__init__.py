@@ -10,16 +10,6 @@ if TYPE_CHECKING:
     from gpuprobe.planning.records import Model
 
 _ENDINGS = (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".onnx")
-_FOREIGN = {
-    b"PK\x03\x04": "a PyTorch checkpoint or another ZIP archive",
-    b"ggjt": "a model of the time before GGUF, which today's engines do not load",
-    b"ggml": "a model of the time before GGUF, which today's engines do not load",
-    b"ggla": "a LoRA adapter of the time before GGUF",
-    b"\x89HDF": "an HDF5 file",
-    b"\x80\x02": "a Python pickle",
-    b"vers": "a pointer of Git LFS in the place of the model: `git lfs pull` fetches the file",
-}
-
 
 class Found(NamedTuple):
     """A model, what to call it on a command line, and what Ollama's store knows of it, where it comes from there."""
@@ -75,16 +65,5 @@ def _of_folder(path: str) -> Model:
 
 def _of_file(path: str) -> Model:
     from gpuprobe.modelfile import gguf, safetensors
-    from gpuprobe.modelfile.unreadable import Unreadable
-    from gpuprobe.survey.tree import Tree
 
-    if path.endswith(".safetensors"):
-        return safetensors.read(path)
-    try:
-        start = Tree().content(path, 4)
-    except (OSError, ValueError) as problem:
-        raise Unreadable(f"`{path}` cannot be read: {getattr(problem, 'strerror', None) or problem}") from problem
-    foreign = next((said for magic, said in _FOREIGN.items() if start.startswith(magic)), None)
-    if foreign is not None:
-        raise Unreadable(f"`{path}` is {foreign}; a model in GGUF or safetensors is accepted")
-    return gguf.read(path)
+    return safetensors.read(path) if path.endswith(".safetensors") else gguf.read(path)

@@ -1,0 +1,115 @@
+"""What `plan` answers: the model is read, the devices are found, and every engine's rules are applied to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gpuprobe.command import plan_options
+from gpuprobe.command.commands import Reply, nothing, nothing_usable
+from gpuprobe.command.gathering import inventory_of, request_of, selected
+from gpuprobe.command.plan_options import PlanOptions, PlanRequest
+from gpuprobe.exits import Exit, WrongUsage, weightiest
+from gpuprobe.model import Inventory, Json
+from gpuprobe.planning.engines.records import HostMemory, Machine, Outlook, Subject
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gpuprobe.command.options import Options
+    from gpuprobe.planning.plan import Plan
+    from gpuprobe.render.screen import Screen
+
+_EXITS = {
+    Outlook.FITS: Exit.ANSWERED,
+    Outlook.WITH_HOST: Exit.ANSWERED,
+    Outlook.TOO_LARGE: Exit.NO,
+    Outlook.NOT_PLANNED: Exit.NO,
+    Outlook.UNKNOWN: Exit.UNDECIDED,
+}
+
+
+def plan(options: Options, models: Sequence[str], given: PlanOptions) -> Reply:
+    request = plan_options.read(given, models)
+    subjects = [_subject(model) for model in models]
+    inventory = inventory_of(options, request_of(options))
+    machine = _machine(inventory, request)
+    if not machine.devices:
+        return _no_device(inventory, compare=given.compare)
+    plans = [_planned(options, subject, machine, request, context) for subject in subjects for context in request.contexts]
+    leave_with = _exit(plans)
+
+    def document() -> Json:
+        from gpuprobe.render.plan_document import plan_document
+
+        return plan_document(inventory, plans, leave_with, compare=given.compare)
+
+    def drawn(screen: Screen) -> Iterable[RenderableType]:
+        from gpuprobe.render import plan_text
+
+        if given.compare:
+            return plan_text.comparison(plans, screen.width)
+        return plan_text.plan_text(plans[0], screen.width, quiet=options.quiet, verbose=options.verbose)
+
+    return Reply(leave_with, document, drawn)
+
+
+def _exit(plans: Sequence[Plan]) -> Exit:
+    codes = [_EXITS[each.main.outlook] for each in plans]
+    return Exit.ANSWERED if Exit.ANSWERED in codes else weightiest(*codes)
+
+
+def _subject(argument: str) -> Subject:
+    from gpuprobe.modelfile import read
+    from gpuprobe.modelfile.unreadable import Unreadable
+
+    try:
+        found = read(argument, os.environ)
+    except Unreadable as problem:
+        raise WrongUsage(str(problem), "as in `gpuprobe plan model.gguf`") from problem
+    return Subject(
+        model=found.model,
+        argument=argument,
+        path=found.stored.file if found.stored else argument,
+        name=found.argument if found.stored else None,
+        projector_size=found.projector_size,
+        options=found.stored.options if found.stored else {},
+    )
+
+
+def _machine(inventory: Inventory, request: PlanRequest) -> Machine:
+    from gpuprobe import machine
+    from gpuprobe.planning.devices import host_with_what_ifs, with_what_ifs
+    from gpuprobe.planning.what_if import EXAMPLE, WhatIfError
+
+    try:
+        devices = with_what_ifs(inventory.kept, request.what_ifs)
+    except WhatIfError as problem:
+        raise WrongUsage(f"--what-if: {problem}", f"as in `--what-if '{EXAMPLE}'`") from problem
+    if request.devices:
+        devices = selected(request.devices, devices)
+    memory = machine.memory(inventory.evidence.host)
+    host = host_with_what_ifs(HostMemory(memory.total, memory.available), request.what_ifs)
+    return Machine(devices, host, inventory.evidence.host.environ)
+
+
+def _planned(options: Options, subject: Subject, machine: Machine, request: PlanRequest, context: int | None) -> Plan:
+    from gpuprobe.planning.plan import planned
+
+    wish = request.wish._replace(context=context)
+    if wish.split and len(wish.split) != len(machine.devices) and request.devices:
+        count = len(machine.devices)
+        raise WrongUsage(f"`--split` has {len(wish.split)} shares, and there are {count} devices", "one share for each device")
+    return planned(subject, machine, wish, request.engine)
+
+
+def _no_device(inventory: Inventory, *, compare: bool) -> Reply:
+    text, leave_with = nothing(inventory), nothing_usable(inventory)
+
+    def document() -> Json:
+        from gpuprobe.render.plan_document import nothing_document
+
+        return nothing_document(inventory, text, leave_with)
+
+    return Reply(leave_with, document, lambda screen: (), complaint=f"Error: {text}; `--what-if` plans for a device that is not there")
