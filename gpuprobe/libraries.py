@@ -53,8 +53,8 @@ class Library(NamedTuple):
     compute: str = "major.minor"  # or "gfx"
     one_slice: bool = False  # of all slices of cut cards it shows a process one
     validated_alone: bool = False  # its validating child is shown one device, by the variable of its selection
-    init_steps: tuple[str, ...] = ()  # how the names of its steps begin that start it, before it looks for devices
-    context_steps: tuple[str, ...] = ()  # and of those that use a device it has found
+    init_calls: tuple[str, ...] = ()  # how the names of its calls begin that start it, before it looks for devices
+    context_calls: tuple[str, ...] = ()  # and of those that use a device it has found
     numbered_as: str | None = None  # what documents call its numbers; None: nobody calls a card by them
     opens_every_node: bool = False  # asking it opens the DRM nodes of other vendors' cards too, which wakes them
     crash_prone: bool = False  # initialising a card that it does not support ends the process
@@ -73,8 +73,8 @@ class Library(NamedTuple):
 
 
 # Of builds, whatever the library: as `init_steps` and `context_steps`.
-BUILD_INIT_STEPS = ("ggml_log_set", "ggml_backend_score", "ggml_backend_load", "ggml_backend_init", "ggml_backend_reg_by_name")
-BUILD_CONTEXT_STEPS = ("ggml_backend_dev_init", "ggml_backend_free")
+BUILD_INIT_CALLS = ("ggml_log_set", "ggml_backend_score", "ggml_backend_load", "ggml_backend_init", "ggml_backend_reg_by_name")
+BUILD_CONTEXT_CALLS = ("ggml_backend_dev_init", "ggml_backend_free")
 
 CUDA_SELECTION = Selection(
     variable="CUDA_VISIBLE_DEVICES",
@@ -142,8 +142,8 @@ CUDA = Library(
     filters=("CUDA_VISIBLE_DEVICES",),
     flash_attention="compute_capability",
     one_slice=True,
-    init_steps=("cuDriverGetVersion", "cuInit"),
-    context_steps=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
+    init_calls=("cuDriverGetVersion", "cuInit"),
+    context_calls=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",
     blas="libcublas",
     advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
@@ -167,8 +167,8 @@ ROCM = Library(
     flash_attention="yes",
     compute="gfx",
     validated_alone=True,
-    init_steps=("hipInit", "hipDriverGetVersion", "hipRuntimeGetVersion"),
-    context_steps=("hipSetDevice", "hipFree", "hipMemGetInfo", "load librocblas", "load rocblas", "rocblas_"),
+    init_calls=("hipInit", "hipDriverGetVersion", "hipRuntimeGetVersion"),
+    context_calls=("hipSetDevice", "hipFree", "hipMemGetInfo", "load librocblas", "load rocblas", "rocblas_"),
     numbered_as="rocm",
     blas="rocBLAS",
     crash_prone=True,
@@ -184,8 +184,8 @@ METAL = Library(
     minimum_memory=512 * MiB,
     flash_attention="yes",
     refreshes=False,
-    init_steps=("MTLCopyAllDevices", "load CoreGraphics", "MTLCreateSystemDefaultDevice"),
-    context_steps=("newCommandQueue", "newBuffer"),
+    init_calls=("MTLCopyAllDevices", "load CoreGraphics", "MTLCreateSystemDefaultDevice"),
+    context_calls=("newCommandQueue", "newBuffer"),
     numbered_as="metal",
     advice="update macOS: every release since 10.11 has this framework",
 )
@@ -210,8 +210,8 @@ LEVEL_ZERO = Library(
         },
     ),
     numbered_as="level_zero",
-    init_steps=("zeInit",),
-    context_steps=("zeContext", "zeCommand", "zeMem"),
+    init_calls=("zeInit",),
+    context_calls=("zeContext", "zeCommand", "zeMem"),
     advice="install Intel's compute runtime (Ubuntu 24.04: `sudo apt install libze1 libze-intel-gpu1`)",
 )
 VULKAN = Library(
@@ -240,8 +240,8 @@ VULKAN = Library(
         others=("VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"),
     ),
     switch="OLLAMA_VULKAN",
-    init_steps=("vkEnumerateInstance", "vkCreateInstance"),
-    context_steps=("vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
+    init_calls=("vkEnumerateInstance", "vkCreateInstance"),
+    context_calls=("vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
     advice="install a Vulkan driver (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)",
 )
 NVML = Library(

@@ -37,6 +37,41 @@ class Status(str, Enum):
     REFUSED = "refused"  # a security rule forbids asking
     SKIPPED = "skipped"  # not asked on purpose; the message says why
 
+    @property
+    def answered(self) -> bool:
+        """The library said which devices it has, or that it has none."""
+        return self in (Status.OK, Status.NO_DEVICES)
+
+    @property
+    def failed(self) -> bool:
+        """The library itself, or its loader, said that it does not work."""
+        return self in (Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED)
+
+    @property
+    def lost(self) -> bool:
+        """A child was started, and its answer did not come: nobody knows what the library has."""
+        return self in (Status.CRASHED, Status.EXITED, Status.UNREADABLE) or self.overdue
+
+    @property
+    def undecided(self) -> bool:
+        """Asked for, and without an answer of the library's, whoever's fault that was."""
+        return self.lost or self is Status.NOT_STARTED
+
+    @property
+    def overdue(self) -> bool:
+        """Its limit had passed."""
+        return self in (Status.TIMED_OUT, Status.ABANDONED)
+
+    @property
+    def not_there(self) -> bool:
+        """The machine has no such library, or none that its loader takes."""
+        return self in (Status.ABSENT, Status.NOT_LOADABLE)
+
+    @property
+    def not_asked(self) -> bool:
+        """No child was worth starting, or none was wanted."""
+        return self in (Status.ABSENT, Status.SKIPPED)
+
 
 class Verdict(str, Enum):
     """What a validation proved. A timeout, a lost child and an unreadable answer prove nothing."""
@@ -59,7 +94,7 @@ class Purpose(str, Enum):
 
     LIST = "list"
     VALIDATE = "validate"  # as far as a context: enough for a listing
-    PROVE = "prove"  # the whole ladder
+    PROVE = "prove"  # every stage
     ALONE = "alone"  # one driver, or one slice of a card, without the others
     UNFILTERED = "unfiltered"  # once more without the variables that may hide something
 
@@ -83,18 +118,55 @@ class Reason(str, Enum):
     SAME_CARD = "same_card"
 
 
-class Step(NamedTuple):
+class StageName(str, Enum):
+    """The stages of a full validation, in their order (backends/climbing.py); a context is enough for a listing."""
+
+    LOAD = "load"
+    INIT = "init"
+    LIST = "list"
+    CONTEXT = "context"
+    ALLOCATE = "allocate"
+    COPY = "copy"
+    KERNEL = "kernel"
+    BLAS = "blas"
+    PRODUCT = "product"
+    BANDWIDTH = "bandwidth"
+
+
+class Depth(str, Enum):
+    """How far a validation came: a stage, or for a listing through ROCm a handle of rocBLAS beside the context."""
+
+    LOAD = "load"
+    INIT = "init"
+    LIST = "list"
+    CONTEXT = "context"
+    ROCBLAS = "rocBLAS"
+    ALLOCATE = "allocate"
+    COPY = "copy"
+    KERNEL = "kernel"
+    BLAS = "blas"
+    PRODUCT = "product"
+    BANDWIDTH = "bandwidth"
+
+
+class StageResult(str, Enum):
+    PASSED = "passed"
+    FAILED = "failed"  # the validation ended in it, whatever ended it
+    NOT_POSSIBLE = "not_possible"  # this machine does not have what it needs; the others decide
+
+
+class Call(NamedTuple):
     """Something a child announced that it was about to do, and how long it took; None: it never came back."""
 
     name: str
     seconds: float | None
 
 
-class Rung(NamedTuple):
-    """One rung of the ladder that a full validation climbs, as far as a child got; see backends/climbing.py."""
+class Stage(NamedTuple):
+    """One stage of a full validation, as far as a child got."""
 
-    name: str
-    result: str  # "passed", "failed" (in it the climb ended, whatever ended it), "not_possible"
+    name: StageName
+    result: StageResult
     seconds: float | None = None  # None: nobody knows when it ended
     because: str | None = None  # why it is not possible here
     figures: Json = {}  # what was measured, the unit in the key
@@ -109,7 +181,7 @@ class Probe(NamedTuple):
     device: str | None = None  # key of the device to validate, or of the slice that is asked for alone
     manifest: str | None = None
     variables: tuple[tuple[str, str | None], ...] = ()  # changed for the child; None: unset
-    until: str | None = None  # the deepest rung to climb to; None: all of them
+    until: StageName | None = None  # the deepest stage to go to; None: all of them
     attempt: int = 0  # counts the repetitions of one question
 
 
@@ -120,12 +192,12 @@ class Partition(NamedTuple):
 
 class Validation(NamedTuple):
     verdict: Verdict
-    depth: str | None  # "context": the deepest rung that was passed
+    depth: Depth | None  # the deepest stage that was passed
     because: str  # a sentence
     status: Status | None = None  # of the probe; None: not asked
-    steps: tuple[Step, ...] = ()
+    calls: tuple[Call, ...] = ()
     seconds: float | None = None
-    rungs: tuple[Rung, ...] = ()  # of a full validation
+    stages: tuple[Stage, ...] = ()  # of a full validation
     wrong: Json = {}  # of a wrong result: "compared", "different" and the "first" elements
     attempts: tuple[Verdict, ...] = ()  # what each said, where it was asked several times
 
@@ -192,7 +264,7 @@ class Outcome(NamedTuple):
     probe: Probe
     status: Status
     devices: tuple[Device, ...] = ()
-    steps: tuple[Step, ...] = ()
+    calls: tuple[Call, ...] = ()
     library_path: str | None = None
     seconds: float | None = None  # None: no child was started
     exit_code: int | None = None
@@ -201,8 +273,8 @@ class Outcome(NamedTuple):
     code_name: str | None = None
     message: str | None = None
     failure: str | None = None  # the child's own word for it: "unsupported", "busy", "device_missing"…
-    depth: str | None = None  # of a validation that passed: the deepest rung
-    rungs: tuple[Rung, ...] = ()
+    depth: Depth | None = None  # of a validation that passed: the deepest stage
+    stages: tuple[Stage, ...] = ()
     wrong: Json = {}  # as in Validation
     stderr: str = ""
     stderr_dropped: int = 0  # bytes beyond the tail that was kept
@@ -210,8 +282,8 @@ class Outcome(NamedTuple):
     facts: Json = {}  # what the library says of itself rather than of a device
 
     @property
-    def last_step(self) -> str | None:
-        return self.steps[-1].name if self.steps else None
+    def last_call(self) -> str | None:
+        return self.calls[-1].name if self.calls else None
 
 
 class Evidence(NamedTuple):
@@ -235,16 +307,25 @@ class Drop(NamedTuple):
     instead: Device | None = None
 
 
+class ValidationScope(str, Enum):
+    """Which views are validated, and how far."""
+
+    NONE = "none"
+    NEEDED = "needed"  # per card one view to a context, the next only while none covers the card
+    ALL = "all"  # every view, to a context
+    PROVED = "proved"  # every view, every stage
+
+
 class Request(NamedTuple):
     """What the user asked to be gathered. Seconds are per child, except `deadline`, which is for everything."""
 
     libraries: tuple[str, ...] = ()  # none named: all
-    validate: str = "needed"  # "none", "needed", "all" (every view, to a context), "proved" (every view, the whole ladder)
-    chosen: tuple[str, ...] = ()  # with "all" and "proved": only devices with these keys; none named: every one
+    validate: ValidationScope = ValidationScope.NEEDED
+    chosen: tuple[str, ...] = ()  # with ALL and PROVED: only devices with these keys; none named: every one
     builds: tuple[str, ...] = ()  # only views in these, `system` being the system's own libraries; none named: all
-    until: str | None = None  # with "proved": the deepest rung to climb to
-    repeat: int = 1  # with "proved": how often each view is asked
-    jobs: int | None = None  # with "proved": how many views at once; None: as many cards as there are, within bounds
+    until: StageName | None = None  # with PROVED: the deepest stage to go to
+    repeat: int = 1  # with PROVED: how often each view is asked
+    jobs: int | None = None  # with PROVED: how many views at once; None: as many cards as there are, within bounds
     seconds: float | None = None  # per child; None: the library's own limit
     deadline: float | None = None
     allow_software: bool = False

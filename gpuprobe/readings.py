@@ -14,13 +14,11 @@ from gpuprobe.facts import Host
 from gpuprobe.judging.figures import Activity, Figure, User, old_source
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.memory_refresh import Refreshed, refresh
-from gpuprobe.model import Device, Evidence, Json, Request, Status
+from gpuprobe.model import Device, Evidence, Json, Request
 from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.processes import program_names
-
-_LOST = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE})
 
 
 class Reading(NamedTuple):
@@ -66,7 +64,7 @@ def _kept(last: Figure, now: Figure) -> Figure:
 
 
 def _is_news(lost: Lost) -> bool:
-    return lost.outcome is None or lost.outcome.status in _LOST
+    return lost.outcome is None or lost.outcome.status.lost
 
 
 def _said(lost: Lost) -> str:

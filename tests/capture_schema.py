@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gpuprobe.capture import KIND, SCHEMA_VERSION
+from gpuprobe.capture.wire import written
 from gpuprobe.model import Evidence
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -68,7 +69,7 @@ def _named(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
             definitions[name] = {
                 "type": "object",
                 "additionalProperties": False,
-                "required": [field for field in hint._fields if field not in hint._field_defaults],
-                "properties": {field: _of(hints[field], definitions) for field in hint._fields},
+                "required": [written(field) for field in hint._fields if field not in hint._field_defaults],
+                "properties": {written(field): _of(hints[field], definitions) for field in hint._fields},
             }
     return {"$ref": f"#/$defs/{name}"}

@@ -97,7 +97,7 @@ def test_a_driver_that_dies(
     evidence = asked()
 
     outcome = outcome_at(evidence, step)
-    assert (outcome.status, outcome.last_step) == (status, step)
+    assert (outcome.status, outcome.last_call) == (status, step)
     assert {name: getattr(outcome, name) for name in detail} == detail
     assert [device.name for device in of(evidence, "NVML").devices] == ["NVIDIA GeForce RTX 4090"]
     assert_nothing_left(driver)
@@ -111,7 +111,7 @@ def test_a_driver_that_hangs_is_ended_at_its_limit(driver: Callable[..., None], 
     evidence = asked(SECONDS)
 
     outcome = outcome_at(evidence, step)
-    assert (outcome.status, outcome.last_step) == (Status.TIMED_OUT, step)
+    assert (outcome.status, outcome.last_call) == (Status.TIMED_OUT, step)
     assert outcome.seconds is not None
     assert SECONDS <= outcome.seconds < SECONDS * 5
     assert of(evidence, "NVML").status is Status.OK

@@ -67,7 +67,7 @@ def test_a_proof_reaches_the_product(tmp_path: Path) -> None:
     proved = outcome(double(tmp_path, CARD), purpose=Purpose.PROVE)
 
     assert (proved.status, proved.depth) == (Status.OK, "product")
-    assert [rung.result for rung in proved.rungs] == ["passed"] * 7
+    assert [rung.result for rung in proved.stages] == ["passed"] * 7
 
 
 def test_a_wrong_product_is_a_kind_of_failure_of_its_own(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_build_that_never_answers_is_ended_and_its_step_named(line: str, statu
     listed = outcome(double(tmp_path, CARD, line), seconds=1)
 
     assert listed.status is status
-    assert (listed.last_step or "").startswith(step)
+    assert (listed.last_call or "").startswith(step)
 
 
 @pytest.mark.parametrize("broken", ["no base library", "another base library", "empty directory", "rubbish", "no functions"])
@@ -135,5 +135,5 @@ def test_the_abort_of_a_real_build_on_mesas_null_radeon_is_named(tmp_path: Path)
 
     assert [device.total_memory for device in listed.devices] == [None]
     assert (validated.status, validated.signal) == (Status.CRASHED, signal.SIGABRT)
-    assert validated.last_step == "ggml_backend_dev_init"
+    assert validated.last_call == "ggml_backend_dev_init"
     assert "ErrorInvalidExternalHandle" in validated.stderr

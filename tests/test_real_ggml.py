@@ -131,7 +131,7 @@ def test_mesas_null_radeon_is_listed_without_memory_and_then_aborts(tmp_path: Pa
 
     assert device["total_memory"] is device["free_memory"] is None
     assert answer.exit_code == -signal.SIGABRT
-    assert answer.steps[-1] == "ggml_backend_dev_init"
+    assert answer.calls[-1] == "ggml_backend_dev_init"
     assert answer.failed is None
     assert b"ErrorInvalidExternalHandle" in answer.stderr
 
@@ -173,7 +173,7 @@ def test_an_install_laid_out_as_ollamas_lists_both_cards(way: str, two_cards: Wo
 
     answer = as_ollama(tmp_path, build, "vulkan").talk(two_cards.environment())
 
-    assert way in answer.steps
+    assert way in answer.calls
     assert known(answer) == CARDS
 
 
@@ -320,7 +320,7 @@ def test_an_error_after_its_start_aborts_the_cuda_build_in_a_named_step() -> Non
     answer = ggml_world.cuda().talk({"FAKE_CUDA": script(H100, "error cuDeviceGetAttribute 999")})
 
     assert answer.exit_code == -signal.SIGABRT
-    assert answer.steps[-1] == "ggml_backend_init"
+    assert answer.calls[-1] == "ggml_backend_init"
 
 
 def test_the_cuda_build_names_the_library_that_it_lacks() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gpuprobe.discovery import gather
-from gpuprobe.model import Outcome, Purpose, Request, Status
+from gpuprobe.model import Outcome, Purpose, Request, Status, ValidationScope
 from gpuprobe.survey.host import read_host
 from tests.cli.documents import checked
 from tests.cli.terminal import Ran, on_terminal, piped
@@ -147,7 +147,7 @@ def lines_of(log: Path, *kinds: str) -> list[tuple[str, str]]:
 def prove(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, **request: Any) -> list[Outcome]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    evidence = gather(read_host(), Request(libraries=("CUDA",), validate="proved", **request))
+    evidence = gather(read_host(), Request(libraries=("CUDA",), validate=ValidationScope.PROVED, **request))
     return [outcome for outcome in evidence.outcomes if outcome.probe.purpose is Purpose.PROVE]
 
 
@@ -180,7 +180,7 @@ def test_a_card_that_hangs_delays_the_others_copies_and_spoils_nothing(monkeypat
     outcomes = prove(nvidia(card(1), card(2), card(3, hangs=1)), monkeypatch, seconds=6.0)
 
     assert [outcome.status for outcome in outcomes] == [Status.OK, Status.OK, Status.TIMED_OUT]
-    assert [outcome.rungs[-1].name for outcome in outcomes] == ["bandwidth", "bandwidth", "kernel"]
+    assert [outcome.stages[-1].name for outcome in outcomes] == ["bandwidth", "bandwidth", "kernel"]
 
 
 def test_as_many_cards_as_are_allowed_are_proved_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_deadline_ends_a_climb_that_waits_for_its_turn(monkeypatch: pytest.Mon
     outcomes = prove(nvidia(card(1), card(2), "hang cuMemHostAlloc"), monkeypatch, deadline=4.0)
 
     assert [outcome.status for outcome in outcomes] == [Status.TIMED_OUT] * 2
-    assert sorted(outcome.rungs[-1].name for outcome in outcomes) == ["bandwidth", "blas"]
+    assert sorted(outcome.stages[-1].name for outcome in outcomes) == ["bandwidth", "blas"]
 
 
 def test_a_capture_holds_the_whole_ladder_and_is_judged_by_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gpuprobe.facts import FoundLibrary, Host
 from gpuprobe.judging.card_status import card_statuses, summary
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import METAL
-from gpuprobe.model import Inventory, Reason, Request
+from gpuprobe.model import Inventory, Reason, Request, Status
 from tests.doubles import described, metal_framework, script
 from tests.records import a_host
 
@@ -87,6 +87,6 @@ def test_a_framework_that_does_not_load_is_said_with_what_to_do(monkeypatch: pyt
     (status,) = card_statuses(judged(monkeypatch, host=mac(libraries=())))
 
     assert status.why is not None
-    assert status.why.slug == "not_loadable"
+    assert status.why.reason is Status.NOT_LOADABLE
     assert "`/System/Library/Frameworks/Metal.framework/Metal` did not load" in status.why.because
     assert status.why.advice is not None

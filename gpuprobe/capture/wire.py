@@ -14,6 +14,9 @@ Record = TypeVar("Record")
 
 _LARGEST = 2**63
 
+# Captures of the first release call a call of the library a step, and a stage of the validation a rung: files stay readable.
+_WRITTEN = {"calls": "steps", "stages": "rungs"}
+
 
 class ShapeError(ValueError):
     """A JSON value that is not the record it should be; the text names the place and the difference."""
@@ -26,12 +29,17 @@ def to_json(value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         defaults = type(value)._field_defaults  # type: ignore[attr-defined]
         pairs = zip(value._fields, value, strict=True)
-        return {name: to_json(item) for name, item in pairs if name not in defaults or item != defaults[name]}
+        return {written(name): to_json(item) for name, item in pairs if name not in defaults or item != defaults[name]}
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     return value
+
+
+def written(field: str) -> str:
+    """A field of a record as files spell it."""
+    return _WRITTEN.get(field, field)
 
 
 def from_json(expected: type[Record], value: object, where: str = "") -> Record:
@@ -91,14 +99,16 @@ def _enum(expected: type[Enum], value: object, where: str) -> Enum:
 def _record(expected: Any, value: object, where: str) -> Any:
     if not isinstance(value, dict):
         raise ShapeError(f"{where or expected.__name__}: an object is needed, not {_kind(value)}")
-    hints = _hints(expected)
-    unknown = sorted(value.keys() - hints.keys())
+    hints, fields = _hints(expected), {written(name): name for name in expected._fields}
+    unknown = sorted(value.keys() - fields.keys())
     if unknown:
         raise ShapeError(f"{where}: unknown field `{unknown[0]}`")
-    missing = [name for name in expected._fields if name not in value and name not in expected._field_defaults]
+    missing = [name for name, field in fields.items() if name not in value and field not in expected._field_defaults]
     if missing:
         raise ShapeError(f"{where}: the field `{missing[0]}` is missing")
-    return expected(**{name: _read(hints[name], item, f"{where}.{name}".lstrip(".")) for name, item in value.items()})
+    return expected(
+        **{fields[name]: _read(hints[fields[name]], item, f"{where}.{name}".lstrip(".")) for name, item in value.items()}
+    )
 
 
 def _plain(expected: Any, value: object, where: str) -> Any:

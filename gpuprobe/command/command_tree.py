@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.libraries import LIBRARIES
+from gpuprobe.model import StageName
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.formats import FORMATS
 from gpuprobe.render.grammar import Argument, Command, Option, Program, Takes, explained
@@ -90,7 +90,7 @@ def _devices() -> Takes:
 _BY_OPTION = {
     "--library": Takes(tuple(library.name.replace(" ", "-").lower() for library in LIBRARIES), listed=True),
     "--build": Takes(("system",)),
-    "--step": Takes(RUNGS),
+    "--step": Takes(tuple(stage.value for stage in StageName)),
     "--shell": Takes(tuple(SHELLS)),
     "--format": Takes(tuple(FORMATS)),
 }

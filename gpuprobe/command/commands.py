@@ -9,7 +9,7 @@ from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import card_status
-from gpuprobe.model import Inventory, Json
+from gpuprobe.model import Inventory, Json, ValidationScope
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,7 +57,7 @@ def list_devices(
     if sort not in (None, "free"):
         raise WrongUsage(f"`--sort {sort}`: only `free` is accepted", "as in `gpuprobe list --sort free`")
     requirement = None if require is None else gathering.requirement_of(require)
-    inventory = inventory_of(options, request_of(options, "none" if quick else "needed"))
+    inventory = inventory_of(options, request_of(options, ValidationScope.NONE if quick else ValidationScope.NEEDED))
     remembering.remember(options, inventory)
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
     part = listing.with_loads(part, inventory, options)
@@ -140,9 +140,9 @@ def capture(options: Options, file: str) -> Reply:
     if options.source is not None:
         raise WrongUsage("`capture` writes this machine, so `--from` has no meaning with it", "copy the file instead")
     # Everything that any command could ask later, software renderers included.
-    request = request_of(options, "all")._replace(allow_software=True)
+    request = request_of(options, ValidationScope.ALL)._replace(allow_software=True)
     evidence = gathering.evidence_of_this_machine(options, request)
-    evidence = gathering.evidence_of_this_machine(options, request._replace(validate="proved"), evidence)
+    evidence = gathering.evidence_of_this_machine(options, request._replace(validate=ValidationScope.PROVED), evidence)
     if file in ("-", "/dev/stdout"):
         whole = captures.text(evidence)
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)

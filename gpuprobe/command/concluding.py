@@ -77,7 +77,7 @@ def _lost_builds(inventory: Inventory) -> list[Outcome]:
         outcome
         for outcome in inventory.evidence.outcomes
         if outcome.probe.build in inventory.request.builds and outcome.probe.build != SYSTEM
-        if outcome.probe.purpose is Purpose.LIST and outcome.status not in (Status.OK, Status.NO_DEVICES)
+        if outcome.probe.purpose is Purpose.LIST and not outcome.status.answered
         if outcome.status is not Status.SKIPPED or _has_a_card(library_named(outcome.probe.library), inventory)
     ]
 

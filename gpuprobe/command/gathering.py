@@ -9,14 +9,14 @@ from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
-from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request
+from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request, ValidationScope
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement
 
 
-def request_of(options: Options, validate: str = "needed") -> Request:
+def request_of(options: Options, validate: ValidationScope = ValidationScope.NEEDED) -> Request:
     """The options as a question; WrongUsage where one of them has no meaning."""
     return Request(
         libraries=_libraries(options.library),

@@ -55,7 +55,7 @@ def _meant(text: str, inventory: Inventory, card_statuses: Sequence[CardStatus])
 
 
 def _shown(device: Device, views: Sequence[Device]) -> bool:
-    return any(same_card(device, view).answer == "same" for view in views)
+    return any(same_card(device, view).same for view in views)
 
 
 def _concerns(each: CardStatus, views: Sequence[Device]) -> bool:

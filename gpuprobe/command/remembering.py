@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpuprobe.facts import Host
-from gpuprobe.model import Evidence, Inventory, Request, Status
+from gpuprobe.model import Evidence, Inventory, Request, Status, ValidationScope
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
@@ -56,7 +56,10 @@ def _tell(options: Options, problem: Problem) -> None:
 
 def asks_for_everything(request: Request) -> bool:
     """Whatever narrows the question, also by an option that is added later, makes it another one."""
-    return request._replace(validate="needed", seconds=None, deadline=None) == Request() and request.validate != "none"
+    return (
+        request._replace(validate=ValidationScope.NEEDED, seconds=None, deadline=None) == Request()
+        and request.validate is not ValidationScope.NONE
+    )
 
 
 def _is_complete(inventory: Inventory) -> bool:
@@ -72,7 +75,6 @@ def _was_cut_short(inventory: Inventory) -> bool:
 
     on_purpose = not_asked(evidence.host, request)
     return any(
-        outcome.status in (Status.TIMED_OUT, Status.ABANDONED)
-        or (outcome.status is Status.SKIPPED and outcome not in on_purpose)
+        outcome.status.overdue or (outcome.status is Status.SKIPPED and outcome not in on_purpose)
         for outcome in evidence.outcomes
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.command.concluding import Named, counted
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import WrongUsage
 from gpuprobe.judging import measured_bandwidth
 from gpuprobe.judging.views import View, numbered, views
-from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request
+from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request, StageName, ValidationScope
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
@@ -38,7 +37,7 @@ def views_of(
     known = None
     meant: dict[str, set[tuple[str, str, str | None, str]]] = {}
     if devices or builds:
-        listed = inventory_of(options, request_of(options, "none")._replace(builds=tuple(builds)))
+        listed = inventory_of(options, request_of(options, ValidationScope.NONE)._replace(builds=tuple(builds)))
         _check_builds(builds, listed)
         offered = numbered(listed)
         chosen = selected(devices, offered)
@@ -56,14 +55,21 @@ def views_of(
     return inventory, shown, tuple(named)
 
 
+def _stage(step: str | None) -> StageName | None:
+    try:
+        return None if step is None else StageName(step)
+    except ValueError:
+        stages = ", ".join(stage.value for stage in StageName)
+        raise WrongUsage(f"`--step {step}`: {stages} are accepted", "as in `gpuprobe validate --step copy`") from None
+
+
 def _request(options: Options, pace: Pace) -> Request:
-    if pace.step is not None and pace.step not in RUNGS:
-        raise WrongUsage(f"`--step {pace.step}`: {', '.join(RUNGS)} are accepted", "as in `gpuprobe validate --step copy`")
+    until = _stage(pace.step)
     repeat = _count("--repeat", pace.repeat, MOST_REPEATS)
     if options.source is not None and repeat is not None:
         raise WrongUsage("`--repeat` asks a machine again, and a capture cannot be asked", "leave out `--repeat`")
     jobs = _count("--jobs", pace.jobs, MOST_JOBS)
-    return request_of(options, "proved")._replace(until=pace.step, repeat=repeat or 1, jobs=jobs)
+    return request_of(options, ValidationScope.PROVED)._replace(until=until, repeat=repeat or 1, jobs=jobs)
 
 
 def _count(option: str, text: str | None, most: int) -> int | None:

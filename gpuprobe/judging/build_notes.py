@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason
 from gpuprobe.strings import build_key
 
-_DID_NOT_START = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
 _DO_NOT_WORK = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
 
 
@@ -49,7 +48,7 @@ def _unfit(inventory: Inventory) -> Iterator[str]:
 
 def _not_started(inventory: Inventory) -> Iterator[str]:
     for outcome in _build_listings(inventory):
-        if outcome.status in _DID_NOT_START and outcome.seconds is not None:
+        if outcome.status.failed and outcome.seconds is not None:
             yield f"{_named(outcome)} does not start: {describe(outcome)}"
 
 
@@ -57,7 +56,7 @@ def _passed_over(device: Device, inventory: Inventory) -> Iterator[str]:
     """The newer builds that cannot use this card, or, where the system's own library had to do, all of them."""
     for drop in inventory.drops:
         other = drop.device
-        if drop.reason in _DO_NOT_WORK and _is_build_of(other, device) and same_card(other, device).answer == "same":
+        if drop.reason in _DO_NOT_WORK and _is_build_of(other, device) and same_card(other, device).same:
             if device.build == SYSTEM:
                 fails = f"{_number(device)} does not work in the build {other.build} that is installed"
                 yield f"{fails}: {_because(drop, inventory)}"

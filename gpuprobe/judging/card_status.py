@@ -11,7 +11,7 @@ from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason
 
 
 class CardStatus(NamedTuple):
@@ -24,13 +24,6 @@ class Summary(NamedTuple):
     cards: int
     usable: int
     text: str
-
-
-_UNDECIDED = frozenset(
-    {Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED}
-)
-
-_FAILED = frozenset({Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED})
 
 
 def card_statuses(inventory: Inventory) -> tuple[CardStatus, ...]:
@@ -59,7 +52,7 @@ def undecided(inventory: Inventory) -> bool:
     if asleep and not inventory.request.wake:
         return True
     listings = [outcome for outcome in inventory.evidence.outcomes if not outcome.probe.purpose.is_validation]
-    return any(outcome.status in _UNDECIDED and not _made_good(outcome, inventory) for outcome in listings)
+    return any(outcome.status.undecided and not _made_good(outcome, inventory) for outcome in listings)
 
 
 def _is_offer(outcome: Outcome) -> bool:
@@ -162,10 +155,10 @@ def _first_reason(unused: Sequence[CardStatus]) -> str:
 
 
 def _no_card(inventory: Inventory) -> str:
-    lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status in _UNDECIDED and _is_offer(outcome)]
+    lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status.undecided and _is_offer(outcome)]
     if lost:
         return f"No GPU was found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
-    failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status in _FAILED and _of_one_vendor(outcome)]
+    failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status.failed and _of_one_vendor(outcome)]
     if failed:
         return f"No GPU is usable: {failed[0].probe.library} is installed and does not work: {describe(failed[0])}"
     software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]

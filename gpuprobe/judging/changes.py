@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe import machine
@@ -12,10 +13,18 @@ from gpuprobe.model import Device, Evidence, Outcome, Status
 from gpuprobe.strings import size_text
 
 
-class Change(NamedTuple):
-    """`kind` is "card_gone", "card_new", "device_gone", "device_new", "driver", "library" or "memory"."""
+class ChangeKind(str, Enum):
+    CARD_GONE = "card_gone"
+    CARD_NEW = "card_new"
+    DEVICE_GONE = "device_gone"
+    DEVICE_NEW = "device_new"
+    DRIVER = "driver"
+    LIBRARY = "library"
+    MEMORY = "memory"
 
-    kind: str
+
+class Change(NamedTuple):
+    kind: ChangeKind
     subject: str  # an address, an id, the name of a library
     text: str
     before: str | int | None = None  # for "memory" in bytes
@@ -27,9 +36,9 @@ def card_changes(old: Evidence, new: Evidence) -> Iterator[Change]:
     before, after = ({card.pci_id: card for card in machine.cards(each.host) if card.pci_id} for each in (old, new))
     for address in sorted({*before, *after}):
         if address not in after:
-            yield Change("card_gone", address, f"{_named(before[address])} is no longer on the bus")
+            yield Change(ChangeKind.CARD_GONE, address, f"{_named(before[address])} is no longer on the bus")
         elif address not in before:
-            yield Change("card_new", address, f"{_named(after[address])} is new on the bus")
+            yield Change(ChangeKind.CARD_NEW, address, f"{_named(after[address])} is new on the bus")
 
 
 def _named(card: Card) -> str:
@@ -46,7 +55,7 @@ def unknown_devices(old: Evidence, new: Evidence) -> Iterator[Change]:
             can_be_told = is_same(device, device)
             if can_be_told and not any(is_same(device, other) for other in before.devices):
                 name = device.name or "a device"
-                yield Change("device_new", device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
+                yield Change(ChangeKind.DEVICE_NEW, device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
 
 
 def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterator[Change]:
@@ -55,12 +64,12 @@ def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterato
     yield from dict.fromkeys(change for device, now in pairs if now is not None for change in _driver(device, now))
     for device, now in pairs:
         if now is None:
-            yield Change("device_gone", device.id, f"{_called(device)} ({device.name or 'unnamed'}) is gone")
+            yield Change(ChangeKind.DEVICE_GONE, device.id, f"{_called(device)} ({device.name or 'unnamed'}) is gone")
         else:
             yield from _memory(device, now)
     for device in after:
         if _same(device, before) is None:
-            yield Change("device_new", device.id, f"{_called(device)} ({device.name or 'unnamed'}) is new")
+            yield Change(ChangeKind.DEVICE_NEW, device.id, f"{_called(device)} ({device.name or 'unnamed'}) is new")
 
 
 def _same(device: Device, others: Sequence[Device]) -> Device | None:
@@ -82,13 +91,13 @@ def _driver(old: Device, new: Device) -> Iterator[Change]:
         ("runtime", old.runtime_version, new.runtime_version),
     ):
         if before and after and before != after:
-            yield Change("driver", new.library, f"{new.library} {word} {before} → {after}", before, after)
+            yield Change(ChangeKind.DRIVER, new.library, f"{new.library} {word} {before} → {after}", before, after)
 
 
 def _memory(old: Device, new: Device) -> Iterator[Change]:
     before, after = old.free_memory, new.free_memory
     if before is not None and after is not None and before != after:
-        yield Change("memory", new.id, f"{_called(new)} free {_range(before, after)}", before, after)
+        yield Change(ChangeKind.MEMORY, new.id, f"{_called(new)} free {_range(before, after)}", before, after)
 
 
 def _range(before: int, after: int) -> str:
@@ -118,7 +127,7 @@ def library_changes(old: Evidence, new: Evidence) -> Iterator[Change]:
     for outcome in new.outcomes:
         before = old.outcome_of(outcome.probe)
         if before is not None and outcome.status is not before.status and outcome.status in _NOW:
-            yield Change("library", outcome.probe.library, _said(outcome), before.status.value, outcome.status.value)
+            yield Change(ChangeKind.LIBRARY, outcome.probe.library, _said(outcome), before.status.value, outcome.status.value)
 
 
 def _said(outcome: Outcome) -> str:

@@ -61,7 +61,7 @@ def _is_witness(outcome: Outcome) -> bool:
 def _complete(device: Device, asked: Iterable[Device], surveyed: Iterable[Device], evidence: Evidence) -> Device:
     told = []
     for witness in (*asked, *surveyed):
-        if identity.same_card(device, witness).answer == "same":
+        if identity.same_card(device, witness).same:
             told.append(witness)
             device = _of_its_card(filled(device, witness, _FROM_ANYONE), witness)
             device = _described(device, witness) if witness in surveyed else device

@@ -6,6 +6,7 @@ kernel driver bound → node openable → not hidden by a variable → its libra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe import machine
@@ -18,10 +19,25 @@ from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
 
 
-class Why(NamedTuple):
-    """Why a card is not usable: a stable slug, a clause that follows "is not:", and the one thing to do."""
+class CardReason(str, Enum):
+    """Why no library gets as far as a view of the card, from the bus upwards."""
 
-    slug: str
+    NO_KERNEL_DRIVER = "no_kernel_driver"
+    OTHER_KERNEL_DRIVER = "other_kernel_driver"
+    RESERVED_FOR_A_VM = "reserved_for_a_vm"
+    NO_DEVICE_NODE = "no_device_node"
+    NO_PERMISSION = "no_permission"
+    MIG_WITHOUT_SLICES = "mig_without_slices"
+    NOT_LISTED = "not_listed"
+
+
+class Why(NamedTuple):
+    """Why a card is not usable: a stable reason, a clause that follows "is not:", and the one thing to do.
+
+    The reason is that of the card itself, that of its dropped view, or how the library ended that should have listed it.
+    """
+
+    reason: CardReason | Reason | Status
     because: str
     advice: str | None
 
@@ -40,12 +56,12 @@ def why(card: Card, inventory: Inventory) -> Why:
         (drop for drop in inventory.drops if is_of(drop.device, card) and drop.reason not in REPLACED),
         key=lambda drop: order(drop.device),
     )
-    rungs = [_hidden(card, inventory)]
+    reasons = [_hidden(card, inventory)]
     if not drops:
-        rungs = [_kernel_driver(card, host), _device_node(card, host), *rungs]
-    rungs += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
+        reasons = [_kernel_driver(card, host), _device_node(card, host), *reasons]
+    reasons += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
     nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
-    return next((rung for rung in rungs if rung is not None), Why("not_listed", nobody, None))
+    return next((each for each in reasons if each is not None), Why(CardReason.NOT_LISTED, nobody, None))
 
 
 def is_of(device: Device, card: Card) -> bool:
@@ -70,12 +86,12 @@ def _kernel_driver(card: Card, host: Host) -> Why | None:
         return None
     if card.driver == "vfio-pci" or card.driver_override == "vfio-pci":
         advice = "use it inside that virtual machine, or remove it from the vfio configuration and reboot"
-        return Why("reserved_for_a_vm", "`vfio-pci` holds it for a virtual machine", advice)
+        return Why(CardReason.RESERVED_FOR_A_VM, "`vfio-pci` holds it for a virtual machine", advice)
     if card.driver is None:
-        return Why("no_kernel_driver", "no kernel driver is bound to it", _DRIVER_ADVICE.get(card.vendor_id or 0))
+        return Why(CardReason.NO_KERNEL_DRIVER, "no kernel driver is bound to it", _DRIVER_ADVICE.get(card.vendor_id or 0))
     if card.driver in ("nouveau", "nova_core"):
         because = f"the kernel driver `{card.driver}` owns it, and that has no CUDA"
-        return Why("other_kernel_driver", because, _DRIVER_ADVICE[NVIDIA])
+        return Why(CardReason.OTHER_KERNEL_DRIVER, because, _DRIVER_ADVICE[NVIDIA])
     return None
 
 
@@ -98,12 +114,12 @@ def _device_node(card: Card, host: Host) -> Why | None:
         contained = inside not in (None, "none")
         advice = _CONTAINER_ADVICE.get(card.vendor_id or 0) if contained else _NODE_ADVICE.get(card.vendor_id or 0)
         where = f" in this {inside} container" if contained else ""
-        return Why("no_device_node", f"`{absent[0]}` does not exist{where}", advice)
+        return Why(CardReason.NO_DEVICE_NODE, f"`{absent[0]}` does not exist{where}", advice)
     denied = [nodes[path] for path in needed if not nodes[path].accessible]
     if denied:
         group = denied[0].group or denied[0].gid
         because = f"this user may not open `{denied[0].path}`, which belongs to the group `{group}`"
-        return Why("no_permission", because, 'run `sudo usermod -aG render,video "$USER"`, then log out and in again')
+        return Why(CardReason.NO_PERMISSION, because, 'run `sudo usermod -aG render,video "$USER"`, then log out and in again')
     return None
 
 
@@ -130,7 +146,7 @@ def _hidden(card: Card, inventory: Inventory) -> Why | None:
             names = [name for name, _ in outcome.probe.variables]
             shown = ", ".join(f"`{name}={inventory.evidence.host.environ.get(name, '')}`" for name in names)
             because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
-            return Why(Reason.HIDDEN_BY_VARIABLE.value, because, f"unset it to use this card: `unset {' '.join(names)}`")
+            return Why(Reason.HIDDEN_BY_VARIABLE, because, f"unset it to use this card: `unset {' '.join(names)}`")
     return None
 
 
@@ -142,7 +158,9 @@ def _not_cut(card: Card, inventory: Inventory) -> Why | None:
         return None
     because = "MIG is on and no instance is made, so there is nothing to compute on"
     make, off = f"sudo nvidia-smi mig -i {card.pci_id} -cgi 0 -C", f"sudo nvidia-smi -i {card.pci_id} -mig 0"
-    return Why("mig_without_slices", because, f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`")
+    return Why(
+        CardReason.MIG_WITHOUT_SLICES, because, f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`"
+    )
 
 
 def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
@@ -154,10 +172,7 @@ def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
 def _dropped(drops: Sequence[Drop]) -> Why | None:
     if not drops:
         return None
-    return Why(drops[0].reason.value, f"{drops[0].device.library}: {drops[0].because}", None)
-
-
-_NOT_THERE = (Status.OK, Status.ABSENT, Status.SKIPPED, Status.NOT_LOADABLE, Status.NO_DEVICES)
+    return Why(drops[0].reason, f"{drops[0].device.library}: {drops[0].because}", None)
 
 
 def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
@@ -170,13 +185,19 @@ def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | N
     offers = [library for library in LIBRARIES[:best] if not library.witness and serves(library, card)]
     outcomes = [outcome for library in offers if (outcome := _listing(library, inventory)) is not None]
     answered = any(outcome.status is Status.OK and library_named(outcome.probe.library).vendors for outcome in outcomes)
-    silent = _NOT_THERE if drops else (Status.OK, Status.ABSENT) if answered else (Status.OK,)
-    telling = [outcome for outcome in outcomes if outcome.status not in silent]
+    telling = [outcome for outcome in outcomes if not _says_nothing(outcome.status, listed=bool(drops), answered=answered)]
     if not telling:
         return None
     outcome = min(telling, key=_left_out)
     library = library_named(outcome.probe.library)
-    return Why(outcome.status.value, f"{library.name}: {describe(outcome)}", _advice(library, outcome, inventory))
+    return Why(outcome.status, f"{library.name}: {describe(outcome)}", _advice(library, outcome, inventory))
+
+
+def _says_nothing(status: Status, *, listed: bool, answered: bool) -> bool:
+    """`listed`: another library shows the card; `answered`: its vendor's own did not fail."""
+    if listed:
+        return status.answered or status.not_asked or status.not_there
+    return status is Status.OK or (answered and status is Status.ABSENT)
 
 
 def _left_out(outcome: Outcome) -> int:
@@ -191,7 +212,7 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
     if (path := machine.foreign_to_wsl(host, names)) is not None:
         hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
         return f"{hidden}; remove it: `sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'`"
-    if outcome.status in (Status.ABSENT, Status.NOT_LOADABLE):
+    if outcome.status.not_there:
         return library.advice or None
     if outcome.status is Status.TIMED_OUT:
         return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"

@@ -163,7 +163,7 @@ def is_same(device: Device, other: Device) -> bool:
     if mine and its and device.uuid_space == other.uuid_space and mine != its:
         return False
     known_by_name = _names(device) != (None, None) and _names(other) != (None, None)
-    return known_by_name and identity.same_card(device, other).answer == "same"
+    return known_by_name and identity.same_card(device, other).same
 
 
 def _list_of(device: Device) -> tuple[str, str, str | None]:
@@ -222,14 +222,11 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
         return Silence("nothing that could tell was asked", in_doubt=True)
     last = asked[-1]
     library = last.probe.library
-    if last.failure == "device_missing" or (last.status in _ANSWERED and not _lists(last, device)):
+    if last.failure == "device_missing" or (last.status.answered and not _lists(last, device)):
         return Silence(f"{library} no longer lists it", is_gone=True)
-    if last.status in _ANSWERED:
+    if last.status.answered:
         return Silence(f"{library} does not tell it")
     return Silence(f"{library}: {describe(last)}", in_doubt=True)
-
-
-_ANSWERED = (Status.OK, Status.NO_DEVICES)
 
 
 def _lists(outcome: Outcome, device: Device) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuprobe.model import Outcome, Rung, Status
+from gpuprobe.model import Depth, Outcome, Stage, StageName, StageResult, Status
 
 _COMPUTING = ("kernel", "blas", "product")
 _PROVED = (
@@ -18,31 +18,31 @@ _PROVED = (
 )
 
 
-def passed_clause(rungs: Sequence[Rung]) -> str:
+def passed_clause(stages: Sequence[Stage]) -> str:
     """ "computed on it, and every result is right; …": what a library did with a device that passed. A listing's validation
-    has no rungs and ends with a context."""
-    passed = {rung.name for rung in rungs if rung.result == "passed"} or {"context"}
+    has no stages and ends with a context."""
+    passed = {stage.name for stage in stages if stage.result is StageResult.PASSED} or {StageName.CONTEXT}
     proved = next(clause for names, clause in _PROVED if passed.intersection(names))
-    return proved + impossible_clause(rungs)
+    return proved + impossible_clause(stages)
 
 
-def impossible_clause(rungs: Sequence[Rung]) -> str:
+def impossible_clause(stages: Sequence[Stage]) -> str:
     """ "; not possible here: kernel (…), blas (…); the verdict rests on the other steps", or nothing."""
-    impossible = [f"{rung.name} ({rung.because})" for rung in rungs if rung.result == "not_possible"]
+    impossible = [f"{stage.name.value} ({stage.because})" for stage in stages if stage.result is StageResult.NOT_POSSIBLE]
     if not impossible:
         return ""
     return f"; not possible here: {', '.join(impossible)}; the verdict rests on the other steps"
 
 
-def cut(outcome: Outcome, until: str | None) -> Outcome:
-    """The outcome as if the climb had ended with this rung: what lay beyond was not asked."""
-    if until is None or not outcome.rungs:
+def cut(outcome: Outcome, until: StageName | None) -> Outcome:
+    """The outcome as if the validation had ended with this stage: what lay beyond was not asked."""
+    if until is None or not outcome.stages:
         return outcome
-    from gpuprobe.backends.climbing import RUNGS  # a replay's alone: who reads a saved discovery needs nothing that asks
 
-    within = tuple(rung for rung in outcome.rungs if RUNGS.index(rung.name) <= RUNGS.index(until))
-    if len(within) == len(outcome.rungs):
+    order = list(StageName)
+    within = tuple(stage for stage in outcome.stages if order.index(stage.name) <= order.index(until))
+    if len(within) == len(outcome.stages):
         return outcome
-    passed = [rung.name for rung in within if rung.result == "passed"]
+    passed = [stage.name for stage in within if stage.result is StageResult.PASSED]
     ended = Outcome(outcome.probe, status=Status.OK, library_path=outcome.library_path, seconds=outcome.seconds)
-    return ended._replace(rungs=within, depth=passed[-1] if passed else None, facts=outcome.facts)
+    return ended._replace(stages=within, depth=Depth(passed[-1].value) if passed else None, facts=outcome.facts)

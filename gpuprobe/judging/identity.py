@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,11 +18,21 @@ _UNIQUE_ID = r"[0-9a-f]{16}"  # ROCr: "GPU-" and the 64 bits of the card's uniqu
 _OLD_SLICE = r"gpu-[0-9a-f-]{36}/[0-9]+/[0-9]+"  # before driver 470: MIG-GPU-<card>/<instance>/<instance>
 
 
-class CardMatch(NamedTuple):
-    """Whether two views are one card. `answer` is "same", "different" or "unknown"; `evidence` is a clause."""
+class Match(Enum):
+    SAME = "same"
+    DIFFERENT = "different"
+    UNKNOWN = "unknown"
 
-    answer: str
+
+class CardMatch(NamedTuple):
+    """Whether two views are one card; `evidence` is a clause."""
+
+    answer: Match
     evidence: str
+
+    @property
+    def same(self) -> bool:
+        return self.answer is Match.SAME
 
 
 @lru_cache(maxsize=1024)
@@ -58,15 +69,15 @@ def same_card(a: Device, b: Device) -> CardMatch:
     is never its whole card, and two slices at one address are one only by their UUID.
     """
     by_address = _by_address(a, b)
-    if by_address.answer == "different":
+    if by_address.answer is Match.DIFFERENT:
         return by_address
     if _list_of(a) == _list_of(b) and a.key == b.key:
-        return CardMatch("same", "the same entry of the same list")
+        return CardMatch(Match.SAME, "the same entry of the same list")
     if is_slice(a) != is_slice(b):
-        return CardMatch("different", "one is a slice and the other is a whole card")
+        return CardMatch(Match.DIFFERENT, "one is a slice and the other is a whole card")
     if is_slice(a):
         return _between_slices(a, b, by_address)
-    return by_address if by_address.answer == "same" else _by_uuid(a, b)
+    return by_address if by_address.same else _by_uuid(a, b)
 
 
 def _list_of(device: Device) -> tuple[str, str, str | None]:
@@ -76,22 +87,22 @@ def _list_of(device: Device) -> tuple[str, str, str | None]:
 def _by_address(a: Device, b: Device) -> CardMatch:
     one, other = normal_pci(a.pci_id), normal_pci(b.pci_id)
     if one is None or other is None:
-        return CardMatch("unknown", "no PCI address to compare")
+        return CardMatch(Match.UNKNOWN, "no PCI address to compare")
     if one == other:
-        return CardMatch("same", f"both are at {one}")
-    return CardMatch("different", "their PCI addresses differ")
+        return CardMatch(Match.SAME, f"both are at {one}")
+    return CardMatch(Match.DIFFERENT, "their PCI addresses differ")
 
 
 def _by_uuid(a: Device, b: Device) -> CardMatch:
     one, other = normal_uuid(a.uuid), normal_uuid(b.uuid)
     if one is None or other is None or a.uuid_space is None or a.uuid_space != b.uuid_space:
-        return CardMatch("unknown", "neither PCI addresses nor UUIDs to compare")
+        return CardMatch(Match.UNKNOWN, "neither PCI addresses nor UUIDs to compare")
     if one != other:
-        return CardMatch("different", "their UUIDs differ")
+        return CardMatch(Match.DIFFERENT, "their UUIDs differ")
     # Two installs of lavapipe report one UUID, and so do the partitions of an MI300.
     if a.copy != b.copy or _listed_side_by_side(a, b):
-        return CardMatch("unknown", "their UUIDs are equal, but one driver repeats them in its list")
-    return CardMatch("same", f"both have the UUID {one}")
+        return CardMatch(Match.UNKNOWN, "their UUIDs are equal, but one driver repeats them in its list")
+    return CardMatch(Match.SAME, f"both have the UUID {one}")
 
 
 def _listed_side_by_side(a: Device, b: Device) -> bool:
@@ -102,8 +113,8 @@ def _listed_side_by_side(a: Device, b: Device) -> bool:
 
 def _between_slices(a: Device, b: Device, by_address: CardMatch) -> CardMatch:
     by_uuid = _by_uuid(a, b)
-    if by_uuid.answer == "unknown" and by_address.answer == "same" and _list_of(a) == _list_of(b):
-        return CardMatch("different", "they are two slices in one list")
+    if by_uuid.answer is Match.UNKNOWN and by_address.same and _list_of(a) == _list_of(b):
+        return CardMatch(Match.DIFFERENT, "they are two slices in one list")
     return by_uuid
 
 
@@ -128,11 +139,11 @@ def _fits(computing: Sequence[Device], drawing: Sequence[Device]) -> Iterator[tu
     answers = {
         (left, right): same_card(one, other).answer for left, one in enumerate(computing) for right, other in enumerate(drawing)
     }
-    sure = [pair for pair, answer in answers.items() if answer == "same"]
+    sure = [pair for pair, answer in answers.items() if answer is Match.SAME]
     sure_left, sure_right = {left for left, _ in sure}, {right for _, right in sure}
     for (left, right), answer in answers.items():
         difference = _memory_difference(computing[left], drawing[right])
-        open_question = answer == "unknown" and left not in sure_left and right not in sure_right
+        open_question = answer is Match.UNKNOWN and left not in sure_left and right not in sure_right
         if open_question and difference is not None and _equally_named(computing[left], drawing[right]):
             yield difference, left, right
 

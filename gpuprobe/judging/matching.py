@@ -27,7 +27,7 @@ def matches(one: Sequence[Device], other: Sequence[Device]) -> list[Pair]:
 def _sure(one: Sequence[Device], other: Sequence[Device]) -> Iterator[Pair]:
     left = list(other)
     for view in one:
-        twin = next((each for each in left if same_card(view, each).answer == "same"), None)
+        twin = next((each for each in left if same_card(view, each).same), None)
         if twin is not None:
             left = [each for each in left if each is not twin]
             yield view, twin

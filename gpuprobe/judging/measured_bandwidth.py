@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpuprobe.judging import theoretical_bandwidth
-from gpuprobe.model import Device, Json, Outcome
+from gpuprobe.model import Device, Json, Outcome, StageName
 
 # Copies reach 75 to 85 % of what the lanes carry, the rest is protocol; below half of it something else is slow.
 _POOR = 0.5
@@ -28,11 +28,11 @@ class Speeds(NamedTuple):
 
 
 def speeds_of(device: Device, outcome: Outcome | None) -> Speeds | None:
-    """What was measured on the last rung; None where nothing was."""
-    rung = next((rung for rung in outcome.rungs if rung.name == "bandwidth"), None) if outcome else None
-    if rung is None or "to_device_bytes_per_second" not in rung.figures:
+    """What was measured in the last stage; None where nothing was."""
+    stage = next((stage for stage in outcome.stages if stage.name is StageName.BANDWIDTH), None) if outcome else None
+    if stage is None or "to_device_bytes_per_second" not in stage.figures:
         return None
-    figures = rung.figures
+    figures = stage.figures
     generation, width = _whole(figures, "link_generation"), _whole(figures, "link_width")
     slowed = figures.get("slowed_by")
     return Speeds(

@@ -16,8 +16,6 @@ from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
 
-_BAD = frozenset({Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED})
-
 
 def of_inventory(inventory: Inventory) -> tuple[str, ...]:
     """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
@@ -56,7 +54,7 @@ def hidden(inventory: Inventory) -> Iterator[str]:
         missing = [device for device in real if device.key not in listed]
         names = ", ".join(f"`{name}={evidence.host.environ.get(name, '')}`" for name, _ in outcome.probe.variables)
         if missing:
-            kept = [other for other in inventory.kept if any(same_card(device, other).answer == "same" for device in missing)]
+            kept = [other for other in inventory.kept if any(same_card(device, other).same for device in missing)]
             still = "".join(f"; {other.library}:{other.ordinal} is one of them all the same" for other in kept)
             devices = ", ".join(f"{device.name or 'a device'} ({device.id})" for device in missing)
             yield f"{names} hides {len(missing)} of {len(real)} devices from {outcome.probe.library}: {devices}{still}"
@@ -73,7 +71,7 @@ def _failed(inventory: Inventory) -> Iterator[str]:
     alone = any(outcome.probe.purpose is Purpose.ALONE for outcome in inventory.evidence.outcomes)
     for outcome in inventory.evidence.outcomes:
         news = not any(describe(outcome) in because for because in told)
-        if outcome.status in _BAD and not outcome.probe.purpose.is_validation and news:
+        if outcome.status.undecided and not outcome.probe.purpose.is_validation and news:
             kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
@@ -89,7 +87,7 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
     for drop in inventory.drops:
         if drop.reason in (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED):
             for device in inventory.kept:
-                if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).answer == "same":
+                if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).same:
                     better = drop.device.library
                     yield f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
     for status in card_statuses(inventory):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuprobe.judging import card_status, notes
-from gpuprobe.judging.changes import Change
+from gpuprobe.judging.changes import Change, ChangeKind
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.model import Evidence, Inventory
 
@@ -47,9 +47,7 @@ def notes_of(answer: Refreshment) -> list[str]:
     """Why everything was asked anew; else what only a discovery takes in, and what the user's variables hid from it."""
     if answer.anew is not None:
         return [f"discovered anew: {answer.anew}", *answer.remarks]
-    news = [
-        each.text for each in answer.changes if each.kind in ("card_gone", "card_new", "device_new", "device_gone", "driver")
-    ]
+    news = [each.text for each in answer.changes if each.kind not in (ChangeKind.LIBRARY, ChangeKind.MEMORY)]
     return [
         *answer.remarks,
         *(f"{text}; `gpuprobe list` discovers anew" for text in news),

@@ -126,7 +126,7 @@ def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> I
 
 def _same_view(device: Device, other: Device) -> bool:
     same_source = (device.library, device.build) == (other.library, other.build)
-    return same_source and identity.same_card(device, other).answer == "same"
+    return same_source and identity.same_card(device, other).same
 
 
 def no_code(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
@@ -166,7 +166,7 @@ def same_card(remaining: Sequence[Device], host: Host, request: Request) -> Iter
     by_name = {id(right): left for left, right in identity.pair_by_name(remaining)}
     for position, device in enumerate(remaining):
         better = [other for other in remaining[:position] if other.library != device.library]
-        twin = next((other for other in better if identity.same_card(other, device).answer == "same"), None)
+        twin = next((other for other in better if identity.same_card(other, device).same), None)
         named = by_name.get(id(device))
         if twin is not None:
             evidence = identity.same_card(twin, device).evidence

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 
-from gpuprobe.judging.identity import normal_pci, same_card
+from gpuprobe.judging.identity import Match, normal_pci, same_card
 from gpuprobe.libraries import Library, spelled
 from gpuprobe.model import Device
 from gpuprobe.strings import printable
@@ -90,7 +90,7 @@ def _found(wanted: str, fitting: Sequence[Device], devices: Sequence[Device]) ->
 
 def _one_card(wanted: str, fitting: tuple[Device, ...], devices: Sequence[Device]) -> tuple[Device, ...]:
     """Several views of one card are one device; several cards, or slices of one, are too many."""
-    if any(same_card(one, other).answer != "same" for one, other in combinations(fitting, 2)):
+    if any(same_card(one, other).answer is not Match.SAME for one, other in combinations(fitting, 2)):
         raise SelectionError(
             f"`{printable(wanted)}` fits {len(fitting)} devices, {_choice(fitting)}: give more of the id, such as"
             f" `{printable(fitting[0].id)}`"

@@ -26,13 +26,13 @@ def seen_at_once(devices: Sequence[Device]) -> tuple[Device, ...]:
 def unlisted(library: Library, evidence: Evidence) -> tuple[Device, ...]:
     """The slices that a witness names and the library, asked for everything, did not list; as the witness knows them."""
     listing = evidence.outcome_of(Probe(library.name, Purpose.LIST))
-    if not library.one_slice or listing is None or listing.status not in (Status.OK, Status.NO_DEVICES):
+    if not library.one_slice or listing is None or not listing.status.answered:
         return ()
     named = (device for outcome in evidence.outcomes if _is_witness(outcome, library) for device in outcome.devices)
     return tuple(
         device
         for device in named
-        if is_slice(device) and device.uuid and not any(same_card(device, other).answer == "same" for other in listing.devices)
+        if is_slice(device) and device.uuid and not any(same_card(device, other).same for other in listing.devices)
     )
 
 

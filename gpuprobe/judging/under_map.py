@@ -16,11 +16,6 @@ from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
 from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
 
-# The library said which devices it shows, or that it shows none; after anything else nobody knows.
-_ANSWERED = frozenset(
-    {Status.OK, Status.NO_DEVICES, Status.ABSENT, Status.NOT_LOADABLE, Status.INIT_FAILED, Status.CALL_FAILED}
-)
-
 
 class Check(NamedTuple):
     """`answer` None: it cannot be told. `because`: a sentence for each difference or doubt, empty where there is none."""
@@ -68,7 +63,9 @@ def _checked(chosen: Sequence[Device], variables: Mapping[str, str | None], outc
     selection = library.selections[platform]
     expected = seen_at_once([device for device in chosen if device.library == library.name])
     seen = _shown(selection, variables, outcome)
-    if outcome.status not in _ANSWERED:
+    status = outcome.status
+    # After anything but an answer, a refusal or an absence nobody knows which devices it shows.
+    if not (status.answered or status.failed or status is Status.ABSENT):
         return Check(library.name, expected, seen, None, (f"{library.name} cannot be told: {describe(outcome)}",))
     answer, because = _difference(library.name, selection, expected, seen)
     if expected and not seen and outcome.status is not Status.OK:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.judging.card_status import card_statuses
-from gpuprobe.judging.diagnosis import Why, is_of, serves
+from gpuprobe.judging.diagnosis import CardReason, Why, is_of, serves
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
@@ -22,15 +22,15 @@ class Unviewed(NamedTuple):
     verdict: Verdict | None  # None: left out on purpose; inconclusive: nobody got to know whether it has views
 
 
-_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE.value, "reserved_for_a_vm")
-_NOT_GIVEN = ("no_device_node", "not_listed")
-_CERTAIN = ("no_kernel_driver", "no_device_node", "no_permission", "mig_without_slices")  # whatever a library would say
-_UNDECIDED = frozenset(
-    {
-        Status.CRASHED, Status.EXITED, Status.TIMED_OUT, Status.ABANDONED, Status.UNREADABLE, Status.NOT_STARTED,
-        Status.SKIPPED, Status.REFUSED,
-    }
-)  # fmt: skip
+_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE, CardReason.RESERVED_FOR_A_VM)
+_NOT_GIVEN = (CardReason.NO_DEVICE_NODE, CardReason.NOT_LISTED)
+# Whatever a library would say.
+_CERTAIN = (
+    CardReason.NO_KERNEL_DRIVER,
+    CardReason.NO_DEVICE_NODE,
+    CardReason.NO_PERMISSION,
+    CardReason.MIG_WITHOUT_SLICES,
+)
 
 
 def unviewed(inventory: Inventory, shown: Sequence[View]) -> tuple[Unviewed, ...]:
@@ -51,26 +51,31 @@ def undecided(cards: Iterable[Unviewed]) -> int:
 
 
 def _judged(card: Card, why: Why, seen: Sequence[Card], inventory: Inventory) -> Unviewed:
-    if why.slug in _ON_PURPOSE:
+    if why.reason in _ON_PURPOSE:
         return Unviewed(card, why, None)
     named = [library_named(name) for name in inventory.request.libraries]
     if named and not any(serves(library, card) for library in named):
-        return Unviewed(card, Why(why.slug, "no library that `--library` names is for this card", None), None)
+        return Unviewed(card, Why(why.reason, "no library that `--library` names is for this card", None), None)
     if _given_others(card, why, seen, inventory):
-        return Unviewed(card, Why(why.slug, f"{why.because}; the container was started with others", None), None)
+        return Unviewed(card, Why(why.reason, f"{why.because}; the container was started with others", None), None)
     return Unviewed(card, why, Verdict.INCONCLUSIVE if _is_doubtful(card, why, inventory) else Verdict.UNSUPPORTED)
 
 
 def _given_others(card: Card, why: Why, seen: Sequence[Card], inventory: Inventory) -> bool:
     """A container shows every card of the bus, and was started with some of them."""
     contained = machine.container(inventory.evidence.host) not in (None, "none")
-    return contained and why.slug in _NOT_GIVEN and any(other.vendor_id == card.vendor_id for other in seen)
+    return contained and why.reason in _NOT_GIVEN and any(other.vendor_id == card.vendor_id for other in seen)
 
 
 def _is_doubtful(card: Card, why: Why, inventory: Inventory) -> bool:
     """Whether a library that might show the card was not asked, or could not answer."""
     listings = [outcome for outcome in inventory.evidence.outcomes if outcome.probe.purpose is Purpose.LIST]
-    lost = [outcome for outcome in listings if outcome.status in _UNDECIDED and outcome.probe.build == SYSTEM]
+    lost = [outcome for outcome in listings if _is_unknown(outcome.status) and outcome.probe.build == SYSTEM]
     libraries = [library_named(outcome.probe.library) for outcome in lost]
     may_show = any(serves(library, card) for library in libraries if not library.witness)
-    return why.slug not in _CERTAIN and (may_show or why.slug in {status.value for status in _UNDECIDED})
+    return why.reason not in _CERTAIN and (may_show or (isinstance(why.reason, Status) and _is_unknown(why.reason)))
+
+
+def _is_unknown(status: Status) -> bool:
+    """What the library would have said, nobody got to know; that it was left out is no different."""
+    return status.undecided or status in (Status.SKIPPED, Status.REFUSED)

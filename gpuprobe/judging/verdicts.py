@@ -65,7 +65,7 @@ def verdict_of(outcome: Outcome) -> Verdict:
     """
     if outcome.status is Status.OK and outcome.depth:
         return Verdict.SUPPORTED
-    if outcome.failure in ("unsupported", "wrong_result") or (outcome.steps and _died(outcome)):
+    if outcome.failure in ("unsupported", "wrong_result") or (outcome.calls and _died(outcome)):
         return Verdict.UNSUPPORTED
     return Verdict.INCONCLUSIVE
 
@@ -84,17 +84,17 @@ def _judged(outcome: Outcome) -> Validation:
         depth=outcome.depth,
         because=_because(outcome, verdict),
         status=outcome.status,
-        steps=outcome.steps,
+        calls=outcome.calls,
         seconds=outcome.seconds,
-        rungs=outcome.rungs,
+        stages=outcome.stages,
         wrong=outcome.wrong,
     )
 
 
 def _because(outcome: Outcome, verdict: Verdict) -> str:
     if verdict is Verdict.SUPPORTED:
-        return f"{outcome.probe.library} {passed_clause(outcome.rungs)}"
-    return describe(outcome) + impossible_clause(outcome.rungs)
+        return f"{outcome.probe.library} {passed_clause(outcome.stages)}"
+    return describe(outcome) + impossible_clause(outcome.stages)
 
 
 def describe(outcome: Outcome) -> str:
@@ -102,8 +102,8 @@ def describe(outcome: Outcome) -> str:
     said = outcome.message or ""
     if outcome.failure == "wrong_result":
         return said  # no call failed: the last one only brought it to light
-    told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_step}`" in said
-    where = f" in `{outcome.last_step}`" if outcome.last_step and not told else ""
+    told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_call}`" in said
+    where = f" in `{outcome.last_call}`" if outcome.last_call and not told else ""
     name = outcome.code_name or (f"error {outcome.code}" if outcome.code is not None else "")
     known = f" ({name})" if name and name not in (outcome.message or "") else ""
     if said:

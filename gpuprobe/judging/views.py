@@ -70,7 +70,7 @@ def by_card(shown: Sequence[View]) -> list[list[View]]:
 
 
 def _same(one: Device, other: Device, paired: Sequence[tuple[Device, Device]]) -> bool:
-    return identity.same_card(one, other).answer == "same" or (one, other) in paired or (other, one) in paired
+    return identity.same_card(one, other).same or (one, other) in paired or (other, one) in paired
 
 
 def has_failed(card: Sequence[View]) -> bool:

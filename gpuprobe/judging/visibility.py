@@ -183,7 +183,7 @@ def _twin_with_manifest(device: Device, known: Sequence[Device]) -> Device | Non
     if device.manifest is not None:
         return device
     views = (other for other in known if other.library == device.library and other.manifest is not None)
-    return next((other for other in views if same_card(device, other).answer == "same"), None)
+    return next((other for other in views if same_card(device, other).same), None)
 
 
 # Khronos, LoaderDriverInterface, "Physical Device Sorting": on Linux by type, then by PCI address.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gpuprobe.model import Device, DeviceType, Json, Outcome, Partition, Probe, Status, Step
+from gpuprobe.model import Call, Depth, Device, DeviceType, Json, Outcome, Partition, Probe, Status
 from gpuprobe.probing.climbs import Climb, wrong_elements
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 
@@ -41,7 +41,7 @@ class Answers:
         self.facts: Json = {}
         self.loaded = loaded
         self.failed: Json | None = None
-        self.depth: str | None = None
+        self.depth: Depth | None = None
         self.climb = Climb()
         self.is_waiting = False  # for its turn
         self.done_at: float | None = None
@@ -58,7 +58,7 @@ class Answers:
         self.rubbish = self.rubbish or why
 
     @property
-    def last_step(self) -> str | None:
+    def last_call(self) -> str | None:
         return self.starts[-1][0] if self.starts else None
 
     def _take(self, said: object) -> None:
@@ -82,14 +82,14 @@ class Answers:
             self.probe,
             status=status,
             devices=devices,
-            steps=self._steps(),
+            calls=self._calls(),
             library_path=self.loaded,
             code=failed.get("code"),
             code_name=failed.get("name"),
             message=ended.pop("message", None) or message,
             failure=failed.get("status"),
             depth=self.depth,
-            rungs=self.climb.rungs(self.done_at is not None),
+            stages=self.climb.stages(self.done_at is not None),
             wrong=failed.get("wrong") or {},
             facts=self.facts,
             **ended,
@@ -114,15 +114,15 @@ class Answers:
         listed_nothing = not self.probe.purpose.is_validation and not self.devices
         return Status.NO_DEVICES if listed_nothing else Status.OK
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _calls(self) -> tuple[Call, ...]:
         """A step lasts until the next one begins, the last one until `done`; without it nobody knows."""
         ends = [*(at for _, at in self.starts), self.done_at][1:]
         return tuple(
-            Step(name, None if end is None else round(max(0.0, end - at), 6))
+            Call(name, None if end is None else round(max(0.0, end - at), 6))
             for (name, at), end in zip(self.starts, ends, strict=True)
         )
 
-    def _step(self, said: Json) -> None:
+    def _call(self, said: Json) -> None:
         self.starts.append((text(said["step"]), seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
@@ -146,7 +146,7 @@ class Answers:
         if said.get("at") is not None:
             self.climb.ended(seconds(said["at"]))
 
-    def _rung(self, said: Json) -> None:
+    def _stage(self, said: Json) -> None:
         self.climb.begin(text(said["rung"]), seconds(said.get("at")))
 
     def _waiting(self, said: Json) -> None:
@@ -160,7 +160,7 @@ class Answers:
         self.climb.not_possible(said["not_possible"])
 
     def _passed(self, said: Json) -> None:
-        self.depth = text(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
+        self.depth = _depth(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
 
     def _loaded(self, said: Json) -> None:
         self.loaded = text_or_none(said["loaded"])
@@ -176,15 +176,22 @@ class Answers:
         self.devices.append(device._replace(copy=copies))
 
 
+def _depth(said: object) -> Depth:
+    try:
+        return Depth(text(said))
+    except ValueError:
+        raise NotTheProtocol("a depth that there is not") from None
+
+
 _HANDLERS = {
-    "step": Answers._step,
+    "step": Answers._call,
     "done": Answers._done,
     "failed": Answers._failed,
     "passed": Answers._passed,
     "loaded": Answers._loaded,
     "facts": Answers._facts,
     "device": Answers._device,
-    "rung": Answers._rung,
+    "rung": Answers._stage,
     "waiting": Answers._waiting,
     "figures": Answers._figures,
     "not_possible": Answers._not_possible,

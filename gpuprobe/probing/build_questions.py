@@ -16,8 +16,6 @@ from gpuprobe.libraries import LIBRARIES, Library, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
 
-_NOT_THERE = (Status.ABSENT, Status.NOT_LOADABLE)
-
 Answer = tuple[Status, str]
 
 
@@ -130,7 +128,7 @@ def _is_worth_asking(build: FoundBuild, evidence: Evidence, request: Request) ->
     if any(_counts(device, request) for device in own.devices):
         return True
     library = library_named(build.library)
-    may_gain = own.status in (*_NOT_THERE, Status.SKIPPED) or library.builds_bring_it
+    may_gain = (own.status.not_there or own.status is Status.SKIPPED) or library.builds_bring_it
     return may_gain and bool(vendor_cards(library, evidence.host))
 
 

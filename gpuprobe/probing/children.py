@@ -37,7 +37,7 @@ class Child:
         self.probe = probe
         self.process = process
         self.mark = mark
-        self.rung = 0  # 1: asked to end, 2: killed
+        self.escalation = 0  # 1: asked to end, 2: killed
         self.exit_descriptor = exit_descriptor(process.pid)
         self.answers = Answers(probe)
         self.stderr = Tail(KEPT_BYTES)
@@ -47,7 +47,7 @@ class Child:
         """From now on it has this long for an answer."""
         self.seconds = seconds
         self.began = time.monotonic()
-        self.next_rung = self.began + seconds
+        self.next_escalation = self.began + seconds
         self._line = b""
         self._heard = 0
         self._waits_since: float | None = None
@@ -72,29 +72,29 @@ class Child:
         """It has begun to wait."""
         if self._waits_since is None:
             self._waits_since = now
-            self.next_rung += FOR_EVER
+            self.next_escalation += FOR_EVER
 
     def go_on(self, now: float) -> None:
         """Its turn has come."""
         self.answers.is_waiting = False
         if self._waits_since is not None:
             self._waited += now - self._waits_since
-            self.next_rung += now - self._waits_since - FOR_EVER
+            self.next_escalation += now - self._waits_since - FOR_EVER
             self._waits_since = None
         with contextlib.suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.write(b"\n")
 
     def climb(self, now: float) -> bool:
-        """One rung further towards its end: asked, then killed. False: nothing is left to try."""
-        if self.rung == 0:
+        """One degree further towards its end: asked, then killed. False: nothing is left to try."""
+        if self.escalation == 0:
             termination.ask_to_end(self.process.pid)
-        elif self.rung == 1:
+        elif self.escalation == 1:
             termination.kill(self.process.pid, self.mark)
         else:
             return False
-        self.next_rung = now + (GRACE_SECONDS if self.rung == 0 else KILL_SECONDS)
-        self.rung += 1
+        self.next_escalation = now + (GRACE_SECONDS if self.escalation == 0 else KILL_SECONDS)
+        self.escalation += 1
         return True
 
     def outcome(self) -> Outcome:
@@ -124,7 +124,7 @@ class Child:
             stuck = termination.state_of(self.process.pid) == "D"
             why = "it is stuck in the kernel" if stuck else "it has not ended yet"
             return Status.ABANDONED, f"process {self.process.pid} was killed, and {why}"
-        if self.rung:
+        if self.escalation:
             in_time = time.monotonic() - self.began - self._waited < self.seconds
             return Status.TIMED_OUT, "no answer before the deadline" if in_time else f"no answer within {self.seconds:g} s"
         # Windows ends a crashed process with an NTSTATUS of severity error (0xC0000005 and the like) as its exit code.
@@ -200,8 +200,8 @@ class Children:
             self._selector.register(child.exit_descriptor, selectors.EVENT_READ, (child, None))
 
     def _wait(self, deadline: float | None) -> None:
-        moments = [child.next_rung for child in self._children]
-        if deadline is not None and any(child.rung == 0 for child in self._children):
+        moments = [child.next_escalation for child in self._children]
+        if deadline is not None and any(child.escalation == 0 for child in self._children):
             moments.append(deadline)
         timeout = max(0.0, min(moments) - time.monotonic())
         if any(child.exit_descriptor is None for child in self._children):
@@ -233,7 +233,7 @@ class Children:
             proofs[0].go_on(now)
 
     def _attend(self, child: Child, now: float, deadline: float | None) -> None:
-        late = now >= child.next_rung or (child.rung == 0 and deadline is not None and now >= deadline)
+        late = now >= child.next_escalation or (child.escalation == 0 and deadline is not None and now >= deadline)
         if child.process.poll() is None and (not late or child.climb(now)):
             return
         self._drain(child)
@@ -246,7 +246,7 @@ class Children:
 
     def _tell_watch(self) -> None:
         if self._watch is not None and self._children:
-            asked = (f"{child.probe.library}: {child.answers.last_step or 'starting'}" for child in self._children)
+            asked = (f"{child.probe.library}: {child.answers.last_call or 'starting'}" for child in self._children)
             self._watch(", ".join(asked))
 
     def _drain(self, child: Child) -> None:

@@ -17,23 +17,9 @@ from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing import build_questions
 from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
-
-LISTING_FAILED = frozenset(
-    {
-        Status.CRASHED,
-        Status.EXITED,
-        Status.TIMED_OUT,
-        Status.ABANDONED,
-        Status.UNREADABLE,
-        Status.INIT_FAILED,
-        Status.CALL_FAILED,
-    }
-)
-
-_NOT_WORTH_ASKING_AGAIN = (Status.SKIPPED, Status.ABSENT, Status.NOT_LOADABLE, Status.TIMED_OUT, Status.ABANDONED)
 
 
 def next_probes(evidence: Evidence, request: Request, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
@@ -69,7 +55,7 @@ def only_recorded(outcome: Outcome, host: Host, request: Request) -> bool:
     library, probe = library_named(outcome.probe.library), outcome.probe
     is_system = probe.build == SYSTEM
     foreign = library.backend is None if is_system else host.build_named(probe.build) is None
-    listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and outcome.status not in (Status.SKIPPED, Status.ABSENT)
+    listing = probe.purpose in (Purpose.LIST, Purpose.UNFILTERED) and not outcome.status.not_asked
     return foreign and listing and (not request.libraries or library.name in request.libraries)
 
 
@@ -114,7 +100,7 @@ def _alone(evidence: Evidence) -> Iterator[Probe]:
     for outcome in evidence.outcomes:
         drivers = library_named(outcome.probe.library).drivers
         is_system = outcome.probe.purpose is Purpose.LIST and outcome.probe.build == SYSTEM
-        if drivers is None or not is_system or outcome.status not in LISTING_FAILED:
+        if drivers is None or not is_system or not _drivers_failed(outcome.status):
             continue
         found = driver_files(drivers, evidence.host)
         for driver in found if len(found) > 1 else ():
@@ -139,22 +125,31 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
         library = library_named(outcome.probe.library)
         filters = [name for name in library.filters if name in evidence.host.environ]
         # A library that hangs would only hang once more, and what cannot be loaded is hidden by no variable.
-        unasked = outcome.status in _NOT_WORTH_ASKING_AGAIN or not _speaks_for_its_library(outcome, evidence)
+        unasked = _asking_again_is_useless(outcome.status) or not _speaks_for_its_library(outcome, evidence)
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
             variables = tuple((name, None) for name in filters)
             yield Probe(library.name, Purpose.UNFILTERED, build=outcome.probe.build, variables=variables)
 
 
+def _drivers_failed(status: Status) -> bool:
+    """All drivers together gave no list; each by itself may."""
+    return status.lost or (status.failed and status is not Status.NOT_LOADABLE)
+
+
+def _asking_again_is_useless(status: Status) -> bool:
+    return status.not_asked or status.overdue or status is Status.NOT_LOADABLE
+
+
 def _speaks_for_its_library(outcome: Outcome, evidence: Evidence) -> bool:
     """The system's own; a build only where that is not there."""
     own = evidence.outcome_of(Probe(outcome.probe.library, Purpose.LIST))
-    return outcome.probe.build == SYSTEM or own is None or own.status in _NOT_WORTH_ASKING_AGAIN
+    return outcome.probe.build == SYSTEM or own is None or _asking_again_is_useless(own.status)
 
 
 def _validations(
     evidence: Evidence, request: Request, running: Collection[Probe], starting: Collection[Probe]
 ) -> Iterator[Probe]:
-    if request.validate == "none":
+    if request.validate is ValidationScope.NONE:
         return
     listed = offered(evidence)
     busy = [device for device in listed if any(validates(probe, device) for probe in running)]
@@ -162,10 +157,10 @@ def _validations(
         if not _settled(device, request, (*running, *starting)):
             continue
         # Two contexts on one card at once compete for its memory, and a hang of one delays the other.
-        if any(identity.same_card(device, other).answer == "same" for other in busy):
+        if any(identity.same_card(device, other).same for other in busy):
             continue
         probe = validation_probe(device, listed, evidence.host.platform, evidence.host.environ)
-        left = _proofs(probe, evidence, request) if request.validate == "proved" else [probe]
+        left = _proofs(probe, evidence, request) if request.validate is ValidationScope.PROVED else [probe]
         if left:
             busy.append(device)
             yield left[0]
@@ -216,12 +211,12 @@ def _for_it_alone(device: Device, listed: Sequence[Device], platform: str, envir
 
 
 def _worth_validating(evidence: Evidence, request: Request) -> list[Device]:
-    if request.validate == "needed":
+    if request.validate is ValidationScope.NEEDED:
         return [device for device in judge(evidence, request).kept if device.validation is None]
     devices = [
         device
         for device in sorted(offered(evidence), key=order)
-        if (device.validation is None or request.validate == "proved")
+        if (device.validation is None or request.validate is ValidationScope.PROVED)
         and (request.allow_software or device.type is not DeviceType.SOFTWARE)
         and (not request.chosen or device.key in request.chosen)
         and (not request.builds or device.build in request.builds)
@@ -233,7 +228,7 @@ def _settled(device: Device, request: Request, open_probes: Collection[Probe]) -
     """Whether no open listing could still turn up a better view of this card: what is validated must not depend on
     which child happened to answer first."""
     waiting = [probe for probe in open_probes if probe.purpose in (Purpose.LIST, Purpose.ALONE)]
-    if request.validate in ("all", "proved"):
+    if request.validate in (ValidationScope.ALL, ValidationScope.PROVED):
         # Which is then the only reason to wait: a build makes contexts while it lists.
         waiting = [probe for probe in waiting if probe.build != SYSTEM]
     return not any(_could_list(library_named(probe.library), device) for probe in waiting)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import library_named
-from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Step, Validation
+from gpuprobe.model import SYSTEM, Call, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Validation
 from gpuprobe.render.software_text import compatibility_of
 from gpuprobe.strings import compute_string, printable
 
@@ -108,16 +108,16 @@ def validation_of(validation: Validation | None) -> Json:
     return {
         "validation": {
             "verdict": validation.verdict.value,
-            "depth": validation.depth,
+            "depth": validation.depth.value if validation.depth else None,
             "because": printable(validation.because),
-            "steps": steps_of(validation.steps),
+            "steps": calls_of(validation.calls),
             "seconds": rounded(validation.seconds),
         }
     }
 
 
-def steps_of(steps: Iterable[Step]) -> list[Json]:
-    return [{"name": step.name, "seconds": rounded(step.seconds)} for step in steps]
+def calls_of(calls: Iterable[Call]) -> list[Json]:
+    return [{"name": call.name, "seconds": rounded(call.seconds)} for call in calls]
 
 
 def rounded(seconds: float | None) -> float | None:
@@ -147,7 +147,7 @@ def numbers(device: Device, inventory: Inventory) -> Json:
         for outcome in inventory.evidence.outcomes
         if outcome.probe.purpose is Purpose.LIST or (device.manifest and outcome.probe.manifest == device.manifest)
         for other in outcome.devices
-        if same_card(device, other).answer == "same"
+        if same_card(device, other).same
         for key, number in _numbers_in(other, inventory)
     }
 

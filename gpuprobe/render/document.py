@@ -10,7 +10,7 @@ from gpuprobe.exits import Exit
 from gpuprobe.judging import card_status, notes
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
-from gpuprobe.render.device import record, rounded, steps_of, view
+from gpuprobe.render.device import calls_of, record, rounded, view
 from gpuprobe.render.software_text import software_records, with_loads
 from gpuprobe.strings import printable
 
@@ -103,8 +103,8 @@ def probe_record(outcome: Outcome) -> Json:
         "seconds": rounded(outcome.seconds),
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
-        "last_step": outcome.last_step,
-        "steps": steps_of(outcome.steps),
+        "last_step": outcome.last_call,
+        "steps": calls_of(outcome.calls),
         "code": outcome.code,
         "code_name": outcome.code_name,
         "message": outcome.message,

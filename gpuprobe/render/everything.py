@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status, Step
+from gpuprobe.model import Call, Device, Drop, Inventory, Json, Outcome
 from gpuprobe.render import wording
 from gpuprobe.render.tables import indented
 from gpuprobe.strings import printable, size_text
@@ -31,29 +31,29 @@ def _outcome(outcome: Outcome, verbose: bool) -> Iterator[RenderableType]:
         yield indented(printable(outcome.message), by=6)
     if not verbose:
         return
-    yield from _steps(outcome.steps)
+    yield from _calls(outcome.calls)
     for line in outcome.stderr.splitlines()[-20:]:
         yield indented(f"stderr: {printable(line)}", by=6)
 
 
-def _steps(steps: Sequence[Step]) -> Iterator[RenderableType]:
+def _calls(calls: Sequence[Call]) -> Iterator[RenderableType]:
     """Each step once, where it was first taken, with the time of all its times: a timed copy submits the same work fifty times.
     One that never came back stands last, on a line of its own."""
-    lost = [step for step in steps if step.seconds is None]
+    lost = [call for call in calls if call.seconds is None]
     taken: dict[str, list[float]] = {}
-    for step in steps:
-        if step.seconds is not None:
-            taken.setdefault(step.name, []).append(step.seconds)
+    for call in calls:
+        if call.seconds is not None:
+            taken.setdefault(call.name, []).append(call.seconds)
     for name, times in taken.items():
         often = f" ({len(times)} times)" if len(times) > 1 else ""
         yield indented(f"{wording.seconds_of(sum(times)):>10}  {printable(name)}{often}", by=6)
-    for step in lost:
-        yield indented(f"{wording.seconds_of(None):>10}  {printable(step.name)}", by=6)
+    for call in lost:
+        yield indented(f"{wording.seconds_of(None):>10}  {printable(call.name)}", by=6)
 
 
 def verbose_outcomes(outcomes: Iterable[Outcome]) -> Iterator[RenderableType]:
     """With -v and without --all: the children that were really started."""
-    started = [outcome for outcome in outcomes if outcome.status not in (Status.ABSENT, Status.SKIPPED)]
+    started = [outcome for outcome in outcomes if not outcome.status.not_asked]
     if started:
         yield from heading("Children")
     for outcome in started:
@@ -103,7 +103,7 @@ def _raw(device: Device) -> str:
 def _proved(device: Device) -> str:
     if device.validation is None:
         return "not asked whether it works"
-    depth = f", {device.validation.depth}" if device.validation.depth else ""
+    depth = f", {device.validation.depth.value}" if device.validation.depth else ""
     return f"{device.validation.verdict.value}{depth} in {wording.seconds_of(device.validation.seconds)}"
 
 

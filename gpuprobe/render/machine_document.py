@@ -53,7 +53,7 @@ def system_record(host: Host) -> Json:
 
 
 def why_record(why: Why | None) -> Json | None:
-    return None if why is None else {"reason": why.slug, "because": printable(why.because), "advice": why.advice}
+    return None if why is None else {"reason": why.reason.value, "because": printable(why.because), "advice": why.advice}
 
 
 def card_record(status: CardStatus, host: Host) -> Json:

@@ -1,4 +1,4 @@
-"""The text of `validate`: views by rungs of the ladder, copies in figures, then for each view that did not pass its step,
+"""The text of `validate`: views by stages, copies in figures, then for each view that did not pass its call,
 number and last words."""
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gpuprobe.backends.climbing import RUNGS
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
 from gpuprobe.judging.views import View
-from gpuprobe.libraries import BUILD_CONTEXT_STEPS, BUILD_INIT_STEPS, LIBRARIES
-from gpuprobe.model import Json, Rung, Verdict
+from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
+from gpuprobe.model import Json, Stage, StageName, StageResult, Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
 from gpuprobe.render.wording import seconds_of
@@ -23,12 +22,13 @@ from gpuprobe.strings import printable, size_text
 LAST_LINES = 5
 _SHORTEST_NAME = 10
 
+_STAGES = tuple(stage.value for stage in StageName)
 _HEADERS = {"context": "CTX", "allocate": "ALLOC", "product": "PROD", "bandwidth": "SPEED"}
 
-# A listing's validation has no rungs: its steps tell how far it came, by how their names begin.
+# A listing's validation has no stages: its calls tell how far it came, by how their names begin.
 _BEGINNINGS = {
-    "context": (*BUILD_CONTEXT_STEPS, *(name for library in LIBRARIES for name in library.context_steps)),
-    "init": (*BUILD_INIT_STEPS, *(name for library in LIBRARIES for name in library.init_steps)),
+    "context": (*BUILD_CONTEXT_CALLS, *(name for library in LIBRARIES for name in library.context_calls)),
+    "init": (*BUILD_INIT_CALLS, *(name for library in LIBRARIES for name in library.init_calls)),
     "load": ("load ",),  # last: a library may load another one to use a device
 }
 _WORDS = {
@@ -42,42 +42,42 @@ _STYLES = dict.fromkeys(("passed", "ok"), "green") | dict.fromkeys(("FAILED", "F
 _STYLES |= dict.fromkeys(("unclear", "?"), "yellow")
 
 
-def rung_of(step: str) -> str:
-    return next((rung for rung, names in _BEGINNINGS.items() if step.startswith(names)), "list")
+def stage_of(call: str) -> str:
+    return next((stage for stage, names in _BEGINNINGS.items() if call.startswith(names)), "list")
 
 
 def results(view: View) -> dict[str, str]:
-    """Rung → what became of it, in a word: only of those that were begun."""
+    """Stage → what became of it, in a word: only of those that were begun."""
     if view.outcome is None:
         return {}
-    if not view.outcome.rungs:
-        return _results_of_steps(view)
-    return {rung.name: _result(rung, view) for rung in view.outcome.rungs}
+    if not view.outcome.stages:
+        return _results_of_calls(view)
+    return {stage.name.value: _result(stage, view) for stage in view.outcome.stages}
 
 
-def _result(rung: Rung, view: View) -> str:
-    if rung.result == "failed":
+def _result(stage: Stage, view: View) -> str:
+    if stage.result is StageResult.FAILED:
         return "WRONG" if view.outcome and view.outcome.wrong else _ENDS.get(view.verdict, "?")
-    return "ok" if rung.result == "passed" else "n/a"
+    return "ok" if stage.result is StageResult.PASSED else "n/a"
 
 
-def _results_of_steps(view: View) -> dict[str, str]:
-    reached = [rung_of(step.name) for step in view.outcome.steps] if view.outcome else []
+def _results_of_calls(view: View) -> dict[str, str]:
+    reached = [stage_of(call.name) for call in view.outcome.calls] if view.outcome else []
     passed = view.verdict is Verdict.SUPPORTED
-    furthest = RUNGS.index("context") if passed else max((RUNGS.index(name) for name in reached), default=-1)
+    furthest = _STAGES.index("context") if passed else max((_STAGES.index(name) for name in reached), default=-1)
     ends = "ok" if passed else _ENDS.get(view.verdict, "?")
-    return {name: "ok" if place < furthest else ends for place, name in enumerate(RUNGS[: furthest + 1])}
+    return {name: "ok" if place < furthest else ends for place, name in enumerate(_STAGES[: furthest + 1])}
 
 
 def matrix(shown: Sequence[View], width: int) -> Iterator[RenderableType]:
     """One line per view where the window has room for it, else a block each; names and times go first."""
     begun = [results(view) for view in shown]
-    rungs = [name for name in RUNGS if any(name in each for each in begun)]
+    stages = [name for name in _STAGES if any(name in each for each in begun)]
     rows = [
-        [_label(view), *(each.get(name, "-") for name in rungs), _WORDS[view.verdict], _seconds(view)]
+        [_label(view), *(each.get(name, "-") for name in stages), _WORDS[view.verdict], _seconds(view)]
         for view, each in zip(shown, begun, strict=True)
     ]
-    header = ["VIEW", *(_HEADERS.get(name, name.upper()) for name in rungs), "VERDICT", "TIME"]
+    header = ["VIEW", *(_HEADERS.get(name, name.upper()) for name in stages), "VERDICT", "TIME"]
     for gap, columns in ((2, len(header)), (1, len(header)), (1, len(header) - 1)):
         taken = sum(max(map(cell_len, column)) + gap for column in list(zip(header, *rows, strict=True))[:columns])
         if width >= BLOCKS_BELOW and taken - gap <= width:
@@ -86,8 +86,8 @@ def matrix(shown: Sequence[View], width: int) -> Iterator[RenderableType]:
             return
     for view, row in zip(shown, rows, strict=True):
         yield Text.assemble((_label(view), "bold"), ": ", _styled(_WORDS[view.verdict]))
-        pairs = zip(rungs, row[1:], strict=False)
-        yield indented(", ".join(f"{rung} {word}" for rung, word in pairs) + f", {_seconds(view)}")
+        pairs = zip(stages, row[1:], strict=False)
+        yield indented(", ".join(f"{stage} {word}" for stage, word in pairs) + f", {_seconds(view)}")
 
 
 def _table(rows: Sequence[Sequence[str]], names: Sequence[str], gap: int, room: int) -> Table:
@@ -104,9 +104,11 @@ def impossible(shown: Sequence[View]) -> Iterator[RenderableType]:
     """What could not be tried on views that passed all the same, each reason once."""
     views: dict[str, list[str]] = {}
     for view in shown:
-        for rung in view.outcome.rungs if view.outcome and view.verdict is Verdict.SUPPORTED else ():
-            if rung.result == "not_possible":
-                views.setdefault(f"{rung.name} is not possible here: {printable(rung.because or '')}", []).append(_label(view))
+        for stage in view.outcome.stages if view.outcome and view.verdict is Verdict.SUPPORTED else ():
+            if stage.result is StageResult.NOT_POSSIBLE:
+                views.setdefault(f"{stage.name.value} is not possible here: {printable(stage.because or '')}", []).append(
+                    _label(view)
+                )
     for sentence, labels in views.items():
         yield indented(f"{', '.join(labels)}: {sentence}; the verdict rests on the other steps")
 
@@ -130,16 +132,16 @@ def _theory(speeds: Speeds) -> str:
 
 
 def climbs(shown: Sequence[View]) -> Iterator[RenderableType]:
-    """With -v: the time of each rung and what was measured in it."""
+    """With -v: the time of each stage and what was measured in it."""
     for view in shown:
-        if view.outcome is not None and view.outcome.rungs:
+        if view.outcome is not None and view.outcome.stages:
             yield Text(_label(view), style="bold")
-            for rung in view.outcome.rungs:
-                yield indented(f"{seconds_of(rung.seconds):>10}  {rung.name}{_because(rung)}{_figures(rung.figures)}")
+            for stage in view.outcome.stages:
+                yield indented(f"{seconds_of(stage.seconds):>10}  {stage.name.value}{_because(stage)}{_figures(stage.figures)}")
 
 
-def _because(rung: Rung) -> str:
-    return f": {printable(rung.because)}" if rung.because else ""
+def _because(stage: Stage) -> str:
+    return f": {printable(stage.because)}" if stage.because else ""
 
 
 def _figures(figures: Json) -> str:
@@ -190,10 +192,10 @@ def details(shown: Sequence[View]) -> Iterator[RenderableType]:
             yield from _wrong(view.outcome.wrong)
             continue
         numbered = [printable(str(part)) for part in (view.outcome.code, view.outcome.code_name) if part is not None]
-        told = f"`{view.outcome.last_step}`" in view.device.validation.because
-        if view.outcome.last_step and (numbered or not told):
+        told = f"`{view.outcome.last_call}`" in view.device.validation.because
+        if view.outcome.last_call and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
-            yield indented(f"ended in `{printable(view.outcome.last_step)}`{said}", by=4)
+            yield indented(f"ended in `{printable(view.outcome.last_call)}`{said}", by=4)
         for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
             yield indented(f"last words: {printable(line)}", by=4)
 

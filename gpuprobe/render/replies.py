@@ -15,8 +15,8 @@ from gpuprobe.judging.under_map import Check
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
-from gpuprobe.model import Device, Inventory, Json, Rung
-from gpuprobe.render.device import flash_attention_of, identity, rounded, steps_of
+from gpuprobe.model import Device, Inventory, Json, Stage
+from gpuprobe.render.device import calls_of, flash_attention_of, identity, rounded
 from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, probe_record, warnings_of
 from gpuprobe.render.machine_document import why_record
 from gpuprobe.strings import age_between, printable
@@ -60,14 +60,14 @@ def _view(view: View) -> Json:
         "number": view.device.number,
         "manifest": view.device.manifest,
         "verdict": validation.verdict.value if validation else None,
-        "depth": validation.depth if validation else None,
+        "depth": validation.depth.value if validation and validation.depth else None,
         "because": printable(validation.because) if validation else None,
         "status": outcome.status.value if outcome else None,
-        "rungs": [_rung(rung) for rung in outcome.rungs] if outcome else [],
+        "rungs": [_stage(stage) for stage in outcome.stages] if outcome else [],
         "wrong": (outcome.wrong or None) if outcome else None,
         "attempts": [verdict.value for verdict in validation.attempts] if validation else [],
         "link": _link(view),
-        "steps": steps_of(outcome.steps) if outcome else [],
+        "steps": calls_of(outcome.calls) if outcome else [],
         "seconds": rounded(outcome.seconds) if outcome else None,
         "failed_step": failed_step(view),
         "code": outcome.code if outcome else None,
@@ -79,13 +79,13 @@ def _view(view: View) -> Json:
     }
 
 
-def _rung(rung: Rung) -> Json:
+def _stage(stage: Stage) -> Json:
     return {
-        "name": rung.name,
-        "result": rung.result,
-        "seconds": rounded(rung.seconds),
-        "because": printable(rung.because) if rung.because else None,
-        "figures": rung.figures,
+        "name": stage.name.value,
+        "result": stage.result.value,
+        "seconds": rounded(stage.seconds),
+        "because": printable(stage.because) if stage.because else None,
+        "figures": stage.figures,
     }
 
 
@@ -108,7 +108,7 @@ def _link(view: View) -> Json | None:
 def failed_step(view: View) -> str | None:
     """The step in which a validation ended before its time; None: it passed, or was not taken."""
     passed = view.verdict is not None and view.verdict.value == "supported"
-    return view.outcome.last_step if view.outcome is not None and not passed else None
+    return view.outcome.last_call if view.outcome is not None and not passed else None
 
 
 def refresh_document(answer: Refreshment, text: str, leave_with: Exit, diff: bool) -> Json:

@@ -66,8 +66,8 @@ def outcome_of(outcome: Outcome) -> str:
     words = [outcome.status.value.replace("_", " ")]
     if outcome.devices:
         words.append(f"{len(outcome.devices)} device{'s' if len(outcome.devices) != 1 else ''}")
-    if outcome.last_step:
-        words.append(f"last step {printable(outcome.last_step)}")
+    if outcome.last_call:
+        words.append(f"last step {printable(outcome.last_call)}")
     if outcome.seconds is not None:
         words.append(seconds_of(outcome.seconds))
     if outcome.signal is not None and outcome.status is Status.CRASHED:  # the others were ended by gpuprobe's own signal

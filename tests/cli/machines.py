@@ -7,7 +7,7 @@ from pathlib import Path
 from gpuprobe import capture
 from gpuprobe.facts import FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.libraries import AMD
-from gpuprobe.model import Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status, Step
+from gpuprobe.model import Call, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 
@@ -74,27 +74,27 @@ def an_amd_card(**fields: object) -> PciFunction:
 
 
 def passed(device: Device, seconds: float = 0.21) -> Outcome:
-    steps = (
-        Step("load library", 0.01),
-        Step("cuInit", 0.1),
-        Step("cuDeviceGet", 0.001),
-        Step("cuDevicePrimaryCtxRetain", 0.1),
+    calls = (
+        Call("load library", 0.01),
+        Call("cuInit", 0.1),
+        Call("cuDeviceGet", 0.001),
+        Call("cuDevicePrimaryCtxRetain", 0.1),
     )
-    return Outcome(validation_probe(device), Status.OK, steps=steps, depth="context", seconds=seconds)
+    return Outcome(validation_probe(device), Status.OK, calls=calls, depth="context", seconds=seconds)
 
 
 def refused(device: Device) -> Outcome:
     """The library found the card and would not make a context on it."""
-    steps = (
-        Step("load library", 0.01),
-        Step("cuInit", 0.1),
-        Step("cuDeviceGet", 0.001),
-        Step("cuDevicePrimaryCtxRetain", 0.1),
+    calls = (
+        Call("load library", 0.01),
+        Call("cuInit", 0.1),
+        Call("cuDeviceGet", 0.001),
+        Call("cuDevicePrimaryCtxRetain", 0.1),
     )
     return Outcome(
         validation_probe(device),
         Status.CALL_FAILED,
-        steps=steps,
+        calls=calls,
         seconds=0.3,
         code=999,
         code_name="CUDA_ERROR_UNKNOWN",
@@ -108,7 +108,7 @@ def hung(device: Device) -> Outcome:
     return Outcome(
         validation_probe(device),
         Status.TIMED_OUT,
-        steps=(Step("load library", 0.01), Step("cuInit", None)),
+        calls=(Call("load library", 0.01), Call("cuInit", None)),
         seconds=30.0,
     )
 

@@ -20,7 +20,7 @@ from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.discovery import gather, replay
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
-from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Request, Status, Step
+from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host
@@ -29,7 +29,7 @@ from tests.machines import Function, machine
 
 ASKED_AT = "2026-11-21T09:00:00Z"
 USER, RENDER = 1000, 992
-EVERYTHING = Request(validate="all", allow_software=True)
+EVERYTHING = Request(validate=ValidationScope.ALL, allow_software=True)
 
 
 class Node(NamedTuple):
@@ -170,7 +170,7 @@ def _asked(host: Host, staged: Staged) -> tuple[Outcome, ...]:
     request = EVERYTHING._replace(libraries=there, seconds=staged.limit)
     evidence = gather(host, request) if there else None
     if evidence is not None and staged.proved:
-        evidence = gather(host, request._replace(validate="proved"), known=evidence)
+        evidence = gather(host, request._replace(validate=ValidationScope.PROVED), known=evidence)
     gathered = evidence.outcomes if evidence is not None else ()
     missing = [library for library in askable if library.name not in there and vendor_cards(library, host)]
     answers = {outcome.probe: outcome for outcome in (*not_asked(host, EVERYTHING), *gathered, *map(not_found, missing))}
@@ -190,7 +190,7 @@ def not_found(library: Library) -> Outcome:
         return Outcome(
             Probe(library.name, Purpose.LIST),
             status=Status.NOT_LOADABLE,
-            steps=(Step(f"load {name}", None),),
+            calls=(Call(f"load {name}", None),),
             seconds=0.05,
             exit_code=0,
             message=failed.message.replace(elsewhere, name),
@@ -203,11 +203,11 @@ def steady(outcome: Outcome) -> Outcome:
     """Times that do not change from one staging to the next: every step takes 10 ms, a child its steps and 40 ms."""
     if outcome.seconds is None:
         return outcome
-    steps = tuple(step if step.seconds is None else Step(step.name, 0.01) for step in outcome.steps)
+    calls = tuple(step if step.seconds is None else Call(step.name, 0.01) for step in outcome.calls)
     late = outcome.status is Status.TIMED_OUT
     message = re.sub("within [0-9.]+ s", "within 30 s", outcome.message) if outcome.message else None
-    seconds = 30.2 if late else round(0.04 + 0.01 * len(steps), 2)
-    return _steady_climb(outcome._replace(steps=steps, seconds=seconds, message=message))
+    seconds = 30.2 if late else round(0.04 + 0.01 * len(calls), 2)
+    return _steady_climb(outcome._replace(calls=calls, seconds=seconds, message=message))
 
 
 _RATES = {"to_device": 24_900_000_000, "from_device": 26_100_000_000, "on_device": 455_000_000_000}
@@ -217,19 +217,19 @@ def _steady_climb(outcome: Outcome) -> Outcome:
     """What is drawn afresh or measured each time, as it was in the story."""
     fixed = {f"{way}_bytes_per_second": rate for way, rate in _RATES.items()}
     fixed |= {f"{way}_copied_bytes": rate // 50 for way, rate in _RATES.items()}
-    rungs = tuple(
+    stages = tuple(
         rung._replace(
             seconds=None if rung.seconds is None else 0.02,
             figures={name: fixed.get(name, value) for name, value in rung.figures.items()},
         )
-        for rung in outcome.rungs
+        for rung in outcome.stages
     )
     elements = {"expected": 2_426_764_176, "found": 2_427_812_752}
     first = [{**each, **elements} for each in outcome.wrong.get("first", [])]
     drawn = re.compile(r"\d+ was expected and \d+ found")
     message = drawn.sub("2426764176 was expected and 2427812752 found", outcome.message) if first and outcome.message else None
     wrong = {**outcome.wrong, "first": first} if first else {}
-    return outcome._replace(rungs=rungs, wrong=wrong, message=message or outcome.message)
+    return outcome._replace(stages=stages, wrong=wrong, message=message or outcome.message)
 
 
 def _without_stage(evidence: Evidence, places: Mapping[str, str], staged: Staged) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Manifest, PciFunction, Reading
 from gpuprobe.libraries import AMD, APPLE, INTEL, NVML, VULKAN
-from gpuprobe.model import Device, DeviceType, Evidence, Outcome, Status, Step
+from gpuprobe.model import Call, Device, DeviceType, Evidence, Outcome, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, an_outcome
 from tests.scenarios.parts import FIRST, A, B, GiB, arm, computer
@@ -38,17 +38,17 @@ def evidence(host: Host, *outcomes: Outcome) -> Evidence:
 def passed(device: Device, loaded: str | None = None) -> Outcome:
     """A context was made on it, through the library `loaded`, else the one that Linux has."""
     first, *rest = STEPS[device.library]
-    steps = tuple(Step(name, 0.01) for name in (f"load {loaded}" if loaded else first, *rest))
-    return Outcome(validation_probe(device), Status.OK, steps=steps, depth="context", seconds=0.09, exit_code=0)
+    calls = tuple(Call(name, 0.01) for name in (f"load {loaded}" if loaded else first, *rest))
+    return Outcome(validation_probe(device), Status.OK, calls=calls, depth="context", seconds=0.09, exit_code=0)
 
 
 def refused(device: Device, code: int, name: str, message: str) -> Outcome:
-    steps = tuple(Step(step, 0.01) for step in STEPS[device.library][:-1])
-    last = Step(STEPS[device.library][-1], None)
+    calls = tuple(Call(step, 0.01) for step in STEPS[device.library][:-1])
+    last = Call(STEPS[device.library][-1], None)
     return Outcome(
         validation_probe(device),
         Status.CALL_FAILED,
-        steps=(*steps, last),
+        calls=(*calls, last),
         seconds=0.09,
         exit_code=0,
         code=code,
@@ -168,7 +168,7 @@ def mac() -> Evidence:
     )
     chip = a_device("Metal", vendor_id=APPLE, total_memory=48 * GiB, free_memory=48 * GiB, library_path=framework)
     tried = "dlopen(libvulkan.1.dylib, 0x0002): tried: '/usr/lib/libvulkan.1.dylib' (no such file)"
-    no_vulkan = not_found(VULKAN)._replace(steps=(), message=f"`libvulkan.1.dylib` did not load: {tried}")
+    no_vulkan = not_found(VULKAN)._replace(calls=(), message=f"`libvulkan.1.dylib` did not load: {tried}")
     return evidence(host, an_outcome(chip), passed(chip), no_vulkan)
 
 
@@ -249,9 +249,9 @@ def _listing(views: list[Device]) -> Outcome:
 
 
 def _started(view: Device) -> Outcome:
-    steps = ("ggml_backend_load", "ggml_backend_reg_dev_count", "ggml_backend_dev_init", "ggml_backend_free")
-    known = tuple(Step(name, 0.02) for name in (f"load {view.library_path}", *steps))
-    return Outcome(validation_probe(view), Status.OK, steps=known, depth="context", seconds=0.2, exit_code=0)
+    calls = ("ggml_backend_load", "ggml_backend_reg_dev_count", "ggml_backend_dev_init", "ggml_backend_free")
+    known = tuple(Call(name, 0.02) for name in (f"load {view.library_path}", *calls))
+    return Outcome(validation_probe(view), Status.OK, calls=known, depth="context", seconds=0.2, exit_code=0)
 
 
 def two_builds() -> Evidence:

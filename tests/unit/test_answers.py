@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.model import DeviceType, Outcome, Probe, Purpose, Status, Step
+from gpuprobe.model import Call, DeviceType, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.answers import Answers
 
 LISTING = Probe("CUDA", Purpose.LIST)
@@ -32,7 +32,7 @@ def test_a_whole_answer() -> None:
     )
 
     assert outcome.status is Status.OK
-    assert outcome.steps == (Step("cuInit", 0.15), Step("cuDeviceGetCount", 0.25))
+    assert outcome.calls == (Call("cuInit", 0.15), Call("cuDeviceGetCount", 0.25))
     assert outcome.library_path == "/usr/lib/libcuda.so.580.95.05"
     (device,) = outcome.devices
     assert (device.name, device.type, device.library_path) == ("NVIDIA H100", DeviceType.DISCRETE, outcome.library_path)
@@ -42,7 +42,7 @@ def test_a_whole_answer() -> None:
 def test_done_is_the_only_proof_of_success() -> None:
     outcome = heard({"step": "cuInit", "at": 0.1}, {"device": {"number": 0}}, exit_code=0)
 
-    assert (outcome.status, outcome.steps) == (Status.EXITED, (Step("cuInit", None),))
+    assert (outcome.status, outcome.calls) == (Status.EXITED, (Call("cuInit", None),))
     assert len(outcome.devices) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.libraries import AMD
-from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing import asking
 from gpuprobe.probing.questions import needless, next_probes, not_asked
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
@@ -41,7 +41,7 @@ def orin(*builds: FoundBuild, release: str = "R36", **environ: str) -> Host:
     return host_with(*builds, machine="aarch64", texts=texts, environ=environ, pci=())
 
 
-LISTING = Request(validate="none")
+LISTING = Request(validate=ValidationScope.NONE)
 
 
 def listings(*outcomes: Outcome, host: Host, request: Request = LISTING, running: tuple[Probe, ...] = ()) -> list[str]:
@@ -113,7 +113,7 @@ def test_a_software_renderer_alone_is_no_reason_to_ask_a_build() -> None:
     renderer = an_outcome(a_software_renderer())
 
     assert listings(renderer, host=host) == []
-    assert listings(renderer, host=host, request=Request(validate="none", allow_software=True)) == ["vulkan"]
+    assert listings(renderer, host=host, request=Request(validate=ValidationScope.NONE, allow_software=True)) == ["vulkan"]
 
 
 def test_a_card_that_only_the_library_shows_is_a_reason_to_ask_a_build() -> None:
@@ -194,7 +194,9 @@ def test_a_build_for_a_jetson_is_not_asked_elsewhere_unless_by_name() -> None:
 
     assert "for a Jetson with JetPack 5" in why_not(server)["cuda_jetpack5"]
     assert listings(CUDA_LISTS, host=named) == ["cuda_jetpack6"]
-    assert listings(CUDA_LISTS, host=server, request=Request(validate="none", builds=("cuda_jetpack5",))) == ["cuda_jetpack5"]
+    assert listings(CUDA_LISTS, host=server, request=Request(validate=ValidationScope.NONE, builds=("cuda_jetpack5",))) == [
+        "cuda_jetpack5"
+    ]
 
 
 def test_the_jetpack_of_a_container_is_what_its_variable_says() -> None:
@@ -205,7 +207,7 @@ def test_the_jetpack_of_a_container_is_what_its_variable_says() -> None:
 
 def test_only_the_builds_of_wanted_libraries_are_asked() -> None:
     host = host_with(a_build("cuda_v13"), a_build("vulkan", "Vulkan"), libraries=("CUDA", "Vulkan"))
-    request = Request(libraries=("Vulkan",), validate="none")
+    request = Request(libraries=("Vulkan",), validate=ValidationScope.NONE)
 
     assert listings(CUDA_LISTS, an_outcome(a_device("Vulkan")), host=host, request=request) == ["vulkan"]
     assert why_not(host, request=request) == {}

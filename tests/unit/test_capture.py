@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gpuprobe import capture
 from gpuprobe.capture import CaptureError, redaction
 from gpuprobe.capture.wire import ShapeError, from_json, to_json
-from gpuprobe.model import Evidence, Outcome, Partition, Probe, Purpose, Status, Step
+from gpuprobe.model import Call, Evidence, Outcome, Partition, Probe, Purpose, Status
 from tests.records import a_card, a_device, a_host, a_manifest, a_slice, an_outcome, evidence_of
 
 SCHEMAS = Path(capture.__file__).parents[1] / "schemas"
@@ -30,7 +30,7 @@ def rich_evidence() -> Evidence:
         "Vulkan", Purpose.ALONE, manifest="/a.json", variables=(("VK_DRIVER_FILES", "/a.json"), ("VK_ICD_FILENAMES", None))
     )
     crashed = Outcome(
-        probe, Status.CRASHED, steps=(Step("vkCreateInstance", None),), signal=11, stderr="\x1b[31mlast words", facts={"x": [1]}
+        probe, Status.CRASHED, calls=(Call("vkCreateInstance", None),), signal=11, stderr="\x1b[31mlast words", facts={"x": [1]}
     )
     slices = a_slice(uuid="MIG-1", partition=Partition("mig", "GPU-1"), sources=(("free_memory", "NVML"),))
     return evidence_of(a_device(capabilities={"sm_count": 132}), slices, host=host, outcomes=(crashed,))

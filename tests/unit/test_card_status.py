@@ -6,12 +6,13 @@ import pytest
 
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
 from gpuprobe.judging.card_status import card_statuses, scheduling_order, summary, undecided
-from gpuprobe.judging.diagnosis import Why, why
+from gpuprobe.judging.diagnosis import CardReason, Why, why
 from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.machine import cards
 from gpuprobe.model import (
+    Call,
     Device,
     DeviceType,
     Evidence,
@@ -23,7 +24,6 @@ from gpuprobe.model import (
     Purpose,
     Request,
     Status,
-    Step,
 )
 from tests.records import a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
 
@@ -38,7 +38,7 @@ def judged(host: Host, *outcomes: Outcome) -> Inventory:
 def reason_of(host: Host, *outcomes: Outcome) -> tuple[str, str]:
     inventory = judged(host, *outcomes)
     found = why(cards(host)[0], inventory)
-    return found.slug, found.because
+    return found.reason, found.because
 
 
 def with_node(*cards: object, **fields: object) -> Host:
@@ -93,7 +93,7 @@ def test_the_librarys_own_words_where_everything_below_is_in_order() -> None:
         code=999,
         code_name="CUDA_ERROR_UNKNOWN",
         message="the driver did not start",
-        steps=(Step("cuInit", None),),
+        calls=(Call("cuInit", None),),
     )
 
     assert reason_of(with_node(), failed) == (
@@ -103,7 +103,7 @@ def test_the_librarys_own_words_where_everything_below_is_in_order() -> None:
 
 
 def test_a_crash_names_its_step_and_signal() -> None:
-    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, steps=(Step("cuInit", None),))
+    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, calls=(Call("cuInit", None),))
 
     assert reason_of(with_node(), crashed) == ("crashed", "CUDA: its child crashed (signal 11) in `cuInit`")
 
@@ -114,7 +114,7 @@ def test_a_card_that_its_own_library_does_not_list_is_not_explained_by_another_t
 
     unlisted = card_statuses(inventory)[1]
 
-    assert unlisted.why == Why("not_listed", "no library lists it", None)
+    assert unlisted.why == Why(CardReason.NOT_LISTED, "no library lists it", None)
 
 
 def test_where_only_some_libraries_were_asked_the_reason_speaks_of_these() -> None:
@@ -144,7 +144,7 @@ def test_a_better_librarys_failure_counts_before_the_lesser_view_that_failed_too
     no = Outcome(
         Probe("Vulkan", Purpose.VALIDATE, device=vulkan.key), Status.CALL_FAILED, failure="unsupported", message="no queue"
     )
-    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=6, steps=(Step("cuInit", None),))
+    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=6, calls=(Call("cuInit", None),))
 
     assert reason_of(with_node(), crashed, an_outcome(vulkan), no)[0] == "crashed"
 
@@ -182,13 +182,13 @@ def test_a_driver_for_linux_inside_wsl_is_to_be_removed(status: Status) -> None:
 
     found = why(cards(host)[0], judged(host, Outcome(Probe("CUDA", Purpose.LIST), status, message="`cuInit` answered 100")))
 
-    assert found.slug == status.value
+    assert found.reason is status
     assert found.advice is not None
     assert found.advice.startswith(f"`{path}` is a driver for Linux, which never works in WSL")
 
 
 def test_advice_to_install_is_given_only_where_something_is_missing() -> None:
-    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, steps=(Step("cuInit", None),))
+    crashed = Outcome(Probe("CUDA", Purpose.LIST), Status.CRASHED, signal=11, calls=(Call("cuInit", None),))
     absent = Outcome(Probe("CUDA", Purpose.LIST), Status.ABSENT, message="`libcuda.so.1` is not installed")
     host = with_node()
 

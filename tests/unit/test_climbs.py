@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gpuprobe.capture.wire import from_json, to_json
-from gpuprobe.model import Outcome, Probe, Purpose, Rung, Status
+from gpuprobe.model import Outcome, Probe, Purpose, Stage, StageName, StageResult, Status
 from gpuprobe.probing.answers import Answers
 
 PROOF = Probe("CUDA", Purpose.PROVE, device="GPU-1")
@@ -29,7 +29,7 @@ def rung(name: str, at: float) -> dict[str, Any]:
 def test_a_rung_lasts_until_the_next_one_and_the_last_until_the_end() -> None:
     outcome = heard(rung("load", 0.1), rung("copy", 0.3), PASSED, {"done": True, "at": 0.4})
 
-    assert outcome.rungs == (Rung("load", "passed", 0.2), Rung("copy", "passed", 0.1))
+    assert outcome.stages == (Stage(StageName.LOAD, StageResult.PASSED, 0.2), Stage(StageName.COPY, StageResult.PASSED, 0.1))
     assert (outcome.status, outcome.depth) == (Status.OK, "bandwidth")
 
 
@@ -38,7 +38,7 @@ def test_waiting_for_a_turn_belongs_to_no_rung() -> None:
         rung("copy", 0.1), {"waiting": "bandwidth", "at": 0.2}, rung("bandwidth", 5.0), PASSED, {"done": True, "at": 5.5}
     )
 
-    assert [each.seconds for each in outcome.rungs] == [0.1, 0.5]
+    assert [each.seconds for each in outcome.stages] == [0.1, 0.5]
 
 
 def test_the_rung_in_which_the_library_failed_has_failed() -> None:
@@ -46,14 +46,14 @@ def test_the_rung_in_which_the_library_failed_has_failed() -> None:
 
     outcome = heard(rung("copy", 0.1), rung("kernel", 0.3), {"failed": failed, "at": 0.9})
 
-    assert outcome.rungs == (Rung("copy", "passed", 0.2), Rung("kernel", "failed", 0.6))
+    assert outcome.stages == (Stage(StageName.COPY, StageResult.PASSED, 0.2), Stage(StageName.KERNEL, StageResult.FAILED, 0.6))
     assert (outcome.code, outcome.failure) == (700, "unsupported")
 
 
 def test_the_rung_in_which_a_child_crashed_has_failed_and_nobody_knows_when() -> None:
     outcome = heard(rung("copy", 0.1), rung("kernel", 0.3), status=Status.CRASHED)
 
-    assert outcome.rungs[-1] == Rung("kernel", "failed", None)
+    assert outcome.stages[-1] == Stage(StageName.KERNEL, StageResult.FAILED, None)
 
 
 def test_what_is_not_possible_is_no_failure_and_says_why() -> None:
@@ -62,8 +62,8 @@ def test_what_is_not_possible_is_no_failure_and_says_why() -> None:
     outcome = heard(rung("kernel", 0.1), said, rung("blas", 0.3), PASSED, {"done": True, "at": 0.4})
 
     because = "the driver has no compiler (CUDA_ERROR_JIT_COMPILER_NOT_FOUND, 221)"
-    assert outcome.rungs[0] == Rung("kernel", "not_possible", 0.2, because)
-    assert outcome.rungs[1].result == "passed"
+    assert outcome.stages[0] == Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.2, because)
+    assert outcome.stages[1].result == "passed"
 
 
 def test_figures_belong_to_the_rung_in_which_they_were_measured() -> None:
@@ -75,7 +75,7 @@ def test_figures_belong_to_the_rung_in_which_they_were_measured() -> None:
         {"done": True, "at": 0.3},
     )
 
-    assert [each.figures for each in outcome.rungs] == [{"allocated_bytes": 4096, "free_bytes": 1 << 34}, {}]
+    assert [each.figures for each in outcome.stages] == [{"allocated_bytes": 4096, "free_bytes": 1 << 34}, {}]
 
 
 WRONG = {"compared": 1 << 20, "different": 1, "first": [{"index": 7, "expected": 1, "found": 2}]}

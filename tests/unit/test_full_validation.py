@@ -10,26 +10,39 @@ from gpuprobe.discovery import replay
 from gpuprobe.judging.full_validation import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.verdicts import validation_of, verdict_of
-from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Request, Rung, Status, Validation, Verdict
+from gpuprobe.model import (
+    Evidence,
+    Outcome,
+    Probe,
+    Purpose,
+    Request,
+    Stage,
+    StageName,
+    StageResult,
+    Status,
+    Validation,
+    ValidationScope,
+    Verdict,
+)
 from tests.records import a_card, a_device, a_host, an_outcome
 
 CARD = a_device(uuid="GPU-a", pci_id="0000:01:00.0")
-PROVED = Request(validate="proved")
+PROVED = Request(validate=ValidationScope.PROVED)
 
 
-def proof(*rungs: Rung, attempt: int = 0, until: str | None = None, **ended: Any) -> Outcome:
+def proof(*stages: Stage, attempt: int = 0, until: str | None = None, **ended: Any) -> Outcome:
     probe = Probe("CUDA", Purpose.PROVE, device="GPU-a", until=until, attempt=attempt)
-    done = {"status": Status.OK, "depth": rungs[-1].name if rungs else None}
-    return Outcome(probe, **{**done, "rungs": rungs, "seconds": 1.0, **ended})
+    done = {"status": Status.OK, "depth": stages[-1].name if stages else None}
+    return Outcome(probe, **{**done, "stages": stages, "seconds": 1.0, **ended})
 
 
-def passed(*names: str) -> tuple[Rung, ...]:
-    return tuple(Rung(name, "passed", 0.1) for name in names)
+def passed(*names: str) -> tuple[Stage, ...]:
+    return tuple(Stage(StageName(name), StageResult.PASSED, 0.1) for name in names)
 
 
 def failing(name: str, **ended: Any) -> Outcome:
     said = {"status": Status.CALL_FAILED, "failure": "unsupported", "message": "no", "depth": None}
-    return proof(*passed("copy"), Rung(name, "failed"), **{**said, **ended})
+    return proof(*passed("copy"), Stage(StageName(name), StageResult.FAILED), **{**said, **ended})
 
 
 def validation(*outcomes: Outcome) -> Validation:
@@ -39,7 +52,7 @@ def validation(*outcomes: Outcome) -> Validation:
 
 
 @pytest.mark.parametrize(
-    ("rungs", "clause"),
+    ("stages", "clause"),
     [
         (("load", "init", "list"), "CUDA lists it"),
         (("load", "init", "list", "context"), "CUDA made a context on it"),
@@ -47,12 +60,14 @@ def validation(*outcomes: Outcome) -> Validation:
         (("context", "copy", "kernel"), "CUDA computed on it, and every result is right"),
     ],
 )
-def test_the_sentence_says_how_far_it_came(rungs: tuple[str, ...], clause: str) -> None:
-    assert validation(proof(*passed(*rungs))).because == clause
+def test_the_sentence_says_how_far_it_came(stages: tuple[str, ...], clause: str) -> None:
+    assert validation(proof(*passed(*stages))).because == clause
 
 
 def test_what_is_not_possible_here_is_named_in_the_verdicts_sentence() -> None:
-    found = validation(proof(*passed("copy"), Rung("kernel", "not_possible", 0.1, "there is no compiler (221)")))
+    found = validation(
+        proof(*passed("copy"), Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.1, "there is no compiler (221)"))
+    )
 
     assert found.verdict is Verdict.SUPPORTED
     assert found.because == (
@@ -115,7 +130,7 @@ def test_an_answer_that_goes_further_than_asked_is_cut() -> None:
 
     shortened = cut(whole, "copy")
 
-    assert (shortened.status, shortened.depth, shortened.rungs, shortened.code) == (Status.OK, "copy", passed("copy"), None)
+    assert (shortened.status, shortened.depth, shortened.stages, shortened.code) == (Status.OK, "copy", passed("copy"), None)
     assert cut(whole, "kernel") == whole
     assert cut(whole, None) == whole
 

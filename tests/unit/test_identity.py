@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.identity import normal_name, normal_pci, normal_uuid, pair_by_name, same_card
+from gpuprobe.judging.identity import Match, normal_name, normal_pci, normal_uuid, pair_by_name, same_card
 from gpuprobe.model import Device, GiB, MiB, Partition
 from tests.records import a_device, a_slice, a_software_renderer
 
@@ -89,7 +89,7 @@ def test_views_at_one_address_are_one_card_whatever_their_uuids_say() -> None:
     rocm = a_device("ROCm", pci_id="0000:03:00.0", uuid="GPU-4b2c1a9f8d3e6f7a")
     vulkan = a_device("Vulkan", pci_id="00000000:03:00.0", uuid=OTHER, uuid_space="vulkan:radv")
 
-    assert same_card(rocm, vulkan) == ("same", "both are at 0000:03:00.0")
+    assert same_card(rocm, vulkan) == (Match.SAME, "both are at 0000:03:00.0")
 
 
 def test_views_at_two_addresses_are_two_cards_whatever_their_uuids_say() -> None:
@@ -97,52 +97,52 @@ def test_views_at_two_addresses_are_two_cards_whatever_their_uuids_say() -> None
     one = a_device("Vulkan", pci_id="0000:03:00.0", uuid=CARD)
     other = a_device("Vulkan", pci_id="0000:04:00.0", uuid=CARD, copy=1)
 
-    assert same_card(one, other).answer == "different"
+    assert same_card(one, other).answer is Match.DIFFERENT
 
 
 def test_uuids_of_one_namespace_tell_cards_apart_and_together() -> None:
     cuda = a_device("CUDA", uuid=f"GPU-{CARD}")
 
-    assert same_card(cuda, a_device("NVML", uuid=f"GPU-{CARD}", pci_id="0000:01:00.0")).answer == "same"
-    assert same_card(cuda, a_device("Vulkan", uuid=CARD, uuid_space="nvidia")).answer == "same"
-    assert same_card(cuda, a_device("Vulkan", uuid=OTHER, uuid_space="nvidia")).answer == "different"
+    assert same_card(cuda, a_device("NVML", uuid=f"GPU-{CARD}", pci_id="0000:01:00.0")).answer is Match.SAME
+    assert same_card(cuda, a_device("Vulkan", uuid=CARD, uuid_space="nvidia")).answer is Match.SAME
+    assert same_card(cuda, a_device("Vulkan", uuid=OTHER, uuid_space="nvidia")).answer is Match.DIFFERENT
 
 
 def test_uuids_of_two_namespaces_say_nothing() -> None:
     """HIP and RADV give one card two UUIDs."""
     rocm = a_device("ROCm", uuid=f"GPU-{CARD}", uuid_space="rocr")
 
-    assert same_card(rocm, a_device("Vulkan", uuid=OTHER, uuid_space="vulkan:radv")).answer == "unknown"
-    assert same_card(rocm, a_device("Vulkan", uuid=CARD, uuid_space="vulkan:radv")).answer == "unknown"
-    assert same_card(rocm._replace(uuid_space=None), rocm._replace(uuid_space=None, build="rocm_v7")).answer == "unknown"
+    assert same_card(rocm, a_device("Vulkan", uuid=OTHER, uuid_space="vulkan:radv")).answer is Match.UNKNOWN
+    assert same_card(rocm, a_device("Vulkan", uuid=CARD, uuid_space="vulkan:radv")).answer is Match.UNKNOWN
+    assert same_card(rocm._replace(uuid_space=None), rocm._replace(uuid_space=None, build="rocm_v7")).answer is Match.UNKNOWN
 
 
 def test_two_copies_of_one_driver_are_not_one_card_because_their_uuids_are_equal() -> None:
     first, second = a_software_renderer(number=0), a_software_renderer(number=1, copy=1)
     alone = [a_software_renderer(manifest="/a.json"), a_software_renderer(manifest="/b.json")]
 
-    assert same_card(first, second).answer == "unknown"
-    assert same_card(*alone).answer == "unknown"
+    assert same_card(first, second).answer is Match.UNKNOWN
+    assert same_card(*alone).answer is Match.UNKNOWN
 
 
 def test_a_card_in_the_common_list_and_in_the_list_of_one_manifest_is_one_card() -> None:
     together = a_device("Vulkan", number=3, uuid=CARD)
     alone = a_device("Vulkan", number=0, uuid=CARD, manifest="/usr/share/vulkan/icd.d/nvidia_icd.json")
 
-    assert same_card(together, alone).answer == "same"
+    assert same_card(together, alone).answer is Match.SAME
 
 
 def test_two_builds_of_a_library_list_the_same_card() -> None:
     older, newer = (a_device("CUDA", uuid=f"GPU-{CARD}", build=build) for build in ("cuda_v12", "cuda_v13"))
 
-    assert same_card(older, newer).answer == "same"
+    assert same_card(older, newer).answer is Match.SAME
 
 
 def test_numbers_are_no_identity() -> None:
     """Weakness 14.10: number 0 of one build and number 0 of another may be two cards."""
     older, newer = (a_device("CUDA", number=0, build=build) for build in ("cuda_v12", "cuda_v13"))
 
-    assert same_card(older, newer).answer == "unknown"
+    assert same_card(older, newer).answer is Match.UNKNOWN
 
 
 def test_a_slice_is_not_its_whole_card() -> None:
@@ -150,8 +150,8 @@ def test_a_slice_is_not_its_whole_card() -> None:
     whole = a_device("NVML", pci_id="0000:01:00.0", uuid=f"GPU-{CARD}")
     piece = a_slice(pci_id="0000:01:00.0", uuid=f"MIG-{OTHER}", partition=Partition("mig", f"GPU-{CARD}"))
 
-    assert same_card(whole, piece).answer == "different"
-    assert same_card(whole, piece._replace(partition=None)).answer == "different"
+    assert same_card(whole, piece).answer is Match.DIFFERENT
+    assert same_card(whole, piece._replace(partition=None)).answer is Match.DIFFERENT
 
 
 def test_slices_of_one_card_are_devices_of_their_own() -> None:
@@ -159,8 +159,8 @@ def test_slices_of_one_card_are_devices_of_their_own() -> None:
     one, other = (a_slice(pci_id="0000:01:00.0", uuid=f"MIG-{uuid}") for uuid in (CARD, OTHER))
     again = one._replace(library="NVML", number=7)
 
-    assert same_card(one, other).answer == "different"
-    assert same_card(one, again).answer == "same"
+    assert same_card(one, other).answer is Match.DIFFERENT
+    assert same_card(one, again).answer is Match.SAME
 
 
 def test_amd_partitions_that_share_uuid_and_address_stay_apart() -> None:
@@ -169,15 +169,15 @@ def test_amd_partitions_that_share_uuid_and_address_stay_apart() -> None:
     first, second = a_device("ROCm", number=0, **shared), a_device("ROCm", number=1, copy=1, **shared)
     again = first._replace(build="rocm_v7")
 
-    assert same_card(first, second).answer == "different"
-    assert same_card(first, again).answer == "same"
-    assert same_card(second, again).answer == "unknown"
+    assert same_card(first, second).answer is Match.DIFFERENT
+    assert same_card(first, again).answer is Match.SAME
+    assert same_card(second, again).answer is Match.UNKNOWN
 
 
 def test_slices_of_two_cards_are_different() -> None:
     one, other = (a_slice(pci_id=address) for address in ("0000:01:00.0", "0000:02:00.0"))
 
-    assert same_card(one, other).answer == "different"
+    assert same_card(one, other).answer is Match.DIFFERENT
 
 
 PARTS = st.builds(
@@ -196,7 +196,7 @@ PARTS = st.builds(
 @given(PARTS, PARTS)
 def test_the_answer_does_not_depend_on_who_comes_first(a: Device, b: Device) -> None:
     assert same_card(a, b) == same_card(b, a)
-    assert same_card(a, a).answer == "same"
+    assert same_card(a, a).answer is Match.SAME
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 
 from gpuprobe.judging.views import View
-from gpuprobe.model import GiB, Outcome, Probe, Purpose, Rung, Status, Step, Validation, Verdict
+from gpuprobe.model import Call, GiB, Outcome, Probe, Purpose, Stage, StageName, StageResult, Status, Validation, Verdict
 from gpuprobe.render import matrix
 from gpuprobe.render.screen import Screen
 from tests.records import a_device
@@ -24,21 +24,21 @@ def drawn(parts: Any, width: int = 80) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def listed(verdict: Verdict | None, status: Status, *steps: str) -> View:
+def listed(verdict: Verdict | None, status: Status, *calls: str) -> View:
     """A view that was validated for a listing."""
     validation = None if verdict is None else Validation(verdict, None, "so it is", status)
-    taken = tuple(Step(step, 0.1) for step in steps)
-    outcome = Outcome(Probe("CUDA", Purpose.VALIDATE), status, steps=taken, seconds=0.1)
+    taken = tuple(Call(step, 0.1) for step in calls)
+    outcome = Outcome(Probe("CUDA", Purpose.VALIDATE), status, calls=taken, seconds=0.1)
     return View(a_device(validation=validation, ordinal=0), outcome)
 
 
-def climbed(verdict: Verdict, *rungs: Rung, ordinal: int = 0, build: str = "system", **ended: Any) -> View:
+def climbed(verdict: Verdict, *stages: Stage, ordinal: int = 0, build: str = "system", **ended: Any) -> View:
     device = a_device(validation=Validation(verdict, None, "so it is", Status.OK), ordinal=ordinal, build=build)
-    return View(device, Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=rungs, seconds=1.25, **ended))
+    return View(device, Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=stages, seconds=1.25, **ended))
 
 
-def passed(*names: str) -> tuple[Rung, ...]:
-    return tuple(Rung(name, "passed", 0.1) for name in names)
+def passed(*names: str) -> tuple[Stage, ...]:
+    return tuple(Stage(StageName(name), StageResult.PASSED, 0.1) for name in names)
 
 
 def test_a_view_that_failed_is_ok_before_it_and_not_reached_behind_it() -> None:
@@ -48,9 +48,9 @@ def test_a_view_that_failed_is_ok_before_it_and_not_reached_behind_it() -> None:
 
 
 def test_a_view_that_passed_for_a_listing_is_ok_to_a_context() -> None:
-    steps = ("load libcuda.so.1", "cuInit", "cuDevicePrimaryCtxRetain")
+    calls = ("load libcuda.so.1", "cuInit", "cuDevicePrimaryCtxRetain")
 
-    results = matrix.results(listed(Verdict.SUPPORTED, Status.OK, *steps))
+    results = matrix.results(listed(Verdict.SUPPORTED, Status.OK, *calls))
 
     assert results == dict.fromkeys(("load", "init", "list", "context"), "ok")
 
@@ -69,13 +69,13 @@ def test_a_view_whose_child_never_started_reached_nothing() -> None:
     ],
 )
 def test_the_rung_in_which_a_climb_ended_says_how(verdict: Verdict, ended: dict[str, Any], word: str) -> None:
-    view = climbed(verdict, *passed("copy"), Rung("kernel", "failed", 0.1), **ended)
+    view = climbed(verdict, *passed("copy"), Stage(StageName.KERNEL, StageResult.FAILED, 0.1), **ended)
 
     assert matrix.results(view) == {"copy": "ok", "kernel": word}
 
 
 def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> None:
-    impossible = Rung("kernel", "not_possible", 0.1, "there is no compiler")
+    impossible = Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.1, "there is no compiler")
     views = [climbed(Verdict.SUPPORTED, *passed("copy"), impossible, ordinal=number) for number in range(2)]
 
     assert matrix.results(views[0]) == {"copy": "ok", "kernel": "n/a"}
@@ -97,7 +97,7 @@ def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> N
     ],
 )
 def test_steps_of_all_libraries_fall_into_four_rungs(step: str, rung: str) -> None:
-    assert matrix.rung_of(step) == rung
+    assert matrix.stage_of(step) == rung
 
 
 def eight_devices_in_three_builds() -> list[View]:
@@ -105,7 +105,9 @@ def eight_devices_in_three_builds() -> list[View]:
     for number in range(24):
         build = ("system", "cuda_v12", "cuda_v13")[number % 3]
         views.append(climbed(Verdict.SUPPORTED, *passed(*WHOLE), ordinal=number, build=build))
-    views[5] = climbed(Verdict.UNSUPPORTED, *passed(*WHOLE[:6]), Rung("kernel", "failed"), ordinal=5, build="cuda_v13")
+    views[5] = climbed(
+        Verdict.UNSUPPORTED, *passed(*WHOLE[:6]), Stage(StageName.KERNEL, StageResult.FAILED), ordinal=5, build="cuda_v13"
+    )
     return views
 
 
@@ -136,7 +138,7 @@ def test_a_narrow_window_gets_a_block_per_view(width: int) -> None:
 
 def figures(**measured: Any) -> View:
     known = {"to_device_bytes_per_second": 24_600_000_000, "link_generation": 4, "link_width": 16, **measured}
-    return climbed(Verdict.SUPPORTED, Rung("bandwidth", "passed", 0.5, None, known))
+    return climbed(Verdict.SUPPORTED, Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, known))
 
 
 def test_copies_stand_beside_what_the_link_carries() -> None:
@@ -152,12 +154,12 @@ def test_without_timed_copies_nothing_is_said_of_them() -> None:
 
 def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
     toolkit = {"path": "/a/libcublas.so.12", "version": "12.8.4", "result": "passed"}
-    rungs = (
-        Rung("context", "passed", 0.25, None, {"context_bytes": 3 * GiB}),
-        Rung("blas", "passed", 0.5, None, {"toolkits": [toolkit]}),
+    stages = (
+        Stage(StageName.CONTEXT, StageResult.PASSED, 0.25, None, {"context_bytes": 3 * GiB}),
+        Stage(StageName.BLAS, StageResult.PASSED, 0.5, None, {"toolkits": [toolkit]}),
     )
 
-    lines = [line.strip() for line in drawn(matrix.climbs([climbed(Verdict.SUPPORTED, *rungs)]))]
+    lines = [line.strip() for line in drawn(matrix.climbs([climbed(Verdict.SUPPORTED, *stages)]))]
 
     assert lines == ["CUDA:0", "0.250 s  context (context 3.0 GiB)", "0.500 s  blas (/a/libcublas.so.12 12.8.4 passed)"]
 
@@ -165,7 +167,7 @@ def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
 def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> None:
     first = [{"index": place, "expected": 1, "found": "nan"} for place in (3, 9)]
     wrong = {"compared": 16, "different": 2, "first": first}
-    view = climbed(Verdict.UNSUPPORTED, Rung("blas", "failed"), steps=(Step("cuX", 1.0),), wrong=wrong)
+    view = climbed(Verdict.UNSUPPORTED, Stage(StageName.BLAS, StageResult.FAILED), calls=(Call("cuX", 1.0),), wrong=wrong)
 
     lines = drawn(matrix.details([view]))
 
@@ -183,7 +185,7 @@ def test_empty_lines_are_nobodys_last_words() -> None:
 
 
 def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
-    died = climbed(Verdict.UNSUPPORTED, *passed("load"), steps=(Step("cuInit", None),))
+    died = climbed(Verdict.UNSUPPORTED, *passed("load"), calls=(Call("cuInit", None),))
     validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
     known = died._replace(device=died.device._replace(validation=validation))
 

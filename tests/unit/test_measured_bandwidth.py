@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuprobe.judging.measured_bandwidth import rate_text, remarks, speeds_of
-from gpuprobe.model import Outcome, Probe, Purpose, Rung, Status
+from gpuprobe.model import Outcome, Probe, Purpose, Stage, StageName, StageResult, Status
 from tests.records import a_device
 
 HEALTHY = {
@@ -21,8 +21,8 @@ HEALTHY = {
 
 
 def said(**changed: object) -> list[str]:
-    rung = Rung("bandwidth", "passed", 0.5, None, {**HEALTHY, **changed})
-    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=(rung,)))
+    rung = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {**HEALTHY, **changed})
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(rung,)))
     assert found is not None
     return list(remarks(found))
 
@@ -57,13 +57,18 @@ def test_what_is_not_known_is_not_remarked_on(missing: str) -> None:
 
 def test_without_a_measurement_nothing_is_known() -> None:
     assert speeds_of(a_device(), None) is None
-    assert speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=(Rung("copy", "passed"),))) is None
+    assert (
+        speeds_of(
+            a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(Stage(StageName.COPY, StageResult.PASSED),))
+        )
+        is None
+    )
 
 
 def test_figures_that_are_no_numbers_are_unknown() -> None:
-    rung = Rung("bandwidth", "passed", 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True})
+    rung = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True})
 
-    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, rungs=(rung,)))
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(rung,)))
 
     assert found is not None
     assert (found.to_device, found.width, found.link) == (None, None, None)

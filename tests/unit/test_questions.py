@@ -10,7 +10,7 @@ import pytest
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, FoundSoftware, Host
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing.asking import child_request
 from gpuprobe.probing.questions import next_probes, not_asked, validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
@@ -166,7 +166,7 @@ def test_another_vendors_card_does_not_wait_for_a_slow_library() -> None:
 def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
     cuda, vulkan = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
     known = evidence(having(*BOTH), an_outcome(cuda), an_outcome(vulkan))
-    everything = Request(validate="all")
+    everything = Request(validate=ValidationScope.ALL)
 
     (first,) = next_probes(known, everything)
     assert first == Probe("CUDA", Purpose.VALIDATE, device=FIRST)
@@ -175,7 +175,7 @@ def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
 
 def test_a_full_validation_is_asked_of_each_view_as_often_as_is_wanted_one_after_the_other() -> None:
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
-    request = Request(validate="proved", repeat=3, until="copy")
+    request = Request(validate=ValidationScope.PROVED, repeat=3, until="copy")
     attempts = []
     while probes := next_probes(known, request):
         (probe,) = probes
@@ -191,7 +191,7 @@ def test_only_views_in_the_chosen_builds_are_proved() -> None:
     views = [a_device(pci_id=FIRST, build=build) for build in ("system", "cuda_v13")]
     known = evidence(having("libcuda.so.1"), *(an_outcome(view) for view in views))
 
-    (probe,) = next_probes(known, Request(validate="proved", builds=("cuda_v13",)))
+    (probe,) = next_probes(known, Request(validate=ValidationScope.PROVED, builds=("cuda_v13",)))
 
     assert (probe.build, probe.purpose) == ("cuda_v13", Purpose.PROVE)
 
@@ -200,8 +200,8 @@ def test_a_full_validation_is_asked_although_the_one_of_a_listing_is_known() -> 
     plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device=FIRST), status=Status.OK, depth="context")
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)), plain)
 
-    assert next_probes(known, Request(validate="all")) == ()
-    assert [probe.purpose for probe in next_probes(known, Request(validate="proved"))] == [Purpose.PROVE]
+    assert next_probes(known, Request(validate=ValidationScope.ALL)) == ()
+    assert [probe.purpose for probe in next_probes(known, Request(validate=ValidationScope.PROVED))] == [Purpose.PROVE]
 
 
 def test_the_child_is_told_how_far_to_climb_and_with_which_cublas() -> None:
@@ -357,7 +357,7 @@ def test_no_child_is_spent_on_variables_that_are_not_set() -> None:
 def test_a_software_renderer_is_validated_only_if_it_is_allowed() -> None:
     known = evidence(having("libvulkan.so.1"), an_outcome(a_software_renderer()))
 
-    for validate in ("needed", "all"):
+    for validate in (ValidationScope.NEEDED, ValidationScope.ALL):
         assert next_probes(known, Request(validate=validate)) == ()
         assert len(next_probes(known, Request(validate=validate, allow_software=True))) == 1
 
@@ -380,7 +380,7 @@ ROCR_A, ROCR_B = "GPU-4b2c1a9f8d3e6f7a", "GPU-5c3d2b0a9e4f7a8b"
 def shown_alone(*devices: Device, **environ: str) -> list[dict[str, str | None]]:
     """The variables of the children that validate these cards of ROCm."""
     known = evidence(having("libamdhip64.so.6", environ=environ), an_outcome(*devices))
-    probes = next_probes(known, Request(validate="all"))
+    probes = next_probes(known, Request(validate=ValidationScope.ALL))
     return [dict(probe.variables) for probe in probes if probe.purpose is Purpose.VALIDATE]
 
 
@@ -426,7 +426,7 @@ def test_a_child_that_sees_one_card_alone_is_asked_for_its_only_one() -> None:
     host = having("libamdhip64.so.6")
     partitions = [a_device("ROCm", number=n, copy=n, uuid=ROCR_A, partition=Partition("cpx", ROCR_A)) for n in range(3)]
     listed = an_outcome(*partitions)
-    probes = [probe for probe in next_probes(evidence(host, listed), Request(validate="all")) if probe.device]
+    probes = [probe for probe in next_probes(evidence(host, listed), Request(validate=ValidationScope.ALL)) if probe.device]
 
     asked = [child_request(probe, host, [listed])["device"] for probe in probes]
 
@@ -482,7 +482,7 @@ def test_what_cannot_be_loaded_is_not_asked_again_without_the_users_variables() 
 def test_a_quick_listing_validates_nothing() -> None:
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
 
-    assert next_probes(known, Request(validate="none")) == ()
+    assert next_probes(known, Request(validate=ValidationScope.NONE)) == ()
 
 
 @pytest.mark.parametrize("seed", range(20))

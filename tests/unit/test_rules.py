@@ -8,7 +8,7 @@ import pytest
 
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import numbered
-from gpuprobe.model import Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Request, Status, Step
+from gpuprobe.model import Call, Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Request, Status
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -134,7 +134,7 @@ def test_what_a_variable_of_the_user_hides_from_programs_is_dropped() -> None:
 
 def test_a_view_that_failed_does_not_push_out_the_one_that_works() -> None:
     rocm, vulkan = a_device("ROCm", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
-    crash = validated(rocm, Status.CRASHED, signal=6, steps=(Step("rocblas_initialize", None),))
+    crash = validated(rocm, Status.CRASHED, signal=6, calls=(Call("rocblas_initialize", None),))
 
     inventory = kept_by(rocm, vulkan, outcomes=(crash, validated(vulkan)))
 
@@ -177,7 +177,7 @@ def test_only_a_definite_refusal_is_unsupported(failure: str, reason: Reason) ->
 def test_a_child_that_was_killed_from_outside_proves_nothing(number: int) -> None:
     """As by the kernel when memory runs out."""
     cuda = a_device(pci_id=FIRST)
-    killed = validated(cuda, Status.CRASHED, signal=number, steps=(Step("cuInit", None),))
+    killed = validated(cuda, Status.CRASHED, signal=number, calls=(Call("cuInit", None),))
 
     assert reasons(kept_by(cuda, outcomes=(killed,))) == {"CUDA:0": Reason.NOT_DECIDED}
 
@@ -185,7 +185,7 @@ def test_a_child_that_was_killed_from_outside_proves_nothing(number: int) -> Non
 def test_an_error_of_our_own_in_the_child_proves_nothing() -> None:
     cuda = a_device(pci_id=FIRST)
     bug = "Traceback (most recent call last):\n  MemoryError\n"
-    failed = validated(cuda, Status.EXITED, exit_code=1, stderr=bug, steps=(Step("cuInit", None),))
+    failed = validated(cuda, Status.EXITED, exit_code=1, stderr=bug, calls=(Call("cuInit", None),))
 
     assert reasons(kept_by(cuda, outcomes=(failed,))) == {"CUDA:0": Reason.NOT_DECIDED}
 

@@ -11,7 +11,7 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.judging.slices import alone, seen_at_once
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
-from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status
+from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing.questions import next_probes, validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome
 
@@ -123,7 +123,7 @@ def test_a_card_in_mig_mode_without_slices_says_so_and_one_with_slices_does_not(
     (card,) = cards(uncut.evidence.host)
     reasons = [why(card, inventory) for inventory in (uncut, cut)]
 
-    assert [reason.slug for reason in reasons] == ["mig_without_slices", "no_devices"]
+    assert [reason.reason for reason in reasons] == ["mig_without_slices", "no_devices"]
     assert f"sudo nvidia-smi -i {FIRST} -mig 0" in (reasons[0].advice or "")
 
 
@@ -146,7 +146,7 @@ def test_a_partition_that_the_users_list_leaves_alone_is_still_one() -> None:
 def test_it_is_validated_and_exported_by_its_number_because_the_uuid_names_its_siblings_too() -> None:
     """ROCr takes the first partition that has the UUID."""
     there = seen_alone(CUT)
-    (probe,) = (probe for probe in next_probes(there, Request(validate="all")) if probe.device)
+    (probe,) = (probe for probe in next_probes(there, Request(validate=ValidationScope.ALL)) if probe.device)
     (kept,) = judge(there, Request()).kept
 
     assert dict(probe.variables)["ROCR_VISIBLE_DEVICES"] == "3"

@@ -9,7 +9,7 @@ import pytest
 from gpuprobe.judging.under_map import Check, changed, checks, probes, settable
 from gpuprobe.judging.visibility import visible_variables
 from gpuprobe.libraries import CUDA, LIBRARIES, ROCM, VULKAN
-from gpuprobe.model import Device, Outcome, Probe, Purpose, Status, Step
+from gpuprobe.model import Call, Device, Outcome, Probe, Purpose, Status
 from tests.records import a_device
 
 A, B, C = (f"GPU-00000000-0000-0000-0000-00000000000{letter}" for letter in "abc")
@@ -63,7 +63,7 @@ def test_a_library_that_shows_nothing_is_right_where_nothing_of_it_is_chosen(sta
 @pytest.mark.parametrize("chosen", [[], [FIRST]])
 @pytest.mark.parametrize("status", [Status.CRASHED, Status.TIMED_OUT, Status.UNREADABLE, Status.NOT_STARTED])
 def test_a_child_that_did_not_answer_proves_nothing(status: Status, chosen: list[Device]) -> None:
-    check = checked(chosen, saw(*anew(*chosen), status=status, steps=(Step("cuInit", None),)))
+    check = checked(chosen, saw(*anew(*chosen), status=status, calls=(Call("cuInit", None),)))
 
     assert check.answer is None
     assert check.because[0].startswith("CUDA cannot be told: ")
