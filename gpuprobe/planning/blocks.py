@@ -52,7 +52,6 @@ class Work(NamedTuple):
     flash: bool
     key_quantized: bool
     value_quantized: bool
-    all_on_devices: bool
 
 
 class Inputs(NamedTuple):
@@ -155,11 +154,9 @@ class Builder:
 
     def norm(self, node: Node, name: str, *, rms: bool = True, end: bool = False) -> Node:
         """A norm with what the file has of weight and bias; `end` is for those after the last layer."""
-        find = self.weight if end else lambda full: self.weight(f"blk.{self.layer}.{full}")
-        weight, bias = find(f"{name}.weight"), find(f"{name}.bias")
+        prefix = "" if end else f"blk.{self.layer}."
+        weight, bias = self.weight(f"{prefix}{name}.weight"), self.weight(f"{prefix}{name}.bias")
         result = each("RMS_NORM" if rms else "NORM", node)
-        if (weight is not None or bias is not None) and not end and self.work.all_on_devices:
-            result.forced = self.homes.layers[self.layer]
         if weight is not None:
             result = each("MUL", result, weight)
         return each("ADD", result, bias) if bias is not None else result

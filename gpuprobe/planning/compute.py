@@ -16,7 +16,7 @@ from gpuprobe.planning.weights import Homes
 from gpuprobe.planning.windows import Windows
 
 
-def work(numbers: Hyperparameters, room: Cells, homes: Homes, settings: Settings) -> Work:
+def work(room: Cells, settings: Settings) -> Work:
     """The batch that llama.cpp reserves for: as many tokens as are computed at once, one result for each sequence."""
     tokens = min(room.context, settings.ubatch)
     sequences = room.sequences
@@ -28,7 +28,6 @@ def work(numbers: Hyperparameters, room: Cells, homes: Homes, settings: Settings
         flash=settings.flash_attention is not FlashAttention.OFF,
         key_quantized=is_quantized(settings.cache_type_k),
         value_quantized=is_quantized(settings.cache_type_v),
-        all_on_devices=homes.offloaded > numbers.layers_in_all,
     )
 
 
@@ -76,7 +75,7 @@ def compute_bytes(
     settings: Settings,
 ) -> list[int] | None:
     """Bytes for each device and, last, the host; None where the graph is not known."""
-    built = graph(model, numbers, homes, windows, caches, room, work(numbers, room, homes, settings))
+    built = graph(model, numbers, homes, windows, caches, room, work(room, settings))
     if built is None:
         return None
     copies = COPIES if pipelined(numbers, homes, devices, settings) else 1

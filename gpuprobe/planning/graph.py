@@ -29,7 +29,6 @@ class Node:
         "contiguous",
         "copies",
         "element",
-        "forced",
         "home",
         "is_input",
         "is_kept",
@@ -48,14 +47,14 @@ class Node:
         self,
         op: str,
         shape: Shape,
-        element: int,
+        element: float,
         sources: list[Node],
         root: Node | None = None,
         contiguous: bool = True,
     ) -> None:
         self.op = op
         self.shape = shape
-        self.element = element  # bytes
+        self.element = element  # bytes; a fraction where blocks are quantised
         self.sources = sources
         self.root = root  # the tensor whose memory this is a view of
         self.contiguous = contiguous
@@ -63,7 +62,6 @@ class Node:
         self.is_weight = False
         self.is_input = False
         self.is_kept = False  # not freed and not overwritten
-        self.forced: int | None = None  # the place that an engine insists on
         self.reached = False
         self.backend = -1
         self.copies: dict[int, list[Node]] | None = None
@@ -71,7 +69,7 @@ class Node:
         self.allocated = False
         self.buffer = 0
         self.offset = 0
-        self.size = shape[0] * shape[1] * shape[2] * shape[3] * element
+        self.size = int(shape[0] * shape[1] * shape[2] * shape[3] * element)
 
 
 def count(shape: Shape) -> int:
@@ -109,7 +107,8 @@ def given(shape: Iterable[int], element: int = F32) -> Node:
 
 def held(shape: Iterable[int], size: int, home: int, *, weight: bool) -> Node:
     """A weight or a part of the cache: memory of its own, outside the compute buffer."""
-    node = Node("NONE", _shape(shape), F32, [])
+    whole = _shape(shape)
+    node = Node("NONE", whole, size / max(1, count(whole)), [])
     node.home, node.is_weight, node.size = home, weight, size
     return node
 

@@ -40,7 +40,7 @@ def schedule(graph: Graph, host: int, *, copies: int = 1, offload: bool = True) 
     for leaf in graph.leaves:
         leaf.backend = _first_choice(leaf, host, offload)
     for node in nodes:
-        node.backend = node.forced if node.forced is not None else _first_choice(node, host, offload)
+        node.backend = _first_choice(node, host, offload)
     working = [node for node in nodes if node.op not in VIEWS]
     _spread(working, host, hosts_too=False)
     _spread(working, host, hosts_too=True)
@@ -111,7 +111,8 @@ class _Split:
 def _split(graph: Graph, host: int, copies: int) -> Schedule:
     """Runs of nodes on one place, with the tensors that each run needs from elsewhere."""
     splits = _runs(graph.nodes, copies)
-    given = [leaf for leaf in graph.leaves if leaf.is_input] if copies > 1 else []
+    used = {id(node) for split in splits for node in split.inputs}
+    given = [leaf for leaf in graph.leaves if leaf.is_input and id(leaf) in used] if copies > 1 else []
     leaves: list[tuple[Node, int]] = []
     for leaf in given:
         leaf.is_kept = True
