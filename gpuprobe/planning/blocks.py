@@ -28,6 +28,7 @@ from gpuprobe.planning.graph import (
     reshape,
     set_rows,
     soft_max,
+    strided,
     sum_rows,
     transpose,
     unary,
@@ -192,7 +193,12 @@ class Builder:
         fused = self.own("attn_qkv")
         if fused is not None:
             whole = self.linear(fused, node, self.own("attn_qkv", "bias"))
-            parts = (view(whole, key, count, tokens), view(whole, key, kept, tokens), view(whole, value, kept, tokens))
+            row = whole.shape[0]
+            parts = (
+                strided(whole, row, key, count, tokens),
+                strided(whole, row, key, kept, tokens),
+                strided(whole, row, value, kept, tokens),
+            )
             return self._normed(parts, rms) if norm else parts
         flat = [self.linear(self.needed(f"attn_{part}"), node, self.own(f"attn_{part}", "bias")) for part in "qkv"]
         if flat_norm:
@@ -252,14 +258,14 @@ class Builder:
         key_head, value_head = key.shape[0], value.shape[0]
         kept = key.shape[1]
         memory = held((cache.key_row, cache.cells, streams), cache.keys, home, weight=False)
-        flat = view(key, key_head * kept, tokens, contiguous=True)
+        flat = _flat(key, key_head * kept, tokens)
         self.graph.expand(set_rows(memory, flat, inputs.rows_k))
         keys = view(memory, key_head, kept, cache.cells, streams)
         if compressed:
             return keys, view(keys, value_head, kept, cache.cells, streams)
         store = held((cache.value_row, cache.cells, streams), cache.values, home, weight=False)
         if self.work.flash:
-            self.graph.expand(set_rows(store, view(value, value_head * kept, tokens, contiguous=True), inputs.rows_v))
+            self.graph.expand(set_rows(store, _flat(value, value_head * kept, tokens), inputs.rows_v))
             return keys, view(store, value_head, kept, cache.cells, streams)
         elements = value_head * kept * tokens
         if value.op == "VIEW":
@@ -412,6 +418,13 @@ def _rotation(length: int, *, grow: bool) -> Node | None:
     while grow and length % (2 * size) == 0:
         size *= 2
     return given((size, size))
+
+
+def _flat(node: Node, width: int, tokens: int) -> Node:
+    """Heads side by side, as the cache stores them."""
+    result = view(node, width, tokens, contiguous=node.contiguous)
+    result.size = node.size
+    return result
 
 
 def _turned(node: Node, rotation: Node) -> Node:

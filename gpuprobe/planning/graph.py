@@ -122,6 +122,14 @@ def view(node: Node, *shape: int, contiguous: bool = False) -> Node:
     return Node("VIEW", _shape(shape), node.element, [node], node.root or node, contiguous)
 
 
+def strided(node: Node, row: int, *shape: int) -> Node:
+    """A view whose rows lie `row` elements apart: a copy of it takes the gaps along."""
+    result = view(node, *shape)
+    rows = result.shape[-1] if len(shape) > 3 else shape[-1]
+    result.size = int(((rows - 1) * row + count(result.shape) // rows) * node.element)
+    return result
+
+
 def reshape(node: Node, *shape: int) -> Node:
     return Node("RESHAPE", _shape(shape), node.element, [node], node.root or node)
 
