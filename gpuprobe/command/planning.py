@@ -62,7 +62,7 @@ def _exit(plans: Sequence[Plan]) -> Exit:
 
 def _subject(argument: str) -> Subject:
     from gpuprobe.modelfile import read
-    from gpuprobe.modelfile.unreadable import Unreadable
+    from gpuprobe.modelfile.gguf import Unreadable
 
     try:
         found = read(argument, os.environ)

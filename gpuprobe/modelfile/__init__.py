@@ -17,16 +17,17 @@ class Found(NamedTuple):
     model: Model
     argument: str
     stored: Stored | None = None
+    projector_size: int = 0  # bytes of the tensors that read pictures or sound, which are in a file of their own
 
 
 def read(argument: str, environ: Mapping[str, str]) -> Found:
     """The model that `argument` means: a file, a directory of safetensors, or a name in Ollama's store.
 
-    Raises gpuprobe.modelfile.unreadable.Unreadable, whose text is one line for people.
+    Raises gpuprobe.modelfile.gguf.Unreadable, whose text is one line for people.
     """
     from pathlib import Path
 
-    from gpuprobe.modelfile.unreadable import Unreadable
+    from gpuprobe.modelfile.gguf import Unreadable
 
     path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
     try:
@@ -42,7 +43,8 @@ def read(argument: str, environ: Mapping[str, str]) -> Found:
     from gpuprobe.modelfile import gguf, ollama_store
 
     stored = ollama_store.find(argument, environ)
-    return Found(gguf.read(stored.file), stored.name.shortest, stored)
+    projector_size = sum(tensor.size for path in stored.projectors[:1] for tensor in gguf.read(path).tensors)
+    return Found(gguf.read(stored.file), stored.name.shortest, stored, projector_size)
 
 
 def _of_folder(path: str) -> Model:
@@ -50,7 +52,7 @@ def _of_folder(path: str) -> Model:
     import os
 
     from gpuprobe.modelfile import gguf, safetensors
-    from gpuprobe.modelfile.unreadable import Unreadable
+    from gpuprobe.modelfile.gguf import Unreadable
 
     names = sorted(os.listdir(path))  # noqa: PTH208
     if safetensors.CONFIG in names or any(name.endswith(".safetensors") for name in names):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gpuprobe.modelfile.unreadable import Unreadable
+from gpuprobe.modelfile.gguf import Unreadable
 from gpuprobe.survey.tree import Tree
 
 HOST, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gpuprobe.modelfile.unreadable import Unreadable
+from gpuprobe.modelfile.gguf import Unreadable
 from gpuprobe.planning.records import Metadata, Model, Scalar, Tensor
 from gpuprobe.survey.tree import Tree
 
