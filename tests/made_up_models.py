@@ -379,3 +379,214 @@ MODELS: dict[str, Callable[[], MadeUp]] = {
     "gpt-oss-20b": gpt_oss,
     "olmoe-7b": lambda: mixture("olmoe", 16, 2048, 50304, 16, 16, 128, 64, 8, 1024, norms=-1),
 }
+
+
+def deepseek(name: str, *, rank: int = 0, groups: int = 0, compressed: bool = True) -> MadeUp:
+    """DeepSeek-V2-Lite, or with a rank for the query a small V3."""
+    layers, width, heads, inner, experts, used = (27, 2048, 16, 1408, 64, 6) if not rank else (12, 3584, 32, 1024, 64, 8)
+    model = MadeUp("deepseek2", layers, width, 102400, 163840)
+    _heads(model, heads, 1 if compressed else heads, 576 if compressed else 192)
+    model.set(rope__dimension_count=64, attention__kv_lora_rank=512, leading_dense_block_count=1, feed_forward_length=10944)
+    model.set(attention__value_length=512 if compressed else 128)
+    if compressed:
+        model.set(attention__key_length_mla=192, attention__value_length_mla=128)
+    if rank:
+        model.set(attention__q_lora_rank=rank, expert_gating_func=2, expert_weights_norm=True, expert_weights_scale=2.5)
+        model.set(expert_group_count=groups, expert_group_used_count=groups // 2)
+    model.set(expert_count=experts, expert_used_count=used, expert_feed_forward_length=inner, expert_shared_count=2)
+    model.ends()
+    for layer in range(layers):
+        part = f"blk.{layer}."
+        model.vector(f"{part}attn_norm", width)
+        model.vector(f"{part}attn_kv_a_norm", 512)
+        if rank:
+            model.vector(f"{part}attn_q_a_norm", rank)
+            model.matrix(f"{part}attn_q_a", width, rank)
+            model.matrix(f"{part}attn_q_b", rank, heads * 192)
+        else:
+            model.matrix(f"{part}attn_q", width, heads * 192)
+        model.matrix(f"{part}attn_kv_a_mqa", width, 576)
+        if compressed:
+            model.matrix(f"{part}attn_k_b", 128, 512, heads)
+            model.matrix(f"{part}attn_v_b", 512, 128, heads)
+        else:
+            model.matrix(f"{part}attn_kv_b", 512, heads * 256)
+        model.matrix(f"{part}attn_output", heads * 128, width)
+        if not layer:
+            model.dense(layer, 10944)
+            continue
+        model.experts(layer, experts, inner)
+        if rank:
+            model.vector(f"{part}exp_probs_b", experts, end="bias")
+        model.dense(layer, inner * 2, norm="", suffix="_shexp")
+    return model
+
+
+def _space(model: MadeUp, inner: int, state: int, rank: int, groups: int = 0, kernel: int = 4) -> None:
+    model.set(ssm__conv_kernel=kernel, ssm__inner_size=inner, ssm__state_size=state, ssm__time_step_rank=rank)
+    if groups:
+        model.set(ssm__group_count=groups)
+
+
+def _mamba_layer(model: MadeUp, layer: int, inner: int, state: int, rank: int, *, norms: bool = False) -> None:
+    part, width = f"blk.{layer}.", model.width
+    model.matrix(f"{part}ssm_in", width, 2 * inner)
+    model.vector(f"{part}ssm_conv1d", 4, inner)
+    model.vector(f"{part}ssm_conv1d", inner, end="bias")
+    model.matrix(f"{part}ssm_x", inner, rank + 2 * state)
+    model.matrix(f"{part}ssm_dt", rank, inner)
+    model.vector(f"{part}ssm_dt", inner, end="bias")
+    model.vector(f"{part}ssm_a", state, inner, end="")
+    model.vector(f"{part}ssm_d", inner, end="")
+    model.matrix(f"{part}ssm_out", inner, width)
+    for name, length in (("dt", rank), ("b", state), ("c", state)) if norms else ():
+        model.vector(f"{part}ssm_{name}_norm", length)
+
+
+def _mamba2_layer(model: MadeUp, layer: int, inner: int, state: int, heads: int, groups: int, *, norm: bool = True) -> None:
+    part, channels = f"blk.{layer}.", inner + 2 * groups * state
+    model.matrix(f"{part}ssm_in", model.width, 2 * inner + 2 * groups * state + heads)
+    model.vector(f"{part}ssm_conv1d", 4, channels)
+    model.vector(f"{part}ssm_conv1d", channels, end="bias")
+    model.vector(f"{part}ssm_dt", heads, end="bias")
+    model.vector(f"{part}ssm_a", 1, heads, end="")
+    model.vector(f"{part}ssm_d", 1, heads, end="")
+    if norm:
+        model.vector(f"{part}ssm_norm", inner // groups, groups)
+    model.matrix(f"{part}ssm_out", inner, model.width)
+
+
+def mamba(second: bool = False) -> MadeUp:
+    model = MadeUp("mamba2" if second else "mamba", 48, 2048, 50280, 1048576)
+    model.set(attention__layer_norm_rms_epsilon=1e-5, feed_forward_length=0, attention__head_count=0)
+    inner, state, rank, groups = (4096, 128, 64, 1) if second else (4096, 16, 128, 0)
+    _space(model, inner, state, rank, groups)
+    model.ends(tied=True)
+    for layer in range(48):
+        model.vector(f"blk.{layer}.attn_norm", 2048)
+        if second:
+            _mamba2_layer(model, layer, inner, state, rank, groups)
+        else:
+            _mamba_layer(model, layer, inner, state, rank)
+    return model
+
+
+def jamba() -> MadeUp:
+    layers, width = 16, 4096
+    model = MadeUp("jamba", layers, width, 65536, 262144)
+    kept = [8 if layer % 8 == 4 else 0 for layer in range(layers)]
+    model.set(attention__head_count=32, attention__head_count_kv=kept, attention__layer_norm_rms_epsilon=1e-6)
+    model.set(feed_forward_length=14336, expert_count=16, expert_used_count=2)
+    _space(model, 8192, 16, 256)
+    model.ends()
+    for layer in range(layers):
+        if kept[layer]:
+            model.attention(layer, 32, 8, 128)
+        else:
+            model.vector(f"blk.{layer}.attn_norm", width)
+            _mamba_layer(model, layer, 8192, 16, 256, norms=True)
+        if layer % 2:
+            model.experts(layer, 16, 14336)
+        else:
+            model.dense(layer, 14336)
+    return model
+
+
+def falcon_h1() -> MadeUp:
+    model = MadeUp("falcon-h1", 36, 2560, 65024, 131072)
+    _heads(model, 20, 4, 128)
+    model.set(feed_forward_length=7680)
+    _space(model, 3072, 128, 24, 1)
+    model.ends()
+    for layer in range(36):
+        model.attention(layer, 20, 4, 128)
+        _mamba2_layer(model, layer, 3072, 128, 24, 1, norm=False)
+        model.dense(layer, 7680)
+    return model
+
+
+def granite_hybrid() -> MadeUp:
+    layers, width = 40, 1536
+    model = MadeUp("granitehybrid", layers, width, 100352, 131072)
+    kept = [4 if layer % 10 == 5 else 0 for layer in range(layers)]
+    _heads(model, 12, kept, 128)
+    model.set(feed_forward_length=512, expert_count=64, expert_used_count=6, expert_shared_feed_forward_length=1024)
+    model.set(embedding_scale=12.0, residual_scale=0.22, logit_scale=6.0, attention__scale=0.0078)
+    _space(model, 3072, 128, 48, 1)
+    model.ends(tied=True)
+    for layer in range(layers):
+        if kept[layer]:
+            model.attention(layer, 12, 4, 128)
+        else:
+            model.vector(f"blk.{layer}.attn_norm", width)
+            _mamba2_layer(model, layer, 3072, 128, 48, 1)
+        model.experts(layer, 64, 512)
+        model.dense(layer, 1024, norm="", suffix="_shexp")
+    return model
+
+
+def lfm2() -> MadeUp:
+    layers, width = 16, 2048
+    model = MadeUp("lfm2", layers, width, 65536, 128000)
+    kept = [8 if layer in {2, 5, 8, 10, 12, 14} else 0 for layer in range(layers)]
+    _heads(model, 32, kept, 64)
+    model.set(feed_forward_length=8192, shortconv__l_cache=3)
+    model.ends(tied=True, norm="token_embd_norm")
+    for layer in range(layers):
+        if kept[layer]:
+            model.attention(layer, 32, 8, 64, norms=64)
+        else:
+            model.vector(f"blk.{layer}.attn_norm", width)
+            model.vector(f"blk.{layer}.shortconv.conv", 3, width)
+            model.matrix(f"blk.{layer}.shortconv.in_proj", width, 3 * width)
+            model.matrix(f"blk.{layer}.shortconv.out_proj", width, width)
+        model.dense(layer, 8192)
+    return model
+
+
+def qwen3next() -> MadeUp:
+    layers, width, experts, inner = 24, 2048, 128, 512
+    model = MadeUp("qwen3next", layers, width, 151936, 262144)
+    _heads(model, 16, 2, 256)
+    model.set(rope__dimension_count=64, feed_forward_length=5120, expert_count=experts, expert_used_count=10)
+    model.set(expert_feed_forward_length=inner, expert_shared_feed_forward_length=inner)
+    _space(model, 4096, 128, 32, 16)
+    model.ends()
+    for layer in range(layers):
+        part = f"blk.{layer}."
+        model.vector(f"{part}attn_norm", width)
+        model.vector(f"{part}post_attention_norm", width)
+        if (layer + 1) % 4 == 0:
+            model.matrix(f"{part}attn_q", width, 16 * 256 * 2)
+            model.matrix(f"{part}attn_k", width, 512)
+            model.matrix(f"{part}attn_v", width, 512)
+            model.matrix(f"{part}attn_output", 4096, width)
+            model.vector(f"{part}attn_q_norm", 256)
+            model.vector(f"{part}attn_k_norm", 256)
+        else:
+            model.matrix(f"{part}attn_qkv", width, 8192)
+            model.matrix(f"{part}attn_gate", width, 4096)
+            model.vector(f"{part}ssm_conv1d", 4, 8192)
+            model.vector(f"{part}ssm_dt", 32, end="bias")
+            model.vector(f"{part}ssm_a", 32, end="")
+            model.matrix(f"{part}ssm_ba", width, 64)
+            model.vector(f"{part}ssm_norm", 128)
+            model.matrix(f"{part}ssm_out", 4096, width)
+        model.experts(layer, experts, inner, norm="")
+        model.dense(layer, inner, norm="", suffix="_shexp")
+        model.vector(f"{part}ffn_gate_inp_shexp", width)
+    return model
+
+
+MODELS |= {
+    "deepseek2-lite": lambda: deepseek("lite"),
+    "deepseek2-lite-long": lambda: deepseek("long", compressed=False),
+    "deepseek3-small": lambda: deepseek("small", rank=1536, groups=8),
+    "mamba-1.4b": mamba,
+    "mamba2-1.3b": lambda: mamba(second=True),
+    "jamba-mini": jamba,
+    "falcon-h1-3b": falcon_h1,
+    "granite-hybrid-7b": granite_hybrid,
+    "lfm2-1.2b": lfm2,
+    "qwen3next-small": qwen3next,
+}

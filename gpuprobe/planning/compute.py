@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuprobe.planning import transformers
+from gpuprobe.planning import compressed, recurrent, transformers
 from gpuprobe.planning.allocator import peaks
 from gpuprobe.planning.blocks import Builder, Missing, Work, is_quantized
 from gpuprobe.planning.graph import Graph
@@ -43,6 +43,21 @@ def pipelined(numbers: Hyperparameters, homes: Homes, devices: Sequence[Device],
     )
 
 
+KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", "deepseek2"))
+
+
+def _build(builder: Builder) -> None:
+    name = builder.numbers.architecture
+    if name == "deepseek2":
+        compressed.build(builder)
+    elif name in {"mamba", "mamba2"}:
+        recurrent.build_states_alone(builder)
+    elif name in recurrent.HYBRIDS:
+        recurrent.build_hybrid(builder, recurrent.HYBRIDS[name])
+    else:
+        transformers.build(builder, transformers.TRAITS[name])
+
+
 def graph(
     model: Model,
     numbers: Hyperparameters,
@@ -53,12 +68,11 @@ def graph(
     work_: Work,
 ) -> Graph | None:
     """None for an architecture whose graph is not known, or a file that lacks tensors of it."""
-    traits = transformers.TRAITS.get(numbers.architecture)
-    if traits is None:
+    if numbers.architecture not in KNOWN:
         return None
     builder = Builder(model=model, numbers=numbers, homes=homes, windows=windows, caches=caches, room=room, work=work_)
     try:
-        transformers.build(builder, traits)
+        _build(builder)
     except Missing:
         return None
     return builder.graph

@@ -222,3 +222,23 @@ def flash_attention(query: Node, key: Node, value: Node, *others: Node) -> Node:
     """Query, key and value with heads in the third place; the result has them in the second."""
     shape = (value.shape[0], query.shape[2], query.shape[1], query.shape[3])
     return Node("FLASH_ATTN_EXT", shape, F32, [query, key, value, *others])
+
+
+def convolve(node: Node, kernel: Node) -> Node:
+    """A short convolution along the tokens (`ggml_ssm_conv`)."""
+    shape = (node.shape[1], node.shape[0] - kernel.shape[0] + 1, node.shape[2], 1)
+    return Node("SSM_CONV", shape, F32, [node, kernel])
+
+
+def scan(state: Node, node: Node, *others: Node) -> Node:
+    """A state space model over a batch: its results and, behind them, the new states (`ggml_ssm_scan`)."""
+    sequences = others[-1].shape[0]
+    rows = state.shape[0] * state.shape[1] * state.shape[2] * sequences
+    return Node("SSM_SCAN", (count(node.shape) + rows, 1, 1, 1), F32, [state, node, *others])
+
+
+def delta_net(query: Node, key: Node, value: Node, *others: Node) -> Node:
+    """A gated delta rule over a batch: its results and, behind them, the new states (`ggml_gated_delta_net`)."""
+    head, heads, tokens, sequences = value.shape
+    shape = (head * heads, tokens * sequences + head * sequences, 1, 1)
+    return Node("GATED_DELTA_NET", shape, F32, [query, key, value, *others])

@@ -15,8 +15,8 @@ class Traits(NamedTuple):
     scaled_embedding: bool = False
     query_scaled: bool = False
     norm_before_heads: bool = False  # query and key are normed before they are cut into heads
-    norm_after_rotation: bool = False
     rotates: bool = True
+    rotates_in_windows: bool = False  # layers that see everything know no positions
     parallel: bool = False  # attention and feed-forward part both start from the layer's input
     feed_forward_norm: str = "ffn_norm"
     feed_forward_fused: bool = False  # gate and up are one tensor
@@ -27,7 +27,6 @@ class Traits(NamedTuple):
     experts_scaled: bool = False
     experts_late: bool = False
     last_rows_after: bool = False  # all tokens pass the last layer
-    position_embedding: bool = False
 
 
 TRAITS: dict[str, Traits] = {
@@ -44,7 +43,7 @@ TRAITS: dict[str, Traits] = {
     "phi3": Traits(query_scaled=True, feed_forward_fused=True, residual_first=True),
     "starcoder2": Traits(rms=False),
     "command-r": Traits(rms=False, parallel=True),
-    "cohere2": Traits(rms=False, parallel=True),
+    "cohere2": Traits(rms=False, parallel=True, rotates_in_windows=True),
     "olmo2": Traits(norm_before_heads=True),
     "olmoe": Traits(norm_before_heads=True, experts_normed=False),
     "granite": Traits(),
@@ -118,7 +117,7 @@ def residual(builder: Builder, node: Node, start: Node) -> Node:
 
 def attention(builder: Builder, traits: Traits, node: Node) -> Node:
     query, key, value = builder.heads(node, traits.rms, flat_norm=traits.norm_before_heads)
-    if traits.rotates:
+    if traits.rotates and (not traits.rotates_in_windows or builder.windows.windowed[builder.layer]):
         query, key = builder.rotated(query), builder.rotated(key)
     if traits.query_scaled:
         query = each("SCALE", query)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, MiB
 from gpuprobe.planning.engines import choosing
+from gpuprobe.planning.engines.fit import Chosen, Layout
 from gpuprobe.planning.engines.layouts import Sizes, UnknownSizes
 from gpuprobe.planning.engines.model_facts import facts_of
 from gpuprobe.planning.engines.outlook import judged
@@ -18,25 +19,26 @@ TARGET = 1024 * MiB  # `--fit-target`: what fit leaves free on each device
 _FORMAT = "GGUF"
 
 
-def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
+def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = None) -> Answer:
+    """`told`: a layout to take instead of what fit would choose."""
     if not subject.model.format.startswith(_FORMAT):
         return Answer(NAME, Outlook.NOT_PLANNED, f"llama.cpp loads GGUF, and this is {subject.model.format}")
     devices = usable(machine, wish)
     if not devices:
         return Answer(NAME, Outlook.NOT_PLANNED, "llama.cpp has no backend that shows one of these devices")
     settings = _settings(wish)
-    margins = tuple(margin_of(device, wish) for device in devices)
+    margins = margins_of(devices, wish)
     sizes = Sizes(subject.model, tuple(map(choosing.for_engine, devices, margins)), settings)
     facts = facts_of(subject.model)
     try:
-        chosen = sizes.fitted(margins, experts=facts.experts > 0, trained_context=facts.trained_context)
-        settings = sizes.settings_of(chosen.layout)
-        placement = sizes.place(chosen.layout)
+        chosen = (
+            Chosen(told) if told else sizes.fitted(margins, experts=facts.experts > 0, trained_context=facts.trained_context)
+        )
+        settings, placement = sizes.settings_of(chosen.layout), sizes.place(chosen.layout)
     except Unplannable as problem:
         return Answer(NAME, Outlook.NOT_PLANNED, str(problem))
     except UnknownSizes as unknown:
-        return judged(Answer(NAME, Outlook.UNKNOWN, "", unknown.placement, settings), machine.host, wish, margins)
-    notes = (*chosen.because, *_gave_up(chosen.gave_up), *_mixed(devices), *placement.notes)
+        chosen, placement = Chosen(Layout(unknown.placement.context_length)), unknown.placement
     answer = Answer(
         engine=NAME,
         outlook=Outlook.FITS,
@@ -44,10 +46,14 @@ def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
         placement=placement,
         settings=settings,
         command=command(subject, devices, placement, settings, wish),
-        notes=notes,
-        chosen=wish.layers is None and not wish.split,
+        notes=(*chosen.because, *_gave_up(chosen.gave_up), *_mixed(devices), *placement.notes),
+        chosen=wish.layers is None and not wish.split and not wish.cpu_moe,
     )
     return judged(answer, machine.host, wish, margins)
+
+
+def margins_of(devices: Sequence[Device], wish: Wish) -> tuple[int, ...]:
+    return tuple(margin_of(device, wish) for device in devices)
 
 
 def usable(machine: Machine, wish: Wish) -> tuple[Device, ...]:
@@ -87,14 +93,32 @@ def command(
     subject: Subject, devices: Sequence[Device], placement: Placement, settings: Settings, wish: Wish
 ) -> tuple[str, ...]:
     """The words that load just this placement, whatever fit would choose on the day."""
-    words = ["llama-server", "-m", subject.path, "-c", str(placement.context_length), "-np", str(settings.parallel)]
-    if wish.devices_are_named:
+    words = ["llama-server", *arguments(subject.path, devices, placement, settings, named=wish.devices_are_named)]
+    return tuple(words)
+
+
+def arguments(
+    path: str, devices: Sequence[Device], placement: Placement, settings: Settings, *, named: bool
+) -> tuple[str, ...]:
+    """`named`: with the devices by their names, where they are not all that there are."""
+    words = ["-m", path, "-c", str(placement.context_length), "-np", str(settings.parallel)]
+    if named:
         words += ["-dev", ",".join(engine_name(device) for device in devices)]
     words += ["-ngl", str(placement.layers)]
     if len(devices) > 1 and placement.layers:
         split = settings.tensor_split or tuple(place.layers for place in placement.devices)
         words += ["-ts", ",".join(f"{share:g}" for share in split)]
     words += _about_tensors(settings, {selector_of(device): engine_name(device) for device in devices})
+    return (*words, *_about_memory(settings))
+
+
+def open_arguments(path: str, devices: Sequence[Device], wish: Wish) -> tuple[str, ...]:
+    """What leaves to fit all that the user has not said."""
+    settings = _settings(wish)
+    words = ["-m", path, "-np", str(settings.parallel), "-dev", ",".join(map(engine_name, devices))]
+    words += ["-c", str(wish.context)] if wish.context else []
+    if wish.reserve is not None:
+        words += ["--fit-target", ",".join(str(-(-margin // MiB)) for margin in margins_of(devices, wish))]
     return (*words, *_about_memory(settings))
 
 
