@@ -193,11 +193,10 @@ class Builder:
         fused = self.own("attn_qkv")
         if fused is not None:
             whole = self.linear(fused, node, self.own("attn_qkv", "bias"))
-            row = whole.shape[0]
             parts = (
-                strided(whole, row, key, count, tokens),
-                strided(whole, row, key, kept, tokens),
-                strided(whole, row, value, kept, tokens),
+                strided(whole, tokens, key, count, tokens),
+                strided(whole, tokens, key, kept, tokens),
+                strided(whole, tokens, value, kept, tokens),
             )
             return self._normed(parts, rms) if norm else parts
         flat = [self.linear(self.needed(f"attn_{part}"), node, self.own(f"attn_{part}", "bias")) for part in "qkv"]

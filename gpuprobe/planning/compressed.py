@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.planning.blocks import Builder
-from gpuprobe.planning.graph import Node, contiguous, each, join, multiply_matrices, permute, repeat, reshape, strided, view
+from gpuprobe.planning.graph import Node, contiguous, each, join, multiply_matrices, permute, repeat, reshape, strided
 from gpuprobe.planning.kv_cache import is_compressed
 from gpuprobe.planning.transformers import finish
 
@@ -49,13 +49,12 @@ def attention(builder: Builder, node: Node) -> Node:
     query = _query(builder, node)
     query = reshape(query, key_length, heads, tokens)
     both = multiply_matrices(builder.needed("attn_kv_a_mqa"), node)
-    row = rank + rotated
-    vector = strided(both, row, rank, tokens)
-    key_rotated = strided(both, row, rotated, 1, tokens)
+    vector = strided(both, tokens, rank, tokens)
+    key_rotated = strided(both, tokens, rotated, 1, tokens)
     positions = builder.positions()
     if compressed:
-        query_plain = strided(query, key_length * heads, plain, heads, tokens)
-        query_rotated = each("ROPE", strided(query, key_length * heads, rotated, heads, tokens), positions)
+        query_plain = strided(query, heads * tokens, plain, heads, tokens)
+        query_rotated = each("ROPE", strided(query, heads * tokens, rotated, heads, tokens), positions)
         key_rotated = each("ROPE", key_rotated, positions)
         vector = builder.norm(vector, "attn_kv_a_norm")
         absorbed = multiply_matrices(builder.needed("attn_k_b"), permute(query_plain, 0, 2, 1, 3))
@@ -79,14 +78,13 @@ def _long(builder: Builder, query: Node, vector: Node, key_rotated: Node, plain:
     numbers, tokens = builder.numbers, builder.work.tokens
     heads, value_length = numbers.heads[builder.layer], numbers.value_length
     positions = builder.positions()
-    row = (plain + rotated) * heads
-    query_plain = strided(query, row, plain, heads, tokens)
-    query_rotated = each("ROPE", strided(query, row, rotated, heads, tokens), positions)
+    query_plain = strided(query, heads * tokens, plain, heads, tokens)
+    query_rotated = each("ROPE", strided(query, heads * tokens, rotated, heads, tokens), positions)
     key_rotated = each("ROPE", key_rotated, positions)
     vector = builder.norm(vector, "attn_kv_a_norm")
     whole = multiply_matrices(builder.needed("attn_kv_b"), vector)
-    key_plain = view(whole, plain, heads, tokens)
-    value = contiguous(view(whole, value_length, heads, tokens))
+    key_plain = strided(whole, heads * tokens, plain, heads, tokens)
+    value = contiguous(strided(whole, heads * tokens, value_length, heads, tokens))
     query = join(query_plain, query_rotated)
     key = join(key_plain, repeat(key_rotated, rotated, heads, tokens))
     return builder.attention(query, key, value)

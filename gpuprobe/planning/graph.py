@@ -122,11 +122,11 @@ def view(node: Node, *shape: int, contiguous: bool = False) -> Node:
     return Node("VIEW", _shape(shape), node.element, [node], node.root or node, contiguous)
 
 
-def strided(node: Node, row: int, *shape: int) -> Node:
-    """A view whose rows lie `row` elements apart: a copy of it takes the gaps along."""
+def strided(node: Node, rows: int, *shape: int) -> Node:
+    """A part of each of `rows` equal rows: a copy of it takes the gaps between them along."""
     result = view(node, *shape)
-    rows = result.shape[-1] if len(shape) > 3 else shape[-1]
-    result.size = int(((rows - 1) * row + count(result.shape) // rows) * node.element)
+    gap, own = count(node.shape) // rows, count(result.shape) // rows
+    result.size = int(((rows - 1) * gap + own) * node.element)
     return result
 
 
@@ -138,12 +138,16 @@ def permute(node: Node, *axes: int) -> Node:
     sizes = [1, 1, 1, 1]
     for position, axis in enumerate(axes):
         sizes[axis] = node.shape[position]
-    return Node("PERMUTE", _shape(sizes), node.element, [node], node.root or node, axes == (0, 1, 2, 3) and node.contiguous)
+    result = Node("PERMUTE", _shape(sizes), node.element, [node], node.root or node, contiguous=False)
+    result.size = node.size
+    return result
 
 
 def transpose(node: Node) -> Node:
     first, second, third, fourth = node.shape
-    return Node("TRANSPOSE", (second, first, third, fourth), node.element, [node], node.root or node, False)
+    result = Node("TRANSPOSE", (second, first, third, fourth), node.element, [node], node.root or node, contiguous=False)
+    result.size = node.size
+    return result
 
 
 def multiply_matrices(weights: Node, node: Node) -> Node:

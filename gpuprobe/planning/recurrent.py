@@ -9,7 +9,6 @@ from gpuprobe.planning.graph import (
     contiguous,
     convolve,
     copy,
-    count,
     delta_net,
     each,
     gated,
@@ -35,7 +34,9 @@ class States:
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
-        self.rows = given((builder.room.sequences,), I32)
+        rows = given((builder.room.sequences,), I32)
+        self.rows = view(rows, builder.work.sequences, contiguous=True)
+        self.no_rows = view(rows, builder.room.sequences - builder.work.sequences)
         self.sizes = state_rows(builder.numbers)
 
     def memory(self, which: int) -> Node:
@@ -48,7 +49,7 @@ class States:
     def read(self, memory: Node) -> Node:
         """The states of the batch's sequences, gathered."""
         states = self.cleared(memory)
-        result = self.builder.graph.expand(get_rows(states, view(self.rows, self.builder.work.sequences, contiguous=True)))
+        result = self.builder.graph.expand(get_rows(states, self.rows))
         self.keep_others(memory, states)
         return result
 
@@ -60,7 +61,7 @@ class States:
 
     def keep_others(self, memory: Node, states: Node) -> None:
         """States of sequences outside the batch are moved along; at the reservation there are none."""
-        others = get_rows(states, view(self.rows, 0))
+        others = get_rows(states, self.no_rows)
         self.builder.graph.expand(copy(others, view(memory, memory.shape[0], 0)))
 
     def write(self, node: Node, memory: Node) -> None:
@@ -77,14 +78,14 @@ def mamba(builder: Builder, states: States, node: Node) -> Node:
     convolution, memory = states.memory(0), states.memory(1)
     past = reshape(states.read(convolution), kernel - 1, inner, sequences)
     both = multiply_matrices(builder.needed("ssm_in"), reshape(node, node.shape[0], tokens, sequences))
-    x, z = (view(both, inner, tokens, sequences) for _ in range(2))
+    x, z = (strided(both, tokens * sequences, inner, tokens, sequences) for _ in range(2))
     window = join(past, transpose(x))
     states.write(view(window, kernel - 1, inner, sequences), convolution)
     x = convolve(window, builder.needed("ssm_conv1d"))
     x = unary(each("ADD", x, builder.needed("ssm_conv1d", "bias")))
     parts = multiply_matrices(builder.needed("ssm_x"), x)
-    step = view(parts, rank, tokens, sequences)
-    first, second = (view(parts, size, 1, tokens, sequences) for _ in range(2))
+    step = strided(parts, tokens * sequences, rank, tokens, sequences)
+    first, second = (strided(parts, tokens * sequences, size, 1, tokens, sequences) for _ in range(2))
     if builder.own("ssm_dt_norm") is not None:
         step, first = builder.norm(step, "ssm_dt_norm"), builder.norm(first, "ssm_b_norm")
         second = builder.norm(second, "ssm_c_norm")
@@ -92,10 +93,9 @@ def mamba(builder: Builder, states: States, node: Node) -> Node:
         step = contiguous(step)
     step = each("ADD", multiply_matrices(builder.needed("ssm_dt"), step), builder.needed("ssm_dt", "bias"))
     heads = reshape(x, 1, inner, tokens, sequences)
-    rows = view(states.rows, sequences, contiguous=True)
     cleared = states.cleared(memory)
     shaped = reshape(cleared, size, 1, inner, builder.room.sequences)
-    result = graph.expand(scan(shaped, heads, step, _plain(builder, "ssm_a"), first, second, rows))
+    result = graph.expand(scan(shaped, heads, step, _plain(builder, "ssm_a"), first, second, states.rows))
     states.keep_others(memory, cleared)
     states.write(view(result, size * inner * sequences), memory)
     y = view(result, inner, tokens, sequences)
@@ -119,21 +119,21 @@ def mamba2(builder: Builder, states: States, node: Node) -> Node:
     past = reshape(states.read(convolution), kernel - 1, channels, sequences)
     whole = multiply_matrices(builder.needed("ssm_in"), node)
     whole = reshape(whole, whole.shape[0], tokens, sequences)
-    z = view(whole, head, heads, tokens, sequences)
-    mixed = view(whole, channels, tokens, sequences)
-    step = view(whole, heads, tokens, sequences)
+    rows = tokens * sequences
+    z = strided(whole, rows, head, heads, tokens, sequences)
+    mixed = strided(whole, rows, channels, tokens, sequences)
+    step = strided(whole, rows, heads, tokens, sequences)
     window = join(past, transpose(mixed))
     states.write(view(window, kernel - 1, channels, sequences), convolution)
     mixed = convolve(window, builder.needed("ssm_conv1d"))
     bias = builder.own("ssm_conv1d", "bias")
     mixed = unary(each("ADD", mixed, bias) if bias is not None else mixed)
-    x = view(mixed, head, heads, tokens, sequences)
-    first, second = (view(mixed, size, groups, tokens, sequences) for _ in range(2))
+    x = strided(mixed, rows, head, heads, tokens, sequences)
+    first, second = (strided(mixed, rows, size, groups, tokens, sequences) for _ in range(2))
     step = each("ADD", contiguous(step), builder.needed("ssm_dt", "bias"))
-    rows = view(states.rows, sequences, contiguous=True)
     cleared = states.cleared(memory)
     shaped = reshape(cleared, size, head, heads, builder.room.sequences)
-    result = graph.expand(scan(shaped, x, step, _plain(builder, "ssm_a"), first, second, rows))
+    result = graph.expand(scan(shaped, x, step, _plain(builder, "ssm_a"), first, second, states.rows))
     states.keep_others(memory, cleared)
     states.write(view(result, size * inner * sequences), memory)
     y = view(result, head, heads, tokens, sequences)
@@ -141,7 +141,8 @@ def mamba2(builder: Builder, states: States, node: Node) -> Node:
     y = gated(contiguous(z), y)
     if builder.own("ssm_norm") is not None:
         y = builder.norm(reshape(y, inner // groups, groups, tokens, sequences), "ssm_norm")
-    return multiply_matrices(builder.needed("ssm_out"), reshape(y, inner, tokens * sequences))
+    out = multiply_matrices(builder.needed("ssm_out"), reshape(y, inner, tokens, sequences))
+    return reshape(out, out.shape[0], tokens * sequences)
 
 
 def _plain(builder: Builder, name: str) -> Node:
@@ -158,7 +159,7 @@ def short_convolution(builder: Builder, states: States, node: Node) -> Node:
     sequences = builder.work.sequences
     tokens = builder.work.tokens // sequences
     parts = multiply_matrices(builder.needed("shortconv.in_proj"), reshape(node, width, tokens, sequences))
-    first, second, x = (view(parts, width, tokens, sequences) for _ in range(3))
+    first, second, x = (strided(parts, tokens * sequences, width, tokens, sequences) for _ in range(3))
     mixed = transpose(each("MUL", first, x))
     memory = states.memory(0)
     past = reshape(states.read(memory), past_length, width, sequences)
@@ -177,7 +178,7 @@ def delta_rule(builder: Builder, states: States, node: Node) -> Node:
     head = inner // heads
     sequences = builder.work.sequences
     tokens = builder.work.tokens // sequences
-    channels = inner + 2 * groups * size
+    channels, rows = inner + 2 * groups * size, tokens * sequences
     mixed, z = _query_key_value_gate(builder, node, head, heads, size, groups, tokens, sequences)
     scales = multiply_matrices(builder.needed("ssm_ba"), node)
     scales = reshape(scales, 2 * heads // groups, groups, tokens, sequences)
@@ -194,8 +195,8 @@ def delta_rule(builder: Builder, states: States, node: Node) -> Node:
     states.write(view(window, kernel.shape[0] - 1, channels, sequences), convolution)
     state = reshape(states.read(memory), head, head, heads, sequences)
     mixed = unary(convolve(window, kernel))
-    query, key = (each("L2_NORM", view(mixed, size, groups, tokens, sequences)) for _ in range(2))
-    value = view(mixed, head, heads, tokens, sequences)
+    query, key = (each("L2_NORM", strided(mixed, rows, size, groups, tokens, sequences)) for _ in range(2))
+    value = strided(mixed, rows, head, heads, tokens, sequences)
     if groups != heads:
         query, key = (
             reshape(
@@ -325,7 +326,7 @@ def gated_attention(builder: Builder, node: Node) -> Node:
     both = reshape(multiply_matrices(builder.needed("attn_q"), node), head * 2, heads, tokens)
     key = reshape(multiply_matrices(builder.needed("attn_k"), node), head, kept, tokens)
     value = reshape(multiply_matrices(builder.needed("attn_v"), node), head, kept, tokens)
-    query, gate = (strided(both, count(both.shape) // tokens, head, heads, tokens) for _ in range(2))
+    query, gate = (strided(both, heads * tokens, head, heads, tokens) for _ in range(2))
     query, key = builder.norm(query, "attn_q_norm"), builder.norm(key, "attn_k_norm")
     result = builder.attention(builder.rotated(query), builder.rotated(key), value, output=None)
     result = each("MUL", result, unary(contiguous(gate, head * heads, tokens)))
