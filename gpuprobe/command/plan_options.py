@@ -37,7 +37,8 @@ CacheTypeK = Annotated[
     str | None, typer.Option("--cache-type-k", metavar="TYPE", help="Type of the K cache: f16, q8_0, q4_0 and the like.")
 ]
 CacheTypeV = Annotated[
-    str | None, typer.Option("--cache-type-v", metavar="TYPE", help="Type of the V cache; a quantised one needs flash attention.")
+    str | None,
+    typer.Option("--cache-type-v", metavar="TYPE", help="Type of the V cache; a quantised one needs flash attention."),
 ]
 FlashAttn = Annotated[
     str | None, typer.Option("--flash-attn", metavar="on|off|auto", help="Flash attention; the engine decides where not said.")
@@ -50,7 +51,8 @@ Devices = Annotated[
     typer.Option("--devices", metavar="DEVICE", help="Only on these, as in `--devices CUDA:0,CUDA:1`; several times, too."),
 ]
 Split = Annotated[
-    str | None, typer.Option("--split", metavar="SHARES", help="Shares of the devices, as in `--split 3,1`; else by free memory.")
+    str | None,
+    typer.Option("--split", metavar="SHARES", help="Shares of the devices, as in `--split 3,1`; else by free memory."),
 ]
 Layers = Annotated[
     str | None, typer.Option("--layers", metavar="N", help="As many layers on devices, the output layer counted.")
@@ -62,11 +64,10 @@ Reserve = Annotated[
     str | None, typer.Option("--reserve", metavar="SIZE", help="Leave as much free on each device for others, as in `2GiB`.")
 ]
 Engine = Annotated[
-    str | None, typer.Option("--engine", metavar="NAME", help="By the rules of llama.cpp, ollama or vllm; by the model if not said.")
+    str | None,
+    typer.Option("--engine", metavar="NAME", help="By the rules of llama.cpp, ollama or vllm; by the model if not said."),
 ]
-GpuOnly = Annotated[
-    bool, typer.Option("--gpu-only", help="Exit 5 where a part would stay on the host.")
-]
+GpuOnly = Annotated[bool, typer.Option("--gpu-only", help="Exit 5 where a part would stay on the host.")]
 WhatIfs = Annotated[
     list[str] | None,
     typer.Option(

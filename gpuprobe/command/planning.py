@@ -37,7 +37,12 @@ def plan(options: Options, models: Sequence[str], given: PlanOptions) -> Reply:
     machine = _machine(inventory, request)
     if not machine.devices:
         return _no_device(inventory, compare=given.compare)
-    plans = [_planned(options, subject, machine, request, context) for subject in subjects for context in request.contexts]
+    asks_engines = not given.own and options.source is None and all(each.is_host for each in request.what_ifs)
+    plans = [
+        _planned(subject, machine, request, context, (options, inventory) if asks_engines else None)
+        for subject in subjects
+        for context in request.contexts
+    ]
     leave_with = _exit(plans)
 
     def document() -> Json:
@@ -94,14 +99,26 @@ def _machine(inventory: Inventory, request: PlanRequest) -> Machine:
     return Machine(devices, host, inventory.evidence.host.environ)
 
 
-def _planned(options: Options, subject: Subject, machine: Machine, request: PlanRequest, context: int | None) -> Plan:
+def _planned(
+    subject: Subject,
+    machine: Machine,
+    request: PlanRequest,
+    context: int | None,
+    live: tuple[Options, Inventory] | None,
+) -> Plan:
+    """`live`: the machine can be asked, as it is."""
     from gpuprobe.planning.plan import planned
 
     wish = request.wish._replace(context=context)
     if wish.split and len(wish.split) != len(machine.devices) and request.devices:
         count = len(machine.devices)
         raise WrongUsage(f"`--split` has {len(wish.split)} shares, and there are {count} devices", "one share for each device")
-    return planned(subject, machine, wish, request.engine)
+    found = planned(subject, machine, wish, request.engine)
+    if live is None:
+        return found
+    from gpuprobe.command.measuring import with_measurement
+
+    return with_measurement(found, *live, wish)
 
 
 def _no_device(inventory: Inventory, *, compare: bool) -> Reply:
@@ -112,4 +129,6 @@ def _no_device(inventory: Inventory, *, compare: bool) -> Reply:
 
         return nothing_document(inventory, text, leave_with)
 
-    return Reply(leave_with, document, lambda screen: (), complaint=f"Error: {text}; `--what-if` plans for a device that is not there")
+    return Reply(
+        leave_with, document, lambda screen: (), complaint=f"Error: {text}; `--what-if` plans for a device that is not there"
+    )

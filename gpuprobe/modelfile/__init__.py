@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _ENDINGS = (".gguf", ".safetensors", ".bin", ".pt", ".pth", ".onnx")
 
+
 class Found(NamedTuple):
     """A model, what to call it on a command line, and what Ollama's store knows of it, where it comes from there."""
 

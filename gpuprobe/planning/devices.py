@@ -77,8 +77,7 @@ def _made(what_if: WhatIf) -> Device:
 
 
 def _described(device: Device, what_if: WhatIf) -> Device:
-    known = {"type": what_if.type, "name": what_if.name}
-    device = device._replace(**{field: value for field, value in known.items() if value is not None})
+    device = device._replace(type=what_if.type or device.type, name=what_if.name or device.name)
     if what_if.compute is None:
         return device
     return device._replace(compute_major=what_if.compute[0], compute_minor=what_if.compute[1])

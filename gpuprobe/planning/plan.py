@@ -92,11 +92,4 @@ def described(subject: Subject) -> str:
 
 def headline(plan: Plan) -> str:
     """The first line of the answer."""
-    verdict = {
-        Outlook.FITS: "it fits",
-        Outlook.WITH_HOST: "it fits with the host's memory",
-        Outlook.TOO_LARGE: "it does not fit",
-        Outlook.UNKNOWN: "whether it fits is not known",
-        Outlook.NOT_PLANNED: "no plan",
-    }[plan.main.outlook]
-    return f"{plan.main.engine}: {verdict}: {plan.main.because}"
+    return f"{plan.main.engine}: {plan.main.because}"

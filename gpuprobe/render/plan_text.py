@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gpuprobe.planning.engines.records import Answer, Outlook
+from gpuprobe.model import MiB
+from gpuprobe.planning.engines.records import Answer, Outlook, selector_of
 from gpuprobe.planning.plan import Plan, described, headline
 from gpuprobe.planning.records import Figure, Place, Placement, Source
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened
 from gpuprobe.render.wording import UNKNOWN
-from gpuprobe.strings import MiB, printable, size_text
+from gpuprobe.strings import printable, size_text
 
 _WIDEST_BAR = 76
 _SHORTEST_BAR = 10
@@ -34,7 +35,11 @@ def segments(place: Place, total: int | None) -> list[Segment]:
     """In the order of the bar. What is needed beyond the device's memory follows it, marked."""
     free = place.free if place.free is not None else (total or 0)
     held = max(0, (total or free) - free)
-    needed = [("W", "green", "weights", place.model), ("C", "cyan", "cache", place.context), ("B", "magenta", "buffer", place.compute)]
+    needed = [
+        ("W", "green", "weights", place.model),
+        ("C", "cyan", "cache", place.context),
+        ("B", "magenta", "buffer", place.compute),
+    ]
     found = [Segment("#", "bright_black", "held by others", held)]
     found += [Segment(letter, style, name, figure.bytes or 0) for letter, style, name, figure in needed]
     left = free - sum(segment.size for segment in found[1:])
@@ -49,7 +54,9 @@ def bar(parts: Sequence[Segment], cells: int) -> Text:
     whole = sum(part.size for part in there)
     counts = [max(1, part.size * cells // whole) for part in there] if whole else []
     while counts and sum(counts) != cells:
-        place = max(range(len(there)), key=lambda at: (counts[at] if sum(counts) > cells else there[at].size - counts[at] * whole / cells))
+        place = max(
+            range(len(there)), key=lambda at: counts[at] if sum(counts) > cells else there[at].size - counts[at] * whole / cells
+        )
         counts[place] += 1 if sum(counts) < cells else -1
     return Text.assemble(*((part.letter * count, part.style) for part, count in zip(there, counts, strict=True)))
 
@@ -61,7 +68,7 @@ def plan_text(plan: Plan, width: int, *, quiet: bool = False, verbose: bool = Fa
     yield Text(printable(headline(plan)), style=style.get(answer.outlook, "bold red"))
     if answer.placement is not None:
         yield from _bars(plan, answer.placement, width)
-        yield from _figures(answer.placement, width)
+        yield from _figures(answer.placement, plan.machine.host.available, width)
     if answer.command:
         yield from _paste(answer, width)
     yield from _others(plan, width)
@@ -71,7 +78,7 @@ def plan_text(plan: Plan, width: int, *, quiet: bool = False, verbose: bool = Fa
 
 
 def _bars(plan: Plan, placement: Placement, width: int) -> Iterator[RenderableType]:
-    by_selector = {f"{device.library}:{device.number if device.ordinal is None else device.ordinal}": device for device in plan.machine.devices}
+    by_selector = {selector_of(device): device for device in plan.machine.devices}
     cells = max(_SHORTEST_BAR, min(width - 2, _WIDEST_BAR))
     met: dict[str, Segment] = {}
     for place in placement.devices:
@@ -107,9 +114,10 @@ def _legend(met: dict[str, Segment]) -> Text:
 _HEADER = ("DEVICE", "LAYERS", "WEIGHTS", "CACHE", "BUFFER", "LEFT")
 
 
-def _figures(placement: Placement, width: int) -> Iterator[RenderableType]:
-    rows = [(_row(place, str(place.layers))) for place in placement.devices]
-    rows.append(_row(placement.host, str(placement.layers_of_model - placement.layers)))
+def _figures(placement: Placement, available: int | None, width: int) -> Iterator[RenderableType]:
+    rows = [_row(place, str(place.layers)) for place in placement.devices]
+    host = placement.host._replace(free=available)
+    rows.append(_row(host, str(placement.layers_of_model - placement.layers)))
     if width < BLOCKS_BELOW:
         for device, layers, weights, cache, buffer, left in rows:
             yield Text.assemble((device, "bold green"), f"  {layers} layers")
@@ -147,24 +155,20 @@ def figure_text(figure: Figure) -> str:
 def _paste(answer: Answer, width: int) -> Iterator[RenderableType]:
     if answer.variables:
         yield Text("the server's variables:")
-        for name, value in answer.variables:
-            yield _unbroken(f"  {name}={shlex.quote(value)}")
+        yield from (f"  {name}={shlex.quote(value)}" for name, value in answer.variables)
     yield from command_lines(answer.command, width)
 
 
-def command_lines(words: Sequence[str], width: int) -> Iterator[Text]:
-    """What to paste, broken only where a shell takes it as one line."""
-    line = " "
+def command_lines(words: Sequence[str], width: int) -> Iterator[str]:
+    """What to paste, broken only where a shell takes it as one line. A word that is longer than the terminal stays whole."""
+    line = ""
     for word in (shlex.quote(printable(word)) for word in words):
-        if len(line) + len(word) + 3 > width and line.strip():
-            yield _unbroken(f"{line} \\")
-            line = "   "
-        line += f" {word}"
-    yield _unbroken(line)
-
-
-def _unbroken(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ignore")
+        if line and len(line) + len(word) + 5 > width:
+            yield f"  {line} \\"
+            line = "  "
+        line += f" {word}" if line.strip() else word
+    if line:
+        yield f"  {line}"
 
 
 def _others(plan: Plan, width: int) -> Iterator[RenderableType]:
@@ -190,7 +194,7 @@ def _off(selector: str, *differences: int | None) -> Iterator[str]:
             yield f"{selector} {name} {'+' if size > 0 else '-'}{size_text(abs(size))}"
 
 
-_COMPARED = ("MODEL", "ENGINE", "CONTEXT", "LAYERS", "ON DEVICES", "HOST", "LEFT", "")
+_COMPARED = ("MODEL", "CONTEXT", "LAYERS", "ON DEVICES", "HOST", "LEFT", "", "ENGINE")
 _VERDICTS = {
     Outlook.FITS: ("fits", "green"),
     Outlook.WITH_HOST: ("with host", "yellow"),
@@ -200,23 +204,37 @@ _VERDICTS = {
 }
 
 
-def comparison(plans: Iterable[Plan], width: int) -> Iterator[RenderableType]:
+def comparison(plans: Sequence[Plan], width: int) -> Iterator[RenderableType]:
+    """A line for each; the engine is named where they are not all of one."""
+    engines = {plan.main.engine for plan in plans}
     rows = [_compared(plan) for plan in plans]
-    taken = sum(max(len(row[place]) for row in (_COMPARED, *rows)) + GAP for place in range(1, len(_COMPARED)))
-    room = width - taken
-    if width < BLOCKS_BELOW or room < _SHORTEST_BAR:
+    columns = range(len(_COMPARED) if len(engines) > 1 else len(_COMPARED) - 1)
+    taken = sum(max(len(row[place]) for row in (_COMPARED, *rows)) + GAP for place in columns[1:])
+    if len(engines) == 1:
+        yield Text(f"by the rules of {engines.pop()}, on {_devices_of(plans[0])}", style="bold")
+    if width < BLOCKS_BELOW or width - taken < _SHORTEST_BAR:
         for row in rows:
-            yield Text.assemble((row[0], "bold"), f"  {row[7]}")
-            yield indented(f"{row[1]}, context {row[2]}, layers {row[3]}")
-            yield indented(f"{row[4]} on devices, {row[5]} on the host, {row[6]} left")
+            yield from _compared_block(row)
         return
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), expand=False)
-    for place, name in enumerate(_COMPARED):
-        table.add_column(name, no_wrap=True, justify="right" if place in range(2, 7) else "left")
-    for row in rows:
-        style = next(style for word, style in _VERDICTS.values() if word == row[7])
-        table.add_row(shortened(row[0], room), *row[1:7], Text(row[7], style))
+    for place in columns:
+        table.add_column(_COMPARED[place], no_wrap=True, justify="right" if place in range(1, 6) else "left")
+    for row, plan in zip(rows, plans, strict=True):
+        verdict = Text(row[6], _VERDICTS[plan.main.outlook][1])
+        table.add_row(shortened(row[0], width - taken), *row[1:6], verdict, *row[7 : len(columns)])
     yield table
+
+
+def _compared_block(row: Sequence[str]) -> Iterator[RenderableType]:
+    model, context, layers, on_devices, host, left, verdict, engine = row
+    yield Text.assemble((model, "bold"), f"  {verdict}, by {engine}")
+    yield indented(f"{context} tokens, {layers} layers")
+    yield indented(f"{on_devices} on devices, {host} on the host")
+    yield indented(f"{left} left")
+
+
+def _devices_of(plan: Plan) -> str:
+    return ", ".join(f"{selector_of(device)} ({size_text(device.free_memory or 0)} free)" for device in plan.machine.devices)
 
 
 def _compared(plan: Plan) -> tuple[str, ...]:
@@ -224,17 +242,17 @@ def _compared(plan: Plan) -> tuple[str, ...]:
     name = printable(plan.subject.name or plan.subject.argument.rstrip("/").rpartition("/")[2])
     verdict = _VERDICTS[answer.outlook][0]
     if placement is None:
-        return (name, answer.engine, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, verdict)
+        return (name, *(UNKNOWN,) * 5, verdict, answer.engine)
     needed = [place.needed for place in placement.devices]
-    left = [place.free - place.needed for place in placement.devices if place.free is not None and place.needed is not None]
-    on_host = placement.host.needed
+    pairs = ((place.free, place.needed) for place in placement.devices)
+    left = [free - size for free, size in pairs if free is not None and size is not None]
     return (
         name,
-        answer.engine,
         str(placement.context_length),
         f"{placement.layers}/{placement.layers_of_model}",
         UNKNOWN if None in needed else size_text(sum(size or 0 for size in needed)),
-        UNKNOWN if on_host is None else size_text(on_host),
+        UNKNOWN if placement.host.needed is None else size_text(placement.host.needed),
         _signed(min(left)) if left else UNKNOWN,
         verdict,
+        answer.engine,
     )

@@ -57,6 +57,15 @@ class Sizes:
     def place(self, layout: Layout) -> Placement:
         return self._place(self.settings_of(layout))
 
+    def hoped(self, context: int, placement: Placement) -> int | None:
+        """Bytes on all devices, were every layer and expert there with this context; None: not known, or they are."""
+        settings = self._settings._replace(context=context, layers=None, tensor_split=(), cpu_moe_layers=0, overrides=())
+        whole = self._place(settings)
+        needed = [place.needed for place in whole.devices]
+        if whole.devices == placement.devices or None in needed:
+            return None
+        return sum(size for size in needed if size is not None)
+
     def settings_of(self, layout: Layout) -> Settings:
         settings = self._settings._replace(context=layout.context)
         if layout.experts_on_host:

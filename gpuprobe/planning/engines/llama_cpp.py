@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, MiB
@@ -10,13 +11,14 @@ from gpuprobe.planning.engines import choosing
 from gpuprobe.planning.engines.fit import Chosen, Layout
 from gpuprobe.planning.engines.layouts import Sizes, UnknownSizes
 from gpuprobe.planning.engines.model_facts import facts_of
-from gpuprobe.planning.engines.outlook import judged
+from gpuprobe.planning.engines.outlook import Room, judged
 from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish, selector_of
-from gpuprobe.planning.records import FlashAttention, Placement, Settings, Unplannable
+from gpuprobe.planning.records import FlashAttention, Override, Placement, Settings, Unplannable
 
 NAME = "llama.cpp"
 TARGET = 1024 * MiB  # `--fit-target`: what fit leaves free on each device
 _FORMAT = "GGUF"
+_OF_A_LAYER = re.compile(r"blk\\\.(?P<layer>[0-9]+)\\\.(?P<rest>.+)")
 
 
 def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = None) -> Answer:
@@ -49,7 +51,8 @@ def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = N
         notes=(*chosen.because, *_gave_up(chosen.gave_up), *_mixed(devices), *placement.notes),
         chosen=wish.layers is None and not wish.split and not wish.cpu_moe,
     )
-    return judged(answer, machine.host, wish, margins)
+    hoped = sizes.hoped(chosen.layout.context, placement)
+    return judged(answer, Room(machine, devices, margins, hoped), wish)
 
 
 def margins_of(devices: Sequence[Device], wish: Wish) -> tuple[int, ...]:
@@ -122,11 +125,23 @@ def open_arguments(path: str, devices: Sequence[Device], wish: Wish) -> tuple[st
     return (*words, *_about_memory(settings))
 
 
-def _about_tensors(settings: Settings, names: dict[str, str]) -> list[str]:
+def _about_tensors(settings: Settings, names: Mapping[str, str]) -> list[str]:
     if settings.overrides:
-        buffers = (f"{each.pattern}={names[each.device] if each.device else 'CPU'}" for each in settings.overrides)
-        return ["-ot", ",".join(buffers)]
+        return ["-ot", ",".join(_joined(settings.overrides, names))]
     return ["-ncmoe", str(settings.cpu_moe_layers)] if settings.cpu_moe_layers else []
+
+
+def _joined(overrides: Sequence[Override], names: Mapping[str, str]) -> Iterator[str]:
+    """One pattern for all layers that leave the same: two dozen patterns are nothing that one pastes."""
+    layers: dict[tuple[str, str], list[str]] = {}
+    for override in overrides:
+        found = _OF_A_LAYER.fullmatch(override.pattern)
+        numbers, rest = (found["layer"], found["rest"]) if found else ("", override.pattern)
+        buffer = names[override.device] if override.device else "CPU"
+        layers.setdefault((rest, buffer), []).append(numbers)
+    for (rest, buffer), numbers in layers.items():
+        them = numbers[0] if len(numbers) == 1 else f"({'|'.join(numbers)})"
+        yield f"blk\\.{them}\\.{rest}={buffer}" if numbers[0] else f"{rest}={buffer}"
 
 
 def _about_memory(settings: Settings) -> list[str]:

@@ -16,7 +16,7 @@ from gpuprobe.model import Device, GiB, MiB
 from gpuprobe.planning.engines import choosing, llama_cpp
 from gpuprobe.planning.engines.layouts import Sizes, UnknownSizes
 from gpuprobe.planning.engines.model_facts import ModelFacts, facts_of
-from gpuprobe.planning.engines.outlook import judged
+from gpuprobe.planning.engines.outlook import Room, judged
 from gpuprobe.planning.engines.records import Answer, HostMemory, Machine, Outlook, Subject, Wish, selector_of
 from gpuprobe.planning.records import FlashAttention, Settings, Unplannable
 from gpuprobe.strings import size_text
@@ -131,16 +131,18 @@ class _Loading:
         except Unplannable as problem:
             return answer._replace(outlook=Outlook.NOT_PLANNED, because=str(problem))
         except UnknownSizes as unknown:
-            return judged(answer._replace(placement=unknown.placement), self._machine.host, self._wish, margins)
+            room = Room(self._machine, devices, margins)
+            return judged(answer._replace(placement=unknown.placement), room, self._wish)
         answer = answer._replace(
             placement=placement,
             settings=settings,
-            command=("ollama", "run", self._subject.name or "NAME"),
+            command=("ollama", "run", self._subject.name) if self._subject.name else (),
             variables=tuple(self._variables(devices)),
             notes=(*answer.notes, *(() if chosen.gave_up is None else (chosen.gave_up,)), *placement.notes),
             chosen=self._layers() is None,
         )
-        return judged(answer, self._machine.host, self._wish, margins)
+        hoped = sizes.hoped(chosen.layout.context, placement)
+        return judged(answer, Room(self._machine, devices, margins, hoped), self._wish)
 
     def _context(self) -> int:
         """A request's beats the Modelfile's, which beats the variable, which beats the tier."""
