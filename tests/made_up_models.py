@@ -102,7 +102,7 @@ class MadeUp:
     ) -> None:
         part = f"blk.{layer}."
         if norm:
-            self.vector(f"{part}{norm}", self.width)
+            self.vector(f"{part}{norm}", self.width, end="" if self.architecture == "falcon-h1" else "weight")
             if bias:
                 self.vector(f"{part}{norm}", self.width, end="bias")
         if gate:

@@ -41,6 +41,7 @@ from gpuprobe.planning.tensor_types import BY_NAME
 from gpuprobe.planning.weights import EMBEDDING, OUTPUT, Homes
 from gpuprobe.planning.windows import Windows
 
+FEW = 32  # with fewer tokens norms are kept on their layer's device
 ROTATION = 64  # the smallest matrix that a quantised cache is rotated with
 
 
@@ -91,6 +92,7 @@ class Builder:
         self._positions: Node | None = None
         self._inputs: dict[bool, Inputs] = {}
         self.layer = 0
+        self.fused: list[tuple[int, Node]] = []  # operations that have to run on their layer's device, with the layer
 
     # Weights
 
@@ -156,8 +158,11 @@ class Builder:
     def norm(self, node: Node, name: str, *, rms: bool = True, end: bool = False) -> Node:
         """A norm with what the file has of weight and bias; `end` is for those after the last layer."""
         prefix = "" if end else f"blk.{self.layer}."
-        weight, bias = self.weight(f"{prefix}{name}.weight"), self.weight(f"{prefix}{name}.bias")
+        weight = self.weight(f"{prefix}{name}.weight") or self.weight(f"{prefix}{name}")
+        bias = self.weight(f"{prefix}{name}.bias")
         result = each("RMS_NORM" if rms else "NORM", node)
+        if self.work.tokens < FEW and not end and (weight is not None or bias is not None):
+            result.forced = self.homes.layers[self.layer]
         if weight is not None:
             result = each("MUL", result, weight)
         return each("ADD", result, bias) if bias is not None else result
@@ -291,6 +296,7 @@ class Builder:
         if self.work.flash:
             values = permute(values, 0, 2, 1, 3)
             result = flash_attention(query, keys, values, mask, *extra)
+            self.fused.append((self.layer, result))
             if compressed is not None:
                 result = multiply_matrices(compressed, permute(result, 0, 2, 1, 3))
                 result = contiguous(permute(result, 0, 2, 1, 3))

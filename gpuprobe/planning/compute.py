@@ -3,47 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gpuprobe.planning import compressed, recurrent, transformers
 from gpuprobe.planning.allocator import peaks
 from gpuprobe.planning.blocks import Builder, Missing, Work, is_quantized
-from gpuprobe.planning.graph import Graph
 from gpuprobe.planning.hyperparameters import Hyperparameters
 from gpuprobe.planning.kv_cache import Cells, LayerCache
 from gpuprobe.planning.records import Device, FlashAttention, Model, Settings, SplitMode
-from gpuprobe.planning.schedule import COPIES, schedule
+from gpuprobe.planning.schedule import COPIES, assign, schedule
 from gpuprobe.planning.weights import Homes
 from gpuprobe.planning.windows import Windows
 
+KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", "deepseek2"))
 
-def work(room: Cells, settings: Settings) -> Work:
-    """The batch that llama.cpp reserves for: as many tokens as are computed at once, one result for each sequence."""
-    tokens = min(room.context, settings.ubatch)
+
+class Subject(NamedTuple):
+    """What a graph is built of."""
+
+    model: Model
+    numbers: Hyperparameters
+    homes: Homes
+    windows: Windows
+    caches: list[LayerCache]
+    room: Cells
+
+
+def flash_attention(subject: Subject, settings: Settings) -> bool:
+    """Whether the engine uses flash attention, and with it one step instead of all scores at once.
+
+    Left to itself it tries a graph of one token, and does without where a layer's attention would not run on the layer's
+    own device. That happens between layers with a state and layers with a cache, at the border between two places.
+    """
+    if settings.flash_attention is not FlashAttention.AUTO:
+        return settings.flash_attention is FlashAttention.ON
+    numbers, homes = subject.numbers, subject.homes
+    if numbers.architecture not in recurrent.HYBRIDS or len(set(homes.layers)) == 1:
+        return True
+    sequences = subject.room.sequences
+    builder = _builder(subject, _work(subject.room, settings, tokens=sequences, flash=True))
+    if builder is None:
+        return True
+    assign(builder.graph, homes.host, offload=settings.operation_offload)
+    return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == "FLASH_ATTN_EXT")
+
+
+def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings) -> list[int] | None:
+    """Bytes for each device and, last, the host; None where the graph is not known."""
+    flash = settings.flash_attention is FlashAttention.ON
+    tokens = min(subject.room.context, settings.ubatch)
+    builder = _builder(subject, _work(subject.room, settings, tokens=tokens, flash=flash))
+    if builder is None:
+        return None
+    host = subject.homes.host
+    copies = COPIES if _pipelined(subject, devices, settings) else 1
+    return peaks(schedule(builder.graph, host, copies=copies, offload=settings.operation_offload), host + 1)
+
+
+def _work(room: Cells, settings: Settings, *, tokens: int, flash: bool) -> Work:
+    """The batch that llama.cpp reserves for: whole sequences, one result for each."""
     sequences = room.sequences
     tokens = -(-tokens // sequences) * sequences
     return Work(
         tokens=tokens,
         sequences=sequences,
         outputs=min(tokens, sequences),
-        flash=settings.flash_attention is not FlashAttention.OFF,
+        flash=flash,
         key_quantized=is_quantized(settings.cache_type_k),
         value_quantized=is_quantized(settings.cache_type_v),
     )
 
 
-def pipelined(numbers: Hyperparameters, homes: Homes, devices: Sequence[Device], settings: Settings) -> bool:
+def _pipelined(subject: Subject, devices: Sequence[Device], settings: Settings) -> bool:
     """Whether several devices work on several batches at once, which keeps copies of every input."""
     return (
         len(devices) > 1
-        and homes.offloaded > numbers.layers_in_all
+        and subject.homes.offloaded > subject.numbers.layers_in_all
         and settings.split_mode is SplitMode.LAYER
         and settings.offload_cache
-        and not homes.overridden
+        and not subject.homes.overridden
         and all(device.pipeline for device in devices)
     )
 
 
-KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", "deepseek2"))
+def _builder(subject: Subject, work: Work) -> Builder | None:
+    """The graph, built; None for an architecture whose graph is not known, or a file that lacks tensors of it."""
+    if subject.numbers.architecture not in KNOWN:
+        return None
+    builder = Builder(
+        model=subject.model,
+        numbers=subject.numbers,
+        homes=subject.homes,
+        windows=subject.windows,
+        caches=subject.caches,
+        room=subject.room,
+        work=work,
+    )
+    try:
+        _build(builder)
+    except Missing:
+        return None
+    return builder
 
 
 def _build(builder: Builder) -> None:
@@ -56,41 +116,3 @@ def _build(builder: Builder) -> None:
         recurrent.build_hybrid(builder, recurrent.HYBRIDS[name])
     else:
         transformers.build(builder, transformers.TRAITS[name])
-
-
-def graph(
-    model: Model,
-    numbers: Hyperparameters,
-    homes: Homes,
-    windows: Windows,
-    caches: list[LayerCache],
-    room: Cells,
-    work_: Work,
-) -> Graph | None:
-    """None for an architecture whose graph is not known, or a file that lacks tensors of it."""
-    if numbers.architecture not in KNOWN:
-        return None
-    builder = Builder(model=model, numbers=numbers, homes=homes, windows=windows, caches=caches, room=room, work=work_)
-    try:
-        _build(builder)
-    except Missing:
-        return None
-    return builder.graph
-
-
-def compute_bytes(
-    model: Model,
-    numbers: Hyperparameters,
-    homes: Homes,
-    windows: Windows,
-    caches: list[LayerCache],
-    room: Cells,
-    devices: Sequence[Device],
-    settings: Settings,
-) -> list[int] | None:
-    """Bytes for each device and, last, the host; None where the graph is not known."""
-    built = graph(model, numbers, homes, windows, caches, room, work(room, settings))
-    if built is None:
-        return None
-    copies = COPIES if pipelined(numbers, homes, devices, settings) else 1
-    return peaks(schedule(built, homes.host, copies=copies, offload=settings.operation_offload), homes.host + 1)

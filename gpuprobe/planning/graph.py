@@ -29,6 +29,7 @@ class Node:
         "contiguous",
         "copies",
         "element",
+        "forced",
         "home",
         "is_input",
         "is_kept",
@@ -62,6 +63,7 @@ class Node:
         self.is_weight = False
         self.is_input = False
         self.is_kept = False  # not freed and not overwritten
+        self.forced: int | None = None  # the place that an engine insists on
         self.reached = False
         self.backend = -1
         self.copies: dict[int, list[Node]] | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gpuprobe.planning.compute import compute_bytes
+from gpuprobe.planning.compute import Subject, compute_bytes, flash_attention
 from gpuprobe.planning.hyperparameters import Hyperparameters
 from gpuprobe.planning.kv_cache import cells, layer_caches
-from gpuprobe.planning.records import Device, Figure, Model, Place, Placement, Settings, Source
+from gpuprobe.planning.records import Device, Figure, FlashAttention, Model, Place, Placement, Settings, Source
 from gpuprobe.planning.weights import homes, weight_bytes
 from gpuprobe.planning.windows import windows
 
@@ -20,11 +20,15 @@ def place(model: Model, devices: tuple[Device, ...], settings: Settings) -> Plac
     window = windows(numbers)
     room = cells(numbers, window, settings)
     caches = layer_caches(numbers, window, room, settings)
+    subject = Subject(model=model, numbers=numbers, homes=where, windows=window, caches=caches, room=room)
+    flash = flash_attention(subject, settings)
+    settings = settings._replace(flash_attention=FlashAttention.ON if flash else FlashAttention.OFF)
+    subject = subject._replace(caches=layer_caches(numbers, window, room, settings))
     weights = weight_bytes(model, where)
     context = [0] * (where.host + 1)
-    for layer, cache in enumerate(caches):
+    for layer, cache in enumerate(subject.caches):
         context[where.layers[layer] if settings.offload_cache else where.host] += cache.size
-    compute = compute_bytes(model, numbers, where, window, caches, room, devices, settings)
+    compute = compute_bytes(subject, devices, settings)
     places = tuple(
         Place(
             selector=devices[index].selector if index < len(devices) else "host",

@@ -36,16 +36,21 @@ class Schedule:
 
 def schedule(graph: Graph, host: int, *, copies: int = 1, offload: bool = True) -> Schedule:
     """`copies` is how many batches are under way at once; `offload` is whether the host's weights are copied to a device."""
+    assign(graph, host, offload=offload)
+    return _split(graph, host, copies)
+
+
+def assign(graph: Graph, host: int, *, offload: bool = True) -> None:
+    """Gives every node its place, in `backend`."""
     nodes = graph.nodes
     for leaf in graph.leaves:
         leaf.backend = _first_choice(leaf, host, offload)
     for node in nodes:
-        node.backend = _first_choice(node, host, offload)
+        node.backend = node.forced if node.forced is not None else _first_choice(node, host, offload)
     working = [node for node in nodes if node.op not in VIEWS]
     _spread(working, host, hosts_too=False)
     _spread(working, host, hosts_too=True)
     _settle(nodes)
-    return _split(graph, host, copies)
 
 
 def _first_choice(node: Node, host: int, offload: bool) -> int:

@@ -19,6 +19,8 @@ _EXPERTS = re.compile(r"\.ffn_(?:up|down|gate_up|gate)_(?:ch|)exps")
 # Looked up by token, on the host.
 INPUTS = frozenset(("token_embd.weight", "position_embd.weight", "token_types.weight", "per_layer_token_embd.weight"))
 INPUT_NORMS = frozenset(("token_embd_norm.weight", "token_embd_norm.bias"))
+# Here the embedding's norm is the one after the last layer.
+NORMED_AT_THE_END = frozenset(("lfm2", "lfm2moe"))
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 
 
@@ -39,7 +41,8 @@ def homes(model: Model, numbers: Hyperparameters, devices: Sequence[Device], set
     layers = layer_places(numbers.layers_in_all, devices, settings)
     names = {tensor.name for tensor in model.tensors}
     overrides = _overrides(devices, settings)
-    of = {tensor.name: _home(tensor, layers, host, settings, overrides) for tensor in model.tensors}
+    last_norm = model.architecture in NORMED_AT_THE_END
+    of = {tensor.name: _home(tensor, layers, host, settings, overrides, last_norm) for tensor in model.tensors}
     return Homes(
         of=of,
         layers=layers,
@@ -100,7 +103,12 @@ def _overrides(devices: Sequence[Device], settings: Settings) -> list[tuple[re.P
 
 
 def _home(
-    tensor: Tensor, layers: tuple[int, ...], host: int, settings: Settings, overrides: list[tuple[re.Pattern[str], int]]
+    tensor: Tensor,
+    layers: tuple[int, ...],
+    host: int,
+    settings: Settings,
+    overrides: list[tuple[re.Pattern[str], int]],
+    last_norm: bool,
 ) -> int:
     name = tensor.name
     for pattern, place in overrides:
@@ -110,7 +118,7 @@ def _home(
     layer = min(int(found[1]), len(layers) - 1) if found else None
     if layer is not None and layer < settings.cpu_moe_layers and _EXPERTS.search(name):
         return host
-    if name in INPUTS or name in INPUT_NORMS:
+    if name in INPUTS or (name in INPUT_NORMS and not last_norm):
         return host
     if layer is not None:
         return layers[layer]
