@@ -43,6 +43,7 @@ def _plan(plan: Plan) -> Json:
         "command": _commands(plan),
         "engines": [_engine(answer) for answer in (plan.main, *plan.others)],
         "measured_by": None if plan.measured_by is None else printable(plan.measured_by),
+        "not_measured": None if plan.not_measured is None else printable(plan.not_measured),
         "differences": [_difference(each) for each in plan.differences],
         "notes": [printable(note) for note in plan.main.notes],
     }
