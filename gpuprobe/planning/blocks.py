@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gpuprobe.planning.graph import (
@@ -35,10 +36,10 @@ from gpuprobe.planning.graph import (
     view,
 )
 from gpuprobe.planning.hyperparameters import Hyperparameters
-from gpuprobe.planning.kv_cache import Cells, LayerCache, head_lengths
-from gpuprobe.planning.records import Model
+from gpuprobe.planning.kv_cache import Cells, LayerCache, head_lengths, is_compressed
+from gpuprobe.planning.records import Tensor
 from gpuprobe.planning.tensor_types import BY_NAME
-from gpuprobe.planning.weights import EMBEDDING, OUTPUT, Homes
+from gpuprobe.planning.weights import EMBEDDING, OUTPUT, Homes, Weights
 from gpuprobe.planning.windows import Windows
 
 FEW = 32  # with fewer tokens norms are kept on their layer's device
@@ -72,9 +73,11 @@ class Builder:
     def __init__(
         self,
         *,
-        model: Model,
+        model_tensors: Mapping[str, Tensor],
         numbers: Hyperparameters,
+        weights: Weights,
         homes: Homes,
+        layers: list[int],
         windows: Windows,
         caches: list[LayerCache],
         room: Cells,
@@ -87,7 +90,9 @@ class Builder:
         self.caches = caches
         self.room = room
         self.work = work
-        self._tensors = {tensor.name: tensor for tensor in model.tensors}
+        self.layers = layers  # those that are built; the others are like them
+        self._tensors = model_tensors
+        self._homes_of = weights
         self._weights: dict[str, Node] = {}
         self._positions: Node | None = None
         self._inputs: dict[bool, Inputs] = {}
@@ -104,7 +109,7 @@ class Builder:
         tensor = self._tensors.get(name)
         if tensor is None:
             return None
-        node = held(tensor.dimensions, tensor.size, self.homes.of[name], weight=True)
+        node = held(tensor.dimensions, tensor.size, self._homes_of.home(name, self.homes), weight=True)
         self._weights[name] = node
         return node
 
@@ -182,12 +187,13 @@ class Builder:
         widest = max(cache.value_row for cache in self.caches)
         lengths = {head_lengths(self.numbers, self.windows, layer) for layer in range(self.numbers.layers)}
         key, value = next(iter(lengths))
+        turns = len(lengths) == 1 and not is_compressed(self.numbers)
         return Inputs(
             rows_k=given((work.tokens,), I64),
             rows_v=given((work.tokens if work.flash else work.tokens * widest,), I64),
             mask=given((seen, work.tokens // room.streams, 1, room.streams), F16 if work.flash else F32),
-            rotation_k=_rotation(key, grow=True) if work.key_quantized and len(lengths) == 1 else None,
-            rotation_v=_rotation(value, grow=False) if work.value_quantized and len(lengths) == 1 else None,
+            rotation_k=_rotation(key, grow=True) if work.key_quantized and turns else None,
+            rotation_v=_rotation(value, grow=False) if work.value_quantized and turns else None,
         )
 
     def heads(self, node: Node, rms: bool = True, *, flat_norm: bool = False, norm: bool = True) -> tuple[Node, Node, Node]:
@@ -242,14 +248,14 @@ class Builder:
         graph, inputs = self.graph, self.attention_inputs()
         if inputs.rotation_k is not None:
             query, key = _turned(query, inputs.rotation_k), _turned(key, inputs.rotation_k)
-        if inputs.rotation_v is not None and compressed is None:
+        if inputs.rotation_v is not None:
             value = _turned(value, inputs.rotation_v)
         graph.expand(query)
         for node in (key, value) if self.windows.width else (value, key):
             graph.expand(node)
         keys, values = self._store(key, value, inputs, compressed is not None)
         node = self._attend(query, keys, values, inputs.mask, sinks, soft_cap, compressed)
-        if inputs.rotation_v is not None and compressed is None:
+        if inputs.rotation_v is not None:
             node = _turned(node, inputs.rotation_v)
         if output is None:
             return node

@@ -14,7 +14,7 @@ def build(builder: Builder) -> Node:
     numbers = builder.numbers
     dense = numbers.number("leading_dense_block_count")
     node = builder.embedding()
-    for layer in range(numbers.layers):
+    for layer in builder.layers:
         builder.layer = layer
         start = node
         node = attention(builder, builder.norm(node, "attn_norm"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.planning import compressed, recurrent, transformers
@@ -10,9 +10,10 @@ from gpuprobe.planning.allocator import peaks
 from gpuprobe.planning.blocks import Builder, Missing, Work, is_quantized
 from gpuprobe.planning.hyperparameters import Hyperparameters
 from gpuprobe.planning.kv_cache import Cells, LayerCache
-from gpuprobe.planning.records import Device, FlashAttention, Model, Settings, SplitMode
+from gpuprobe.planning.records import Device, FlashAttention, Settings, SplitMode, Tensor
+from gpuprobe.planning.repeats import shortened
 from gpuprobe.planning.schedule import COPIES, assign, schedule
-from gpuprobe.planning.weights import Homes
+from gpuprobe.planning.weights import Homes, Weights
 from gpuprobe.planning.windows import Windows
 
 KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", "deepseek2"))
@@ -21,8 +22,10 @@ KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", 
 class Subject(NamedTuple):
     """What a graph is built of."""
 
-    model: Model
+    tensors: Mapping[str, Tensor]
+    layer_kinds: Sequence[Hashable]  # what distinguishes one layer's tensors from another's
     numbers: Hyperparameters
+    weights: Weights
     homes: Homes
     windows: Windows
     caches: list[LayerCache]
@@ -91,9 +94,11 @@ def _builder(subject: Subject, work: Work) -> Builder | None:
     if subject.numbers.architecture not in KNOWN:
         return None
     builder = Builder(
-        model=subject.model,
+        model_tensors=subject.tensors,
         numbers=subject.numbers,
+        weights=subject.weights,
         homes=subject.homes,
+        layers=_layers(subject),
         windows=subject.windows,
         caches=subject.caches,
         room=subject.room,
@@ -104,6 +109,32 @@ def _builder(subject: Subject, work: Work) -> Builder | None:
     except Missing:
         return None
     return builder
+
+
+def _layers(subject: Subject) -> list[int]:
+    """The layers to build. A layer whose weights an override moves is like no other."""
+    homes, weights = subject.homes, subject.weights
+    moved: dict[int, list[tuple[str, int]]] = {}
+    for name, place in homes.single.items():
+        layer = weights.groups[weights.group_of[name]].layer
+        if layer is not None:
+            moved.setdefault(layer, []).append((name.partition(".")[2].partition(".")[2], place))
+    places: dict[int, list[int]] = {}
+    for group, place in zip(weights.groups, homes.groups, strict=True):
+        if group.layer is not None:
+            places.setdefault(group.layer, []).append(place)
+    kinds = [
+        (
+            subject.layer_kinds[layer],
+            homes.layers[layer],
+            tuple(places.get(layer, ())),
+            tuple(moved.get(layer, ())),
+            subject.windows.windowed[layer],
+            subject.caches[layer],
+        )
+        for layer in range(subject.numbers.layers)
+    ]
+    return shortened(kinds)
 
 
 def _build(builder: Builder) -> None:

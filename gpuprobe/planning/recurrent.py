@@ -241,7 +241,7 @@ def build_states_alone(builder: Builder) -> Node:
     kind = mamba2 if builder.numbers.architecture == "mamba2" else mamba
     node = builder.embedding()
     states = States(builder)
-    for layer in range(builder.numbers.layers):
+    for layer in builder.layers:
         builder.layer = layer
         start = node
         node = kind(builder, states, builder.norm(node, "attn_norm"))
@@ -268,7 +268,7 @@ def build_hybrid(builder: Builder, traits: Traits) -> Node:
         node = each("SCALE", node)
     states = States(builder)
     flags = recurrent(numbers)
-    for layer in range(numbers.layers):
+    for layer in builder.layers:
         builder.layer = layer
         last = layer == numbers.layers - 1 and not traits.last_rows_after
         start = node

@@ -62,7 +62,7 @@ def build(builder: Builder, traits: Traits) -> Node:
     node = builder.embedding()
     if traits.scaled_embedding or builder.numbers.real("embedding_scale"):
         node = each("SCALE", node)
-    for layer in range(builder.numbers.layers):
+    for layer in builder.layers:
         builder.layer = layer
         node = _layer(builder, traits, node, last=layer == builder.numbers.layers - 1)
     if traits.last_rows_after:

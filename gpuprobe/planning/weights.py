@@ -7,11 +7,11 @@ bytes; the output counts as one more layer. A word embedding that is the output 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.planning.hyperparameters import Hyperparameters
-from gpuprobe.planning.records import Device, Model, Settings, SplitMode, Tensor, Unplannable
+from gpuprobe.planning.records import Device, Model, Settings, SplitMode, Unplannable
 
 _LAYER = re.compile(r"blk\.(\d+)\.")
 _EXPERTS = re.compile(r"\.ffn_(?:up|down|gate_up|gate)_(?:ch|)exps")
@@ -24,33 +24,89 @@ NORMED_AT_THE_END = frozenset(("lfm2", "lfm2moe"))
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 
 
+class Group(NamedTuple):
+    """Tensors that go to the same place unless an override names one of them."""
+
+    layer: int | None  # None is the input
+    expert: bool
+    names: tuple[str, ...]
+    size: int
+
+
 class Homes(NamedTuple):
     """The place of every tensor: a device's index, or the number of devices for the host."""
 
-    of: dict[str, int]
+    groups: tuple[int, ...]  # of each group
+    single: Mapping[str, int]  # of tensors that an override moves
     layers: tuple[int, ...]  # of each layer; the output is the last
     host: int
     offloaded: int  # layers on devices, the output counted
-    tied: bool  # the word embedding is the output too
     overridden: bool
 
 
-def homes(model: Model, numbers: Hyperparameters, devices: Sequence[Device], settings: Settings) -> Homes:
-    """Raises `Unplannable` where the settings name a device that there is not."""
-    host = len(devices)
-    layers = layer_places(numbers.layers_in_all, devices, settings)
-    names = {tensor.name for tensor in model.tensors}
-    overrides = _overrides(devices, settings)
-    last_norm = model.architecture in NORMED_AT_THE_END
-    of = {tensor.name: _home(tensor, layers, host, settings, overrides, last_norm) for tensor in model.tensors}
-    return Homes(
-        of=of,
-        layers=layers,
-        host=host,
-        offloaded=sum(place != host for place in layers),
-        tied=OUTPUT not in names and EMBEDDING in names,
-        overridden=bool(overrides) or settings.cpu_moe_layers > 0,
-    )
+class Weights:
+    """A model's tensors by where they belong; made once, then asked for one placement after another."""
+
+    def __init__(self, model: Model, numbers: Hyperparameters) -> None:
+        self.sizes = {tensor.name: tensor.size for tensor in model.tensors}
+        self.tied = OUTPUT not in self.sizes and EMBEDDING in self.sizes
+        self.layer_count = numbers.layers_in_all
+        found: dict[tuple[int | None, bool], list[str]] = {}
+        last_norm = model.architecture in NORMED_AT_THE_END
+        for tensor in model.tensors:
+            found.setdefault(_group(tensor.name, self.layer_count, last_norm), []).append(tensor.name)
+        self.groups = tuple(
+            Group(layer=layer, expert=expert, names=tuple(names), size=sum(self.sizes[name] for name in names))
+            for (layer, expert), names in found.items()
+        )
+        self.group_of = {name: index for index, group in enumerate(self.groups) for name in group.names}
+
+    def homes(self, devices: Sequence[Device], settings: Settings) -> Homes:
+        """Raises `Unplannable` where the settings name a device that there is not."""
+        host = len(devices)
+        layers = layer_places(self.layer_count, devices, settings)
+        overrides = _overrides(devices, settings)
+        single = {name: place for name in self.sizes if (place := _overridden(name, overrides)) is not None}
+        return Homes(
+            groups=tuple(_group_home(group, layers, host, settings) for group in self.groups),
+            single=single,
+            layers=layers,
+            host=host,
+            offloaded=sum(place != host for place in layers),
+            overridden=bool(overrides) or settings.cpu_moe_layers > 0,
+        )
+
+    def home(self, name: str, homes: Homes) -> int:
+        place = homes.single.get(name)
+        return homes.groups[self.group_of[name]] if place is None else place
+
+    def bytes_at(self, homes: Homes) -> list[int]:
+        """Bytes of weights at each place, the host last."""
+        sizes = [0] * (homes.host + 1)
+        for group, place in zip(self.groups, homes.groups, strict=True):
+            sizes[place] += group.size
+        for name, place in homes.single.items():
+            sizes[homes.groups[self.group_of[name]]] -= self.sizes[name]
+            sizes[place] += self.sizes[name]
+        if self.tied and homes.layers[-1] != self.home(EMBEDDING, homes):
+            sizes[homes.layers[-1]] += self.sizes[EMBEDDING]
+        return sizes
+
+
+def _group(name: str, layer_count: int, last_norm: bool) -> tuple[int | None, bool]:
+    """The layer a tensor belongs to, the output being one more, or None for the input; and whether it is an expert."""
+    found = _LAYER.match(name)
+    if found:
+        return min(int(found[1]), layer_count), bool(_EXPERTS.search(name))
+    if name in INPUTS or (name in INPUT_NORMS and not last_norm):
+        return None, False
+    return (0 if name.startswith("rope_") else layer_count), False
+
+
+def _group_home(group: Group, layers: tuple[int, ...], host: int, settings: Settings) -> int:
+    if group.layer is None or (group.expert and group.layer < settings.cpu_moe_layers):
+        return host
+    return layers[group.layer]
 
 
 def layer_places(count: int, devices: Sequence[Device], settings: Settings) -> tuple[int, ...]:
@@ -102,38 +158,5 @@ def _overrides(devices: Sequence[Device], settings: Settings) -> list[tuple[re.P
     return result
 
 
-def _home(
-    tensor: Tensor,
-    layers: tuple[int, ...],
-    host: int,
-    settings: Settings,
-    overrides: list[tuple[re.Pattern[str], int]],
-    last_norm: bool,
-) -> int:
-    name = tensor.name
-    for pattern, place in overrides:
-        if pattern.search(name):
-            return place
-    found = _LAYER.match(name)
-    layer = min(int(found[1]), len(layers) - 1) if found else None
-    if layer is not None and layer < settings.cpu_moe_layers and _EXPERTS.search(name):
-        return host
-    if name in INPUTS or (name in INPUT_NORMS and not last_norm):
-        return host
-    if layer is not None:
-        return layers[layer]
-    if name.startswith("rope_"):
-        return layers[0]
-    return layers[-1]
-
-
-def weight_bytes(model: Model, homes_: Homes, skipped: frozenset[str] = frozenset()) -> list[int]:
-    """Bytes of weights at each place, the host last. `skipped` are tensors that are not loaded."""
-    sizes = [0] * (homes_.host + 1)
-    for tensor in model.tensors:
-        if tensor.name in skipped:
-            continue
-        sizes[homes_.of[tensor.name]] += tensor.size
-        if homes_.tied and tensor.name == EMBEDDING and homes_.layers[-1] != homes_.of[tensor.name]:
-            sizes[homes_.layers[-1]] += tensor.size
-    return sizes
+def _overridden(name: str, overrides: list[tuple[re.Pattern[str], int]]) -> int | None:
+    return next((place for pattern, place in overrides if pattern.search(name)), None)
