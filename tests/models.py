@@ -38,7 +38,7 @@ CONFIG = {
 def a_directory_of_safetensors(
     folder: Path, config: Mapping[str, object] = CONFIG, tensors: Sequence[Shape] | None = None, files: int = 2
 ) -> str:
-    """As a model hub leaves it: `files` files of tensors in BF16 with holes in the place of weights, an index, a `config.json`."""
+    """As a model hub leaves it: `files` files of BF16 with holes in the place of weights, their index, a `config.json`."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
     tensors = _llama_of_8_billion() if tensors is None else tensors

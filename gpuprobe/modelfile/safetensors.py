@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from gpuprobe.modelfile.gguf import Unreadable
 from gpuprobe.planning.records import Metadata, Model, Scalar, Tensor
+from gpuprobe.strings import printable
 from gpuprobe.survey.tree import Tree
 
 FORMAT = "safetensors"
@@ -117,7 +118,7 @@ def _tensors(file: Path) -> Iterator[Tensor]:
     for name, entry in _entries(header.text, file):
         tensor, stop = _tensor(name, entry, file)
         if stop > header.data:
-            raise Unreadable(f"`{file}` is cut short: tensor `{name[:80]}` ends at byte {stop} of {header.data}")
+            raise Unreadable(f"`{file}` is cut short: tensor `{printable(name[:80])}` ends at byte {stop} of {header.data}")
         end = max(end, stop)
         yield tensor
     if end < header.data:
@@ -178,14 +179,20 @@ def _entries(text: str, file: Path) -> Iterator[tuple[str, str]]:
 
 def _tensor(name: str, entry: str, file: Path) -> tuple[Tensor, int]:
     """The tensor, and where its bytes end."""
-    wrong = Unreadable(f"`{file}` has a damaged header: type, shape and place of tensor `{name[:80]}` do not agree")
+    wrong = Unreadable(f"`{file}` has a damaged header: type, shape and place of tensor `{printable(name[:80])}` do not agree")
     try:
         said = json.loads(entry)
         kind, shape, (start, stop) = said["dtype"], said["shape"], said["data_offsets"]
         numbers = [*shape, start, stop]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise wrong from None
-    if kind not in _BITS or len(shape) > _MOST_DIMENSIONS or any(type(each) is not int or each < 0 for each in numbers):
+    if (
+        not isinstance(kind, str)
+        or kind not in _BITS
+        or not isinstance(shape, list)
+        or len(shape) > _MOST_DIMENSIONS
+        or any(type(each) is not int or each < 0 for each in numbers)
+    ):
         raise wrong
     count = 1
     for each in shape:

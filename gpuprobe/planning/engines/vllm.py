@@ -153,19 +153,15 @@ def _trial(subject: Subject, shape: Shape, devices: Sequence[Device], wish: Wish
     tokens = max(0, room - window_cache(shape, size, context)) // max(1, cache_per_token(shape, size)) // BLOCK * BLOCK
     placement = _placement(devices, shape, weights, min(needed, max(room, 0)), context)
     answer = Answer(NAME, Outlook.FITS, "", placement, notes=tuple(_notes(shape, room, needed)), command=())
-    used = (
-        f"{math.floor(utilization * 100)} % of {size_text(total)} on each of {size} devices"
-        if size > 1
-        else f"{size_text(total)}"
-    )
+    share = f"{size_text(weights)} of weights in {size_text(math.floor(total * utilization))}"
+    where = f"on each of {size} devices" if size > 1 else f"on {selector_of(devices[0])}"
     if room < needed:
-        because = f"weights take {size_text(weights)} of {size_text(math.floor(total * utilization))} on a device, and"
         short = (
             f"a sequence of {context} tokens needs {size_text(needed)} more" if room > 0 else "no cache has room beside them"
         )
         fits = f"; at most {tokens} tokens fit: `--context {tokens}`" if tokens >= BLOCK else ""
-        return answer._replace(outlook=Outlook.TOO_LARGE, because=f"{because} {short}{fits}")
-    because = f"at most {tokens} tokens of cache, in {used}; what vLLM's trial run takes comes off it"
+        return answer._replace(outlook=Outlook.TOO_LARGE, because=f"does not fit: {share} {where}, and {short}{fits}")
+    because = f"fits {where} with {context} tokens of context: {share}, and at most {tokens} tokens of cache"
     return answer._replace(because=because, command=_command(subject, size, context, utilization, wish))
 
 
