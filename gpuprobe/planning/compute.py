@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.planning import compressed, recurrent, transformers
@@ -19,11 +19,18 @@ from gpuprobe.planning.windows import Windows
 KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", "deepseek2"))
 
 
+class LayerKinds(NamedTuple):
+    """A number for each layer, equal for layers with the same tensors; types matter only where weights are copied."""
+
+    shapes: list[int]
+    types: list[int]
+
+
 class Subject(NamedTuple):
     """What a graph is built of."""
 
     tensors: Mapping[str, Tensor]
-    layer_kinds: Sequence[Hashable]  # what distinguishes one layer's tensors from another's
+    layer_kinds: LayerKinds
     numbers: Hyperparameters
     weights: Weights
     homes: Homes
@@ -123,9 +130,13 @@ def _layers(subject: Subject) -> list[int]:
     for group, place in zip(weights.groups, homes.groups, strict=True):
         if group.layer is not None:
             places.setdefault(group.layer, []).append(place)
+
+    def settled(layer: int) -> bool:
+        return layer not in moved and set(places.get(layer, ())) <= {homes.layers[layer]} - {homes.host}
+
     kinds = [
         (
-            subject.layer_kinds[layer],
+            subject.layer_kinds.shapes[layer] if settled(layer) else ("types", subject.layer_kinds.types[layer]),
             homes.layers[layer],
             tuple(places.get(layer, ())),
             tuple(moved.get(layer, ())),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from gpuprobe.planning.compute import Subject, compute_bytes, flash_attention
+from gpuprobe.planning.compute import LayerKinds, Subject, compute_bytes, flash_attention
 from gpuprobe.planning.hyperparameters import Hyperparameters
 from gpuprobe.planning.kv_cache import cells, layer_caches
 from gpuprobe.planning.records import Device, Figure, FlashAttention, Model, Place, Placement, Settings, Source
@@ -77,13 +77,18 @@ class Planner:
         )
 
 
-def _kinds(model: Model, count: int) -> list[Hashable]:
+def _kinds(model: Model, count: int) -> LayerKinds:
     """For each layer its tensors without its number: layers with equal ones are alike."""
-    found: list[list[tuple[str, tuple[int, ...], str]]] = [[] for _ in range(count)]
+    shapes: list[list[tuple[str, tuple[int, ...]]]] = [[] for _ in range(count)]
+    types: list[list[str]] = [[] for _ in range(count)]
     for tensor in model.tensors:
         start, _, rest = tensor.name.partition(".")
         number, _, name = rest.partition(".")
         if start == "blk" and number.isdecimal() and len(number) < 6 and int(number) < count:
-            found[int(number)].append((name, tensor.dimensions, tensor.type))
-    known: dict[tuple[tuple[str, tuple[int, ...], str], ...], int] = {}
-    return [known.setdefault(tuple(tensors), len(known)) for tensors in found]
+            shapes[int(number)].append((name, tensor.dimensions))
+            types[int(number)].append(tensor.type)
+    known: dict[Hashable, int] = {}
+    shape_kinds = [known.setdefault(tuple(tensors), len(known)) for tensors in shapes]
+    pairs: dict[Hashable, int] = {}
+    type_kinds = [pairs.setdefault((shape, tuple(names)), len(pairs)) for shape, names in zip(shape_kinds, types, strict=True)]
+    return LayerKinds(shapes=shape_kinds, types=type_kinds)
