@@ -590,3 +590,46 @@ MODELS |= {
     "lfm2-1.2b": lfm2,
     "qwen3next-small": qwen3next,
 }
+
+
+def glm4moe() -> MadeUp:
+    """With a block that predicts the token after the next, which is not loaded and counts as a layer all the same."""
+    layers, width = 24, 4096
+    model = MadeUp("glm4moe", layers, width, 151552, 131072)
+    _heads(model, 96, 8, 128)
+    model.set(feed_forward_length=10944, expert_count=64, expert_used_count=8, expert_feed_forward_length=1408)
+    model.set(expert_shared_count=1, leading_dense_block_count=1, expert_weights_norm=True, expert_weights_scale=1.0)
+    model.set(nextn_predict_layers=1)
+    model.ends()
+    for layer in range(layers):
+        model.attention(layer, 96, 8, 128, bias="qkv")
+        model.vector(f"blk.{layer}.post_attention_norm", width)
+        if not layer:
+            model.dense(layer, 10944, norm="")
+        else:
+            model.experts(layer, 64, 1408, norm="")
+            model.vector(f"blk.{layer}.exp_probs_b", 64, end="bias")
+            model.dense(layer, 1408, norm="", suffix="_shexp")
+        if layer == layers - 1:
+            model.matrix(f"blk.{layer}.nextn.eh_proj", 2 * width, width)
+            for name in ("enorm", "hnorm", "shared_head_norm"):
+                model.vector(f"blk.{layer}.nextn.{name}", width)
+    return model
+
+
+def seed_oss() -> MadeUp:
+    model = MadeUp("seed_oss", 24, 5120, 155136, 524288)
+    _heads(model, 80, 8, 128)
+    model.set(feed_forward_length=27648)
+    model.ends()
+    for layer in range(24):
+        model.attention(layer, 80, 8, 128, bias="qkv")
+        model.dense(layer, 27648, norm="post_attention_norm")
+    return model
+
+
+MODELS |= {
+    "glm4moe-small": glm4moe,
+    "seed-oss-small": seed_oss,
+    "mistral3-8b": lambda: dense("mistral3", 34, 4096, 131072, 32, 8, 128, 14336),
+}

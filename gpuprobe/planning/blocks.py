@@ -55,6 +55,7 @@ class Work(NamedTuple):
     flash: bool
     key_quantized: bool
     value_quantized: bool
+    cache_on_devices: bool
 
 
 class Inputs(NamedTuple):
@@ -131,6 +132,10 @@ class Builder:
         if tensor is None:
             raise Missing(OUTPUT)
         return held(tensor.dimensions, tensor.size, self.homes.layers[-1], weight=True)
+
+    def cache_home(self) -> int:
+        """Where the layer's cache or state is held."""
+        return self.homes.layers[self.layer] if self.work.cache_on_devices else self.homes.host
 
     # Beginning and end
 
@@ -264,7 +269,7 @@ class Builder:
     def _store(self, key: Node, value: Node, inputs: Inputs, compressed: bool) -> tuple[Node, Node]:
         """The layer's cache as keys and values, written first."""
         cache, streams, tokens = self.caches[self.layer], self.room.streams, self.work.tokens
-        home = self.homes.layers[self.layer]
+        home = self.cache_home()
         key_head, value_head = key.shape[0], value.shape[0]
         kept = key.shape[1]
         memory = held((cache.key_row, cache.cells, streams), cache.keys, home, weight=False)

@@ -81,6 +81,7 @@ def _work(room: Cells, settings: Settings, *, tokens: int, flash: bool) -> Work:
         flash=flash,
         key_quantized=is_quantized(settings.cache_type_k),
         value_quantized=is_quantized(settings.cache_type_v),
+        cache_on_devices=settings.offload_cache,
     )
 
 

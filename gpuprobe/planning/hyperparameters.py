@@ -50,6 +50,10 @@ class Hyperparameters:
         value = self.value(key)
         return float(value) if isinstance(value, int | float) else 0.0
 
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.value(key)
+        return default if value is None else bool(value)
+
     def required(self, key: str) -> int:
         if self.value(key) is None:
             raise Unplannable(f"the model does not say {self.architecture}.{key}")

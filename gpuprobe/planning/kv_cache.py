@@ -113,7 +113,10 @@ def attentive(numbers: Hyperparameters) -> tuple[bool, ...]:
     own = numbers.layers_in_all
     if name in {"gemma3n", "gemma4"}:
         own -= numbers.number("attention.shared_kv_layers", 15 if name == "gemma3n" else 0)
-    return tuple(layer < own and layer < numbers.layers and not states[layer] for layer in range(count))
+    # A block that predicts further tokens has a cache of its own though its weights are not loaded (b10434; later none).
+    if name in HYBRID_BY_INTERVAL:
+        own = numbers.layers
+    return tuple(layer < own and not states[layer] for layer in range(count))
 
 
 def is_compressed(numbers: Hyperparameters) -> bool:

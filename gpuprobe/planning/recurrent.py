@@ -44,7 +44,7 @@ class States:
         builder = self.builder
         size = self.sizes[which]
         sequences = builder.room.sequences
-        return held((size, sequences), size * sequences * 4, builder.homes.layers[builder.layer], weight=False)
+        return held((size, sequences), size * sequences * 4, builder.cache_home(), weight=False)
 
     def read(self, memory: Node) -> Node:
         """The states of the batch's sequences, gathered."""

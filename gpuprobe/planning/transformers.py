@@ -49,11 +49,8 @@ TRAITS: dict[str, Traits] = {
     "granite": Traits(),
     "granitemoe": Traits(),
     "gpt-oss": Traits(feed_forward_norm="post_attention_norm", experts_late=True, experts_normed=False, last_rows_after=True),
-    "smollm3": Traits(),
-    "exaone4": Traits(),
+    "glm4moe": Traits(feed_forward_norm="post_attention_norm", experts_sigmoid=True),
     "seed_oss": Traits(feed_forward_norm="post_attention_norm"),
-    "glm4": Traits(),
-    "stablelm": Traits(rms=False),
 }
 
 
@@ -138,7 +135,7 @@ def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:
     mixed = builder.experts(
         node,
         sigmoid=traits.experts_sigmoid,
-        normed=traits.experts_normed,
+        normed=builder.numbers.flag("expert_weights_norm", traits.experts_normed),
         scaled=traits.experts_scaled or scale not in {0.0, 1.0},
         late=traits.experts_late,
     )

@@ -51,6 +51,7 @@ class Weights:
         self.sizes = {tensor.name: tensor.size for tensor in model.tensors}
         self.tied = OUTPUT not in self.sizes and EMBEDDING in self.sizes
         self.layer_count = numbers.layers_in_all
+        self.loaded = numbers.layers  # blocks that predict further tokens come after these
         found: dict[tuple[int | None, bool], list[str]] = {}
         last_norm = model.architecture in NORMED_AT_THE_END
         for tensor in model.tensors:
@@ -80,12 +81,18 @@ class Weights:
         place = homes.single.get(name)
         return homes.groups[self.group_of[name]] if place is None else place
 
+    def _is_left_out(self, group: Group) -> bool:
+        """Whether tensors are not loaded: those of blocks that predict further tokens, which still count as layers."""
+        return group.layer is not None and self.loaded <= group.layer < self.layer_count
+
     def bytes_at(self, homes: Homes) -> list[int]:
         """Bytes of weights at each place, the host last."""
         sizes = [0] * (homes.host + 1)
         for group, place in zip(self.groups, homes.groups, strict=True):
-            sizes[place] += group.size
+            sizes[place] += 0 if self._is_left_out(group) else group.size
         for name, place in homes.single.items():
+            if self._is_left_out(self.groups[self.group_of[name]]):
+                continue
             sizes[homes.groups[self.group_of[name]]] -= self.sizes[name]
             sizes[place] += self.sizes[name]
         if self.tied and homes.layers[-1] != self.home(EMBEDDING, homes):
