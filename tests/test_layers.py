@@ -26,6 +26,8 @@ ROOMS = (
     "machine",
     "survey",
     "judging",
+    "planning",
+    "modelfile",
     "probing",
     "capture",
     "saved",
@@ -37,7 +39,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "libraries", "strings", "environment", "machine", "judging"}
+PURE = {"facts", "model", "libraries", "strings", "environment", "machine", "judging", "planning"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

@@ -268,11 +268,11 @@ def plan(
     own: plan_options.Own = False,
     compare: plan_options.Compare = False,
 ) -> Reply:
-    """What of a model goes where on these devices, and the command line for it.
+    """What of a model fits where, and the command line for it.
 
-    Use it before a model is loaded, or before a card is bought: weights, cache and compute buffer per device, the layers and
-    the context that fit, by the engine's own rules. Only the model's header is read. Where an installed llama.cpp can
-    measure, it is asked, with nothing loaded. Exit code 5: it does not fit.
+    Use it before a model is loaded, or a card is bought: weights, cache and compute buffer per device, the layers and the
+    context that fit, by the engine's own rules, and what to paste. Only the model's header is read. Where an installed
+    llama.cpp can measure, it is asked, with nothing loaded. Exit code 5: it does not fit; 6: a figure that decides is unknown.
 
     \b
     Examples:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gpuprobe.planning.engines import ENGINES, llama_cpp, ollama, vllm
+from gpuprobe.planning.engines import llama_cpp, ollama, vllm
 from gpuprobe.planning.engines.model_facts import facts_of
 from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish
 from gpuprobe.planning.records import Place, Placement
 from gpuprobe.strings import printable, size_text
+
+ENGINES: dict[str, Callable[[Subject, Machine, Wish], Answer]] = {
+    llama_cpp.NAME: llama_cpp.plan,
+    ollama.NAME: ollama.plan,
+    vllm.NAME: vllm.plan,
+}
 
 
 class Difference(NamedTuple):
