@@ -12,7 +12,6 @@ from gpuprobe.planning.graph import (
     I64,
     Graph,
     Node,
-    cast,
     contiguous,
     each,
     flash_attention,
@@ -25,7 +24,6 @@ from gpuprobe.planning.graph import (
     multiply_experts,
     multiply_matrices,
     permute,
-    repeat,
     reshape,
     set_rows,
     soft_max,
@@ -259,7 +257,7 @@ class Builder:
         for node in (key, value) if self.windows.width else (value, key):
             graph.expand(node)
         keys, values = self._store(key, value, inputs, compressed is not None)
-        node = self._attend(query, keys, values, inputs.mask, sinks, soft_cap, compressed)
+        node = self._attend(query, keys, values, mask=inputs.mask, sinks=sinks, soft_cap=soft_cap, compressed=compressed)
         if inputs.rotation_v is not None:
             node = _turned(node, inputs.rotation_v)
         if output is None:
@@ -294,6 +292,7 @@ class Builder:
         query: Node,
         keys: Node,
         values: Node,
+        *,
         mask: Node,
         sinks: Node | None,
         soft_cap: bool,
@@ -313,15 +312,17 @@ class Builder:
                 result = contiguous(permute(result, 0, 2, 1, 3))
             width = result.shape[0] * result.shape[1]
             return self.graph.expand(reshape(result, width, result.shape[2] * result.shape[3]))
-        return self.graph.expand(self._attend_plainly(query, keys, values, mask, extra, soft_cap, compressed))
+        return self.graph.expand(
+            self._attend_plainly(query, keys, values, [mask, *extra], soft_cap=soft_cap, compressed=compressed)
+        )
 
     def _attend_plainly(
         self,
         query: Node,
         keys: Node,
         values: Node,
-        mask: Node,
         extra: list[Node],
+        *,
         soft_cap: bool,
         compressed: Node | None,
     ) -> Node:
@@ -329,11 +330,10 @@ class Builder:
         scores = multiply_matrices(keys, query)
         if soft_cap:
             scores = each("SCALE", unary(each("SCALE", scores)))
-        scores = soft_max(scores, mask, *extra)
+        scores = soft_max(scores, *extra)
+        values = permute(values, 0, 2, 1, 3)
         if compressed is not None:
-            values = contiguous(transpose(permute(values, 0, 2, 1, 3)))
-        else:
-            values = permute(values, 0, 2, 1, 3)
+            values = contiguous(transpose(values))
         result = multiply_matrices(values, scores)
         if compressed is not None:
             result = multiply_matrices(compressed, result)
@@ -415,10 +415,7 @@ class Builder:
         else:
             up = biased(multiply_experts(self.needed("ffn_up_exps"), node, chosen), "ffn_up_exps")
             gate = self.own("ffn_gate_exps")
-            if gate is None:
-                result = unary(up)
-            else:
-                result = gated(biased(multiply_experts(gate, node, chosen), "ffn_gate_exps"), up)
+            result = unary(up) if gate is None else gated(biased(multiply_experts(gate, node, chosen), "ffn_gate_exps"), up)
         return biased(multiply_experts(self.needed("ffn_down_exps"), result, chosen), "ffn_down_exps")
 
 
@@ -453,6 +450,3 @@ def _turned(node: Node, rotation: Node) -> Node:
 
 def is_quantized(name: str) -> bool:
     return BY_NAME[name.upper()].block > 1
-
-
-__all__ = ["Builder", "Inputs", "Missing", "Work", "cast", "is_quantized", "repeat"]

@@ -196,10 +196,6 @@ def copy(node: Node, target: Node) -> Node:
     return Node("CPY", target.shape, target.element, [node, target], target.root or target)
 
 
-def cast(node: Node, element: int) -> Node:
-    return Node("CPY", node.shape, element, [node])
-
-
 def join(one: Node, two: Node, axis: int = 0) -> Node:
     sizes = list(one.shape)
     sizes[axis] += two.shape[axis]

@@ -40,6 +40,18 @@ ENCODERS = frozenset(
     )
 )
 FULL_ATTENTION_INTERVAL = 4
+# Names of llama.cpp's (b11434) whose layers keep keys and values for every token, or less: for them the rule is a bound.
+ORDINARY_NAMES = ENCODERS | frozenset(
+    (
+        "afmoe apertus arcee arctic baichuan bailingmoe bailingmoe2 bitnet bloom chameleon chatglm codeshell cogvlm cohere2moe"
+        " dbrx deci deepseek deepseek2-ocr dots1 ernie4_5 ernie4_5-moe exaone exaone-moe exaone4 falcon gemma3n gemma4 glm4"
+        " gpt2 gptj gptneox granite-swa grok grovemoe hunyuan-dense hunyuan-moe hunyuan_vl jais jais2 kimi-linear laguna"
+        " lfm2moe llama4 maincoder maple mellum mimo2 minicpm minicpm3 minimax-m2 mistral4 mpt nanbeige nemotron nemotron_h"
+        " nemotron_h_moe olmo openelm orion paddleocr pangu-embedded phi2 phimoe plamo plamo2 plamo3 plm qwen qwen2vl qwen35"
+        " qwen35moe qwen3vl qwen3vlmoe refact rwkv6 rwkv6qwen2 rwkv7 arwkv7 seed_oss smallthinker smollm3 stablelm starcoder"
+        " step35 xverse"
+    ).split()
+)
 
 
 class Cells(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from gpuprobe.planning.compute import LayerKinds, Subject, compute_bytes, flash_attention
+from gpuprobe.planning.bound import compute_bound
+from gpuprobe.planning.compute import KNOWN, LayerKinds, Subject, compute_bytes, flash_attention
 from gpuprobe.planning.hyperparameters import Hyperparameters
-from gpuprobe.planning.kv_cache import cells, layer_caches
-from gpuprobe.planning.records import Device, Figure, FlashAttention, Model, Place, Placement, Settings, Source
+from gpuprobe.planning.kv_cache import ORDINARY_NAMES, cells, layer_caches
+from gpuprobe.planning.notes import notes
+from gpuprobe.planning.records import Device, Figure, FlashAttention, Model, Place, Placement, Settings, Source, SplitMode
 from gpuprobe.planning.weights import Weights
 from gpuprobe.planning.windows import windows
 
@@ -35,25 +37,26 @@ class Planner:
         """As the function of the same name."""
         subject = self._subject(devices, settings)
         flash = flash_attention(subject, settings)
-        settings = settings._replace(flash_attention=FlashAttention.ON if flash else FlashAttention.OFF)
-        subject = subject._replace(caches=layer_caches(self.numbers, self.windows, subject.room, settings))
+        resolved = settings._replace(flash_attention=FlashAttention.ON if flash else FlashAttention.OFF)
+        subject = subject._replace(caches=layer_caches(self.numbers, self.windows, subject.room, resolved))
         where = subject.homes
-        weights = self.weights.bytes_at(where)
-        context = [0] * (where.host + 1)
-        for layer, cache in enumerate(subject.caches):
-            context[where.layers[layer] if settings.offload_cache else where.host] += cache.size
-        compute = compute_bytes(subject, devices, settings)
+        figures = zip(
+            self._weights(subject, settings),
+            self._context(subject, settings),
+            self._compute(subject, devices, resolved),
+            strict=True,
+        )
         places = tuple(
             Place(
-                selector=devices[index].selector if index < len(devices) else "host",
+                selector=devices[index].selector if index < where.host else "host",
                 layers=sum(layer == index for layer in where.layers),
-                model=Figure(weights[index], Source.EXACT),
-                context=Figure(context[index], Source.EXACT),
-                compute=Figure(compute[index], Source.EXACT) if compute else Figure(None, Source.UNKNOWN),
-                reserve=devices[index].reserve if index < len(devices) else 0,
-                free=devices[index].free if index < len(devices) else None,
+                model=weights,
+                context=context,
+                compute=compute,
+                reserve=devices[index].reserve if index < where.host else 0,
+                free=devices[index].free if index < where.host else None,
             )
-            for index in range(where.host + 1)
+            for index, (weights, context, compute) in enumerate(figures)
         )
         return Placement(
             devices=places[:-1],
@@ -61,6 +64,7 @@ class Planner:
             context_length=subject.room.context,
             layers=where.offloaded,
             layers_of_model=self.numbers.layers_in_all + 1,
+            notes=notes(self.model, self.numbers, settings, subject.room, flash=flash, device_count=len(devices)),
         )
 
     def _subject(self, devices: tuple[Device, ...], settings: Settings) -> Subject:
@@ -75,6 +79,30 @@ class Planner:
             caches=layer_caches(self.numbers, self.windows, room, settings),
             room=room,
         )
+
+    def _weights(self, subject: Subject, settings: Settings) -> list[Figure]:
+        """Rows of one weight on several devices are not placed: how they are rounded is the engine's own affair."""
+        if settings.split_mode is SplitMode.ROW and subject.homes.host > 1 and subject.homes.offloaded:
+            return [Figure(None, Source.UNKNOWN)] * (subject.homes.host + 1)
+        return [Figure(size, Source.EXACT) for size in self.weights.bytes_at(subject.homes)]
+
+    def _context(self, subject: Subject, settings: Settings) -> list[Figure]:
+        where, name = subject.homes, self.numbers.architecture
+        if name not in KNOWN and name not in ORDINARY_NAMES:
+            return [Figure(None, Source.UNKNOWN)] * (where.host + 1)
+        sizes = [0] * (where.host + 1)
+        for layer, cache in enumerate(subject.caches):
+            sizes[where.layers[layer] if settings.offload_cache else where.host] += cache.size
+        source = Source.EXACT if name in KNOWN else Source.BOUND
+        return [Figure(size, source) for size in sizes]
+
+    def _compute(self, subject: Subject, devices: tuple[Device, ...], settings: Settings) -> list[Figure]:
+        sizes = None if settings.split_mode is SplitMode.ROW and len(devices) > 1 else compute_bytes(subject, devices, settings)
+        if sizes is not None:
+            return [Figure(size, Source.EXACT) for size in sizes]
+        if self.numbers.architecture in KNOWN or self.numbers.architecture in ORDINARY_NAMES:
+            return [Figure(size, Source.BOUND) for size in compute_bound(subject, settings)]
+        return [Figure(None, Source.UNKNOWN)] * (subject.homes.host + 1)
 
 
 def _kinds(model: Model, count: int) -> LayerKinds:

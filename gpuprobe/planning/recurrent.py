@@ -256,7 +256,6 @@ HYBRIDS: dict[str, Traits] = {
     "falcon-h1": Traits(),
     "granitehybrid": Traits(rotates=False),
     "lfm2": Traits(),
-    "lfm2moe": Traits(experts_sigmoid=True),
     "qwen3next": Traits(feed_forward_norm="post_attention_norm", last_rows_after=True),
 }
 
@@ -293,7 +292,7 @@ def build_hybrid(builder: Builder, traits: Traits) -> Node:
         (node,) = builder.last_rows(node)
         node = multiply_matrices(builder.output_weight(), node)
         return builder.graph.expand(node)
-    return finish(builder, node, norm="token_embd_norm" if name in {"lfm2", "lfm2moe"} else "output_norm")
+    return finish(builder, node, norm="token_embd_norm" if name == "lfm2" else "output_norm")
 
 
 def _mixed(builder: Builder, states: States, traits: Traits, node: Node, keeps_state: bool) -> Node:
@@ -301,7 +300,7 @@ def _mixed(builder: Builder, states: States, traits: Traits, node: Node, keeps_s
     name = builder.numbers.architecture
     if not keeps_state:
         return gated_attention(builder, node) if name == "qwen3next" else attention(builder, traits, node)
-    if name in {"lfm2", "lfm2moe"}:
+    if name == "lfm2":
         return short_convolution(builder, states, node)
     if name == "qwen3next":
         return delta_rule(builder, states, node)
@@ -311,7 +310,7 @@ def _mixed(builder: Builder, states: States, traits: Traits, node: Node, keeps_s
 def _rest(builder: Builder, traits: Traits, node: Node, start: Node) -> Node:
     """The additions and the feed-forward part; the order of additions differs from one architecture to the next."""
     name = builder.numbers.architecture
-    first = name in {"jamba", "lfm2", "lfm2moe"}
+    first = name in {"jamba", "lfm2"}
     node = each("ADD", start, node) if first else residual(builder, node, start)
     middle = node
     node = feed_forward(builder, traits, builder.norm(node, traits.feed_forward_norm))
