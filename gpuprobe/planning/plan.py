@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gpuprobe.planning.engines import llama_cpp, ollama, vllm
 from gpuprobe.planning.engines.model_facts import facts_of
 from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish
-from gpuprobe.planning.records import Place, Placement
+from gpuprobe.planning.records import Place, Placement, Unplannable
 from gpuprobe.strings import printable, size_text
 
 ENGINES: dict[str, Callable[[Subject, Machine, Wish], Answer]] = {
@@ -61,11 +61,22 @@ def _difference(own: Place, measured: Place) -> Difference:
 
 def planned(subject: Subject, machine: Machine, wish: Wish, engine: str | None) -> Plan:
     """By the named engine's rules, else by those of the engine that the model is for."""
+    subject = _prepared(subject)
     order = [engine] if engine else _order(subject)
     answers = {name: ENGINES[name](subject, machine, wish) for name in dict.fromkeys((*order, *ENGINES))}
     main = next((answers[name] for name in order if answers[name].outlook is not Outlook.NOT_PLANNED), answers[order[0]])
     others = (each for each in answers.values() if each is not main and each.outlook is not Outlook.NOT_PLANNED)
     return Plan(subject, machine, main._replace(notes=(*_of_the_model(subject, main, wish), *main.notes)), tuple(others))
+
+
+def _prepared(subject: Subject) -> Subject:
+    """What is worked out of a model once serves every engine; each says for itself where that cannot be done."""
+    if not subject.model.format.startswith("GGUF"):
+        return subject
+    try:
+        return subject._replace(prepared=subject.planner)
+    except Unplannable:
+        return subject
 
 
 def _order(subject: Subject) -> list[str]:

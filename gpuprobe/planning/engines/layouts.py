@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe.planning.engines.fit import Chosen, Given, Layout, Machine, Part, Subject, Used, fit
-from gpuprobe.planning.placement import place
-from gpuprobe.planning.records import Device, Model, Override, Placement, Settings
+from gpuprobe.planning.placement import Planner
+from gpuprobe.planning.records import Device, Override, Placement, Settings
 
 # What of a layer overflows, by what of it stays: the patterns that llama.cpp's fit writes.
 _OVERFLOWS = {
@@ -29,8 +29,8 @@ class UnknownSizes(ValueError):
 class Sizes:
     """One model on one set of devices; `settings` are the user's own, which no layout changes."""
 
-    def __init__(self, model: Model, devices: tuple[Device, ...], settings: Settings) -> None:
-        self._model, self._devices, self._settings = model, devices, settings
+    def __init__(self, planner: Planner, devices: tuple[Device, ...], settings: Settings) -> None:
+        self._planner, self._devices, self._settings = planner, devices, settings
         self._placed: dict[Settings, Placement] = {}
 
     def fitted(self, margins: Sequence[int], *, experts: bool, trained_context: int | None) -> Chosen:
@@ -101,5 +101,5 @@ class Sizes:
 
     def _place(self, settings: Settings) -> Placement:
         if settings not in self._placed:
-            self._placed[settings] = place(self._model, self._devices, settings)
+            self._placed[settings] = self._planner.place(self._devices, settings)
         return self._placed[settings]

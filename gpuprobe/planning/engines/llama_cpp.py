@@ -30,9 +30,9 @@ def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = N
         return Answer(NAME, Outlook.NOT_PLANNED, "llama.cpp has no backend that shows one of these devices")
     settings = _settings(wish)
     margins = margins_of(devices, wish)
-    sizes = Sizes(subject.model, tuple(map(choosing.for_engine, devices, margins)), settings)
     facts = facts_of(subject.model)
     try:
+        sizes = Sizes(subject.planner, tuple(map(choosing.for_engine, devices, margins)), settings)
         chosen = (
             Chosen(told) if told else sizes.fitted(margins, experts=facts.experts > 0, trained_context=facts.trained_context)
         )

@@ -123,9 +123,9 @@ class _Loading:
         return self._placed(devices, settings, margins)
 
     def _placed(self, devices: tuple[Device, ...], settings: Settings, margins: tuple[int, ...]) -> Answer:
-        sizes = Sizes(self._subject.model, tuple(map(choosing.for_engine, devices, margins)), settings)
         answer = Answer(NAME, Outlook.UNKNOWN, "", settings=settings, notes=tuple(self._notes))
         try:
+            sizes = Sizes(self._subject.planner, tuple(map(choosing.for_engine, devices, margins)), settings)
             chosen = sizes.fitted(margins, experts=self._facts.experts > 0, trained_context=self._facts.trained_context)
             placement, settings = sizes.place(chosen.layout), sizes.settings_of(chosen.layout)
         except Unplannable as problem:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe.model import Device
+from gpuprobe.planning.placement import Planner
 from gpuprobe.planning.records import FlashAttention, Model, Placement, Settings
 
 
@@ -33,6 +34,12 @@ class Subject(NamedTuple):
     name: str | None = None  # in Ollama's store
     projector_size: int = 0
     options: Mapping[str, int] = {}  # of its Modelfile
+    prepared: Planner | None = None  # for the placements of several engines
+
+    @property
+    def planner(self) -> Planner:
+        """Raises Unplannable of planning/records.py."""
+        return self.prepared or Planner(self.model)
 
 
 class HostMemory(NamedTuple):
