@@ -150,6 +150,8 @@ class _Lines:
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
     termination.kill(process.pid, mark)
+    # Once more: what was being started in that moment is found now.
+    termination.wait_until_gone(termination.kill_marked(mark), _GRACE_SECONDS)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_SECONDS)
     if process.stdout is not None:
