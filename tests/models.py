@@ -19,6 +19,12 @@ def a_dense_model(folder: Path, *, architecture: str = "llama", name: str = "den
     return str(made_up_models.dense(architecture, *shape, context=context).write(folder / name))
 
 
+def a_larger_dense_model(folder: Path, *, name: str = "larger.gguf") -> str:
+    """One of 70 billion weights: 80 layers of 8192."""
+    shape = (80, 8192, 128256, 64, 8, 128, 28672)
+    return str(made_up_models.dense("llama", *shape, context=131072).write(folder / name))
+
+
 def a_mixture_of_experts(folder: Path, *, name: str = "experts.gguf") -> str:
     """One of 30 billion weights, of which each token uses 3: 48 layers with 128 experts each."""
     return str(made_up_models.mixture("qwen3moe", 48, 2048, 151936, 32, 4, 128, 128, 8, 768, norms=128).write(folder / name))

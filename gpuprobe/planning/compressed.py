@@ -62,7 +62,7 @@ def attention(builder: Builder, node: Node) -> Node:
         vector = reshape(vector, rank, 1, tokens)
         key = join(vector, key_rotated)
         return builder.attention(query, key, vector, compressed=builder.needed("attn_v_b"))
-    return _long(builder, query, vector, key_rotated, plain, rotated)
+    return _long(builder, query, vector, key_rotated, plain)
 
 
 def _query(builder: Builder, node: Node) -> Node:
@@ -73,9 +73,9 @@ def _query(builder: Builder, node: Node) -> Node:
     return multiply_matrices(builder.needed("attn_q_b"), small)
 
 
-def _long(builder: Builder, query: Node, vector: Node, key_rotated: Node, plain: int, rotated: int) -> Node:
+def _long(builder: Builder, query: Node, vector: Node, key_rotated: Node, plain: int) -> Node:
     """Models converted before the compressed form: keys and values of full length."""
-    numbers, tokens = builder.numbers, builder.work.tokens
+    numbers, tokens, rotated = builder.numbers, builder.work.tokens, key_rotated.shape[0]
     heads, value_length = numbers.heads[builder.layer], numbers.value_length
     positions = builder.positions()
     query_plain = strided(query, heads * tokens, plain, heads, tokens)
