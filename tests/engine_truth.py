@@ -22,7 +22,8 @@ from tests.doubles import DRIVERS, compile_double
 LIMIT = 60.0  # seconds for one question; it takes 0.1 to 1
 STARTING = 20.0
 ROW = re.compile(
-    r"breakdown_print: \|\s+- (?P<name>\S+)[^|]*\|[^|]*?(?P<self>\d+) =\s+(?P<model>\d+) \+\s+(?P<context>\d+) \+\s+(?P<compute>\d+)"
+    r"breakdown_print: \|\s+- (?P<name>\S+)[^|]*\|"
+    r"[^|]*?\d+ =\s+(?P<model>\d+) \+\s+(?P<context>\d+) \+\s+(?P<compute>\d+)"
 )
 
 

@@ -152,6 +152,11 @@ def rows(running: Engine, path: Path, case: str, asked: Case) -> list[Row]:
     ]
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(directory: str, *names: str) -> int:
     counted: Counter[str] = Counter()
     started = time.monotonic()
@@ -163,7 +168,7 @@ def main(directory: str, *names: str) -> int:
                 try:
                     found = rows(running, path, case, asked)
                 except Refused as refusal:
-                    print(f"{name} {case}: the engine refused: {str(refusal)[-300:]}")
+                    say(f"{name} {case}: the engine refused: {str(refusal)[-300:]}")
                     counted["refused"] += 1
                     continue
                 counted["device rows"] += sum(row.device != "Host" for row in found)
@@ -171,10 +176,10 @@ def main(directory: str, *names: str) -> int:
                 counted["sources: " + found[0].ours.compute.source.value] += len(found)
                 off += [row for row in found if row.faults]
             counted["off"] += len(off)
-            print(f"{name}: {len(off)} off", *off, sep="\n  ", flush=True)
+            say("\n  ".join([f"{name}: {len(off)} off", *map(str, off)]))
             if name in MODELS:
                 path.unlink()
-    print(dict(counted), f"{time.monotonic() - started:.0f} s")
+    say(f"{dict(counted)} {time.monotonic() - started:.0f} s")
     return 1 if counted["off"] or counted["refused"] else 0
 
 

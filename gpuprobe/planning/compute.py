@@ -48,7 +48,8 @@ def flash_attention(subject: Subject, settings: Settings) -> bool:
     if settings.flash_attention is not FlashAttention.AUTO:
         return settings.flash_attention is FlashAttention.ON
     numbers, homes = subject.numbers, subject.homes
-    if numbers.architecture not in recurrent.HYBRIDS or len(set(homes.layers)) == 1:
+    in_one_place = len(set(homes.layers)) == 1 and settings.offload_cache
+    if numbers.architecture not in recurrent.HYBRIDS or in_one_place:
         return True
     sequences = subject.room.sequences
     builder = _builder(subject, _work(subject.room, settings, tokens=sequences, flash=True))
@@ -114,9 +115,9 @@ def _builder(subject: Subject, work: Work) -> Builder | None:
     )
     try:
         _build(builder)
-    except Missing:
-        return None
-    return builder
+    except (Missing, ArithmeticError, LookupError):
+        return None  # dimensions that contradict the tensors: the engine would not load such a model
+    return None if any(node.size < 0 for node in builder.graph.nodes) else builder
 
 
 def _layers(subject: Subject) -> list[int]:

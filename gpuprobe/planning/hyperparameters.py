@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuprobe.planning.records import Model, Unplannable
 
 MOST_LAYERS = 4096
+MOST_EXPERTS = 4096  # llama.cpp takes 512
 LARGEST = 1 << 40  # no dimension of a model is larger; a damaged file's may be
 
 
@@ -31,6 +32,8 @@ class Hyperparameters:
         self.rope_length = self.number("rope.dimension_count", self.key_length)
         self.experts = self.number("expert_count")
         self.experts_used = max(self.per_layer("expert_used_count"))
+        if max(self.experts, self.experts_used) > MOST_EXPERTS:
+            raise Unplannable(f"the model claims {self.experts} experts, of which {self.experts_used} are used")
 
     def value(self, key: str) -> object:
         return self.model.metadata.get(f"{self.architecture}.{key}")

@@ -164,6 +164,8 @@ def cells(numbers: Hyperparameters, windows: Windows, settings: Settings) -> Cel
     sequences = settings.parallel
     if context < 1 or sequences < 1 or context > 1 << 40:
         raise Unplannable(f"a context of {context} tokens for {sequences} sequences cannot be planned")
+    if not 1 <= settings.ubatch <= 1 << 20:
+        raise Unplannable(f"a batch of {settings.ubatch} tokens cannot be planned")
     streams = 1 if settings.unified else sequences
     full = _stepped(-(-context // streams) if streams == 1 else context // streams)
     wanted = windows.width * (sequences if settings.unified else 1) + settings.ubatch

@@ -1,6 +1,8 @@
-"""Layers that keep a state of fixed size instead of a cache: Mamba, short convolutions, gated delta rules; and their hybrids."""
+"""Layers that keep a state of fixed size instead of a cache: Mamba, short convolutions, gated delta rules, and hybrids."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from gpuprobe.planning.blocks import Builder, Missing
 from gpuprobe.planning.graph import (
@@ -68,81 +70,117 @@ class States:
         self.builder.graph.expand(copy(node, view(memory, *memory.shape)))
 
 
+class Sizes(NamedTuple):
+    """A state space's dimensions, and the batch's."""
+
+    kernel: int
+    inner: int
+    state: int
+    rank: int  # of the time step; the number of heads where there are heads
+    groups: int
+    tokens: int  # of each sequence
+    sequences: int
+
+    @property
+    def rows(self) -> int:
+        return self.tokens * self.sequences
+
+    @property
+    def channels(self) -> int:
+        """What the convolution goes over, where query and key are in it."""
+        return self.inner + 2 * self.groups * self.state
+
+    @property
+    def head(self) -> int:
+        return self.inner // self.rank
+
+
+def sizes(builder: Builder) -> Sizes:
+    numbers, sequences = builder.numbers, builder.work.sequences
+    return Sizes(
+        kernel=numbers.number("ssm.conv_kernel"),
+        inner=numbers.number("ssm.inner_size"),
+        state=numbers.number("ssm.state_size"),
+        rank=max(1, numbers.number("ssm.time_step_rank")),
+        groups=max(1, numbers.number("ssm.group_count")),
+        tokens=builder.work.tokens // sequences,
+        sequences=sequences,
+    )
+
+
+def _through(builder: Builder, states: States, node: Node, of: Sizes, channels: int, *, past: Node, memory: Node) -> Node:
+    """A convolution over the tokens before and those of the batch; the last ones are kept for the next batch."""
+    window = join(past, transpose(node))
+    states.write(strided(window, channels * of.sequences, of.kernel - 1, channels, of.sequences), memory)
+    result = convolve(window, builder.needed("ssm_conv1d"))
+    bias = builder.own("ssm_conv1d", "bias")
+    return unary(each("ADD", result, bias) if bias is not None else result)
+
+
 def mamba(builder: Builder, states: States, node: Node) -> Node:
     """A selective state space layer of the first kind."""
-    numbers, graph = builder.numbers, builder.graph
-    kernel, inner = numbers.number("ssm.conv_kernel"), numbers.number("ssm.inner_size")
-    size, rank = numbers.number("ssm.state_size"), numbers.number("ssm.time_step_rank")
-    sequences = builder.work.sequences
-    tokens = builder.work.tokens // sequences
-    convolution, memory = states.memory(0), states.memory(1)
-    past = reshape(states.read(convolution), kernel - 1, inner, sequences)
-    both = multiply_matrices(builder.needed("ssm_in"), reshape(node, node.shape[0], tokens, sequences))
-    x, z = (strided(both, tokens * sequences, inner, tokens, sequences) for _ in range(2))
-    window = join(past, transpose(x))
-    states.write(strided(window, inner * sequences, kernel - 1, inner, sequences), convolution)
-    x = convolve(window, builder.needed("ssm_conv1d"))
-    x = unary(each("ADD", x, builder.needed("ssm_conv1d", "bias")))
+    of = sizes(builder)
+    memory = states.memory(0)
+    past = reshape(states.read(memory), of.kernel - 1, of.inner, of.sequences)
+    both = multiply_matrices(builder.needed("ssm_in"), reshape(node, node.shape[0], of.tokens, of.sequences))
+    x, z = (strided(both, of.rows, of.inner, of.tokens, of.sequences) for _ in range(2))
+    x = _through(builder, states, x, of, of.inner, past=past, memory=memory)
+    step, first, second = _selection(builder, x, of)
+    heads = reshape(x, 1, of.inner, of.tokens, of.sequences)
+    result = _scanned(builder, states, heads, step, first, second)
+    y = view(result, of.inner, of.tokens, of.sequences)
+    y = each("ADD", y, each("MUL", x, _plain(builder, "ssm_d")))
+    out = multiply_matrices(builder.needed("ssm_out"), gated(contiguous(z), y))
+    return reshape(out, out.shape[0], of.rows)
+
+
+def _selection(builder: Builder, x: Node, of: Sizes) -> tuple[Node, Node, Node]:
+    """What Mamba makes of its input to choose by: the time step and two vectors."""
     parts = multiply_matrices(builder.needed("ssm_x"), x)
-    step = strided(parts, tokens * sequences, rank, tokens, sequences)
-    first, second = (strided(parts, tokens * sequences, size, 1, tokens, sequences) for _ in range(2))
+    step = strided(parts, of.rows, of.rank, of.tokens, of.sequences)
+    first, second = (strided(parts, of.rows, of.state, 1, of.tokens, of.sequences) for _ in range(2))
     if builder.own("ssm_dt_norm") is not None:
         step, first = builder.norm(step, "ssm_dt_norm"), builder.norm(first, "ssm_b_norm")
         second = builder.norm(second, "ssm_c_norm")
     else:
         step = contiguous(step)
     step = each("ADD", multiply_matrices(builder.needed("ssm_dt"), step), builder.needed("ssm_dt", "bias"))
-    heads = reshape(x, 1, inner, tokens, sequences)
+    return step, first, second
+
+
+def _scanned(builder: Builder, states: States, x: Node, step: Node, *vectors: Node) -> Node:
+    """The state space run over the batch; the new states are written."""
+    memory = states.memory(1)
     cleared = states.cleared(memory)
-    shaped = reshape(cleared, size, 1, inner, builder.room.sequences)
-    result = graph.expand(scan(shaped, heads, step, _plain(builder, "ssm_a"), first, second, states.rows))
+    shaped = reshape(cleared, vectors[0].shape[0], x.shape[0], x.shape[1], builder.room.sequences)
+    result = builder.graph.expand(scan(shaped, x, step, _plain(builder, "ssm_a"), *vectors, states.rows))
     states.keep_others(memory, cleared)
-    states.write(view(result, size * inner * sequences), memory)
-    y = view(result, inner, tokens, sequences)
-    y = each("ADD", y, each("MUL", x, _plain(builder, "ssm_d")))
-    y = gated(contiguous(z), y)
-    out = multiply_matrices(builder.needed("ssm_out"), y)
-    return reshape(out, out.shape[0], tokens * sequences)
+    states.write(view(result, memory.shape[0] * builder.work.sequences), memory)
+    return result
 
 
 def mamba2(builder: Builder, states: States, node: Node) -> Node:
     """A selective state space layer of the second kind, with heads and groups."""
-    numbers, graph = builder.numbers, builder.graph
-    kernel, inner = numbers.number("ssm.conv_kernel"), numbers.number("ssm.inner_size")
-    size, heads = numbers.number("ssm.state_size"), numbers.number("ssm.time_step_rank")
-    groups = numbers.number("ssm.group_count")
-    head = inner // heads
-    sequences = builder.work.sequences
-    tokens = builder.work.tokens // sequences
-    channels = inner + 2 * groups * size
-    convolution, memory = states.memory(0), states.memory(1)
-    past = reshape(states.read(convolution), kernel - 1, channels, sequences)
+    of = sizes(builder)
+    memory = states.memory(0)
+    past = reshape(states.read(memory), of.kernel - 1, of.channels, of.sequences)
     whole = multiply_matrices(builder.needed("ssm_in"), node)
-    whole = reshape(whole, whole.shape[0], tokens, sequences)
-    rows = tokens * sequences
-    z = strided(whole, rows, head, heads, tokens, sequences)
-    mixed = strided(whole, rows, channels, tokens, sequences)
-    step = strided(whole, rows, heads, tokens, sequences)
-    window = join(past, transpose(mixed))
-    states.write(strided(window, channels * sequences, kernel - 1, channels, sequences), convolution)
-    mixed = convolve(window, builder.needed("ssm_conv1d"))
-    bias = builder.own("ssm_conv1d", "bias")
-    mixed = unary(each("ADD", mixed, bias) if bias is not None else mixed)
-    x = strided(mixed, rows, head, heads, tokens, sequences)
-    first, second = (strided(mixed, rows, size, groups, tokens, sequences) for _ in range(2))
+    whole = reshape(whole, whole.shape[0], of.tokens, of.sequences)
+    z = strided(whole, of.rows, of.head, of.rank, of.tokens, of.sequences)
+    mixed = strided(whole, of.rows, of.channels, of.tokens, of.sequences)
+    step = strided(whole, of.rows, of.rank, of.tokens, of.sequences)
+    mixed = _through(builder, states, mixed, of, of.channels, past=past, memory=memory)
+    x = strided(mixed, of.rows, of.head, of.rank, of.tokens, of.sequences)
+    first, second = (strided(mixed, of.rows, of.state, of.groups, of.tokens, of.sequences) for _ in range(2))
     step = each("ADD", contiguous(step), builder.needed("ssm_dt", "bias"))
-    cleared = states.cleared(memory)
-    shaped = reshape(cleared, size, head, heads, builder.room.sequences)
-    result = graph.expand(scan(shaped, x, step, _plain(builder, "ssm_a"), first, second, states.rows))
-    states.keep_others(memory, cleared)
-    states.write(view(result, size * inner * sequences), memory)
-    y = view(result, head, heads, tokens, sequences)
+    result = _scanned(builder, states, x, step, first, second)
+    y = view(result, of.head, of.rank, of.tokens, of.sequences)
     y = each("ADD", y, each("MUL", x, _plain(builder, "ssm_d")))
     y = gated(contiguous(z), y)
     if builder.own("ssm_norm") is not None:
-        y = builder.norm(reshape(y, inner // groups, groups, tokens, sequences), "ssm_norm")
-    out = multiply_matrices(builder.needed("ssm_out"), reshape(y, inner, tokens, sequences))
-    return reshape(out, out.shape[0], tokens * sequences)
+        y = builder.norm(reshape(y, of.inner // of.groups, of.groups, of.tokens, of.sequences), "ssm_norm")
+    out = multiply_matrices(builder.needed("ssm_out"), reshape(y, of.inner, of.tokens, of.sequences))
+    return reshape(out, out.shape[0], of.rows)
 
 
 def _plain(builder: Builder, name: str) -> Node:
@@ -172,67 +210,66 @@ def short_convolution(builder: Builder, states: States, node: Node) -> Node:
 
 def delta_rule(builder: Builder, states: States, node: Node) -> Node:
     """The linear attention of Qwen3-Next: a convolution over query, key and value, then a gated delta rule."""
-    numbers, graph = builder.numbers, builder.graph
-    size, groups = numbers.number("ssm.state_size"), numbers.number("ssm.group_count")
-    heads, inner = numbers.number("ssm.time_step_rank"), numbers.number("ssm.inner_size")
-    head = inner // heads
-    sequences = builder.work.sequences
-    tokens = builder.work.tokens // sequences
-    channels, rows = inner + 2 * groups * size, tokens * sequences
-    mixed, z = _query_key_value_gate(builder, node, head, heads, size, groups, tokens, sequences)
-    scales = multiply_matrices(builder.needed("ssm_ba"), node)
-    scales = reshape(scales, 2 * heads // groups, groups, tokens, sequences)
-    beta, alpha = (view(scales, heads // groups, groups, tokens, sequences) for _ in range(2))
-    beta = unary(contiguous(beta))
-    alpha = each("ADD", contiguous(alpha, heads, tokens, sequences), builder.needed("ssm_dt", "bias"))
-    gate = each("MUL", unary(alpha), _plain(builder, "ssm_a"))
-    beta = reshape(beta, 1, heads, tokens, sequences)
-    gate = reshape(gate, 1, heads, tokens, sequences)
-    convolution, memory = states.memory(0), states.memory(1)
-    kernel = builder.needed("ssm_conv1d")
-    past = reshape(states.read(convolution), kernel.shape[0] - 1, channels, sequences)
+    of = sizes(builder)
+    mixed, z = _query_key_value_gate(builder, node, of)
+    gate, beta = _decay(builder, node, of)
+    memory = states.memory(0)
+    past = reshape(states.read(memory), of.kernel - 1, of.channels, of.sequences)
     window = join(past, transpose(mixed))
-    states.write(strided(window, channels * sequences, kernel.shape[0] - 1, channels, sequences), convolution)
-    state = reshape(states.read(memory), head, head, heads, sequences)
-    mixed = unary(convolve(window, kernel))
-    query, key = (each("L2_NORM", strided(mixed, rows, size, groups, tokens, sequences)) for _ in range(2))
-    value = strided(mixed, rows, head, heads, tokens, sequences)
-    if groups != heads:
-        query, key = (
-            reshape(
-                repeat(reshape(part, size, 1, groups, tokens * sequences), size, heads // groups, groups, tokens * sequences),
-                size,
-                heads,
-                tokens,
-                sequences,
-            )
-            for part in (query, key)
-        )
+    states.write(strided(window, of.channels * of.sequences, of.kernel - 1, of.channels, of.sequences), memory)
+    memory = states.memory(1)
+    state = reshape(states.read(memory), of.head, of.head, of.rank, of.sequences)
+    mixed = unary(convolve(window, builder.needed("ssm_conv1d")))
+    query, key = (
+        _spread(each("L2_NORM", strided(mixed, of.rows, of.state, of.groups, of.tokens, of.sequences)), of) for _ in range(2)
+    )
+    value = strided(mixed, of.rows, of.head, of.rank, of.tokens, of.sequences)
     result = delta_net(query, key, value, gate, beta, state)
     builder.fused.append((builder.layer, result))
-    states.write(view(result, head, head, heads, sequences), memory)
-    output = view(result, head, heads, tokens, sequences)
-    normed = each("MUL", builder.norm(output, "ssm_norm"), unary(reshape(z, head, heads, tokens, sequences)))
-    out = multiply_matrices(builder.needed("ssm_out"), reshape(normed, head * heads, tokens, sequences))
-    graph.expand(out)
-    return reshape(out, numbers.width, tokens * sequences)
+    states.write(view(result, of.head, of.head, of.rank, of.sequences), memory)
+    output = view(result, of.head, of.rank, of.tokens, of.sequences)
+    opened = unary(reshape(z, of.head, of.rank, of.tokens, of.sequences))
+    normed = each("MUL", builder.norm(output, "ssm_norm"), opened)
+    out = multiply_matrices(builder.needed("ssm_out"), reshape(normed, of.inner, of.tokens, of.sequences))
+    builder.graph.expand(out)
+    return reshape(out, builder.numbers.width, of.rows)
 
 
-def _query_key_value_gate(
-    builder: Builder, node: Node, head: int, heads: int, size: int, groups: int, tokens: int, sequences: int
-) -> tuple[Node, Node]:
+def _decay(builder: Builder, node: Node, of: Sizes) -> tuple[Node, Node]:
+    """How much of the state each token keeps, and how much it writes."""
+    share = of.rank // of.groups
+    scales = multiply_matrices(builder.needed("ssm_ba"), node)
+    scales = reshape(scales, 2 * share, of.groups, of.tokens, of.sequences)
+    beta, alpha = (view(scales, share, of.groups, of.tokens, of.sequences) for _ in range(2))
+    beta = unary(contiguous(beta))
+    alpha = each("ADD", contiguous(alpha, of.rank, of.tokens, of.sequences), builder.needed("ssm_dt", "bias"))
+    gate = each("MUL", unary(alpha), _plain(builder, "ssm_a"))
+    shape = (1, of.rank, of.tokens, of.sequences)
+    return reshape(gate, *shape), reshape(beta, *shape)
+
+
+def _spread(node: Node, of: Sizes) -> Node:
+    """Queries and keys of groups, repeated for every head."""
+    if of.groups == of.rank:
+        return node
+    single = reshape(node, of.state, 1, of.groups, of.rows)
+    every = repeat(single, of.state, of.rank // of.groups, of.groups, of.rows)
+    return reshape(every, of.state, of.rank, of.tokens, of.sequences)
+
+
+def _query_key_value_gate(builder: Builder, node: Node, of: Sizes) -> tuple[Node, Node]:
     """Query, key and value side by side, and the gate; from one weight or from two."""
     fused = builder.own("attn_qkv")
     if fused is not None:
         mixed = multiply_matrices(fused, node)
-        return reshape(mixed, mixed.shape[0], tokens, sequences), multiply_matrices(builder.needed("attn_gate"), node)
+        return reshape(mixed, mixed.shape[0], of.tokens, of.sequences), multiply_matrices(builder.needed("attn_gate"), node)
     whole = multiply_matrices(builder.needed("ssm_in"), node)
-    share = heads // groups * head
-    whole = reshape(whole, 2 * size + 2 * share, groups, tokens, sequences)
-    query, key = (view(whole, size, groups, tokens, sequences) for _ in range(2))
-    value, gate = (view(whole, share, groups, tokens, sequences) for _ in range(2))
+    share = of.rank // of.groups * of.head
+    whole = reshape(whole, 2 * of.state + 2 * share, of.groups, of.tokens, of.sequences)
+    query, key = (view(whole, of.state, of.groups, of.tokens, of.sequences) for _ in range(2))
+    value, gate = (view(whole, share, of.groups, of.tokens, of.sequences) for _ in range(2))
     gate = contiguous(gate)
-    flat = [contiguous(part, part.shape[0] * groups, tokens, sequences) for part in (query, key, value)]
+    flat = [contiguous(part, part.shape[0] * of.groups, of.tokens, of.sequences) for part in (query, key, value)]
     return join(join(flat[0], flat[1]), flat[2]), gate
 
 

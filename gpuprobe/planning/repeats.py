@@ -21,7 +21,7 @@ def shortened(kinds: Sequence[Hashable]) -> list[int]:
         if times > KEPT:
             result += range(at, at + group * (KEPT - 1))
             at += group * (times - 1)
-            group, times = group, 1
+            times = 1
         result += range(at, at + group * times)
         at += group * times
     return result

@@ -150,7 +150,7 @@ def _runs(nodes: list[Node], copies: int) -> list[_Split]:
         place = split.place
         for index, source in enumerate(node.sources):
             owner = source.root or source
-            if source.backend == place or (owner.home if owner.home is not None else source.backend) == place:
+            if place in {source.backend, owner.home}:
                 continue
             if source.copies is None:
                 source.copies = {}

@@ -51,26 +51,28 @@ class Windows(NamedTuple):
 
 
 def windows(numbers: Hyperparameters) -> Windows:
-    pattern = PATTERNS.get(numbers.architecture)
-    none = Windows(0, (False,) * numbers.layers_in_all)
-    width = numbers.number("attention.sliding_window")
+    width = _width(numbers)
+    if not width:
+        return Windows(0, (False,) * numbers.layers_in_all)
     listed = numbers.value("attention.sliding_window_pattern")
-    if pattern is None:
-        if numbers.architecture not in LISTED or not width or not isinstance(listed, tuple):
-            return none
-        return Windows(width, _padded(tuple(bool(item) for item in listed), numbers))
-    if pattern.needs_key and not width:
-        return none
-    if numbers.architecture == "exaone4" and numbers.layers == EXAONE4_SMALL:
-        return none
-    if numbers.architecture == "llama4" and numbers.value("attention.sliding_window") == 0:
-        return none
-    if pattern.window is not None and (pattern.fixed or not width):
-        width = pattern.window
     if isinstance(listed, tuple):
         return Windows(width, _padded(tuple(bool(item) for item in listed), numbers))
+    pattern = PATTERNS[numbers.architecture]
     period = numbers.number("attention.sliding_window_pattern", pattern.period)
     return Windows(width, _padded(tuple(_has(layer, period, pattern) for layer in range(numbers.layers)), numbers))
+
+
+def _width(numbers: Hyperparameters) -> int:
+    """Tokens that a window sees; 0 where no layer has one."""
+    name, width = numbers.architecture, numbers.number("attention.sliding_window")
+    if name in LISTED:
+        return width if isinstance(numbers.value("attention.sliding_window_pattern"), tuple) else 0
+    pattern = PATTERNS.get(name)
+    without = name == "exaone4" and numbers.layers == EXAONE4_SMALL
+    without |= name == "llama4" and numbers.value("attention.sliding_window") == 0
+    if pattern is None or without or (pattern.needs_key and not width):
+        return 0
+    return pattern.window if pattern.window is not None and (pattern.fixed or not width) else width
 
 
 def _has(layer: int, period: int, pattern: Pattern) -> bool:
