@@ -43,6 +43,7 @@ def plan(options: Options, models: Sequence[str], given: PlanOptions) -> Reply:
         for subject in subjects
         for context in request.contexts
     ]
+    plans = _with_holders(plans, inventory, request, live=options.source is None)
     leave_with = _exit(plans)
 
     def document() -> Json:
@@ -58,6 +59,17 @@ def plan(options: Options, models: Sequence[str], given: PlanOptions) -> Reply:
         return plan_text.plan_text(plans[0], screen.width, quiet=options.quiet, verbose=options.verbose)
 
     return Reply(leave_with, document, drawn)
+
+
+def _with_holders(plans: list[Plan], inventory: Inventory, request: PlanRequest, *, live: bool) -> list[Plan]:
+    """Said where what others hold could have been used; of a device that `--what-if` has changed nobody holds anything."""
+    from gpuprobe.command.holders import who_holds
+
+    changed = any(not each.is_host for each in request.what_ifs)
+    if changed or all(plan.main.outlook is Outlook.FITS for plan in plans):
+        return plans
+    told = who_holds(plans[0].machine.devices, inventory, live=live)
+    return [plan._replace(main=plan.main._replace(notes=(*told, *plan.main.notes))) for plan in plans]
 
 
 def _exit(plans: Sequence[Plan]) -> Exit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
 from tests.cli.terminal import on_terminal, piped
+from tests.cli.test_watch import Machine, card
 from tests.models import a_dense_model, a_directory_of_safetensors, a_mixture_of_experts, stored_in_ollama
 
 CARD = ("--what-if", "CUDA:0 total=24GiB free=20GiB name=Imaginary", "--what-if", "host total=64GiB free=60GiB")
@@ -119,6 +121,23 @@ def test_more_layers_than_there_are_and_more_context_than_was_trained_are_notes(
     notes = " ".join(document["notes"])
     assert "the model has 33 layers, the output layer counted, so not 99" in notes
     assert "204800 tokens are more than the 131072 that the model was trained for" in notes
+
+
+def test_what_others_hold_is_said_where_it_would_be_needed(machine: str, tmp_path: Path) -> None:
+    without = planned(a_dense_model(tmp_path), "--from", machine, "--context", "4096")
+    needed = planned(a_dense_model(tmp_path), "--from", machine, "--context", "900k", "--layers", "33")
+
+    assert not any("are held" in note for note in without["notes"])
+    assert "3.0 GiB of CUDA:0 are held" in needed["notes"]
+
+
+def test_who_holds_it_is_asked_of_the_driver(tmp_path: Path) -> None:
+    found = Machine(tmp_path)
+    found.has(card(free=3, processes=f"{os.getpid()}:12000,4194300:none"))
+    document = planned(a_dense_model(tmp_path), "--own", **found.variables)
+
+    (note,) = [note for note in document["notes"] if "are held" in note]
+    assert f"({os.getpid()}): 11.7 GiB" in note and "process 4194300" in note
 
 
 def test_only_the_devices_that_are_named_are_used(machine: str, tmp_path: Path) -> None:
