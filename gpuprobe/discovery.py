@@ -11,7 +11,7 @@ from gpuprobe.facts import Host
 from gpuprobe.judging.full_validation import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import SYSTEM, Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.clock import moment
@@ -59,13 +59,19 @@ def gather(host: Host, request: Request, watch: Watch | None = None, known: Evid
 
 
 def ask(host: Host, probes: Sequence[Probe], request: Request, watch: Watch | None = None) -> tuple[Outcome, ...]:
-    """Asks this machine just these questions, which list: their outcomes, in the order of `probes`."""
+    """Asks this machine just these questions, which list: their outcomes, in the order of `probes`.
+
+    Builds make contexts on the cards while they list, so they are asked one at a time, behind the systems' libraries.
+    """
     children = Children(os.environ, watch)
     deadline = None if request.deadline is None else time.monotonic() + request.deadline
+    together = [probe for probe in probes if probe.build == SYSTEM]
+    outcomes: dict[Probe, Outcome] = {}
     try:
-        for probe in probes:
-            children.start(probe, asking.child_request(probe, host, ()), _limit(probe, request))
-        outcomes = {outcome.probe: outcome for outcome in iter(lambda: children.next(deadline), None)}
+        for group in (together, *([probe] for probe in probes if probe.build != SYSTEM)):
+            for probe in group:
+                children.start(probe, asking.child_request(probe, host, ()), _limit(probe, request))
+            outcomes |= {outcome.probe: outcome for outcome in iter(lambda: children.next(deadline), None)}
     finally:
         children.close()
     return tuple(outcomes[probe] for probe in probes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
+
+from gpuprobe.libraries import LIBRARIES, Library
 
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -22,7 +24,6 @@ class Variable(NamedTuple):
     owner: str  # who reads it
     takes: str
     effect: str  # one sentence: what it does
-    hides: tuple[str, ...] = ()  # libraries it can hide devices from, named as in libraries.py
     per_device: bool = False  # also read with `_<number>` behind its name
 
 
@@ -32,14 +33,13 @@ _OLLAMA = "Ollama"
 _NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
 _PATTERNS = "list of file name patterns"
 
-VARIABLES = (
+_DESCRIBED = (
     Variable(
         "CUDA_VISIBLE_DEVICES",
         VISIBILITY,
         "CUDA, and HIP on AMD cards",
         "list of UUIDs or numbers",
         "only these devices are seen, in this order; -1 or an unknown one hides itself and all that follow",
-        hides=("CUDA", "ROCm"),
     ),
     Variable(
         "HIP_VISIBLE_DEVICES",
@@ -47,7 +47,6 @@ VARIABLES = (
         "HIP",
         _NUMBERS,
         "only these of the devices that ROCR_VISIBLE_DEVICES leaves are seen; -1 hides all",
-        hides=("ROCm",),
     ),
     Variable(
         "ROCR_VISIBLE_DEVICES",
@@ -55,7 +54,6 @@ VARIABLES = (
         "the ROCm runtime on Linux",
         "list of UUIDs or numbers",
         "only these devices are seen; HIP numbers what is left from 0",
-        hides=("ROCm",),
     ),
     Variable(
         "GGML_VK_VISIBLE_DEVICES",
@@ -63,7 +61,6 @@ VARIABLES = (
         "the Vulkan backend of Ollama and llama.cpp",
         _NUMBERS,
         "only these positions of Vulkan's raw device list are used, software renderers counted; -1 hides all",
-        hides=("Vulkan",),
     ),
     Variable(
         "GPU_DEVICE_ORDINAL",
@@ -78,7 +75,6 @@ VARIABLES = (
         "Level Zero",
         "list of numbers, with `.n` for a tile",
         "only these devices or tiles are seen",
-        hides=("Level Zero",),
     ),
     Variable(
         "ZE_ENABLE_ALT_DRIVERS",
@@ -86,7 +82,6 @@ VARIABLES = (
         "the Level Zero loader",
         "list of libraries",
         "only these driver libraries are loaded, in place of Intel's",
-        hides=("Level Zero",),
     ),
     Variable(
         "NVIDIA_VISIBLE_DEVICES",
@@ -94,7 +89,6 @@ VARIABLES = (
         _CONTAINER_RUNTIME,
         "list of UUIDs or numbers, `all`, `none` or `void`",
         "says at the start of a container which cards get into it; changing it inside has no effect",
-        hides=("CUDA", "NVML"),
     ),
     Variable(
         "NVIDIA_DRIVER_CAPABILITIES",
@@ -102,7 +96,6 @@ VARIABLES = (
         _CONTAINER_RUNTIME,
         "list such as `compute,utility`, or `all`",
         "says at the start of a container which of the driver's libraries get into it",
-        hides=("CUDA", "Vulkan", "NVML"),
     ),
     Variable(
         "VK_DRIVER_FILES",
@@ -110,7 +103,6 @@ VARIABLES = (
         _VULKAN_LOADER,
         _DRIVERS,
         "only these drivers are loaded; set to nothing, it leaves no driver at all",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ICD_FILENAMES",
@@ -118,7 +110,6 @@ VARIABLES = (
         _VULKAN_LOADER,
         _DRIVERS,
         "the older name of VK_DRIVER_FILES, ignored where that one is set",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ADD_DRIVER_FILES",
@@ -133,7 +124,6 @@ VARIABLES = (
         _VULKAN_LOADER,
         _PATTERNS,
         "only drivers whose manifest is named so are loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_DRIVERS_DISABLE",
@@ -141,7 +131,6 @@ VARIABLES = (
         _VULKAN_LOADER,
         _PATTERNS,
         "drivers whose manifest is named so are not loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_LAYERS_DISABLE",
@@ -220,7 +209,6 @@ VARIABLES = (
         _OLLAMA,
         "boolean",
         "false: Ollama does not use Vulkan, and gpuprobe asks it only where llama.cpp has a build for it",
-        hides=("Vulkan",),
     ),
     Variable(
         "OLLAMA_IGPU_ENABLE",
@@ -286,6 +274,24 @@ VARIABLES = (
     Variable("COLUMNS", OWN, "gpuprobe", "number", "width of the output"),
     Variable("SHELL", OWN, "gpuprobe", "path", "the form that `env` prints by default"),
 )
+
+_TAKES = {"uuid": "list of UUIDs or numbers", "number": _NUMBERS, "raw": _NUMBERS}
+
+
+def of_libraries(libraries: Iterable[Library]) -> Iterator[Variable]:
+    """Rows of the variables that only a library's record names: what that says is all there is to say."""
+    described = {row.name for row in _DESCRIBED}
+    for library in libraries:
+        takes = {selection.variable: _TAKES[selection.takes] for selection in library.selections.values()}
+        for name in dict.fromkeys((*takes, *library.filters)):
+            if name not in described:
+                effect = (
+                    f"only these devices are seen by {library.name}" if name in takes else f"hides devices from {library.name}"
+                )
+                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect)
+
+
+VARIABLES = (*_DESCRIBED, *of_libraries(LIBRARIES))
 
 _BY_NAME = {row.name: row for row in VARIABLES}
 _ASKED = tuple(row.name for row in VARIABLES if row.kind != OWN)

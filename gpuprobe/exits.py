@@ -35,6 +35,10 @@ def weightiest(*codes: Exit) -> Exit:
     return next((code for code in PRECEDENCE if code in codes), Exit.ANSWERED)
 
 
+class Unwritable(Exception):
+    """The answer is there and its file could not be written."""
+
+
 class WrongUsage(Exception):
     """What was given cannot be meant: `message` says what was given and what is accepted, `hint` shows an example."""
 

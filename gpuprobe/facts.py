@@ -31,6 +31,15 @@ class PciFunction(NamedTuple):
     product: str | None = None  # from the machine's pci.ids, where it has one
 
 
+class DrmDevice(NamedTuple):
+    """A device with nodes under /dev/dri that is no PCI function, as sysfs shows it, uninterpreted."""
+
+    name: str  # "1002000000.v3d", "virtio0"
+    driver: str | None = None  # the bound kernel driver
+    drm: tuple[str, ...] = ()  # "card0", "renderD128"
+    compatible: tuple[str, ...] = ()  # what the device tree says it is: "brcm,2712-v3d"
+
+
 class DeviceNode(NamedTuple):
     """One file under /dev. It is never opened: opening can wake a card."""
 
@@ -119,7 +128,8 @@ class Host(NamedTuple):
     facts: dict[str, int | str | None]  # what only a system call knows, by name
     builds: tuple[FoundBuild, ...] = ()
     empty_places: tuple[NamedPlace, ...] = ()
-    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card of NVIDIA or AMD is
+    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card needs any
+    off_the_bus: tuple[DrmDevice, ...] = ()
 
     def build_named(self, name: str) -> FoundBuild | None:
         return next((build for build in self.builds if build.name == name), None)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuprobe.model import MiB
-
-NVIDIA, AMD, INTEL, APPLE = 0x10DE, 0x1002, 0x8086, 0x106B
+from gpuprobe.vendors import AMD, APPLE, INTEL, NVIDIA, Vendor
 
 
 class Selection(NamedTuple):
@@ -42,7 +41,7 @@ class Library(NamedTuple):
     name: str
     backend: str | None  # module in gpuprobe/backends; None: this version can judge its devices but not ask it
     sonames: dict[str, tuple[str, ...]]  # platform → names, most preferred first; none: its binding is all it needs
-    vendors: tuple[int, ...] = ()  # PCI vendors whose cards it lists; empty: any vendor's
+    vendors: tuple[Vendor, ...] = ()  # whose cards it lists; empty: any vendor's
     witness: bool = False  # knows that a card is there, computes nothing: no device of its own
     binding: str | None = None  # Python module that the backend needs
     minimum_memory: int = 457 * MiB
@@ -67,9 +66,18 @@ class Library(NamedTuple):
     ggml_devices: str | None = None  # how ggml's programs call its devices, before the number: `CUDA0`
     ggml_events: bool = False  # that backend copies beside computing: several devices then hold inputs several times
     builds_bring_it: bool = False  # a build carries a library of its own, which may work where the system's does not
-    prove_seconds: float = 60.0  # the whole ladder: cuBLAS alone is 500 MB to be read
+    prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
+    precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card
+    by_release: bool = False  # what is made with a release of its toolkit needs a driver that is new enough for that
+    counts_page_cache: bool = False  # of integrated GPUs it counts the system's page cache as used memory
+    numbers_partitions: bool = False  # it gives partitions of one card the functions of its PCI address
+
+    @property
+    def vendor_ids(self) -> tuple[int, ...]:
+        """The PCI ids of those vendors."""
+        return tuple(number for vendor in self.vendors for number in vendor.pci_ids)
 
 
 # Of builds, whatever the library: as `init_steps` and `context_steps`.
@@ -146,7 +154,10 @@ CUDA = Library(
     context_calls=("cuDevicePrimaryCtx", "cuCtx", "cuMem"),
     numbered_as="cuda",
     blas="libcublas",
-    advice="install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
+    advice=NVIDIA.driver_advice or "",
+    precompiled=True,
+    by_release=True,
+    counts_page_cache=True,
 )
 ROCM = Library(
     name="ROCm",
@@ -172,6 +183,8 @@ ROCM = Library(
     numbered_as="rocm",
     blas="rocBLAS",
     crash_prone=True,
+    precompiled=True,
+    numbers_partitions=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
 METAL = Library(
@@ -252,6 +265,7 @@ NVML = Library(
     witness=True,
     binding="pynvml",
     numbered_as="nvidia_smi",
+    counts_page_cache=True,
 )
 
 AMDGPU = Library(
@@ -261,6 +275,7 @@ AMDGPU = Library(
     vendors=(AMD,),
     witness=True,
     binding="pyamdgpuinfo",
+    numbers_partitions=True,
     opens_every_node=True,
 )
 

@@ -119,7 +119,7 @@ class Reason(str, Enum):
 
 
 class StageName(str, Enum):
-    """The stages of a full validation, in their order (backends/climbing.py); a context is enough for a listing."""
+    """The stages of a full validation, in their order (backends/stages.py); a context is enough for a listing."""
 
     LOAD = "load"
     INIT = "init"
@@ -299,7 +299,7 @@ class Evidence(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """A device that is not kept: the first rule that fired, its sentence, and what is kept in its place."""
+    """A device that is not kept: the first rule that fired, its sentence, and which of the kept devices stands in its place."""
 
     device: Device
     reason: Reason

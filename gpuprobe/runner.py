@@ -2,14 +2,14 @@
 
 Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long as the parent lives. Lines, in this order:
 
-    {"step": "cuInit", "at": 0.01}    said before it is taken; seconds since the child began
+    {"call": "cuInit", "at": 0.01}    a call of the library, said before it is made; seconds since the child began
     {"loaded": "/real/path"}          the file behind the library
     {"facts": {…}}                    what the library says of itself
     {"device": {…}}                   a device it lists; the fields are those of model.Device, absent or null: unknown
-    {"rung": "copy", "at": 0.3}       to prove only: begun before anything of it is done; the one before is passed
+    {"stage": "copy", "at": 0.3}      to prove only: begun before anything of it is done; the one before is passed
     {"waiting": "bandwidth", "at": 1} to prove only: it goes on when the parent has written a line to stdin
-    {"figures": {…}}                  what was measured in this rung
-    {"not_possible": {"because": …, "code": …, "name": …}}   this rung cannot be taken here, and the next one follows
+    {"figures": {…}}                  what was measured in this stage
+    {"not_possible": {"because": …, "code": …, "name": …}}   this stage cannot be taken here, and the next one follows
     {"passed": {"depth": "context"}}  the wanted device was found and taken this far
     {"failed": {"status": …, "code": …, "name": …, "message": …}, "at": 0.4}   the library itself ended it; nothing follows
     {"done": true, "at": 0.05}        the only proof of success
@@ -51,16 +51,16 @@ def main() -> NoReturn:
     _leave_no_core_file()
     try:
         request = _request(_first_line())
-        backend, calling = _backend(request["backend"])
-        if not hasattr(backend, "devices" if request["purpose"] == "list" else "validate"):
+        listing, calling = _listing(request["backend"])
+        if not hasattr(listing, "devices" if request["purpose"] == "list" else "validate"):
             raise Malformed(f"the backend `{request['backend']}` cannot {request['purpose']}")
-        _check_the_rung(request)
+        _check_the_stage(request)
     except Malformed as problem:
         _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
         os._exit(2)
     more = _watched_input() if os.environ.get(MARK) else 0
     try:
-        answer = _answering(answers, request, backend, calling, more)
+        answer = _answering(answers, request, listing, calling, more)
         answer()
         _tell(answers, {"done": True, "at": _now()})
         while request["repeat"] and os.read(more, 1):
@@ -72,26 +72,26 @@ def main() -> NoReturn:
     _leave()
 
 
-def _answering(answers: int, request: Json, backend: Any, calling: Any, more: int) -> Callable[[], None]:
+def _answering(answers: int, request: Json, listing: Any, calling: Any, more: int) -> Callable[[], None]:
     """Loads the library; what comes back asks it once."""
     if request["purpose"] == "prove":
-        return lambda: _prove(answers, request, backend, calling, more)
+        return lambda: _prove(answers, request, listing, calling, more)
 
-    def step(name: str) -> None:
-        _tell(answers, {"step": name, "at": _now()})
+    def announce(call: str) -> None:
+        _tell(answers, {"call": call, "at": _now()})
 
     def facts(known: Json) -> None:
         _tell(answers, {"facts": known})
 
-    library = _ready(answers, request, backend, calling, step)
+    library = _ready(answers, request, listing, calling, announce)
     # What changes all the time (utilisation, heat) is told only to those who watch it.
-    devices = getattr(backend, "readings", backend.devices) if request["repeat"] else backend.devices
+    devices = getattr(listing, "readings", listing.devices) if request["repeat"] else listing.devices
 
     def answer() -> None:
         if request["purpose"] == "validate":
-            _tell(answers, {"passed": {"depth": backend.validate(library, step, facts, request["device"])}})
+            _tell(answers, {"passed": {"depth": listing.validate(library, announce, facts, request["device"])}})
             return
-        for device in devices(library, step, facts):
+        for device in devices(library, announce, facts):
             _tell(answers, {"device": device})
 
     return answer
@@ -106,26 +106,26 @@ def _watched_input() -> int:
     return ours
 
 
-def _prove(answers: int, request: Json, backend: Any, calling: Any, more: int) -> None:
-    from gpuprobe.backends import climbing
+def _prove(answers: int, request: Json, listing: Any, calling: Any, more: int) -> None:
+    from gpuprobe.backends import stages
 
-    climb = _climb(request["backend"])
+    own = _stages(request["backend"])
     turn = (lambda: os.read(more, 1)) if request["turns"] and more else None
-    ladder = climbing.Ladder(lambda said: _tell(answers, said), _now, request["until"], request["toolkits"], turn)
-    ladder.rung("load")
-    library = _ready(answers, request, backend, calling, ladder.step)
-    if climb is None:
-        climbing.to_a_context(backend, library, ladder, request["device"])
+    validation = stages.Validation(lambda said: _tell(answers, said), _now, request["until"], request["toolkits"], turn)
+    validation.begin("load")
+    library = _ready(answers, request, listing, calling, validation.announce)
+    if own is None:
+        stages.walk_to_a_context(listing, library, validation, request["device"])
     else:
-        climb(library, ladder, request["device"])
-    ladder.leave()
-    _tell(answers, {"passed": {"depth": ladder.depth}})
+        stages.walk(own, library, validation, request["device"])
+    validation.leave()
+    _tell(answers, {"passed": {"depth": validation.depth}})
 
 
-def _ready(answers: int, request: Json, backend: Any, calling: Any, step: Callable[[str], None]) -> Any:
-    step(f"load {request['candidates'][0]}")
-    library = _loaded(request, backend)
-    path = getattr(backend, "loaded_path", calling.loaded_path)(library)
+def _ready(answers: int, request: Json, listing: Any, calling: Any, announce: Callable[[str], None]) -> Any:
+    announce(f"load {request['candidates'][0]}")
+    library = _loaded(request, listing)
+    path = getattr(listing, "loaded_path", calling.loaded_path)(library)
     if path is not None:
         _tell(answers, {"loaded": path})
     return library
@@ -178,12 +178,12 @@ def _request(line: bytes) -> Json:
     return request
 
 
-def _check_the_rung(request: Json) -> None:
+def _check_the_stage(request: Json) -> None:
     if request["until"] is None:
         return
-    from gpuprobe.backends.climbing import RUNGS
+    from gpuprobe.backends.stages import STAGE_NAMES
 
-    if request["until"] not in RUNGS:
+    if request["until"] not in STAGE_NAMES:
         raise Malformed(f"the request has no fitting `until`: {request['until']!r}")
 
 
@@ -220,35 +220,34 @@ def _count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _backend(name: str) -> tuple[Any, Any]:
-    """The backend's module and the one of all backends, imported from the package that this file lies in and nowhere else."""
+def _listing(backend: str) -> tuple[Any, Any]:
+    """The backend's module `listing` and what all share, imported from the package that this file lies in and nowhere else."""
     package = os.path.dirname(os.path.abspath(__file__))
-    if not name.isidentifier() or not os.path.isfile(os.path.join(package, "backends", name + ".py")):
-        raise Malformed(f"there is no backend `{name}`")
+    if not backend.isidentifier() or not os.path.isfile(os.path.join(package, "backends", backend, "listing.py")):
+        raise Malformed(f"there is no backend `{backend}`")
     sys.path.append(os.path.dirname(package))
     try:
-        module = __import__("gpuprobe.backends." + name, fromlist=("load",))
+        module = __import__(f"gpuprobe.backends.{backend}.listing", fromlist=("load",))
         from gpuprobe.backends import calling
     finally:
         sys.path.pop()
-    if not hasattr(module, "devices"):
-        raise Malformed(f"there is no backend `{name}`")
     return module, calling
 
 
-def _climb(backend: str) -> Any:
-    """The backend's ladder, from a module beside it that no other purpose pays for; None: it has none."""
-    if not os.path.isfile(os.path.join(os.path.dirname(os.path.abspath(__file__)), "backends", backend + "_ladder.py")):
+def _stages(backend: str) -> Any:
+    """The backend's module `stages`, which no other purpose pays for; None: it has none."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "backends", backend)
+    if not os.path.isfile(os.path.join(folder, "stages.py")):
         return None
-    return __import__(f"gpuprobe.backends.{backend}_ladder", fromlist=("climb",)).climb
+    return __import__(f"gpuprobe.backends.{backend}.stages", fromlist=("STAGES",))
 
 
-def _loaded(request: Json, backend: Any) -> Any:
+def _loaded(request: Json, listing: Any) -> Any:
     before = sys.path[:]
     sys.path.extend(request["paths"])  # behind the standard library: only the vendor's binding is looked for there
     try:
-        more = {key: request[key] for key in getattr(backend, "LOADS_WITH", ())}
-        return backend.load(request["candidates"], request["paths"], **more)
+        more = {key: request[key] for key in getattr(listing, "LOADS_WITH", ())}
+        return listing.load(request["candidates"], request["paths"], **more)
     finally:
         sys.path[:] = before
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpuprobe import vendors
 from gpuprobe.facts import Host, Manifest, PciFunction, Reading
-from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Probe, Purpose, Status
+
+NVIDIA, AMD, INTEL, APPLE = (maker.pci_id for maker in (vendors.NVIDIA, vendors.AMD, vendors.INTEL, vendors.APPLE))
 
 # What each library typically reports; UUIDs and addresses are left unknown, because tests of identity must name them.
 _TYPICAL: dict[str, dict[str, Any]] = {

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import tarfile
-from importlib.util import find_spec
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 import typer
@@ -120,9 +116,10 @@ def test_every_command_says_when_one_would_use_it_and_shows_itself_in_an_example
 
 
 def test_every_option_and_argument_has_a_sentence_of_help(program: Program) -> None:
-    described = [each for level in program.levels for each in (*level.options, *level.arguments)]
+    summaries = [each.summary for level in program.levels for each in level.options]
+    summaries += [each.summary for level in program.levels for each in level.arguments]
 
-    assert all(each.summary.endswith(".") for each in described)
+    assert all(summary.endswith(".") for summary in summaries)
 
 
 def test_the_manual_page_names_every_command_option_exit_code_and_variable(program: Program) -> None:
@@ -155,46 +152,3 @@ def test_text_of_every_kind_reaches_the_reader_of_the_page_as_it_is(tmp_path: Pa
 
     assert plain(path).count(awkward) == 2
     assert output_of("groff", "-man", "-ww", "-z", "-Tutf8", str(path)) == ""
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the source distribution."""
-    if find_spec("hatchling") is None:
-        missing("`hatchling`")
-    folder = tmp_path_factory.mktemp("built")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
-        cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-        capture_output=True,
-        timeout=120,
-        check=True,
-    )
-    return folder
-
-
-def test_the_wheel_carries_page_and_scripts_where_each_program_looks_for_them(built: Path) -> None:
-    places = {
-        "share/bash-completion/completions/gpuprobe": "completions/gpuprobe.bash",
-        "share/zsh/site-functions/_gpuprobe": "completions/_gpuprobe",
-        "share/fish/vendor_completions.d/gpuprobe.fish": "completions/gpuprobe.fish",
-        "share/gpuprobe/gpuprobe.ps1": "completions/gpuprobe.ps1",
-        "share/man/man1/gpuprobe.1": "man/gpuprobe.1",
-    }
-    (wheel,) = built.glob("*.whl")
-
-    with ZipFile(wheel) as archive:
-        below = f"gpuprobe-{__version__}.data/data/"
-        found = {name.removeprefix(below): archive.read(name) for name in archive.namelist() if name.startswith(below)}
-
-    assert found == {place: (REPOSITORY / file).read_bytes() for place, file in places.items()}
-
-
-def test_the_source_distribution_carries_what_was_generated(built: Path) -> None:
-    (source,) = built.glob("*.tar.gz")
-
-    with tarfile.open(source) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-
-    assert set(manual.generated()) <= names

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter as CircleFree
 from pathlib import Path
 
 import pytest
+
+from gpuprobe import vendors
+from gpuprobe.vendors import VENDORS
 
 PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 
@@ -19,6 +23,7 @@ ROOMS = (
     "facts",
     "model",
     "knowledge",
+    "vendors",
     "libraries",
     "strings",
     "environment",
@@ -36,10 +41,11 @@ ROOMS = (
     "readings",
     "render",
     "command",
+    "schemas",
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "libraries", "strings", "environment", "machine", "judging", "planning"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
@@ -89,7 +95,7 @@ def test_judging_does_not_touch_the_world(name: str) -> None:
     assert not imported(MODULES[name]) & WORLD
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {"libraries", "backends.cuda", "backends.vulkan", "backends.nvml"}))
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"libraries"}))
 def test_no_module_compares_a_library_name_with_a_text(name: str) -> None:
     """What differs between libraries is a field of their record, so that adding one touches no rule."""
     names = {"CUDA", "ROCm", "Metal", "Level Zero", "Vulkan", "NVML"}
@@ -102,6 +108,47 @@ def test_no_module_compares_a_library_name_with_a_text(name: str) -> None:
     ]
 
     assert not compared
+
+
+_VENDORS_CONSTANTS = {name for name in dir(vendors) if isinstance(getattr(vendors, name), vendors.Vendor)}
+_VENDORS_NAMES = {each for vendor in vendors.VENDORS for each in (vendor.name, vendor.name.casefold())}
+_VENDORS_NUMBERS = {number for vendor in vendors.VENDORS for number in vendor.pci_ids if number > 0xFF}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in {"vendors", "libraries", "backends"}))
+def test_no_module_singles_out_a_vendor(name: str) -> None:
+    """What differs between vendors is a field of their record, so that adding one touches no rule. A vendor's own module
+    (`machine.amd`) reads what its driver says, and may name it."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    own = {name.rpartition(".")[2].upper()}
+    compared = {
+        operand.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+        for operand in ast.walk(side)
+        if isinstance(operand, ast.Constant)
+    }
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+    assert not named & _VENDORS_CONSTANTS - own
+    assert not compared & (_VENDORS_NAMES | _VENDORS_NUMBERS)
+
+
+def of_one_role(path: Path) -> bool:
+    """Whether its folder says whose it is: a library's below `backends`, or a vendor's own module of the survey."""
+    place = path.relative_to(PACKAGE)
+    return (place.parts[0] == "backends" and len(place.parts) > 2) or place.stem in {vendor.name.lower() for vendor in VENDORS}
+
+
+def test_a_file_s_name_stands_once() -> None:
+    """Who looks for a file by its name finds one. Roles that each library has are called the same in each on purpose."""
+    names = [path.name for path in MODULES.values() if path.name != "__init__.py" and not of_one_role(path)]
+    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "__init__"))]
+
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert [name for name, count in Counter(helpers).items() if count > 1] == []
 
 
 def test_the_package_itself_imports_nothing_at_the_top() -> None:

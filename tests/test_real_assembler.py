@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe import knowledge
-from gpuprobe.backends import cuda, cuda_kernel
+from gpuprobe.backends.cuda import card, kernel
 
 REGISTERS = ".reg .b32 a<4>, b<2>, s<2>; .reg .f32 f<4>; .reg .f64 d<4>; .reg .b16 h;"
 INSTRUCTIONS = {
@@ -62,7 +62,7 @@ def test_every_type_in_a_row_is_put_to_the_assembler() -> None:
     assert {name for row in knowledge.data_types() for name in row.types} == set(INSTRUCTIONS)
 
 
-class AnyCard(cuda.Card):
+class AnyCard(card.Card):
     """One whose driver says no more than its capability."""
 
     def __init__(self, major: int | None) -> None:
@@ -77,7 +77,7 @@ class AnyCard(cuda.Card):
 def test_the_kernel_is_taken_for_every_capability(compute: str, told: bool, tmp_path: Path) -> None:
     """Written for the oldest that there is, it is taken for the newest; also for one that the driver does not tell."""
     ptxas, source = assembler(), tmp_path / "kernel.ptx"
-    source.write_text(cuda_kernel.program(AnyCard(int(compute.partition(".")[0]) if told else None)))
+    source.write_text(kernel.program(AnyCard(int(compute.partition(".")[0]) if told else None)))
 
     command = [ptxas, "-arch", f"sm_{compute.replace('.', '')}", "-o", "/dev/null", str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -90,7 +90,7 @@ def test_the_kernel_asks_for_no_newer_compiler_than_that_of_driver_450(
     major: int | None, release: float, generation: int
 ) -> None:
     """PTX 7.0 came with CUDA 11.0 and driver 450; code for a generation runs on it and on later ones."""
-    lines = cuda_kernel.program(AnyCard(major)).split("\n")
+    lines = kernel.program(AnyCard(major)).split("\n")
 
     assert f".version {release}" in lines
     assert f".target sm_{generation}" in lines

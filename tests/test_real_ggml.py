@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -123,17 +122,10 @@ def test_a_build_without_any_driver_says_so(tmp_path: Path) -> None:
     assert answer.failed["status"] == "init_failed"
 
 
-def test_mesas_null_radeon_is_listed_without_memory_and_then_aborts(tmp_path: Path) -> None:
-    null = world(tmp_path).radv("gfx1100").environment()
-
-    (device,) = ggml_world.vulkan().talk(null).devices
-    answer = ggml_world.vulkan().talk(null, purpose="validate", device={"number": 0})
+def test_mesas_null_radeon_is_listed_without_memory(tmp_path: Path) -> None:
+    (device,) = ggml_world.vulkan().talk(world(tmp_path).radv("gfx1100").environment()).devices
 
     assert device["total_memory"] is device["free_memory"] is None
-    assert answer.exit_code == -signal.SIGABRT
-    assert answer.calls[-1] == "ggml_backend_dev_init"
-    assert answer.failed is None
-    assert b"ErrorInvalidExternalHandle" in answer.stderr
 
 
 def test_the_listing_agrees_with_the_real_llama_server(two_cards: World) -> None:
@@ -305,7 +297,7 @@ def test_a_product_that_no_kernel_computed_is_wrong() -> None:
     assert answer.failed is not None
     assert answer.failed["status"] == "wrong_result"
     assert answer.failed["wrong"]["compared"] == 512
-    assert answer.all("rung")[-1] == "product"
+    assert answer.all("stage")[-1] == "product"
 
 
 def test_the_cuda_build_says_why_it_has_no_devices() -> None:
@@ -314,13 +306,6 @@ def test_the_cuda_build_says_why_it_has_no_devices() -> None:
     assert answer.failed is not None
     assert answer.failed["status"] == "init_failed"
     assert "failed to initialize CUDA: no CUDA-capable device is detected" in answer.failed["message"]
-
-
-def test_an_error_after_its_start_aborts_the_cuda_build_in_a_named_step() -> None:
-    answer = ggml_world.cuda().talk({"FAKE_CUDA": script(H100, "error cuDeviceGetAttribute 999")})
-
-    assert answer.exit_code == -signal.SIGABRT
-    assert answer.calls[-1] == "ggml_backend_init"
 
 
 def test_the_cuda_build_names_the_library_that_it_lacks() -> None:

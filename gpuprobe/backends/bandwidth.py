@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Any
 
-    from gpuprobe.backends.climbing import Ladder
+    from gpuprobe.backends.stages import Validation
 
     Timed = Callable[[int], float]
 
@@ -35,7 +35,7 @@ def sizes(free: int | None) -> tuple[int, int] | None:
 
 
 def time_copies(
-    ladder: Ladder,
+    validation: Validation,
     free: int | None,
     *,
     make: Callable[[int, int], Sequence[Any]],
@@ -43,12 +43,12 @@ def time_copies(
     seconds: Callable[[Any, int], float],
     out_of_memory: Collection[int] = (),
 ) -> None:
-    """The rung `bandwidth`. `make` gives, of these two sizes, the host's buffer and two on the card; `copying` what copies so
-    many bytes from one to another; `seconds` how long that takes so many times. Too little memory makes the rung not possible.
+    """The stage `bandwidth`. `make` gives, of these two sizes, the host's buffer and two on the card; `copying` what copies so
+    many bytes from one to another; `seconds` how long that takes so many times. Too little memory makes the stage not possible.
     """
     found = sizes(free)
     if found is None:
-        ladder.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
+        validation.not_possible(f"{free} bytes of the card's memory are free: too few to time a copy")
         return
     host, there = found
     try:
@@ -56,12 +56,14 @@ def time_copies(
     except Failed as failed:
         if failed.code not in out_of_memory:
             raise
-        ladder.not_possible(f"no {there >> 20} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name)
+        validation.not_possible(
+            f"no {there >> 20} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name
+        )
         return
     for way, (source, target) in _WAYS.items():
         copied = there if way == "on_device" else host
         copy = copying(way, buffers[source], buffers[target], copied)
-        ladder.figures(figures(way, copied, lambda count, copy=copy: seconds(copy, count)))  # type: ignore[misc]
+        validation.figures(figures(way, copied, lambda count, copy=copy: seconds(copy, count)))  # type: ignore[misc]
 
 
 def figures(way: str, copied: int, timed: Timed) -> dict[str, int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Filled = TypeVar("Filled", bound=ctypes.Structure)
     Function = Callable[..., int]
-    Step = Callable[[str], None]
+    Announce = Callable[[str], None]
     Facts = Callable[[dict[str, Any]], None]
 
 # What a driver fills in is filled with this first: the Khronos mock driver advertises an extension, answers success and

@@ -6,19 +6,17 @@ A capture is the evidence itself and not its judgement, so a newer gpuprobe judg
 from __future__ import annotations
 
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
 from gpuprobe import __version__
+from gpuprobe.capture import files
 from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Evidence, Json
 
 KIND = "gpuprobe capture"
 SCHEMA_VERSION = 1
-MOST_BYTES = 64 * 1024 * 1024
 
 
 class CaptureError(ValueError):
@@ -43,32 +41,21 @@ def text(evidence: Evidence) -> str:
 
 
 def save(path: Path, evidence: Evidence) -> None:
-    """Writes the capture whole or not at all, readable by its owner only. Raises OSError."""
-    import tempfile
+    """Writes the capture whole or not at all, readable by its owner only. Raises OSError, files.Unfit."""
+    files.write(path, text(evidence))
 
-    whole = text(evidence)
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        path.write_text(whole, encoding="utf-8")  # a pipe or /dev/stdout: nothing to replace
-        return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+
+def load(path: Path, patience: float | None = None) -> Evidence:
+    """The evidence in a capture file; `-` is standard input, and a pipe is waited for `patience` seconds.
+
+    Raises CaptureError with a sentence for a person, also where it cannot be read.
+    """
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(whole)
-        os.replace(temporary, path)  # noqa: PTH105 - the same call, and the names are texts already
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def load(path: Path) -> Evidence:
-    """The evidence in a capture file. Raises CaptureError with a sentence for a person, also where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as problem:
-        raise CaptureError(f"`{path}` cannot be read: {problem.strerror or problem}") from problem
-    if len(content) > MOST_BYTES:
-        raise CaptureError(f"`{path}` is larger than any capture ({MOST_BYTES // 1024 // 1024} MiB)")
+        content = files.read(str(path), files.PATIENCE_SECONDS if patience is None else patience)
+    except (OSError, files.Unfit) as problem:
+        raise CaptureError(f"`{path}` cannot be read: {getattr(problem, 'strerror', None) or problem}") from problem
+    if len(content) > files.MOST_BYTES:
+        raise CaptureError(f"`{path}` is larger than any capture ({files.MOST_BYTES // 1024 // 1024} MiB)")
     return _evidence(_parsed(content, path), path)
 
 

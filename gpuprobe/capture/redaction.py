@@ -13,25 +13,19 @@ import socket
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpuprobe import environment
+from gpuprobe.capture.secrets import ALWAYS, IN_FREE_TEXTS, Secret, by_pattern, replaced
 from gpuprobe.facts import Host
 
 # Accounts that say nothing about a person.
 _COMMON = frozenset({"root", "ollama", "nobody", "user", "ubuntu", "debian", "localhost", "runner"})
 
-_CONTAINER_ID = re.compile(r"\b[0-9a-f]{32,64}\b")
-_BUILDER = re.compile(r"[\w.+-]+@[\w.-]+")  # who built the kernel: /proc/version
+_SHORTEST_NAME = 3  # of an account that is looked for in the words of a library
 
 # What a library or a system wrote for people.
 _FREE_TEXTS = frozenset({"stderr", "message"})
-
-
-class Secret(NamedTuple):
-    pattern: re.Pattern[str]
-    instead: str | None  # None: a pseudonym of what was found
-    free_only: bool = False
 
 
 def redacted(value: Any, host: Host) -> Any:
@@ -47,16 +41,19 @@ def _secrets(host: Host) -> Iterator[Secret]:
     """What is looked for in every text, the longest first."""
     user, home = _account(), host.environ.get("HOME", "")
     if PurePath(home).name not in {*_COMMON, ""}:
-        secret = PurePath(home).name
-        yield Secret(re.compile(rf"{re.escape(home)}(?![\w.-])"), str(PurePath(home).with_name(pseudonym("user", secret))))
+        instead = str(PurePath(home).with_name(pseudonym("user", PurePath(home).name)))
+        yield Secret("user", by_pattern(rf"{re.escape(home)}(?![\w.-])"), instead, free_only=False)
     if user not in _COMMON:
         # The bare account name may be a common word; below a directory of homes it can be nothing else.
-        yield Secret(re.compile(rf"(?:(?<=/home/)|(?<=/Users/)){re.escape(user)}(?![\w.-])"), pseudonym("user", user))
+        below = rf"(?:(?<=/home/)|(?<=/Users/)){re.escape(user)}(?![\w.-])"
+        yield Secret("user", by_pattern(below), pseudonym("user", user), free_only=False)
+        if len(user) >= _SHORTEST_NAME:
+            yield Secret("user", by_pattern(rf"(?<![\w-]){re.escape(user)}(?![\w-])"), pseudonym("user", user))
     name = socket.gethostname().split(".")[0]
     if name not in {*_COMMON, ""}:
-        yield Secret(re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), pseudonym("host", name), True)
-    yield Secret(_BUILDER, None)
-    yield Secret(_CONTAINER_ID, None)
+        yield Secret("host", by_pattern(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), pseudonym("host", name))
+    yield from ALWAYS
+    yield from IN_FREE_TEXTS
 
 
 def _account() -> str:
@@ -66,18 +63,12 @@ def _account() -> str:
         return "user"
 
 
-def _without(secret: Secret, text: str) -> str:
-    def name(found: re.Match[str]) -> str:
-        return pseudonym("id", found.group()) if secret.instead is None else secret.instead
-
-    return secret.pattern.sub(name, text)
-
-
 def _walk(value: Any, secrets: list[Secret], free: bool = False) -> Any:
     """`free`: below a key whose texts somebody wrote, where a name can stand anywhere. Other texts are names of libraries,
     drivers and files that are judged; a host called `linux` must not change them."""
     if isinstance(value, str):
-        return reduce(lambda text, secret: _without(secret, text), [s for s in secrets if free or not s.free_only], value)
+        looked_for = [secret for secret in secrets if free or not secret.free_only]
+        return reduce(lambda text, secret: replaced(text, secret, pseudonym), looked_for, value)
     if isinstance(value, list):
         return [_walk(item, secrets, free) for item in value]
     if isinstance(value, dict):

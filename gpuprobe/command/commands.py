@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
-from gpuprobe.exits import Exit, WrongUsage, weightiest
+from gpuprobe.exits import Exit, Unwritable, WrongUsage, weightiest
 from gpuprobe.judging import card_status
 from gpuprobe.model import Inventory, Json, ValidationScope
 
@@ -148,9 +148,9 @@ def capture(options: Options, file: str) -> Reply:
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)
     try:
         captures.save(Path(file), evidence)
-    except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise WrongUsage(f"`{file}` cannot be written: {reason}", "as in `gpuprobe capture machine.json`") from problem
+    except (OSError, captures.files.Unfit) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise Unwritable(f"`{file}` could not be written: {reason}") from problem
     text = f"written to {file}; `gpuprobe list --from {file}` judges it anywhere"
 
     def document() -> Json:

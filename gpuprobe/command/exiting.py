@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from gpuprobe.exits import Exit, WrongUsage
+from gpuprobe.exits import Exit, Unwritable, WrongUsage
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
 TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
 
-REPORT = "report it with this line, the command, and the file that `gpuprobe capture machine.json` writes; -v adds where"
+# To whom a report goes. No address is known yet: when `[project.urls]` in pyproject.toml has one for issues, it is this.
+REPORTS_GO_TO = "whoever looks after gpuprobe where you got it (its repository, the package's maintainer, or who installed it)"
+REPORT = (
+    f"report it to {REPORTS_GO_TO}, with this line, the command, and the file that `gpuprobe capture machine.json` writes;"
+    " `-v` adds where it happened"
+)
 
 
 class Failure(Exception):
@@ -68,9 +74,7 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
     except BrokenPipeError:  # the reader has seen enough: `gpuprobe | head -1`
         _let_go(screen.out)
     except OSError as problem:
-        _let_go(screen.out)
-        said = f"the answer could not be written: {problem.strerror or problem}"
-        raise Failure("unwritable", said, "make room there, or write elsewhere", Exit.BUG) from problem
+        raise _unwritable(problem, screen) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
     if isinstance(reply, Stream):
@@ -104,6 +108,11 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
         raise Failure("wrong_usage", wrong.message, wrong.hint, Exit.USAGE) from wrong
     except TyperUsage as wrong:
         raise _misused(wrong, arguments) from wrong
+    except Unwritable as problem:
+        raise Failure("unwritable", str(problem), _ROOM, Exit.BUG) from problem
+    except OSError as problem:
+        # Typer writes help and version itself, and the rest of a run opens nothing without looking at what came of it.
+        raise (_unwritable(problem, screen) if problem.errno in _FULL else _bug(problem, arguments, screen)) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
 
@@ -132,6 +141,15 @@ def _misused(wrong: Any, arguments: Sequence[str]) -> Failure:
     return Failure("wrong_usage", *explained(wrong, typer.main.get_command(app), arguments), Exit.USAGE)
 
 
+_ROOM = "make room there, or write elsewhere"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _unwritable(problem: OSError, screen: Screen) -> Failure:
+    _let_go(screen.out)
+    return Failure("unwritable", f"the answer could not be written: {problem.strerror or problem}", _ROOM, Exit.BUG)
+
+
 def _interrupted() -> Failure:
     return Failure("interrupted", "interrupted before the answer was complete", "run it again", Exit.INTERRUPTED)
 
@@ -142,6 +160,9 @@ def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failur
 
         for line in "".join(format_exception(problem)).splitlines():
             screen.complain(line)
+    if isinstance(problem, MemoryError):
+        limits = "raise the limit (`ulimit -v`, `ulimit -d`, the container's), or end other programs"
+        return Failure("no_memory", "gpuprobe was refused the memory it needs", limits, Exit.BUG)
     said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
     return Failure("bug", f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
 

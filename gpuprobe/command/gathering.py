@@ -78,7 +78,7 @@ def inventory_of(options: Options, request: Request, known: Evidence | None = No
     if options.source is not None:
         from gpuprobe.discovery import replay
 
-        captured = _captured(options.source)
+        captured = _captured(options.source, request.deadline)
         refuse_an_unmatched_choice(captured.host)
         return judge(replay(captured, request), request)
     if may_be_saved and (saved := _saved(options, request)) is not None:
@@ -126,13 +126,13 @@ def asked_again(options: Options, host: Host, probes: Sequence[Probe]) -> tuple[
         return ask(host, probes, request_of(options), watch)
 
 
-def _captured(source: str) -> Evidence:
+def _captured(source: str, patience: float | None) -> Evidence:
     from pathlib import Path
 
     from gpuprobe.capture import CaptureError, load
 
     try:
-        return load(Path(source))
+        return load(Path(source), patience)
     except CaptureError as problem:
         raise WrongUsage(str(problem), "as in `gpuprobe list --from machine.json`") from problem
 

@@ -14,6 +14,9 @@ from gpuprobe.command.counting import Count, Selected
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import notes
+from gpuprobe.judging.card_views import identity_of, in_every_library
+from gpuprobe.judging.selectors import names_a_view
+from gpuprobe.judging.views import numbered
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import Device, Inventory, Json
@@ -32,13 +35,33 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
         return _undoing(options, choice, form)
     enough = Count.read(choice.number, choice.min_free)
     inventory = inventory_of(options, request_of(options), may_be_saved=choice.may_be_saved)
-    found = enough.of(selected(devices, inventory.kept), inventory, named=bool(devices))
-    variables = _map(found.devices, inventory, choice.required) if found.devices else ()
-    checks = _checked(options, found.devices, variables, inventory) if choice.check and found.devices else None
+    found = enough.of(_chosen(devices, inventory), inventory, named=bool(devices))
+    views = _views(found.devices, devices, inventory)
+    variables = _map(views, inventory, choice.required) if views else ()
+    checks = _checked(options, views, variables, inventory) if choice.check and views else None
     if choice.required and found.devices:
         found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
     hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
     return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
+
+
+def _chosen(texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:
+    found = [device for text in texts for device in _meant(text, inventory)] if texts else inventory.kept
+    return tuple(device for place, device in enumerate(found) if device not in found[:place])
+
+
+def _meant(text: str, inventory: Inventory) -> tuple[Device, ...]:
+    """A library, or a number in it, may also mean views that gave way to another library's and did not fail."""
+    if not names_a_view(text):
+        return selected([text], inventory.kept)
+    working = {identity_of(view) for view in in_every_library(inventory.kept, inventory)}
+    return selected([text], [view for view in numbered(inventory) if identity_of(view) in working])
+
+
+def _views(chosen: Sequence[Device], texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:
+    """Through which views programs are to see the chosen: a card through every library, a named view through its own."""
+    named = {identity_of(device) for text in texts if names_a_view(text) for device in _meant(text, inventory)}
+    return in_every_library(chosen, inventory, named)
 
 
 def _reply(
@@ -152,7 +175,7 @@ def _checked(options: Options, chosen: Sequence[Device], variables: Variables, i
     host = inventory.evidence.host
     probes = under_map.probes(variables, _listed(inventory), host.platform, host.environ)
     outcomes = gathering.asked_again(options, host, probes)
-    return under_map.checks(chosen, variables, outcomes, host.platform)
+    return under_map.checks(chosen, _listed(inventory), variables, outcomes, host.platform)
 
 
 def _undoing(options: Options, choice: Choice, form: Form) -> Reply:

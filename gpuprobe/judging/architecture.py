@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe import knowledge
-from gpuprobe.libraries import NVIDIA, Library, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
 from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override, printable
 
@@ -58,17 +58,12 @@ _GENERIC = re.compile(r"gfx([1-9][0-9]?)(?:-([0-9]))?-generic")
 def of_device(device: Device, architectures: Sequence[str], source: str | None = None) -> Fit:
     """How code for these architectures, as its build names them, fits a device of a library that compiles beforehand."""
     library = library_named(device.library)
-    if not compiles_beforehand(library):
+    if not library.precompiled:
         return Fit(UNKNOWN, f"{library.name} has no architectures that code is compiled for beforehand", source)
     if library.compute == "gfx":
         return of_gfx(str(device.capabilities.get("gcn_arch_name") or device.gfx_target or ""), architectures, source)
     major, minor = device.compute_major, device.compute_minor
     return of_compute(None if major is None or minor is None else (major, minor), architectures, source)
-
-
-def compiles_beforehand(library: Library) -> bool:
-    """Whether code for it is compiled for architectures: Vulkan's drivers compile for their card, whichever it is."""
-    return library.compute == "gfx" or NVIDIA in library.vendors
 
 
 def of_build(device: Device, name: str, said: Sequence[str], platform: str) -> Fit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe import knowledge
-from gpuprobe.judging import architecture, theoretical_bandwidth
+from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Json
 from gpuprobe.strings import compute_string
@@ -14,7 +14,7 @@ def capabilities(device: Device) -> Json:
 
     `memory_bytes_per_second` is what clock and bus width allow, and no measurement. null: the library or the rows do not tell.
     """
-    if not architecture.compiles_beforehand(library_named(device.library)):
+    if not library_named(device.library).precompiled:
         return device.capabilities
     name, source = _generation(device)
     return {

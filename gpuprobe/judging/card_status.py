@@ -10,7 +10,7 @@ from gpuprobe.judging.diagnosis import REPLACED, Why, is_of, serves, why
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
-from gpuprobe.machine import Card
+from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason
 
 
@@ -29,6 +29,13 @@ class Summary(NamedTuple):
 def card_statuses(inventory: Inventory) -> tuple[CardStatus, ...]:
     """Every card of the machine, in the order of addresses; cards that only a library knows of are among them."""
     return tuple(_status(card, inventory) for card in _all_cards(inventory))
+
+
+def bystanders(inventory: Inventory) -> tuple[Bystander, ...]:
+    """What is on the bus and may be taken for a card, but for what a library lists: that is one."""
+    found = machine.bystanders(inventory.evidence.host)
+    listed = {card.pci_id for card in _all_cards(inventory)} if found else ()
+    return tuple(one for one in found if one.pci_id not in listed)
 
 
 def summary(inventory: Inventory) -> Summary:
@@ -81,13 +88,12 @@ def _all_cards(inventory: Inventory) -> list[Card]:
     cards = [card for card in cards if card not in listed]
     for device in shown:
         if not any(is_of(device, card) for card in cards):
-            cards.append(_card_of(device))
+            cards.append(_card_of(device, inventory))
     return sorted(cards, key=lambda card: card.pci_id or "~")
 
 
 def _shows(device: Device, card: Card) -> bool:
-    vendors = library_named(device.library).vendors
-    return card.vendor_id is not None and card.vendor_id in {*vendors, device.vendor_id}
+    return card.vendor_id is not None and card.vendor_id in (*library_named(device.library).vendor_ids, device.vendor_id)
 
 
 def _real_devices(inventory: Inventory) -> Iterator[Device]:
@@ -102,9 +108,15 @@ def _real_devices(inventory: Inventory) -> Iterator[Device]:
     yield from (device for device in others if device.type is not DeviceType.SOFTWARE)
 
 
-def _card_of(device: Device) -> Card:
+def _card_of(device: Device, inventory: Inventory) -> Card:
+    """With the facts of its function on the bus, where the survey took that for something else than a card."""
+    on_the_bus = machine.card_at(inventory.evidence.host, device.pci_id) if device.pci_id else None
+    return on_the_bus or _listed(device)
+
+
+def _listed(device: Device) -> Card:
     vendors = library_named(device.library).vendors
-    vendor = device.vendor_id if device.vendor_id is not None else (vendors[0] if len(vendors) == 1 else None)
+    vendor = device.vendor_id if device.vendor_id is not None else (vendors[0].pci_id if len(vendors) == 1 else None)
     return Card(
         pci_id=device.pci_id,
         vendor_id=vendor,

@@ -13,7 +13,7 @@ from gpuprobe import knowledge, machine
 from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit
-from gpuprobe.libraries import NVIDIA, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Evidence, Outcome, Purpose
 from gpuprobe.strings import compute_string
 
@@ -31,7 +31,7 @@ class Compatibility(NamedTuple):
 
 def of_device(device: Device, evidence: Evidence) -> tuple[Compatibility, ...] | None:
     """Everything found that computes through the device's library, against the device; None where nothing was looked for."""
-    if not architecture.compiles_beforehand(library_named(device.library)):
+    if not library_named(device.library).precompiled:
         return None
     found = evidence.host.software
     builds = tuple(_builds(device, evidence))
@@ -44,7 +44,7 @@ def of_device(device: Device, evidence: Evidence) -> tuple[Compatibility, ...] |
 def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
     if found.library is None:
         return Fit(UNSUPPORTED, "it was built for the CPU alone; install the build of it for this card's library")
-    if NVIDIA not in library_named(found.library).vendors:
+    if not library_named(found.library).by_release:
         return architecture.of_device(device, found.architectures)
     driver = of_driver(device, found.release, host)
     if not found.architectures:
@@ -163,7 +163,7 @@ def _build_fit(device: Device, name: str, said: tuple[str, ...], host: Host) -> 
     """By its architectures; and for one whose toolkit a row names, by the card's driver."""
     code = architecture.of_build(device, name, said, host.platform)
     row = architecture.row_of(name, host.platform)
-    if row is None or row.toolkit is None or NVIDIA not in library_named(device.library).vendors:
+    if row is None or row.toolkit is None or not library_named(device.library).by_release:
         return code
     return _unreadable(device, row.toolkit) or _both(code, of_driver(device, row.toolkit, host))
 

@@ -13,7 +13,7 @@ from gpuprobe.facts import Host
 from gpuprobe.judging import identity
 from gpuprobe.judging.matching import matches
 from gpuprobe.judging.verdicts import validates
-from gpuprobe.libraries import NVIDIA, library_named
+from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
 
 FROM_SYSTEM = "system"  # as the source of a figure: the machine, not a library
@@ -136,7 +136,7 @@ def shared_memory(device: Device, host: Host) -> Device:
 
     Clamped to the device's total, and the system's figure already respects the container's limit.
     """
-    if device.type is not DeviceType.INTEGRATED or NVIDIA not in library_named(device.library).vendors:
+    if device.type is not DeviceType.INTEGRATED or not library_named(device.library).counts_page_cache:
         return device
     available = machine.memory(host).available
     if available is None:

@@ -1,4 +1,4 @@
-"""Why a card is not usable: the rungs between the bus and a context, and the one that gave way.
+"""Why a card is not usable: what lies between the bus and a context, and what of it gave way.
 
 kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
 """
@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from gpuprobe import machine
+from gpuprobe import machine, vendors
 from gpuprobe.facts import Host
+from gpuprobe.judging import container_advice
 from gpuprobe.judging.identity import normal_pci
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.libraries import AMD, INTEL, LIBRARIES, NVIDIA, Library, library_named, rank_of
+from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
 
@@ -28,6 +29,8 @@ class CardReason(str, Enum):
     NO_DEVICE_NODE = "no_device_node"
     NO_PERMISSION = "no_permission"
     MIG_WITHOUT_SLICES = "mig_without_slices"
+    NOT_GIVEN = "not_given_to_container"
+    NOT_SERVED = "not_served"
     NOT_LISTED = "not_listed"
 
 
@@ -47,7 +50,7 @@ REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE}
 
 
 def why(card: Card, inventory: Inventory) -> Why:
-    """The reason that a person can act on first: the lowest rung, unless a library got past it.
+    """The reason that a person can act on first: the lowest that gave way, unless a library got past it.
 
     A card that some library lists has its driver and its node; then the failure of the most preferred library counts.
     """
@@ -59,7 +62,13 @@ def why(card: Card, inventory: Inventory) -> Why:
     reasons = [_hidden(card, inventory)]
     if not drops:
         reasons = [_kernel_driver(card, host), _device_node(card, host), *reasons]
-    reasons += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops)]
+    reasons += [
+        _not_given(card, inventory),
+        _not_cut(card, inventory),
+        _library(card, inventory, drops),
+        _dropped(drops),
+        _unserved(card),
+    ]
     nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
     return next((each for each in reasons if each is not None), Why(CardReason.NOT_LISTED, nobody, None))
 
@@ -78,28 +87,23 @@ def is_of(device: Device, card: Card) -> bool:
 
 def serves(library: Library, card: Card) -> bool:
     """Whether cards of this vendor are the library's business; an unknown vendor may be anybody's."""
-    return not library.vendors or card.vendor_id is None or card.vendor_id in library.vendors
+    return not library.vendors or card.vendor_id is None or card.vendor_id in library.vendor_ids
 
 
 def _kernel_driver(card: Card, host: Host) -> Why | None:
     if card.kind != "pci" or host.platform != "linux":
         return None
     if card.driver == "vfio-pci" or card.driver_override == "vfio-pci":
-        advice = "use it inside that virtual machine, or remove it from the vfio configuration and reboot"
-        return Why(CardReason.RESERVED_FOR_A_VM, "`vfio-pci` holds it for a virtual machine", advice)
+        elsewhere = "use it inside that virtual machine, or remove it from the vfio configuration and reboot"
+        return Why(CardReason.RESERVED_FOR_A_VM, "`vfio-pci` holds it for a virtual machine", elsewhere)
+    maker = vendors.vendor_of(card.vendor_id)
+    advice = maker.driver_advice if maker else None
     if card.driver is None:
-        return Why(CardReason.NO_KERNEL_DRIVER, "no kernel driver is bound to it", _DRIVER_ADVICE.get(card.vendor_id or 0))
-    if card.driver in ("nouveau", "nova_core"):
-        because = f"the kernel driver `{card.driver}` owns it, and that has no CUDA"
-        return Why(CardReason.OTHER_KERNEL_DRIVER, because, _DRIVER_ADVICE[NVIDIA])
+        return Why(CardReason.NO_KERNEL_DRIVER, "no kernel driver is bound to it", advice)
+    if maker is not None and card.driver in maker.lesser_drivers:
+        because = f"the kernel driver `{card.driver}` owns it, and that has no {maker.lesser_drivers[card.driver]}"
+        return Why(CardReason.OTHER_KERNEL_DRIVER, because, advice)
     return None
-
-
-_DRIVER_ADVICE = {
-    NVIDIA: "install the NVIDIA driver of your distribution (Ubuntu: `sudo ubuntu-drivers install`), then reboot",
-    AMD: "load it with `sudo modprobe amdgpu`, and look at `sudo dmesg | grep -i amdgpu` if that fails",
-    INTEL: "load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
-}
 
 
 def _device_node(card: Card, host: Host) -> Why | None:
@@ -109,33 +113,30 @@ def _device_node(card: Card, host: Host) -> Why | None:
         return None
     nodes = {node.path: node for node in host.nodes}
     absent = [path for path in needed if path not in nodes]
+    inside = machine.container(host)
+    contained = None if inside in (None, machine.NONE) else inside
     if absent:
-        inside = machine.container(host)
-        contained = inside not in (None, "none")
-        advice = _CONTAINER_ADVICE.get(card.vendor_id or 0) if contained else _NODE_ADVICE.get(card.vendor_id or 0)
-        where = f" in this {inside} container" if contained else ""
+        maker = vendors.vendor_of(card.vendor_id)
+        own = maker.node_advice if maker else None
+        where = f" in this {contained} container" if contained else ""
+        advice = container_advice.for_nodes(contained, card) if contained else own
         return Why(CardReason.NO_DEVICE_NODE, f"`{absent[0]}` does not exist{where}", advice)
     denied = [nodes[path] for path in needed if not nodes[path].accessible]
     if denied:
         group = denied[0].group or denied[0].gid
         because = f"this user may not open `{denied[0].path}`, which belongs to the group `{group}`"
-        return Why(CardReason.NO_PERMISSION, because, 'run `sudo usermod -aG render,video "$USER"`, then log out and in again')
+        advice = container_advice.for_group(contained, denied[0]) if contained else _JOIN
+        return Why(CardReason.NO_PERMISSION, because, advice)
     return None
 
 
+_JOIN = 'run `sudo usermod -aG render,video "$USER"`, then log out and in again'
+
+
 def _nodes_of(card: Card) -> list[str]:
-    if card.kind == "pci" and card.vendor_id == NVIDIA and card.driver == "nvidia":
-        return ["/dev/nvidiactl"]
-    return [card.render_node] if card.render_node else []
-
-
-_NODE_ADVICE = {NVIDIA: "run `sudo nvidia-modprobe -u -c=0`, which creates it; if that fails, look at `sudo dmesg`"}
-
-_CONTAINER_ADVICE = {
-    NVIDIA: "start the container with `--gpus all` (it needs the NVIDIA container toolkit on the host)",
-    AMD: "start the container with `--device /dev/kfd --device /dev/dri`",
-    INTEL: "start the container with `--device /dev/dri`",
-}
+    maker = vendors.vendor_of(card.vendor_id) if card.kind == "pci" else None
+    node = maker.node_of.get(card.driver or "", card.render_node) if maker else card.render_node
+    return [node] if node else []
 
 
 def _hidden(card: Card, inventory: Inventory) -> Why | None:
@@ -163,6 +164,26 @@ def _not_cut(card: Card, inventory: Inventory) -> Why | None:
     )
 
 
+def _not_given(card: Card, inventory: Inventory) -> Why | None:
+    """A container sees every card of the bus, and was started with some: its vendor's library answers, and lists others."""
+    inside = machine.container(inventory.evidence.host)
+    if inside in (None, machine.NONE) or card.pci_id is None or _listing_it(card, inventory):
+        return None
+    answering = [
+        outcome for outcome in inventory.evidence.outcomes if _is_vendors_own(outcome, card) and outcome.status is Status.OK
+    ]
+    if not any(device.pci_id not in (None, card.pci_id) for outcome in answering for device in outcome.devices):
+        return None
+    because = f"not given to this {inside} container, which was started with others"
+    return Why(CardReason.NOT_GIVEN, because, container_advice.for_nodes(inside or "", card))
+
+
+def _is_vendors_own(outcome: Outcome, card: Card) -> bool:
+    library = library_named(outcome.probe.library)
+    own = bool(library.vendors) and not library.witness and serves(library, card) and card.vendor_id is not None
+    return own and outcome.probe.purpose is Purpose.LIST
+
+
 def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
     outcomes = inventory.evidence.outcomes
     lists = [outcome for outcome in outcomes if any(is_of(device, card) for device in outcome.devices)]
@@ -179,16 +200,18 @@ def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | N
     """What became of the most preferred library that should have listed this card, if it ranks before what did.
 
     Where another library lists the card, a better one that is merely not installed is no reason against it. What was left
-    out on purpose counts last. Where the vendor's own library answers, that another one is not installed explains nothing.
+    out on purpose counts last. Where the vendor's own library answers, or where none is made for the card, that another one is
+    not installed explains nothing.
     """
     best = rank_of(drops[0].device.library) if drops else len(LIBRARIES)
     offers = [library for library in LIBRARIES[:best] if not library.witness and serves(library, card)]
     outcomes = [outcome for library in offers if (outcome := _listing(library, inventory)) is not None]
     answered = any(outcome.status is Status.OK and library_named(outcome.probe.library).vendors for outcome in outcomes)
-    telling = [outcome for outcome in outcomes if not _says_nothing(outcome.status, listed=bool(drops), answered=answered)]
+    nothing_else = bool(drops) or _unserved(card) is not None
+    telling = [each for each in outcomes if not _says_nothing(each.status, listed=nothing_else, answered=answered)]
     if not telling:
         return None
-    outcome = min(telling, key=_left_out)
+    outcome = min(telling, key=lambda each: _left_out(each, inventory))
     library = library_named(outcome.probe.library)
     return Why(outcome.status, f"{library.name}: {describe(outcome)}", _advice(library, outcome, inventory))
 
@@ -197,21 +220,41 @@ def _says_nothing(status: Status, *, listed: bool, answered: bool) -> bool:
     """`listed`: another library shows the card; `answered`: its vendor's own did not fail."""
     if listed:
         return status.answered or status.not_asked or status.not_there
-    return status is Status.OK or (answered and status is Status.ABSENT)
+    return status is Status.OK or (answered and status.not_there)
 
 
-def _left_out(outcome: Outcome) -> int:
-    """0: it was asked, or is not there; 1: the user left it out; 2: this version cannot ask it."""
-    skipped = outcome.status is Status.SKIPPED
-    return (2 if library_named(outcome.probe.library).backend is None else 1) if skipped else 0
+def _unserved(card: Card) -> Why | None:
+    """A card that nothing here is made for: neither a library of its vendor's, nor Mesa's Vulkan drivers."""
+    maker = vendors.vendor_of(card.vendor_id)
+    if maker is None or maker.in_mesa or any(maker in library.vendors for library in LIBRARIES):
+        return None
+    through = maker.computes_through
+    if through is None:
+        return Why(CardReason.NOT_SERVED, f"gpuprobe asks no library that is made for GPUs of {maker.name}", None)
+    because = f"this GPU of {maker.name} computes through {through}, and gpuprobe asks no library for that"
+    return Why(CardReason.NOT_SERVED, because, f"use a program that was built for {through}")
+
+
+def _left_out(outcome: Outcome, inventory: Inventory) -> int:
+    """0: it was asked; 1: it was not, because asking wakes a card; 2: it is not there; 3: the user left it out; 4: this
+    version cannot ask it. That a library is not there explains nothing while another was not asked."""
+    if outcome.status.not_there:
+        return 2
+    if outcome.status is not Status.SKIPPED:
+        return 0
+    if library_named(outcome.probe.library).backend is None:
+        return 4
+    named = not inventory.request.libraries or outcome.probe.library in inventory.request.libraries
+    return 1 if named and not inventory.request.wake else 3
 
 
 def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
     host = inventory.evidence.host
-    names = library.sonames.get(host.platform, ()) if NVIDIA in library.vendors else ()
-    if (path := machine.foreign_to_wsl(host, names)) is not None:
+    cure = next((maker.wsl_cure for maker in library.vendors if maker.wsl_cure), None)
+    path = machine.foreign_to_wsl(host, library.sonames.get(host.platform, ())) if cure else None
+    if path is not None:
         hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
-        return f"{hidden}; remove it: `sudo apt purge 'nvidia-driver-*' 'libnvidia-compute-*'`"
+        return f"{hidden}; remove it: `{cure}`"
     if outcome.status.not_there:
         return library.advice or None
     if outcome.status is Status.TIMED_OUT:

@@ -114,7 +114,7 @@ def _elsewhere(row: environment.Variable, environ: Mapping[str, str], vendors: C
     owners = [library for library in LIBRARIES if _chooses_by(library, row.name)]
     for other in LIBRARIES:
         foreign = owners and other not in owners and row.name in other.filters and other.stacked
-        if not foreign or not set(other.vendors) & set(vendors):
+        if not foreign or not set(other.vendor_ids) & set(vendors):
             continue
         own = [name for name in other.stacked if name in other.filters and environ.get(name)]
         if own:

@@ -1,4 +1,4 @@
-"""What a climb of the ladder proves, in words: as far as it came, and what was not possible on the way."""
+"""What a full validation proves, in words: as far as it came, and what was not possible on the way."""
 
 from __future__ import annotations
 

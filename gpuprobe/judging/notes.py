@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe import environment, machine
+from gpuprobe import environment, machine, vendors
 from gpuprobe.judging.build_notes import of_builds
 from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.judging.diagnosis import serves
@@ -91,8 +91,11 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
                     better = drop.device.library
                     yield f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
     for status in card_statuses(inventory):
-        if status.why is None and status.card.driver in ("nouveau", "nova_core"):
-            yield f"{status.card.pci_id} is driven by `{status.card.driver}`, which has no CUDA; NVIDIA's driver has"
+        maker = vendors.vendor_of(status.card.vendor_id) if status.why is None else None
+        lacks = maker.lesser_drivers.get(status.card.driver or "") if maker else None
+        if maker is not None and lacks is not None:
+            own = f"{maker.name}'s driver has"
+            yield f"{status.card.pci_id} is driven by `{status.card.driver}`, which has no {lacks}; {own}"
 
 
 def _subject(outcome: Outcome) -> str:

@@ -39,6 +39,14 @@ def select(text: str, devices: Sequence[Device]) -> tuple[Device, ...]:
     return _one_card(wanted, _found(wanted, fitting, devices), devices)
 
 
+def names_a_view(text: str) -> bool:
+    """Whether `text` is a library or a number in one (`vulkan`, `CUDA:0`), and not a card whoever shows it."""
+    wanted = text.strip()
+    name, colon, number = wanted.rpartition(":")
+    numbered = bool(colon) and _is_bare_number(number) and _library_meant(name) is not None
+    return numbered or _library_meant(wanted) is not None
+
+
 def _named_exactly(wanted: str, devices: Sequence[Device]) -> list[Device]:
     """By id, by number in a library or by PCI address; a text that is one thing and another finds both."""
     address = normal_pci(wanted)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.judging.identity import is_slice, normal_pci, same_card
-from gpuprobe.libraries import AMD, Library, library_named
+from gpuprobe.libraries import Library, library_named
 from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Status
 
 
@@ -38,7 +38,7 @@ def unlisted(library: Library, evidence: Evidence) -> tuple[Device, ...]:
 
 def _is_witness(outcome: Outcome, library: Library) -> bool:
     witness = library_named(outcome.probe.library)
-    of_same_cards = witness.witness and set(witness.vendors) & set(library.vendors)
+    of_same_cards = witness.witness and set(witness.vendor_ids) & set(library.vendor_ids)
     return bool(of_same_cards) and outcome.probe.purpose is Purpose.LIST and outcome.status is Status.OK
 
 
@@ -61,7 +61,7 @@ def as_partition(device: Device, host: Host, surveyed: Sequence[Device]) -> Devi
     is. The function then numbers the partitions (amdkfd, location_id). `surveyed`: what the machine's own files witness.
     """
     address = normal_pci(device.pci_id)
-    if device.partition is not None or AMD not in library_named(device.library).vendors or address is None:
+    if device.partition is not None or not library_named(device.library).numbers_partitions or address is None:
         return device
     function = int(address[-1])
     card, on_bus = f"{address[:-1]}0", {each.address for each in host.pci}

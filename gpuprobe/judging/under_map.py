@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.judging.device_lists import ggml_positions
-from gpuprobe.judging.identity import normal_pci, normal_uuid
+from gpuprobe.judging.identity import normal_pci, normal_uuid, same_card
 from gpuprobe.judging.slices import seen_at_once
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
-from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
+from gpuprobe.model import SYSTEM, Device, Outcome, Probe, Purpose, Status
 
 
 class Check(NamedTuple):
@@ -25,6 +25,7 @@ class Check(NamedTuple):
     seen: tuple[Device, ...]
     answer: bool | None
     because: tuple[str, ...]
+    build: str = SYSTEM
 
 
 def settable(libraries: Iterable[Library], platform: str) -> tuple[str, ...]:
@@ -43,39 +44,56 @@ def changed(variables: Variables, environ: Mapping[str, str]) -> Variables:
 
 
 def probes(variables: Variables, listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> tuple[Probe, ...]:
-    """One listing for each library that the map speaks of, in a child under the map."""
+    """One listing for each library that the map speaks of, and for each build of it that lists cards, in a child under it."""
     difference = changed(variables, environ)
     names = {name for name, _ in variables}
-    return tuple(
-        Probe(library.name, Purpose.LIST, variables=difference)
-        for library, selection in selecting(listed, platform)
-        if selection.variable in names
+    spoken_of = [library.name for library, selection in selecting(listed, platform) if selection.variable in names]
+    builds = dict.fromkeys((device.library, device.build) for device in listed if device.build != SYSTEM)
+    return (
+        *(Probe(library, Purpose.LIST, variables=difference) for library in spoken_of),
+        *(Probe(library, Purpose.LIST, build, variables=difference) for library, build in builds if library in spoken_of),
     )
 
 
-def checks(chosen: Sequence[Device], variables: Variables, outcomes: Iterable[Outcome], platform: str) -> tuple[Check, ...]:
-    """What each library that was asked under the map should have shown, and did."""
-    return tuple(_checked(chosen, dict(variables), outcome, platform) for outcome in outcomes)
+def checks(
+    chosen: Sequence[Device],
+    listed: Sequence[Device],
+    variables: Variables,
+    outcomes: Iterable[Outcome],
+    platform: str,
+) -> tuple[Check, ...]:
+    """What each library and build that was asked under the map should have shown, and did; `listed` are all views."""
+    return tuple(_checked(_of(chosen, listed, outcome.probe), dict(variables), outcome, platform) for outcome in outcomes)
 
 
-def _checked(chosen: Sequence[Device], variables: Mapping[str, str | None], outcome: Outcome, platform: str) -> Check:
+def _of(chosen: Sequence[Device], listed: Sequence[Device], probe: Probe) -> list[Device]:
+    """The chosen views that this library has, or this build: a build may show fewer cards than its library."""
+    mine = [device for device in chosen if device.library == probe.library]
+    views = [device for device in listed if (device.library, device.build) == (probe.library, probe.build)]
+    if probe.build == SYSTEM:
+        return mine
+    return [device for device in mine if any(same_card(device, view).same for view in views)]
+
+
+def _checked(mine: Sequence[Device], variables: Mapping[str, str | None], outcome: Outcome, platform: str) -> Check:
     library = library_named(outcome.probe.library)
     selection = library.selections[platform]
-    expected = seen_at_once([device for device in chosen if device.library == library.name])
-    seen = _shown(selection, variables, outcome)
+    expected, seen = seen_at_once(mine), _shown(selection, variables, outcome)
+    name = library.name if outcome.probe.build == SYSTEM else f"{library.name} ({outcome.probe.build})"
     status = outcome.status
     # After anything but an answer, a refusal or an absence nobody knows which devices it shows.
     if not (status.answered or status.failed or status is Status.ABSENT):
-        return Check(library.name, expected, seen, None, (f"{library.name} cannot be told: {describe(outcome)}",))
-    answer, because = _difference(library.name, selection, expected, seen)
+        doubt = f"{name} cannot be told: {describe(outcome)}"
+        return Check(library.name, expected, seen, None, (doubt,), outcome.probe.build)
+    answer, because = _difference(name, selection, expected, seen)
     if expected and not seen and outcome.status is not Status.OK:
-        because = (*because, f"{library.name}: {describe(outcome)}")
-    return Check(library.name, expected, seen, answer, because)
+        because = (*because, f"{name}: {describe(outcome)}")
+    return Check(library.name, expected, seen, answer, because, outcome.probe.build)
 
 
 def _shown(selection: Selection, variables: Mapping[str, str | None], outcome: Outcome) -> tuple[Device, ...]:
     """What a program sees of what the library listed: the Vulkan loader does not read ggml's variable, ggml does."""
-    if selection.takes != "raw":
+    if selection.takes != "raw" or outcome.probe.build != SYSTEM:
         return outcome.devices
     raw = {device.number: device for device in outcome.devices}
     positions = ggml_positions(variables.get(selection.variable) or "", len(raw))

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from gpuprobe.machine.cards import Bystander, Card, bystanders, cards
+from gpuprobe.machine.cards import Bystander, Card, bystanders, card_at, cards
+from gpuprobe.machine.nvidia import JetPack, foreign_to_wsl, jetpack
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
-from gpuprobe.machine.surroundings import (
-    JetPack,
-    container,
-    foreign_to_wsl,
-    jetpack,
-    operating_system,
-    virtualization,
-    wsl,
-)
+from gpuprobe.machine.surroundings import NONE, container, operating_system, virtualization, wsl
 from gpuprobe.machine.witnesses import video_memory, witnesses
 
 __all__ = [
+    "NONE",
     "Bystander",
     "Cache",
     "Card",
@@ -23,6 +17,7 @@ __all__ = [
     "Memory",
     "Processor",
     "bystanders",
+    "card_at",
     "cards",
     "container",
     "foreign_to_wsl",

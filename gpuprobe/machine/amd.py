@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe.facts import Host, PciFunction
-from gpuprobe.libraries import AMD
 from gpuprobe.machine.surroundings import exists, text_of
 from gpuprobe.model import Device, DeviceType, GiB, Partition
 from gpuprobe.strings import Gfx, gfx_of_kfd
+from gpuprobe.vendors import AMD
 
 SOURCE = "sysfs"
 
@@ -36,7 +36,6 @@ class AmdCard(NamedTuple):
     node: int | None = None  # KFD's number, processors counted: the one of HSA_OVERRIDE_GFX_VERSION_<node>
     gfx: Gfx | None = None  # the real architecture, whatever is overridden
     unique_id: str | None = None  # 16 digits; all partitions of a card share it
-    location_id: int | None = None  # tells partitions apart
     render_node: str | None = None
     vram: Pool | None = None
     whole_vram: int | None = None  # bytes of the whole card, also where this is a partition of it
@@ -60,7 +59,7 @@ class _Node(NamedTuple):
 def amd_cards(host: Host) -> tuple[AmdCard, ...]:
     """Every AMD card that `amdgpu` drives, in the order of the bus; for one that is cut, its partitions in KFD's order."""
     nodes = tuple(_nodes(host))
-    functions = [function for function in host.pci if function.vendor == AMD and function.driver == "amdgpu"]
+    functions = [function for function in host.pci if AMD.made(function.vendor) and function.driver in AMD.drivers]
     return tuple(card for function in functions for card in _cards_at(host, function, nodes))
 
 
@@ -130,7 +129,6 @@ def _computing(card: AmdCard, node: _Node) -> AmdCard:
         node=node.number,
         gfx=gfx_of_kfd(node.values["gfx_target_version"]),
         unique_id=card.unique_id or (f"{unique:016x}" if unique else None),
-        location_id=node.values.get("location_id"),
         render_node=f"/dev/dri/renderD{minor}" if minor else card.render_node,
         vram=card.vram or (Pool(node.memory) if node.memory else None),
     )
@@ -198,7 +196,7 @@ def _view(card: AmdCard, number: int, version: str | None) -> Device:
         pci_id=card.pci_id,
         uuid=f"GPU-{card.unique_id}" if card.unique_id else None,
         uuid_space="rocr" if card.unique_id else None,
-        vendor_id=AMD,
+        vendor_id=AMD.pci_id,
         device_id=card.device_id,
         type=card.type,
         partition=card.partition,

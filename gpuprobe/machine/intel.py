@@ -8,21 +8,20 @@ from __future__ import annotations
 import re
 
 from gpuprobe.facts import Host, PciFunction
-from gpuprobe.libraries import INTEL
 from gpuprobe.machine.surroundings import NONE, text_of, virtualization
 from gpuprobe.model import Device, DeviceType
+from gpuprobe.vendors import INTEL
 
 SOURCE = "sysfs"
 
 _FUNCTIONS = "/sys/bus/pci/devices/"
 _INTEGRATED = "0000:00:02.0"  # where every processor of Intel's has its own graphics
-_DRIVERS = ("xe", "i915")
 _CLOCKS = "tile[0-9]+/gt[0-9]+/freq0/rp0_freq|drm/card[0-9]+/gt/gt[0-9]+/rps_RP0_freq_mhz"
 
 
 def views(host: Host) -> tuple[Device, ...]:
     """The cards that one of Intel's drivers drives, as witnesses speak of them, in the order of the bus."""
-    functions = [each for each in host.pci if each.vendor == INTEL and each.driver in _DRIVERS]
+    functions = [each for each in host.pci if INTEL.made(each.vendor) and each.driver in INTEL.drivers]
     return tuple(_view(host, number, function) for number, function in enumerate(functions))
 
 
@@ -42,7 +41,7 @@ def _view(host: Host, number: int, function: PciFunction) -> Device:
         SOURCE,
         number,
         pci_id=function.address,
-        vendor_id=INTEL,
+        vendor_id=INTEL.pci_id,
         device_id=function.device,
         type=_type(host, function, memory),
         total_memory=memory,

@@ -10,8 +10,8 @@ import json
 from typing import Any
 
 from gpuprobe.model import Call, Depth, Device, DeviceType, Json, Outcome, Partition, Probe, Status
-from gpuprobe.probing.climbs import Climb, wrong_elements
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
+from gpuprobe.probing.stages_taken import Stages, wrong_elements
 
 _TEXTS = (
     *("name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),
@@ -42,7 +42,7 @@ class Answers:
         self.loaded = loaded
         self.failed: Json | None = None
         self.depth: Depth | None = None
-        self.climb = Climb()
+        self.validation = Stages()
         self.is_waiting = False  # for its turn
         self.done_at: float | None = None
         self.rubbish: str | None = None
@@ -89,7 +89,7 @@ class Answers:
             message=ended.pop("message", None) or message,
             failure=failed.get("status"),
             depth=self.depth,
-            stages=self.climb.stages(self.done_at is not None),
+            stages=self.validation.stages(self.done_at is not None),
             wrong=failed.get("wrong") or {},
             facts=self.facts,
             **ended,
@@ -115,7 +115,7 @@ class Answers:
         return Status.NO_DEVICES if listed_nothing else Status.OK
 
     def _calls(self) -> tuple[Call, ...]:
-        """A step lasts until the next one begins, the last one until `done`; without it nobody knows."""
+        """A call lasts until the next one begins, the last one until `done`; without it nobody knows."""
         ends = [*(at for _, at in self.starts), self.done_at][1:]
         return tuple(
             Call(name, None if end is None else round(max(0.0, end - at), 6))
@@ -123,11 +123,11 @@ class Answers:
         )
 
     def _call(self, said: Json) -> None:
-        self.starts.append((text(said["step"]), seconds(said.get("at"))))
+        self.starts.append((text(said["call"]), seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
         self.done_at = seconds(said.get("at"))
-        self.climb.ended(self.done_at)
+        self.validation.ended(self.done_at)
 
     def _failed(self, said: Json) -> None:
         failed = said["failed"]
@@ -144,20 +144,20 @@ class Answers:
             "wrong": wrong_elements(failed.get("wrong")),
         }
         if said.get("at") is not None:
-            self.climb.ended(seconds(said["at"]))
+            self.validation.ended(seconds(said["at"]))
 
     def _stage(self, said: Json) -> None:
-        self.climb.begin(text(said["rung"]), seconds(said.get("at")))
+        self.validation.begin(text(said["stage"]), seconds(said.get("at")))
 
     def _waiting(self, said: Json) -> None:
-        self.climb.ended(seconds(said.get("at")))
+        self.validation.ended(seconds(said.get("at")))
         self.is_waiting = True
 
     def _figures(self, said: Json) -> None:
-        self.climb.measured(said["figures"])
+        self.validation.measured(said["figures"])
 
     def _not_possible(self, said: Json) -> None:
-        self.climb.not_possible(said["not_possible"])
+        self.validation.not_possible(said["not_possible"])
 
     def _passed(self, said: Json) -> None:
         self.depth = _depth(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
@@ -184,14 +184,14 @@ def _depth(said: object) -> Depth:
 
 
 _HANDLERS = {
-    "step": Answers._call,
+    "call": Answers._call,
     "done": Answers._done,
     "failed": Answers._failed,
     "passed": Answers._passed,
     "loaded": Answers._loaded,
     "facts": Answers._facts,
     "device": Answers._device,
-    "rung": Answers._stage,
+    "stage": Answers._stage,
     "waiting": Answers._waiting,
     "figures": Answers._figures,
     "not_possible": Answers._not_possible,

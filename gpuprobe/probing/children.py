@@ -85,7 +85,7 @@ class Child:
             if self.process.stdin is not None:
                 self.process.stdin.write(b"\n")
 
-    def climb(self, now: float) -> bool:
+    def escalate(self, now: float) -> bool:
         """One degree further towards its end: asked, then killed. False: nothing is left to try."""
         if self.escalation == 0:
             termination.ask_to_end(self.process.pid)
@@ -234,7 +234,7 @@ class Children:
 
     def _attend(self, child: Child, now: float, deadline: float | None) -> None:
         late = now >= child.next_escalation or (child.escalation == 0 and deadline is not None and now >= deadline)
-        if child.process.poll() is None and (not late or child.climb(now)):
+        if child.process.poll() is None and (not late or child.escalate(now)):
             return
         self._drain(child)
         self._children.remove(child)

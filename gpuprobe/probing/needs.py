@@ -14,7 +14,7 @@ def installed(library: Library, host: Host) -> bool:
 
 def vendor_cards(library: Library, host: Host) -> tuple[machine.Card, ...]:
     """The cards on the bus that this library should list."""
-    return tuple(card for card in machine.cards(host) if not library.vendors or card.vendor_id in library.vendors)
+    return tuple(card for card in machine.cards(host) if not library.vendors or card.vendor_id in library.vendor_ids)
 
 
 def sleeping(library: Library, host: Host) -> list[str]:

@@ -69,7 +69,7 @@ def _wanted_libraries(host: Host, request: Request) -> Iterator[Library]:
 def _supports_chosen(library: Library, request: Request) -> bool:
     """A witness comes along with the library whose cards it knows."""
     offers = [library_named(name) for name in request.libraries]
-    return library.witness and any(set(offer.vendors) & set(library.vendors) for offer in offers)
+    return library.witness and any(set(offer.vendor_ids) & set(library.vendor_ids) for offer in offers)
 
 
 def _without_asking(library: Library, host: Host, request: Request) -> tuple[Status, str] | None:
@@ -238,7 +238,7 @@ def _could_list(library: Library, device: Device) -> bool:
     vendor = device.vendor_id
     if library.witness:
         # A witness can only tell which card this is, and only where the library itself does not.
-        return device.pci_id is None and (vendor is None or vendor in library.vendors)
+        return device.pci_id is None and (vendor is None or vendor in library.vendor_ids)
     if rank_of(library.name) > rank_of(device.library):
         return False
-    return library.name == device.library or vendor is None or not library.vendors or vendor in library.vendors
+    return library.name == device.library or vendor is None or not library.vendors or vendor in library.vendor_ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gpuprobe.judging import flash_attention, visibility
+from gpuprobe.judging.card_views import in_every_library, visible_index
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Call, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Validation
@@ -18,6 +19,7 @@ def identity(device: Device) -> Json:
         "id": device.id,
         "filter_id": device.filter_id,
         "library": device.library,
+        "selector": selector(device),
         "index": device.ordinal,
         "build": device.build,
         "name": device.name,
@@ -27,9 +29,14 @@ def identity(device: Device) -> Json:
     }
 
 
+def selector(device: Device) -> str | None:
+    """What every DEVICE argument takes for it: `CUDA:0`. None: it has no number, because it is not kept."""
+    return None if device.ordinal is None else f"{device.library}:{device.ordinal}"
+
+
 def view(device: Device) -> Json:
     """A device as one library reports it, kept or not."""
-    shown = {key: value for key, value in identity(device).items() if key not in ("filter_id", "index")}
+    shown = {key: value for key, value in identity(device).items() if key not in ("filter_id", "selector", "index")}
     return {
         **shown,
         "number": device.number,
@@ -50,6 +57,7 @@ def record(device: Device, inventory: Inventory) -> Json:
 
     return {
         **identity(device),
+        "visible_index": visible_index(device, inventory),
         "description": device.description,
         "partition": _partition(device.partition),
         "numbers": numbers(device, inventory),
@@ -130,9 +138,11 @@ def flash_attention_of(device: Device) -> Json:
 
 
 def variables_for(devices: Iterable[Device], inventory: Inventory) -> visibility.Variables:
-    """The variables that select exactly these devices on the machine that the inventory speaks of."""
+    """The variables that select exactly these devices' cards, in every library, on the machine that the inventory speaks of."""
     host = inventory.evidence.host
-    return visibility.visible_variables(list(devices), listed(inventory), host.platform, host.environ)
+    return visibility.visible_variables(
+        in_every_library(list(devices), inventory), listed(inventory), host.platform, host.environ
+    )
 
 
 def listed(inventory: Inventory) -> list[Device]:

@@ -64,7 +64,7 @@ def list_document(
         "host": machine_document.host_record(host),
         "system": machine_document.system_record(host),
         "cards": [machine_document.card_record(each, host) for each in card_statuses],
-        "bystanders": machine_document.bystander_records(host),
+        "bystanders": machine_document.bystander_records(card_status.bystanders(inventory)),
         "devices": [with_loads(record(device, inventory), loads) for device in kept],
         "dropped": [_drop(drop) for drop in drops],
         "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from gpuprobe import machine
+from collections.abc import Iterable
+
+from gpuprobe import machine, vendors
 from gpuprobe.facts import Host
 from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.diagnosis import Why
 from gpuprobe.judging.effects import effects
-from gpuprobe.libraries import AMD, APPLE, INTEL, NVIDIA
-from gpuprobe.machine import Card
+from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Json
 from gpuprobe.strings import printable
-
-_VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", APPLE: "Apple"}
 
 
 def host_record(host: Host) -> Json:
@@ -57,12 +56,12 @@ def why_record(why: Why | None) -> Json | None:
 
 
 def card_record(status: CardStatus, host: Host) -> Json:
-    """`video_memory_bytes` is there where the kernel's files tell it: those of NVIDIA's driver do not."""
+    """`video_memory_bytes` is there where the kernel's files tell it: not every driver has such."""
     card, why = status.card, status.why
     memory = machine.video_memory(host, card.pci_id)
     return {
         "pci_id": card.pci_id,
-        "vendor": _VENDORS.get(card.vendor_id or 0),
+        "vendor": vendors.name_of(card.vendor_id),
         "vendor_id": _hexadecimal(card.vendor_id),
         "device_id": _hexadecimal(card.device_id),
         "name": card.name,
@@ -95,14 +94,14 @@ def _link(card: Card) -> Json:
     }
 
 
-def bystander_records(host: Host) -> list[Json]:
-    return [{"pci_id": one.pci_id, "what": one.what} for one in machine.bystanders(host)]
+def bystander_records(found: Iterable[Bystander]) -> list[Json]:
+    return [{"pci_id": one.pci_id, "what": one.what} for one in found]
 
 
 def variable_records(host: Host) -> list[Json]:
     """Each variable that is set and matters, with what it does on this machine."""
-    vendors = {card.vendor_id for card in machine.cards(host) if card.vendor_id is not None}
-    found = effects(host.environ, vendors, host.platform)
+    makers = {card.vendor_id for card in machine.cards(host) if card.vendor_id is not None}
+    found = effects(host.environ, makers, host.platform)
     return [{"name": one.name, "value": one.value, "effect": one.effect} for one in found]
 
 

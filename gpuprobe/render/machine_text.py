@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
+from gpuprobe.machine import Bystander
 from gpuprobe.strings import printable, size_text
 
 
@@ -38,7 +39,7 @@ def _swap(total: int | None) -> str:
     return "no swap" if total == 0 else f"{_size(total)} swap"
 
 
-def bystanders(host: Host) -> Iterator[RenderableType]:
+def bystanders(found: Iterable[Bystander]) -> Iterator[RenderableType]:
     """What a person might take for a GPU, named as what it is."""
-    for one in machine.bystanders(host):
+    for one in found:
         yield Text(f"{printable(one.pci_id)} is no GPU that could be used: {printable(one.what)}")

@@ -131,7 +131,7 @@ def _theory(speeds: Speeds) -> str:
     return f"; {known}" if (known := ", ".join(part for part in (link, memory) if part)) else ""
 
 
-def climbs(shown: Sequence[View]) -> Iterator[RenderableType]:
+def stage_times(shown: Sequence[View]) -> Iterator[RenderableType]:
     """With -v: the time of each stage and what was measured in it."""
     for view in shown:
         if view.outcome is not None and view.outcome.stages:

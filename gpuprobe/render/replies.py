@@ -227,6 +227,7 @@ def _actions(variables: Variables) -> list[Json]:
 def _check(check: Check) -> Json:
     return {
         "library": check.library,
+        "build": check.build,
         "answer": check.answer,
         "expected": [device.id for device in check.expected],
         "seen": [device.id for device in check.seen],

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
+from gpuprobe.judging import card_status, refreshed
 from gpuprobe.judging import notes as machine_notes
-from gpuprobe.judging import refreshed
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
 from gpuprobe.judging.refreshed import Refreshment, measured
 from gpuprobe.judging.unviewed import Unviewed
@@ -41,7 +41,7 @@ def list_text(
     yield from tables.unusable_cards(part.card_statuses)
     if not part.one:
         if not part.card_statuses or with_all:
-            yield from bystanders(inventory.evidence.host)
+            yield from bystanders(card_status.bystanders(inventory))
         yield processor_line(inventory.evidence.host)
     if with_all:
         yield from everything.libraries(inventory.evidence.outcomes, detail.verbose)
@@ -62,7 +62,7 @@ def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
         yield from everything.one_device({**shown, **link})
         yield from software_text.lines(compatibility)
     for drop in part.drops:
-        yield from everything.dropped(drop, inventory)
+        yield from everything.dropped(drop)
 
 
 def validate_text(
@@ -85,7 +85,7 @@ def validate_text(
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)
     if detail.verbose:
-        yield from matrix.climbs(shown)
+        yield from matrix.stage_times(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not detail.quiet:
         yield from tables.notes([*notes, *machine_notes.of_inventory(inventory)])

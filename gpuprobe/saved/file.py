@@ -1,7 +1,7 @@
 """Where the saved discovery lies, how it is written whole, and how it is read only if it is ours."""
 
 # A Path object costs more than the call it makes; `env` reads this file at every start of a script.
-# ruff: noqa: PTH102, PTH105, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH208, PTH102, PTH105, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Mapping
 
 MOST_BYTES = 16 * 1024 * 1024  # a machine with eight cards and every library takes 0.1 MiB
@@ -16,6 +17,7 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _WRITABLE_BY_OTHERS = 0o022
+_LEFT_SECONDS = 3600.0  # no command writes for so long
 
 
 class Untrusted(Exception):
@@ -91,8 +93,23 @@ def write(path: str, content: bytes) -> None:
             file.write(content)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        # After the rename there is none: Ctrl-C in that moment must stay Ctrl-C.
+        remove(temporary)
         raise
+    _sweep(directory, name)
+
+
+def _sweep(directory: str, name: str) -> None:
+    """Takes away what a command that was killed between writing and renaming has left."""
+    for entry in os.listdir(directory):
+        if entry.startswith(f".{name}.") and entry.count(".") >= name.count(".") + 3:
+            path = os.path.join(directory, entry)
+            try:
+                old = time.time() - os.stat(path, follow_symlinks=False).st_mtime > _LEFT_SECONDS
+            except OSError:
+                continue  # taken away by another command
+            if old:
+                remove(path)
 
 
 def remove(path: str) -> None:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from gpuprobe import __version__
 from gpuprobe.facts import Host, Manifest
 from gpuprobe.model import Json
+from gpuprobe.survey.nvidia import VERSION as NVIDIA_VERSION
+from gpuprobe.survey.nvidia import mig_instances
 from gpuprobe.survey.pci import DEVICES
 from gpuprobe.survey.search import default_directories
 from gpuprobe.survey.tree import Tree
@@ -23,10 +25,9 @@ from gpuprobe.survey.tree import Tree
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 SUSPENDS = "/sys/power/suspend_stats/success"
 LINKER_CACHE = "/etc/ld.so.cache"
-NVIDIA_CAPABILITIES = "/proc/driver/nvidia/capabilities"
 MOUNTS = "/proc/self/mountinfo"
 _NAMESPACES = ("/proc/self/ns/mnt", "/proc/self/ns/user")
-_DRIVER_TEXTS = ("/sys/module/", "/proc/driver/nvidia/version")
+_DRIVER_TEXTS = ("/sys/module/", NVIDIA_VERSION)
 _BOOT_ROUNDED_TO = 600  # seconds; where only clocks tell when the machine was started, they drift
 
 
@@ -49,7 +50,7 @@ def key_of(host: Host, root: str = "/") -> Json:
         "account": [host.uid, list(host.gids)],
         "container": _container(tree),
         "drivers": {path: _checksum(reading.text) for path, reading in _driver_texts(host)},
-        "cards": {each.address: [each.vendor, each.device, each.class_code, each.driver] for each in host.pci},
+        "cards": dict(_cards(host)),
         "slices": dict(_slices(tree, host)),
         "nodes": {node.path: [node.major, node.minor, node.accessible] for node in host.nodes},
         "libraries": dict(_libraries(tree, host)),
@@ -90,20 +91,19 @@ def _driver_texts(host: Host) -> Iterator[tuple[str, Any]]:
     return ((path, reading) for path, reading in host.texts.items() if path.startswith(_DRIVER_TEXTS) and reading.text)
 
 
+def _cards(host: Host) -> Iterator[tuple[str, Any]]:
+    for function in host.pci:
+        yield function.address, [function.vendor, function.device, function.class_code, function.driver]
+    for device in host.off_the_bus:
+        yield device.name, [device.driver, *device.drm]
+
+
 def _slices(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:
     """How cards are cut: MIG's instances, and the partitioning mode of AMD's cards."""
-    for card in _matching(tree, NVIDIA_CAPABILITIES, r"gpu[0-9]+"):
-        place = f"{NVIDIA_CAPABILITIES}/{card}/mig"
-        instances = _matching(tree, place, r"gi[0-9]+")
-        cut = [f"{gpu}/{one}" for gpu in instances for one in _matching(tree, f"{place}/{gpu}", r"ci[0-9]+")]
-        yield from [(card, cut)] if cut else []
+    yield from mig_instances(tree)
     for each in host.pci:
         modes = [tree.line(f"{DEVICES}/{each.address}/current_{what}_partition") for what in ("compute", "memory")]
         yield from [(each.address, modes)] if any(modes) else []
-
-
-def _matching(tree: Tree, directory: str, pattern: str) -> list[str]:
-    return [name for name in tree.names(directory) if re.fullmatch(pattern, name)]
 
 
 def _libraries(tree: Tree, host: Host) -> Iterator[tuple[str, Any]]:

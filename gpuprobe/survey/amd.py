@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gpuprobe.facts import PciFunction, Reading
-from gpuprobe.libraries import AMD
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import ABSENT, Tree
+from gpuprobe.vendors import AMD
 
 KFD_NODES = "/sys/class/kfd/kfd/topology/nodes"
 
@@ -38,7 +38,7 @@ def amd_files(tree: Tree, functions: Sequence[PciFunction]) -> Iterator[tuple[st
 
 def _of_cards(functions: Sequence[PciFunction]) -> Iterator[str]:
     for function in functions:
-        if function.vendor == AMD and function.driver == "amdgpu":
+        if AMD.made(function.vendor) and function.driver in AMD.drivers:
             names = (*_OF_A_CARD, *_OF_AN_AWAKE_CARD) if is_awake(function.runtime_status) else _OF_A_CARD
             yield from (f"{DEVICES}/{function.address}/{name}" for name in names)
 

@@ -1,4 +1,4 @@
-"""What the machine says of itself before any GPU library is loaded: read verbatim, judged elsewhere (machine.py).
+"""What the machine says of itself before any GPU library is loaded: read verbatim, judged elsewhere (machine).
 
 Nothing here opens a device node, reads a card's `config` or does anything else that would wake a sleeping card.
 """
@@ -10,22 +10,22 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from gpuprobe import environment
+from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundSoftware, Host, PciFunction, Reading
-from gpuprobe.libraries import AMD, NVIDIA
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.builds import builds
+from gpuprobe.survey.drm import devices_off_the_bus
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.intel import intel_files
+from gpuprobe.survey.nvidia import nvidia_files
 from gpuprobe.survey.pci import DEVICES, pci_functions
 from gpuprobe.survey.tree import ABSENT, Tree
 
 CGROUP, MEMINFO, CPUINFO = "/proc/self/cgroup", "/proc/meminfo", "/proc/cpuinfo"
 CPUS = "/sys/devices/system/cpu"
-NVIDIA_CARDS = "/proc/driver/nvidia/gpus"
 WSL_DRIVERS = "/usr/lib/wsl/drivers"
 
-_MODULES = ("nvidia", "nvidia_uvm", "nouveau", "nvgpu", "amdgpu", "i915", "xe")
+_MODULES = tuple(module for vendor in vendors.VENDORS for module in vendor.modules)
 _TEXTS = (
     "/etc/os-release",
     MEMINFO,
@@ -40,11 +40,8 @@ _TEXTS = (
     "/run/.containerenv",
     "/run/systemd/container",
     "/.flatpak-info",
-    "/etc/nv_tegra_release",
     "/proc/device-tree/model",
     "/proc/device-tree/compatible",
-    "/proc/driver/nvidia/version",
-    "/proc/driver/nvidia/params",
     f"{CPUS}/online",
     f"{CPUS}/cpu0/topology/thread_siblings_list",
     *(f"/sys/module/{module}/{file}" for module in _MODULES for file in ("version", "initstate")),
@@ -52,9 +49,9 @@ _TEXTS = (
 _OTHER_OS_RELEASE = "/usr/lib/os-release"
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
-_NODES = ("nvidia", "kfd", "dxg", "nvmap", "nvhost")  # what GPU nodes directly under /dev begin with
+_NODES = ("dxg", *(name for vendor in vendors.VENDORS for name in vendor.nodes))  # how GPU nodes directly under /dev begin
 _CARD_NODES = tuple(f"/dev/{name}" for name in _NODES)
-_NODE_DIRECTORIES = ("/dev/dri", "/dev/nvidia-caps", "/dev/nvgpu/igpu0")
+_NODE_DIRECTORIES = ("/dev/dri", *(folder for vendor in vendors.VENDORS for folder in vendor.node_folders))
 
 _CACHE_FILES = ("level", "type", "size")
 _V2 = ("/sys/fs/cgroup", "memory.max", "memory.current")
@@ -104,12 +101,14 @@ def read_host(
         builds=found.builds,
         empty_places=found.empty,
         software=_software(tree, environ, machine) if software and _computes(platform, functions, nodes) else None,
+        off_the_bus=devices_off_the_bus(tree) if platform == "linux" else (),
     )
 
 
 def _computes(platform: str, functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
-    """Whether Linux shows a card of NVIDIA or AMD on the bus or as a node: without one nobody asks what would compute on it."""
-    on_the_bus = any(function.vendor in (NVIDIA, AMD) for function in functions)
+    """Whether Linux shows a card that toolkits are made for, on the bus or as a node: without one nobody asks for any."""
+    makers = (vendors.vendor_of(function.vendor) for function in functions)
+    on_the_bus = any(maker is not None and maker.has_toolkits for maker in makers)
     return platform == "linux" and (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes))
 
 
@@ -120,7 +119,7 @@ def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[Fou
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:
-    """The GPU nodes under /dev as they are now: asking NVIDIA's library as root can create some."""
+    """The GPU nodes under /dev as they are now: asking a library as root can create some."""
     return tuple(_nodes(Tree(root.rstrip("/") or "/")))
 
 
@@ -144,8 +143,9 @@ def _texts(tree: Tree) -> dict[str, Reading]:
     texts[CPUINFO] = _first_processor(tree)
     if texts["/etc/os-release"].text is None:
         texts[_OTHER_OS_RELEASE] = tree.read(_OTHER_OS_RELEASE)
-    for path in (*_cache_files(tree), *_nvidia_files(tree)):
+    for path in _cache_files(tree):
         texts[path] = tree.read(path)
+    texts.update(nvidia_files(tree))
     texts.update(_memory_limits(tree, texts[CGROUP].text or ""))
     return texts
 
@@ -159,10 +159,6 @@ def _first_processor(tree: Tree) -> Reading:
 def _cache_files(tree: Tree) -> Iterator[str]:
     place = f"{CPUS}/cpu0/cache"
     return (f"{place}/{name}/{file}" for name in tree.names(place) if name.startswith("index") for file in _CACHE_FILES)
-
-
-def _nvidia_files(tree: Tree) -> Iterator[str]:
-    return (f"{NVIDIA_CARDS}/{name}/information" for name in tree.names(NVIDIA_CARDS))
 
 
 def _memory_limits(tree: Tree, cgroup: str) -> Iterator[tuple[str, Reading]]:

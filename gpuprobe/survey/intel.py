@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gpuprobe.facts import PciFunction, Reading
-from gpuprobe.libraries import INTEL
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import ABSENT, Tree
+from gpuprobe.vendors import INTEL
 
 
 def intel_files(tree: Tree, functions: Sequence[PciFunction]) -> Iterator[tuple[str, Reading]]:
     """(path, content) of each such file that is there; one that may not be read is evidence too."""
-    for path in (path for function in functions if function.vendor == INTEL for path in _of(tree, function)):
+    for path in (path for function in functions if INTEL.made(function.vendor) for path in _of(tree, function)):
         reading = tree.read(path)
         if reading.problem != ABSENT:
             yield path, reading

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from gpuprobe import vendors
 from gpuprobe.facts import PciFunction
-from gpuprobe.libraries import NVIDIA
 from gpuprobe.survey.tree import Tree
 
 DEVICES = "/sys/bus/pci/devices"
 PRODUCT_NAMES = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids", "/usr/share/pci.ids")
 
-DISPLAY = 0x03  # class
+DISPLAY, BRIDGES = 0x03, 0x06  # classes
 COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
-BRIDGE = 0x0680  # NVSwitch
 
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _LONGEST_NAME = 512  # bytes
@@ -31,10 +30,14 @@ def is_awake(runtime_status: str | None) -> bool:
 
 
 def pci_functions(tree: Tree) -> tuple[PciFunction, ...]:
-    """Display controllers, accelerators and NVIDIA's bridges, by address; named where the machine has the names."""
-    addresses = sorted((name for name in tree.names(DEVICES) if _ADDRESS.fullmatch(name.lower())), key=_order)
+    """Display controllers, accelerators and bridges between GPUs, by address; named where the machine has the names."""
+    addresses = sorted(filter(is_address, tree.names(DEVICES)), key=_order)
     functions = [_read(tree, name) for name in addresses if _may_be_kept(tree, name)]
     return tuple(_named(tree, functions)) if functions else ()
+
+
+def is_address(name: str) -> bool:
+    return _ADDRESS.fullmatch(name.lower()) is not None
 
 
 def _order(address: str) -> tuple[int, str]:
@@ -46,9 +49,12 @@ def _may_be_kept(tree: Tree, name: str) -> bool:
     kind = _number(tree.line(f"{place}/class"), 16, 0xFFFFFF)
     if kind is None:  # rubbish: what has a DRM device is a display controller all the same
         return bool(_drm(tree, place))
-    if kind >> 8 == BRIDGE:
-        return _number(tree.line(f"{place}/vendor"), 16, 0xFFFF) == NVIDIA
-    return kind >> 16 == DISPLAY or kind >> 8 in COMPUTE
+    if kind >> 16 == DISPLAY or kind >> 8 in COMPUTE:
+        return True
+    if kind >> 16 != BRIDGES:  # most functions end here, without their vendor being read
+        return False
+    vendor = vendors.vendor_of(_number(tree.line(f"{place}/vendor"), 16, 0xFFFF))
+    return vendor is not None and kind >> 8 in vendor.other_classes
 
 
 def _read(tree: Tree, name: str) -> PciFunction:

@@ -37,8 +37,8 @@ class Talk(NamedTuple):
         return self.all("device")
 
     @property
-    def steps(self) -> list[str]:
-        return self.all("step")
+    def calls(self) -> list[str]:
+        return self.all("call")
 
     @property
     def facts(self) -> dict[str, Any]:

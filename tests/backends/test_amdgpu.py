@@ -41,7 +41,7 @@ def test_every_field_of_a_card_comes_from_the_module() -> None:
         "capabilities": {"gtt_total_bytes": 31 << 30, "gtt_used_bytes": 5},
     }
     assert answer.devices[1]["number"] == 1
-    assert answer.steps == ["load pyamdgpuinfo", "detect_gpus", "get_gpu", "get_gpu"]
+    assert answer.calls == ["load pyamdgpuinfo", "detect_gpus", "get_gpu", "get_gpu"]
     assert answer.is_done
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import cuda
+from gpuprobe.backends.cuda import card
 from tests.backends.talk import Talk, request, talk
 from tests.doubles import cuda_driver, described, script
 
@@ -64,7 +64,7 @@ def test_a_second_card_has_its_own_fields_and_its_wide_pci_domain() -> None:
 def test_each_step_is_said_before_it_is_taken_and_in_order() -> None:
     answer = listed(TWO[0])
 
-    assert answer.steps == [
+    assert answer.calls == [
         f"load {cuda_driver()}",
         "cuDriverGetVersion",
         "cuInit",
@@ -269,4 +269,4 @@ def test_an_empty_name_is_unknown() -> None:
 def test_every_capability_says_its_unit_or_is_a_count() -> None:
     counts = {"max_threads_per_block", "warp_size", "multiprocessors"}
 
-    assert all(name in counts or name.endswith(("_khz", "_bits", "_bytes")) for name in cuda.NUMBERS)
+    assert all(name in counts or name.endswith(("_khz", "_bits", "_bytes")) for name in card.NUMBERS)

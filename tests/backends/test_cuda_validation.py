@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import cuda_results
+from gpuprobe.backends.cuda import results
 from tests.backends.talk import Talk, request, talk
 from tests.doubles import cuda_driver, described, script
 
@@ -91,7 +91,7 @@ def test_a_card_that_is_gone_is_missing_and_no_other_is_taken(tmp_path: Path, de
     ],
 )
 def test_only_a_definite_error_makes_a_card_unsupported(code: int, status: str) -> None:
-    assert cuda_results.context_status(code) == status
+    assert results.context_status(code) == status
 
 
 @pytest.mark.parametrize("function", ["cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuMemGetInfo_v2"])

@@ -171,14 +171,14 @@ def test_a_build_without_plug_ins_is_entered_by_its_own_registry(function: str, 
     """llama.cpp is built so by default; HIP builds keep CUDA's name for the function."""
     answer = double(tmp_path, RTX, library="ROCm", defines=(f"OWN_REGISTRY={function}",)).talk()
 
-    assert function in answer.steps
+    assert function in answer.calls
     assert the("name", answer) == ["NVIDIA GeForce RTX 4090"]
 
 
 def test_one_library_that_holds_all_of_ggml_is_asked_for_the_registry_by_name(tmp_path: Path) -> None:
     answer = double(tmp_path, RTX, library="Metal", defines=('BY_NAME="MTL"',)).talk()
 
-    assert "ggml_backend_reg_by_name" in answer.steps
+    assert "ggml_backend_reg_by_name" in answer.calls
     assert the("description", answer) == ["Metal0"]
 
 
@@ -186,14 +186,14 @@ def test_each_call_is_announced_before_it_is_made(tmp_path: Path) -> None:
     answer = double(tmp_path, RTX, "crash ggml_backend_dev_memory").talk()
 
     assert answer.exit_code == -signal.SIGSEGV
-    assert answer.steps[-1] == "ggml_backend_dev_memory"
+    assert answer.calls[-1] == "ggml_backend_dev_memory"
 
 
 def test_a_crash_while_the_build_starts_is_named(tmp_path: Path) -> None:
     answer = double(tmp_path, RTX, "abort ggml_backend_init").talk()
 
     assert answer.exit_code == -signal.SIGABRT
-    assert answer.steps[-1] == "ggml_backend_init"
+    assert answer.calls[-1] == "ggml_backend_init"
 
 
 def failed(answer: Talk) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def test_a_build_for_another_processor_is_not_started(tmp_path: Path) -> None:
 
     assert failed(answer)["status"] == "init_failed"
     assert "this processor cannot run it" in failed(answer)["message"]
-    assert "ggml_backend_init" not in answer.steps
+    assert "ggml_backend_init" not in answer.calls
 
 
 def test_a_missing_base_library_is_named(tmp_path: Path) -> None:

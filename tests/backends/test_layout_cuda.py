@@ -11,40 +11,42 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from gpuprobe.backends import cuda, cuda_results, nvml
+from gpuprobe.backends.cuda import card, results
+from gpuprobe.backends.nvml import card as nvml
+from gpuprobe.backends.nvml import results as nvml_results
 from tests.doubles import c_compiler
 
 ATTRIBUTES = {
-    "INTEGRATED": cuda.INTEGRATED,
-    "COMPUTE_MODE": cuda.COMPUTE_MODE,
-    "PCI_BUS_ID": cuda.PCI_BUS,
-    "PCI_DEVICE_ID": cuda.PCI_DEVICE,
-    "PCI_DOMAIN_ID": cuda.PCI_DOMAIN,
-    "COMPUTE_CAPABILITY_MAJOR": cuda.COMPUTE_MAJOR,
-    "COMPUTE_CAPABILITY_MINOR": cuda.COMPUTE_MINOR,
-    "GPU_PCI_DEVICE_ID": cuda.GPU_PCI_DEVICE_ID,
-    "MAX_THREADS_PER_BLOCK": cuda.NUMBERS["max_threads_per_block"],
-    "WARP_SIZE": cuda.NUMBERS["warp_size"],
-    "CLOCK_RATE": cuda.NUMBERS["clock_khz"],
-    "MULTIPROCESSOR_COUNT": cuda.NUMBERS["multiprocessors"],
-    "MEMORY_CLOCK_RATE": cuda.NUMBERS["memory_clock_khz"],
-    "GLOBAL_MEMORY_BUS_WIDTH": cuda.NUMBERS["memory_bus_width_bits"],
-    "L2_CACHE_SIZE": cuda.NUMBERS["l2_cache_bytes"],
-    "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN": cuda.NUMBERS["shared_memory_per_block_optin_bytes"],
-    "KERNEL_EXEC_TIMEOUT": cuda.SWITCHES["kernel_run_time_limit"],
-    "ECC_ENABLED": cuda.SWITCHES["ecc_enabled"],
-    "TCC_DRIVER": cuda.SWITCHES["tcc_driver"],
-    "UNIFIED_ADDRESSING": cuda.SWITCHES["unified_addressing"],
-    "MANAGED_MEMORY": cuda.SWITCHES["managed_memory"],
-    "PAGEABLE_MEMORY_ACCESS": cuda.SWITCHES["pageable_memory_access"],
-    "COOPERATIVE_LAUNCH": cuda.SWITCHES["cooperative_launch"],
-    "VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED": cuda.SWITCHES["virtual_memory_management"],
-    "MEMORY_POOLS_SUPPORTED": cuda.SWITCHES["memory_pools"],
-    "MPS_ENABLED": cuda.SWITCHES["mps_enabled"],
+    "INTEGRATED": card.INTEGRATED,
+    "COMPUTE_MODE": card.COMPUTE_MODE,
+    "PCI_BUS_ID": card.PCI_BUS,
+    "PCI_DEVICE_ID": card.PCI_DEVICE,
+    "PCI_DOMAIN_ID": card.PCI_DOMAIN,
+    "COMPUTE_CAPABILITY_MAJOR": card.COMPUTE_MAJOR,
+    "COMPUTE_CAPABILITY_MINOR": card.COMPUTE_MINOR,
+    "GPU_PCI_DEVICE_ID": card.GPU_PCI_DEVICE_ID,
+    "MAX_THREADS_PER_BLOCK": card.NUMBERS["max_threads_per_block"],
+    "WARP_SIZE": card.NUMBERS["warp_size"],
+    "CLOCK_RATE": card.NUMBERS["clock_khz"],
+    "MULTIPROCESSOR_COUNT": card.NUMBERS["multiprocessors"],
+    "MEMORY_CLOCK_RATE": card.NUMBERS["memory_clock_khz"],
+    "GLOBAL_MEMORY_BUS_WIDTH": card.NUMBERS["memory_bus_width_bits"],
+    "L2_CACHE_SIZE": card.NUMBERS["l2_cache_bytes"],
+    "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN": card.NUMBERS["shared_memory_per_block_optin_bytes"],
+    "KERNEL_EXEC_TIMEOUT": card.SWITCHES["kernel_run_time_limit"],
+    "ECC_ENABLED": card.SWITCHES["ecc_enabled"],
+    "TCC_DRIVER": card.SWITCHES["tcc_driver"],
+    "UNIFIED_ADDRESSING": card.SWITCHES["unified_addressing"],
+    "MANAGED_MEMORY": card.SWITCHES["managed_memory"],
+    "PAGEABLE_MEMORY_ACCESS": card.SWITCHES["pageable_memory_access"],
+    "COOPERATIVE_LAUNCH": card.SWITCHES["cooperative_launch"],
+    "VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED": card.SWITCHES["virtual_memory_management"],
+    "MEMORY_POOLS_SUPPORTED": card.SWITCHES["memory_pools"],
+    "MPS_ENABLED": card.SWITCHES["mps_enabled"],
 }
 CONSTANTS = {
     **{f"CU_DEVICE_ATTRIBUTE_{name}": number for name, number in ATTRIBUTES.items()},
-    **{name: code for code, name in cuda_results.NAMES.items()},
+    **{name: code for code, name in results.NAMES.items()},
     "CU_COMPUTEMODE_DEFAULT": 0,
     "CU_COMPUTEMODE_PROHIBITED": 2,
     "CU_COMPUTEMODE_EXCLUSIVE_PROCESS": 3,
@@ -52,7 +54,7 @@ CONSTANTS = {
 
 
 def test_no_attribute_escapes_the_comparison() -> None:
-    used = {*cuda.NUMBERS.values(), *cuda.SWITCHES.values()}
+    used = {*card.NUMBERS.values(), *card.SWITCHES.values()}
 
     assert used <= set(ATTRIBUTES.values())
 
@@ -86,7 +88,9 @@ def test_functions_are_called_by_the_names_that_programs_are_linked_with(tmp_pat
 
 
 def test_nvml_error_names_are_those_of_the_binding() -> None:
-    assert {code: code for code in nvml.NAMES} == {code: getattr(pynvml, name) for code, name in nvml.NAMES.items()}
+    assert {code: code for code in nvml_results.NAMES} == {
+        code: getattr(pynvml, name) for code, name in nvml_results.NAMES.items()
+    }
 
 
 def test_nvml_compute_modes_are_those_of_the_binding() -> None:
@@ -117,7 +121,7 @@ def test_the_structures_of_the_binding_lie_as_nvml_h_says(tmp_path: Path, bindin
 
 def test_the_numbers_of_nvml_are_those_of_nvml_h(tmp_path: Path) -> None:
     modes = {f"NVML_COMPUTEMODE_{name.upper()}": number for number, name in nvml.COMPUTE_MODES.items()}
-    numbers = {**{name: code for code, name in nvml.NAMES.items()}, **modes}
+    numbers = {**{name: code for code, name in nvml_results.NAMES.items()}, **modes}
 
     assert _printed(tmp_path, _header("nvml.h"), *(f'"{name}", (long)({name})' for name in numbers)) == numbers
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.backends import hiprtc, rocm_compute, rocm_properties, rocm_results
+from gpuprobe.backends.rocm import compute, kernel, results, structs
 from tests.doubles import DRIVERS, c_compiler
 
-OLD = rocm_properties.OLD
-FIELDS = {**rocm_properties.NUMBERS[OLD], "gcnArchName": rocm_properties.ARCHITECTURE[OLD]}
+OLD = structs.OLD
+SIZES = {structs.R0600: 1472, structs.OLD: 792}  # bytes
+FIELDS = {**structs.NUMBERS[OLD], "gcnArchName": structs.ARCHITECTURE[OLD]}
 IN_THE_DOUBLE = (
     *("size", "totalGlobalMem", "warpSize", "clockRate", "major", "minor", "multiProcessorCount", "integrated", "ECCEnabled"),
     *("pciBusID", "pciDeviceID", "pciDomainID", "l2CacheSize", "isLargeBar", "gcnArchName"),
@@ -25,7 +26,7 @@ def test_the_old_layout_is_that_of_the_header(tmp_path: Path) -> None:
     printed = _printed(tmp_path, *(f'"{name}", (long)offsetof(hipDeviceProp_t, {name})' for name in FIELDS))
 
     assert printed == FIELDS
-    assert _printed(tmp_path, '"size", (long)sizeof(hipDeviceProp_t)') == {"size": rocm_properties.SIZES[OLD]}
+    assert _printed(tmp_path, '"size", (long)sizeof(hipDeviceProp_t)') == {"size": SIZES[OLD]}
 
 
 def test_the_double_writes_the_old_layout_of_the_header(tmp_path: Path) -> None:
@@ -37,30 +38,30 @@ def test_the_double_writes_the_old_layout_of_the_header(tmp_path: Path) -> None:
 
 
 def test_error_names_are_those_of_the_header(tmp_path: Path) -> None:
-    numbers = {name: code for code, name in (*rocm_results.NAMES.items(), *hiprtc.NAMES.items())}
+    numbers = {name: code for code, name in (*results.NAMES.items(), *kernel.NAMES.items())}
 
     assert _printed(tmp_path, *(f'"{name}", (long)({name})' for name in numbers)) == numbers
 
 
 def test_the_kinds_of_copies_are_those_of_the_header(tmp_path: Path) -> None:
     kinds = {
-        "hipMemcpyHostToDevice": rocm_compute.TO_CARD,
-        "hipMemcpyDeviceToHost": rocm_compute.FROM_CARD,
-        "hipMemcpyDeviceToDevice": rocm_compute.ON_CARD,
+        "hipMemcpyHostToDevice": compute.TO_CARD,
+        "hipMemcpyDeviceToHost": compute.FROM_CARD,
+        "hipMemcpyDeviceToDevice": compute.ON_CARD,
         "hipHostMallocDefault": 0,
     }
 
     assert _printed(tmp_path, *(f'"{name}", (long)({name})' for name in kinds)) == kinds
 
 
-@pytest.mark.parametrize("layout", [rocm_properties.R0600, rocm_properties.OLD])
+@pytest.mark.parametrize("layout", [structs.R0600, structs.OLD])
 def test_every_field_lies_inside_its_structure(layout: str) -> None:
     """The larger layout has no header here; both name the same fields, none over another one."""
-    places = sorted(rocm_properties.NUMBERS[layout].values())
+    places = sorted(structs.NUMBERS[layout].values())
 
-    assert rocm_properties.NUMBERS[layout].keys() == rocm_properties.NUMBERS[OLD].keys()
+    assert structs.NUMBERS[layout].keys() == structs.NUMBERS[OLD].keys()
     assert all(later - earlier >= 4 for earlier, later in pairwise(places))
-    assert places[-1] + 4 <= rocm_properties.SIZES[layout]
+    assert places[-1] + 4 <= SIZES[layout]
 
 
 def _printed(directory: Path, *pairs: str) -> dict[str, int]:
@@ -70,7 +71,12 @@ def _printed(directory: Path, *pairs: str) -> dict[str, int]:
     if root is None or "hipGetDevicePropertiesR0600" in (Path(root) / "hip" / "hip_runtime_api.h").read_text():
         pytest.skip("no header of HIP 5 here: libamdhip64-dev of Debian 12 brings it, or HIP_INCLUDE names its directory")
     prints = "\n".join(f'printf("%s %ld\\n", {pair});' for pair in pairs)
-    lines = ("#define __HIP_PLATFORM_AMD__", "#include <stdio.h>", "#include <stddef.h>", "#include <hip/hip_runtime_api.h>")
+    lines: tuple[str, ...] = (
+        "#define __HIP_PLATFORM_AMD__",
+        "#include <stdio.h>",
+        "#include <stddef.h>",
+        "#include <hip/hip_runtime_api.h>",
+    )
     lines = (*lines, "#include <hip/hiprtc.h>")
     source, program = directory / "print.c", directory / "print"
     source.write_text("\n".join((*lines, f"int main(void) {{\n{prints}\nreturn 0;\n}}\n")))

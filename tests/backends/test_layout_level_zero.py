@@ -8,8 +8,7 @@ import subprocess
 
 import pytest
 
-from gpuprobe.backends import level_zero, level_zero_calls, level_zero_compute, level_zero_results, level_zero_sysman
-from gpuprobe.backends import level_zero_structs as structs
+from gpuprobe.backends.level_zero import card, compute, listing, results, session, structs, sysman
 from tests.doubles import c_compiler
 from tests.vulkan_world import missing
 from tests.ze_world import has_headers
@@ -19,15 +18,15 @@ OURS = [kind for kind in vars(structs).values() if isinstance(kind, type) and is
 NEWER = (structs.ZeInitDriverTypeDesc, structs.ZesUuid)
 KINDS = [kind for kind in OURS if kind is not ctypes.Structure and kind not in NEWER]
 NUMBERS = {
-    "ZE_INIT_FLAG_GPU_ONLY": level_zero_calls._GPUS_ONLY,
-    "ZE_DEVICE_TYPE_GPU": level_zero._GPU,
-    "ZE_DEVICE_TYPE_CPU": level_zero._CPU,
-    "ZE_DEVICE_PROPERTY_FLAG_INTEGRATED": level_zero._INTEGRATED,
-    "ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE": level_zero._COMPUTE,
-    "ZE_COMMAND_QUEUE_MODE_SYNCHRONOUS": level_zero._SYNCHRONOUS,
-    "ZE_MODULE_FORMAT_IL_SPIRV": level_zero_compute.SPIRV,
-    "ZES_MEM_LOC_DEVICE": level_zero_sysman._ON_DEVICE,
-    **{name: number for number, name in level_zero_results.NAMES.items()},
+    "ZE_INIT_FLAG_GPU_ONLY": session._GPUS_ONLY,
+    "ZE_DEVICE_TYPE_GPU": card.GPU,
+    "ZE_DEVICE_TYPE_CPU": card.CPU,
+    "ZE_DEVICE_PROPERTY_FLAG_INTEGRATED": card._INTEGRATED,
+    "ZE_COMMAND_QUEUE_GROUP_PROPERTY_FLAG_COMPUTE": card._COMPUTE,
+    "ZE_COMMAND_QUEUE_MODE_SYNCHRONOUS": listing._SYNCHRONOUS,
+    "ZE_MODULE_FORMAT_IL_SPIRV": compute.SPIRV,
+    "ZES_MEM_LOC_DEVICE": sysman._ON_DEVICE,
+    **{name: number for number, name in results.NAMES.items()},
 }
 
 

@@ -9,53 +9,52 @@ import subprocess
 
 import pytest
 
-from gpuprobe.backends import vulkan, vulkan_compute, vulkan_compute_structs, vulkan_instance, vulkan_memory
-from gpuprobe.backends import vulkan_structs as structs
+from gpuprobe.backends.vulkan import card, compute_structs, instance, listing, memory, results, structs
 from tests.doubles import c_compiler
 from tests.vulkan_world import has_headers, missing
 
-EVERY = {**vars(structs), **vars(vulkan_compute_structs)}
+EVERY = {**vars(structs), **vars(compute_structs)}
 OURS = [kind for kind in EVERY.values() if isinstance(kind, type) and issubclass(kind, ctypes.Structure)]
 KINDS = [kind for kind in OURS if kind is not ctypes.Structure]
 
 SPELLED = {"integrated": "INTEGRATED_GPU", "discrete": "DISCRETE_GPU", "virtual": "VIRTUAL_GPU", "software": "CPU"}
 NUMBERS = {
     "VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR": 1,
-    "VK_API_VERSION_1_0": vulkan_instance.VERSION_1_0,
-    "VK_API_VERSION_1_1": vulkan_instance.VERSION_1_1,
+    "VK_API_VERSION_1_0": instance.VERSION_1_0,
+    "VK_API_VERSION_1_1": instance.VERSION_1_1,
     "VK_MAX_MEMORY_HEAPS": len(structs.PhysicalDeviceMemoryProperties().memoryHeaps),
-    "VK_MEMORY_HEAP_DEVICE_LOCAL_BIT": vulkan._DEVICE_LOCAL,
-    "VK_QUEUE_COMPUTE_BIT": vulkan._COMPUTE,
+    "VK_MEMORY_HEAP_DEVICE_LOCAL_BIT": listing._DEVICE_LOCAL,
+    "VK_QUEUE_COMPUTE_BIT": listing._COMPUTE,
     "VK_MAX_MEMORY_TYPES": len(structs.PhysicalDeviceMemoryProperties().memoryTypes),
-    "VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT": vulkan_memory.DEVICE_LOCAL,
-    "VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT": vulkan_memory.HOST_VISIBLE,
-    "VK_MEMORY_PROPERTY_HOST_COHERENT_BIT": vulkan_memory.HOST_COHERENT,
-    "VK_MEMORY_PROPERTY_HOST_CACHED_BIT": vulkan_memory.HOST_CACHED,
-    "VK_BUFFER_USAGE_TRANSFER_SRC_BIT": vulkan_compute.TRANSFER_SOURCE,
-    "VK_BUFFER_USAGE_TRANSFER_DST_BIT": vulkan_compute.TRANSFER_TARGET,
-    "VK_BUFFER_USAGE_STORAGE_BUFFER_BIT": vulkan_compute.STORAGE_BUFFER_USE,
-    "VK_DESCRIPTOR_TYPE_STORAGE_BUFFER": vulkan_compute.STORAGE_BUFFER,
-    "VK_SHADER_STAGE_COMPUTE_BIT": vulkan_compute.COMPUTE_STAGE,
-    "VK_PIPELINE_BIND_POINT_COMPUTE": vulkan_compute.COMPUTE,
-    "VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT": vulkan_compute.RESETTABLE,
-    "VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT": vulkan_compute.ONE_TIME,
-    "VK_PIPELINE_STAGE_ALL_COMMANDS_BIT": vulkan_compute.ALL_COMMANDS,
-    "VK_PIPELINE_STAGE_HOST_BIT": vulkan_compute.HOST_STAGE,
-    "VK_ACCESS_MEMORY_READ_BIT": vulkan_compute.ANY_READ,
-    "VK_ACCESS_MEMORY_WRITE_BIT": vulkan_compute.ANY_WRITE,
-    "VK_DRIVER_ID_NVIDIA_PROPRIETARY": vulkan._NVIDIA_PROPRIETARY,
-    "VK_DRIVER_ID_INTEL_PROPRIETARY_WINDOWS": vulkan._INTEL_WINDOWS,
-    "VK_DRIVER_ID_GOOGLE_SWIFTSHADER": vulkan._SWIFTSHADER,
-    "VK_DRIVER_ID_MESA_LLVMPIPE": vulkan._LLVMPIPE,
-    **{f"VK_PHYSICAL_DEVICE_TYPE_{SPELLED[name]}": number for number, name in vulkan._TYPES.items()},
-    **{name: number for number, name in vulkan_instance.RESULTS.items()},
+    "VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT": memory.DEVICE_LOCAL,
+    "VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT": memory.HOST_VISIBLE,
+    "VK_MEMORY_PROPERTY_HOST_COHERENT_BIT": memory.HOST_COHERENT,
+    "VK_MEMORY_PROPERTY_HOST_CACHED_BIT": memory.HOST_CACHED,
+    "VK_BUFFER_USAGE_TRANSFER_SRC_BIT": card.TRANSFER_SOURCE,
+    "VK_BUFFER_USAGE_TRANSFER_DST_BIT": card.TRANSFER_TARGET,
+    "VK_BUFFER_USAGE_STORAGE_BUFFER_BIT": card.STORAGE_BUFFER_USE,
+    "VK_DESCRIPTOR_TYPE_STORAGE_BUFFER": card.STORAGE_BUFFER,
+    "VK_SHADER_STAGE_COMPUTE_BIT": card.COMPUTE_STAGE,
+    "VK_PIPELINE_BIND_POINT_COMPUTE": card.COMPUTE,
+    "VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT": card.RESETTABLE,
+    "VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT": card.ONE_TIME,
+    "VK_PIPELINE_STAGE_ALL_COMMANDS_BIT": card.ALL_COMMANDS,
+    "VK_PIPELINE_STAGE_HOST_BIT": card.HOST_STAGE,
+    "VK_ACCESS_MEMORY_READ_BIT": card.ANY_READ,
+    "VK_ACCESS_MEMORY_WRITE_BIT": card.ANY_WRITE,
+    "VK_DRIVER_ID_NVIDIA_PROPRIETARY": listing._NVIDIA_PROPRIETARY,
+    "VK_DRIVER_ID_INTEL_PROPRIETARY_WINDOWS": listing._INTEL_WINDOWS,
+    "VK_DRIVER_ID_GOOGLE_SWIFTSHADER": listing._SWIFTSHADER,
+    "VK_DRIVER_ID_MESA_LLVMPIPE": listing._LLVMPIPE,
+    **{f"VK_PHYSICAL_DEVICE_TYPE_{SPELLED[name]}": number for number, name in listing._TYPES.items()},
+    **{name: number for number, name in results.NAMES.items()},
 }
 TEXTS = {
     "VK_EXT_PCI_BUS_INFO_EXTENSION_NAME": b"VK_EXT_pci_bus_info",
     "VK_EXT_PHYSICAL_DEVICE_DRM_EXTENSION_NAME": b"VK_EXT_physical_device_drm",
-    "VK_EXT_MEMORY_BUDGET_EXTENSION_NAME": vulkan._BUDGET,
-    "VK_KHR_PORTABILITY_SUBSET_EXTENSION_NAME": vulkan._PORTABILITY_SUBSET,
-    "VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME": vulkan_instance._PORTABILITY,
+    "VK_EXT_MEMORY_BUDGET_EXTENSION_NAME": listing._BUDGET,
+    "VK_KHR_PORTABILITY_SUBSET_EXTENSION_NAME": listing._PORTABILITY_SUBSET,
+    "VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME": instance._PORTABILITY,
 }
 
 

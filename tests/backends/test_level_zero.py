@@ -25,11 +25,11 @@ def loader(request: pytest.FixtureRequest) -> object:
     return LOADER if request.param == "1.8" else newer_loader()
 
 
-def numbers(staged: ZeWorld, **environ: str) -> dict[str, int]:
+def numbers(staged: ZeWorld, **environ: Any) -> dict[str, int]:
     return {device["name"]: device["number"] for device in listed(staged, **environ).devices}
 
 
-def only(staged: ZeWorld, *, library: object = LOADER, **environ: str) -> dict[str, Any]:
+def only(staged: ZeWorld, *, library: object = LOADER, **environ: Any) -> dict[str, Any]:
     (device,) = listed(staged, library=library, **environ).devices
     return device
 
@@ -78,7 +78,7 @@ def test_sub_devices_are_counted(staged: ZeWorld) -> None:
 def test_each_step_is_said_before_it_is_taken_and_in_order(staged: ZeWorld) -> None:
     answer = listed(staged.driver(ARC))
 
-    assert list(dict.fromkeys(answer.steps)) == [
+    assert list(dict.fromkeys(answer.calls)) == [
         f"load {LOADER}",
         "zeInit",
         "zeDriverGet",
@@ -96,7 +96,7 @@ def test_each_step_is_said_before_it_is_taken_and_in_order(staged: ZeWorld) -> N
 
 
 def test_a_newer_loader_is_started_by_type_of_driver_and_sysman_by_itself(staged: ZeWorld) -> None:
-    steps = listed(staged.driver(ARC), library=newer_loader()).steps
+    steps = listed(staged.driver(ARC), library=newer_loader()).calls
 
     assert {"zeInitDrivers", "zesInit", "zesDriverGetDeviceByUuidExp"} < set(steps)
     assert not {"zeInit", "zeDriverGet"} & set(steps)
@@ -106,7 +106,7 @@ def test_a_driver_that_knows_only_the_old_start_is_started_by_it(staged: ZeWorld
     answer = listed(staged.driver(ARC, defines=("WITHOUT_INIT_DRIVERS",)), library=newer_loader())
 
     assert [device["uuid"] for device in answer.devices] == [ARC_UUID]
-    assert answer.steps[1:4] == ["zeInitDrivers", "zeInit", "zeDriverGet"]
+    assert answer.calls[1:4] == ["zeInitDrivers", "zeInit", "zeDriverGet"]
 
 
 def test_sysman_s_two_starts_are_never_mixed(staged: ZeWorld) -> None:
@@ -229,4 +229,4 @@ def test_a_mask_of_nothing_hides_nothing(staged: ZeWorld) -> None:
 def test_a_mask_that_is_no_number_ends_the_process_and_the_step_is_known(staged: ZeWorld) -> None:
     answer = listed(staged.driver(ARC), ZE_AFFINITY_MASK="all")
 
-    assert (answer.exit_code, answer.steps[-1]) == (-6, START)
+    assert (answer.exit_code, answer.calls[-1]) == (-6, START)

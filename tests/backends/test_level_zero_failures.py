@@ -29,7 +29,7 @@ def test_the_real_loader_without_a_driver_names_its_error_and_says_what_to_do(st
         "works: the card's driver library (`libze_intel_gpu.so.1`) is not installed or does not load, it found no card that "
         "this account may open (`/dev/dri/renderD*`, group `render`), or `ZE_AFFINITY_MASK` leaves it none",
     }
-    assert answer.steps[-1] == START
+    assert answer.calls[-1] == START
     assert answer.exit_code == 0
 
 
@@ -43,7 +43,7 @@ def test_after_a_failed_start_nothing_more_is_called(function: str, code: int, s
 
     assert answer.failed is not None
     assert (answer.failed["status"], answer.failed["code"]) == ("no_devices" if code == 0x78000001 else "init_failed", code)
-    assert answer.steps[-1] == function
+    assert answer.calls[-1] == function
     assert answer.exit_code == 0
 
 
@@ -116,7 +116,7 @@ ASKED = (*ASKED, "zesMemoryGetProperties", "zesMemoryGetState")
 def test_a_driver_that_dies_while_listing_names_its_step(function: str, verb: str, ending: int, staged: ZeWorld) -> None:
     answer = listed(staged.driver(ARC, verb.format(function)))
 
-    assert (answer.exit_code, answer.steps[-1]) == (ending, function)
+    assert (answer.exit_code, answer.calls[-1]) == (ending, function)
     assert not answer.is_done
 
 
@@ -125,7 +125,7 @@ def test_a_driver_that_hangs_has_named_its_step(function: str, staged: ZeWorld) 
     staged.driver(ARC, f"hang {function}")
 
     with started(request(LOADER, "level_zero"), staged.environment()) as (child, _):
-        child.wait_for(f'"step":"{function}"')
+        child.wait_for(f'"call":"{function}"')
         alive = child.process.poll() is None
 
     assert alive

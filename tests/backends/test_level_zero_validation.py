@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import level_zero_results
+from gpuprobe.backends.level_zero import results
 from tests.backends.level_zero_talk import ARC, ARC_UUID, UHD, validated
 from tests.backends.vulkan_talk import ENDINGS
 from tests.doubles import described
@@ -35,7 +35,7 @@ def test_a_pattern_is_copied_there_and_back(staged: ZeWorld) -> None:
     answer = validated(staged.driver(ARC), {"uuid": ARC_UUID})
 
     assert answer.all("passed") == [{"depth": "copy"}]
-    assert tuple(dict.fromkeys(answer.steps))[-len(STEPS) :] == STEPS
+    assert tuple(dict.fromkeys(answer.calls))[-len(STEPS) :] == STEPS
     assert answer.is_done
 
 
@@ -133,7 +133,7 @@ def test_a_refusal_says_what_it_proves(function: str, code: int, status: str, st
     failed = validated(staged.driver(ARC, f"error {function} {code}"), {"uuid": ARC_UUID}).failed
 
     assert failed is not None
-    assert (failed["status"], failed["code"], failed["name"]) == (status, code, level_zero_results.NAMES.get(code))
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, results.NAMES.get(code))
     assert f"`{function}`" in failed["message"]
 
 
@@ -142,5 +142,5 @@ def test_a_refusal_says_what_it_proves(function: str, code: int, status: str, st
 def test_a_driver_that_dies_while_validating_names_its_step(function: str, verb: str, ending: int, staged: ZeWorld) -> None:
     answer = validated(staged.driver(ARC, verb.format(function)), {"uuid": ARC_UUID})
 
-    assert (answer.exit_code, answer.steps[-1]) == (ending, function)
+    assert (answer.exit_code, answer.calls[-1]) == (ending, function)
     assert answer.all("passed") == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends.objective_c import RUNTIME
+from gpuprobe.backends.metal.objective_c import RUNTIME
 from tests.backends.talk import Talk, request, talk
 from tests.doubles import described, metal_framework, script
 
@@ -101,7 +101,7 @@ def test_a_method_that_an_older_system_lacks_is_not_called_and_its_answer_is_unk
 
     (device,) = answer.devices
     assert {**device["capabilities"], **device}.get(field) is None
-    assert selector not in answer.steps
+    assert selector not in answer.calls
     assert answer.is_done
 
 
@@ -121,14 +121,14 @@ def test_where_no_list_is_given_the_default_device_is_asked_for_with_core_graphi
     answer = asked(M3, "silent MTLCopyAllDevices")
 
     assert [device["name"] for device in answer.devices] == ["Apple M3 Max"]
-    assert answer.steps[1:5] == ["MTLCopyAllDevices", "load CoreGraphics", "MTLCreateSystemDefaultDevice", "name"]
+    assert answer.calls[1:5] == ["MTLCopyAllDevices", "load CoreGraphics", "MTLCreateSystemDefaultDevice", "name"]
 
 
 def test_a_release_without_the_list_has_the_default_device() -> None:
     answer = asked(M3, framework=metal_framework("WITHOUT_ALL"))
 
     assert [device["name"] for device in answer.devices] == ["Apple M3 Max"]
-    assert "MTLCopyAllDevices" not in answer.steps
+    assert "MTLCopyAllDevices" not in answer.calls
 
 
 def test_no_device_at_all_is_a_finding_with_a_sentence() -> None:
@@ -172,7 +172,7 @@ def test_validation_makes_a_queue_and_a_buffer_on_the_wanted_device() -> None:
     answer = validated(RADEON, M3, number=1)
 
     assert answer.all("passed") == [{"depth": "context"}]
-    assert answer.steps[-5:] == ["newCommandQueue", "newBufferWithLength:options:", "length", "release", "release"]
+    assert answer.calls[-5:] == ["newCommandQueue", "newBufferWithLength:options:", "length", "release", "release"]
     assert answer.is_done
 
 
@@ -202,7 +202,7 @@ def test_the_last_step_names_where_the_child_ended(verb: str, ended: int, functi
     answer = validated(M3, verb.format(function))
 
     assert answer.exit_code == ended
-    assert answer.steps[-1] == function
+    assert answer.calls[-1] == function
 
 
 def test_every_line_of_the_conversation_is_json() -> None:

@@ -194,7 +194,7 @@ def test_a_driver_that_could_start_no_card_has_no_devices() -> None:
 def test_a_crash_is_seen_at_the_call_that_was_made() -> None:
     answer = listed(*TWO, "crash nvmlDeviceGetUUID@2")
 
-    assert (answer.exit_code, answer.steps[-1]) == (-11, "nvmlDeviceGetUUID")
+    assert (answer.exit_code, answer.calls[-1]) == (-11, "nvmlDeviceGetUUID")
     assert [device["uuid"] for device in answer.devices] == [SECOND]
 
 
@@ -287,4 +287,4 @@ def test_a_child_that_answers_once_does_not_ask_what_a_card_is_doing() -> None:
     answer = listed(described(uuid=FIRST, pci="0000:01:00.0", **DOING))
 
     assert "activity" not in answer.devices[0]["capabilities"]
-    assert not any("Utilization" in step for step in answer.steps)
+    assert not any("Utilization" in step for step in answer.calls)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import rocm_results
+from gpuprobe.backends.rocm import results
 from tests.backends.talk import Talk, request, talk
-from tests.doubles import described, hip_runtime, script
+from tests.doubles import Variables, described, hip_runtime, script
 
 CARD, OTHER = "8b5ac29c9e8f1a2b", "51e2a7f00d15ea5e"
 TWO = (
@@ -79,7 +79,7 @@ def test_every_field_of_a_listed_card_comes_from_the_runtime() -> None:
 def test_the_symbol_decides_which_of_the_two_layouts_is_read(defines: tuple[str, ...], function: str) -> None:
     answer = listed(*TWO, library=hip_runtime(*defines))
 
-    assert function in answer.steps
+    assert function in answer.calls
     assert [card["gfx_target"] for card in answer.devices] == ["gfx1100", "gfx1036"]
     assert [card["type"] for card in answer.devices] == ["unknown", "integrated"]
     assert [card["capabilities"]["ecc_enabled"] for card in answer.devices] == [True, False]
@@ -151,12 +151,12 @@ def test_an_overridden_architecture_is_what_the_runtime_says() -> None:
         ({"CUDA_VISIBLE_DEVICES": "0"}, ["0000:03:00.0"]),
     ],
 )
-def test_the_users_variables_decide_what_is_listed(variables: dict[str, str], numbers: list[str]) -> None:
+def test_the_users_variables_decide_what_is_listed(variables: Variables, numbers: list[str]) -> None:
     assert [card["pci_id"] for card in listed(*TWO, **variables).devices] == numbers
 
 
 def test_each_step_is_said_before_it_is_taken_and_in_order() -> None:
-    assert listed(TWO[0]).steps == [
+    assert listed(TWO[0]).calls == [
         f"load {hip_runtime()}",
         "hipInit",
         "hipDriverGetVersion",
@@ -196,7 +196,7 @@ def test_after_a_failed_start_no_other_function_is_called() -> None:
     answer = listed(*TWO, "error hipInit 3", "crash hipDriverGetVersion", "crash hipGetDeviceCount", "crash hipGetErrorName")
 
     assert answer.exit_code == 0
-    assert answer.steps[-1] == "hipInit"
+    assert answer.calls[-1] == "hipInit"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_crash_on_the_second_card_keeps_the_first() -> None:
     answer = listed(*TWO, "crash hipDeviceGetName@2")
 
     assert [card["number"] for card in answer.devices] == [0]
-    assert answer.steps[-1] == "hipDeviceGetName"
+    assert answer.calls[-1] == "hipDeviceGetName"
     assert answer.exit_code == -11
 
 
@@ -266,6 +266,6 @@ def test_the_real_runtime_without_a_card_says_so_by_its_own_numbers() -> None:
 
     assert failed is not None
     assert (failed["status"], failed["code"], failed["name"]) == ("no_devices", 101, "hipErrorInvalidDevice")
-    assert runtime.hipGetDeviceCount(ctypes.byref(count)) == rocm_results.NO_DEVICE
-    names = {code: runtime.hipGetErrorName(code).decode() for code in rocm_results.NAMES}
-    assert names == rocm_results.NAMES
+    assert runtime.hipGetDeviceCount(ctypes.byref(count)) == results.NO_DEVICE
+    names = {code: runtime.hipGetErrorName(code).decode() for code in results.NAMES}
+    assert names == results.NAMES

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import rocm_results
+from gpuprobe.backends.rocm import results
 from tests.backends.talk import Talk, request, talk
-from tests.doubles import described, hip_runtime, rocm_install, script
+from tests.doubles import Variables, described, hip_runtime, rocm_install, script
 
 CARD = "8b5ac29c9e8f1a2b"
 FIRST = described(name="Radeon", uuid=CARD, gfx="gfx1100", pci="0000:03:00.0", memory=24 << 30, free=20 << 30)
 SECOND = described(name="Graphics", gfx="gfx1036", pci="0000:0e:00.0", memory=8 << 30)
 ALONE = {"uuid": f"GPU-{CARD}", "number": 0, "copy": 0, "alone": True}
-SEEN_ALONE = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
+SEEN_ALONE: Variables = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
 
 
 def validated(device: dict[str, Any], *lines: str, library: Path | None = None, rocblas: str = "", **environ: str) -> Talk:
@@ -27,7 +27,7 @@ def test_a_context_and_then_rocblas_prove_that_a_card_computes() -> None:
     answer = validated(ALONE, FIRST, SECOND, **SEEN_ALONE)
 
     assert answer.all("passed") == [{"depth": "rocBLAS"}]
-    assert answer.steps[-7:] == [
+    assert answer.calls[-7:] == [
         "hipSetDevice",
         "hipFree",
         "hipMemGetInfo",
@@ -44,7 +44,7 @@ def test_a_card_that_rocblas_has_no_kernels_for_ends_the_child() -> None:
     answer = validated(ALONE, FIRST, SECOND, rocblas="targets gfx900 gfx11000", **SEEN_ALONE)
 
     assert answer.exit_code == -6
-    assert answer.steps[-1] == "rocblas_initialize"
+    assert answer.calls[-1] == "rocblas_initialize"
     assert b"GPU arch : gfx1100" in answer.stderr
     assert answer.all("passed") == []
 
@@ -69,7 +69,7 @@ def test_without_rocblas_the_context_is_the_proof_and_it_is_said() -> None:
 @pytest.mark.parametrize(("version", "name"), [(50221153, "3"), (60342134, "4"), (70110000, "5")])
 def test_only_the_rocblas_of_the_same_release_is_looked_for(version: int, name: str) -> None:
     """One of another release would load a second HIP into the process."""
-    steps = validated(ALONE, FIRST, f"version {version}", library=hip_runtime()).steps
+    steps = validated(ALONE, FIRST, f"version {version}", library=hip_runtime()).calls
 
     assert [step for step in steps if "rocblas" in step] == [f"load librocblas.so.{name}"]
 
@@ -129,7 +129,7 @@ def test_a_context_that_cannot_be_used_says_what_that_proves(function: str, code
     failed = validated(ALONE, FIRST, f"error {function} {code}").failed
 
     assert failed is not None
-    assert (failed["status"], failed["code"], failed["name"]) == (status, code, rocm_results.NAMES[code])
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, results.NAMES[code])
 
 
 def test_success_without_an_answer_proves_no_context() -> None:

@@ -54,7 +54,7 @@ def test_a_library_that_ends_the_process_leaves_what_was_said_before(line: str, 
     answer = talk(request(cuda_driver()), scripted(OTHER, f"{line} cuDeviceGetName@2 7"))
 
     assert answer.exit_code == exit_code
-    assert answer.steps[-1] == "cuDeviceGetName"
+    assert answer.calls[-1] == "cuDeviceGetName"
     assert len(answer.devices) == 1
     assert not answer.is_done
 
@@ -62,7 +62,7 @@ def test_a_library_that_ends_the_process_leaves_what_was_said_before(line: str, 
 def test_a_crash_while_the_library_is_loaded_names_the_loading() -> None:
     answer = talk(request(cuda_driver()), scripted("crash load"))
 
-    assert (answer.exit_code, answer.steps) == (-11, [f"load {cuda_driver()}"])
+    assert (answer.exit_code, answer.calls) == (-11, [f"load {cuda_driver()}"])
 
 
 def test_a_library_that_writes_to_every_descriptor_makes_the_answer_unreadable() -> None:
@@ -171,7 +171,7 @@ def test_a_malformed_request_is_refused_in_one_line(asked: object, word: str) ->
 def test_a_child_that_is_to_repeat_answers_once_more_for_each_line_and_loads_once() -> None:
     with started(request(cuda_driver(), repeat=True), scripted()) as (child, _):
         for times in (1, 2, 3):
-            wait_until(lambda times=times: child.said().count('"done"') == times, f"{times} answers")  # type: ignore[misc]
+            wait_until(lambda times=times: child.said().count('"done"') == times, f"{times} answers")
             assert child.process.stdin is not None
             child.process.stdin.write(b"\n")
             child.process.stdin.flush()
@@ -215,7 +215,9 @@ def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
         "gpuprobe.backends",
         "gpuprobe.backends.calling",
         "gpuprobe.backends.cuda",
-        "gpuprobe.backends.cuda_results",
+        "gpuprobe.backends.cuda.card",
+        "gpuprobe.backends.cuda.listing",
+        "gpuprobe.backends.cuda.results",
         "resource",
     }
 

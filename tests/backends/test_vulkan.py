@@ -49,7 +49,7 @@ def test_lavapipe_is_listed_as_software_with_its_own_words(staged: World) -> Non
 def test_each_step_is_said_before_it_is_taken_and_in_order(staged: World) -> None:
     answer = listed(staged.icd(RADEON))
 
-    assert answer.steps == [
+    assert answer.calls == [
         "load libvulkan.so.1",
         "vkEnumerateInstanceVersion",
         "vkEnumerateInstanceExtensionProperties",

@@ -17,10 +17,12 @@ def staged(tmp_path: Path) -> World:
     return world(tmp_path)
 
 
-def test_a_real_driver_that_aborts_takes_the_child_with_it_and_the_step_is_known(staged: World) -> None:
-    answer = listed(staged.radv("nonsense"))
+def test_a_driver_that_aborts_takes_the_child_with_it_and_the_call_and_its_words_are_known(staged: World) -> None:
+    call = "vkEnumeratePhysicalDevices"
 
-    assert (answer.exit_code, answer.steps[-1]) == (-signal.SIGABRT, "vkEnumeratePhysicalDevices")
+    answer = listed(staged.icd(RADEON, f"say {call} Unknown family", f"abort {call}"))
+
+    assert (answer.exit_code, answer.calls[-1]) == (-signal.SIGABRT, call)
     assert b"Unknown family" in answer.stderr
 
 
@@ -125,7 +127,7 @@ def test_a_driver_that_dies_while_listing_names_its_step(function: str, verb: st
     answer = listed(staged.icd(RADEON, verb.format(function)))
 
     assert answer.exit_code == ending
-    assert answer.steps[-1] in (function, EARLIER.get(function))
+    assert answer.calls[-1] in (function, EARLIER.get(function))
     assert not answer.is_done
 
 
@@ -134,7 +136,7 @@ def test_a_driver_that_hangs_has_named_its_step(function: str, staged: World) ->
     staged.icd(RADEON, f"hang {function}")
 
     with started(request("libvulkan.so.1", "vulkan"), staged.environment()) as (child, _):
-        child.wait_for(f'"step":"{function}"')
+        child.wait_for(f'"call":"{function}"')
         alive = child.process.poll() is None
 
     assert alive

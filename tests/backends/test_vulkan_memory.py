@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpuprobe.backends import vulkan_structs as structs
 from gpuprobe.backends.calling import untouched
-from gpuprobe.backends.vulkan_memory import Memories
+from gpuprobe.backends.vulkan import structs
+from gpuprobe.backends.vulkan.memory import Memories
 
 LOCAL, VISIBLE, COHERENT, CACHED = 1, 2, 4, 8
 ANY = 0xFFFFFFFF

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.backends import vulkan_instance
+from gpuprobe.backends.vulkan import results
 from tests.backends.vulkan_talk import ENDINGS, RADEON, RTX, listed, validated
 from tests.doubles import described
 from tests.vulkan_world import World, world
@@ -26,7 +26,7 @@ def test_lavapipe_gives_a_context(staged: World) -> None:
 
     assert answer.all("passed") == [{"depth": "context"}]
     assert answer.is_done
-    assert answer.steps[-4:] == ["vkCreateDevice", "vkGetDeviceQueue", "vkDestroyDevice", "vkDestroyInstance"]
+    assert answer.calls[-4:] == ["vkCreateDevice", "vkGetDeviceQueue", "vkDestroyDevice", "vkDestroyInstance"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_refused_device_is_busy_or_unsupported(code: int, status: str, staged:
     failed = validated(staged.icd(RADEON, f"error vkCreateDevice {code}"), {"number": 0}).failed
 
     assert failed is not None
-    assert (failed["status"], failed["code"], failed["name"]) == (status, code, vulkan_instance.RESULTS.get(code))
+    assert (failed["status"], failed["code"], failed["name"]) == (status, code, results.NAMES.get(code))
     assert "`vkCreateDevice`" in failed["message"]
 
 
@@ -119,5 +119,5 @@ def test_a_driver_with_a_portable_subset_is_listed_and_gives_a_context(staged: W
 def test_a_driver_that_dies_while_validating_names_its_step(function: str, verb: str, ending: int, staged: World) -> None:
     answer = validated(staged.icd(RADEON, verb.format(function)), {"number": 0})
 
-    assert (answer.exit_code, answer.steps[-1]) == (ending, function)
+    assert (answer.exit_code, answer.calls[-1]) == (ending, function)
     assert answer.all("passed") == []

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from gpuprobe import capture
 from gpuprobe.facts import FoundLibrary, Host, PciFunction, Reading
-from gpuprobe.libraries import AMD
-from gpuprobe.model import Call, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
+from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.questions import validation_probe
-from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
+from tests.records import AMD, a_card, a_device, a_host, a_software_renderer, an_outcome
 
 FIRST, SECOND, RADEON = "0000:01:00.0", "0000:41:00.0", "0000:03:00.0"
 HOSTILE = "\"; touch x; echo \"$(touch y)`touch z`\n\x1b[31m[bold]red[/bold]' ; touch w; '"
@@ -80,7 +79,7 @@ def passed(device: Device, seconds: float = 0.21) -> Outcome:
         Call("cuDeviceGet", 0.001),
         Call("cuDevicePrimaryCtxRetain", 0.1),
     )
-    return Outcome(validation_probe(device), Status.OK, calls=calls, depth="context", seconds=seconds)
+    return Outcome(validation_probe(device), Status.OK, calls=calls, depth=Depth.CONTEXT, seconds=seconds)
 
 
 def refused(device: Device) -> Outcome:

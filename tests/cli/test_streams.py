@@ -20,10 +20,11 @@ from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
 from tests.cli.terminal import COMMAND, environment, on_terminal, piped
-from tests.doubles import cuda_driver
+from tests.doubles import Variables, cuda_driver
+from tests.records import an_outcome
 
 
-def hanging() -> dict[str, str]:
+def hanging() -> Variables:
     """Variables under which CUDA never gets past its first call."""
     return {"LD_LIBRARY_PATH": str(cuda_driver().parent), "FAKE_CUDA": "hang cuInit"}
 
@@ -144,7 +145,7 @@ def test_the_progress_line_stays_away_from_pipes_and_from_those_who_want_quiet(q
 
 
 def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(asked: object) -> None:
+    def broken(options: object) -> None:
         raise ZeroDivisionError("a figure was 0")
 
     monkeypatch.setitem(COMMANDS, "refresh", Command(broken))
@@ -161,7 +162,7 @@ def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.Monkey
 
 
 def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(asked: object) -> None:
+    def broken(options: object) -> None:
         raise ZeroDivisionError("a figure was 0")
 
     monkeypatch.setitem(COMMANDS, "refresh", Command(broken))
@@ -177,7 +178,7 @@ def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(monkeypa
 def test_no_encoding_of_the_output_is_a_reason_to_fail(tmp_path: Path, encoding: str) -> None:
     device = machines.a_geforce(name="显卡 Ω \udcff")
     machine = machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
+        an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
     )
     path = captured(machine, tmp_path)
 
@@ -213,6 +214,30 @@ def test_the_child_can_be_run_by_hand(tmp_path: Path) -> None:
     )
 
     first, last = (loads(line) for line in done.stdout.splitlines())
-    assert first["step"] == "load libnothing.so"
+    assert first["call"] == "load libnothing.so"
     assert last["failed"]["status"] == "not_loadable"
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_on_a_full_disk_are_no_bug(option: str) -> None:
+    done = shell('"$@" > /dev/full', option)
+
+    assert done.returncode == 1
+    assert (
+        done.stderr == "Error: the answer could not be written: No space left on device; make room there, or write elsewhere\n"
+    )
+
+
+def test_a_capture_that_cannot_be_written_is_no_wrong_usage() -> None:
+    done = shell('"$@"', "capture", "/dev/full")
+
+    assert (done.returncode, done.stderr.split(":")[1]) == (1, " `/dev/full` could not be written")
+
+
+def test_a_capture_is_read_from_standard_input(tmp_path: Path) -> None:
+    file = captured(machines.two_geforces(), tmp_path)
+
+    done = shell(f'"$@" < {file}', "list", "--from", "-")
+
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "2 of 2 GPUs usable")

@@ -23,9 +23,9 @@ def heard(*lines: object, probe: Probe = LISTING, status: Status = Status.OK, **
 
 def test_a_whole_answer() -> None:
     outcome = heard(
-        {"step": "cuInit", "at": 0.1},
+        {"call": "cuInit", "at": 0.1},
         {"loaded": "/usr/lib/libcuda.so.580.95.05"},
-        {"step": "cuDeviceGetCount", "at": 0.25},
+        {"call": "cuDeviceGetCount", "at": 0.25},
         {"device": {"number": 0, "name": "NVIDIA H100", "type": "discrete", "total_memory": 1}},
         {"facts": {"api_version": "13.0"}},
         {"done": True, "at": 0.5},
@@ -40,7 +40,7 @@ def test_a_whole_answer() -> None:
 
 
 def test_done_is_the_only_proof_of_success() -> None:
-    outcome = heard({"step": "cuInit", "at": 0.1}, {"device": {"number": 0}}, exit_code=0)
+    outcome = heard({"call": "cuInit", "at": 0.1}, {"device": {"number": 0}}, exit_code=0)
 
     assert (outcome.status, outcome.calls) == (Status.EXITED, (Call("cuInit", None),))
     assert len(outcome.devices) == 1
@@ -67,7 +67,7 @@ def test_a_validation_lists_nothing_and_is_ok() -> None:
 def test_the_librarys_own_error_is_kept() -> None:
     failed = {"status": "init_failed", "code": 999, "name": "CUDA_ERROR_UNKNOWN", "message": "the driver did not start"}
 
-    outcome = heard({"step": "cuInit", "at": 0.1}, {"failed": failed}, exit_code=0)
+    outcome = heard({"call": "cuInit", "at": 0.1}, {"failed": failed}, exit_code=0)
 
     assert (outcome.status, outcome.code, outcome.code_name) == (Status.INIT_FAILED, 999, "CUDA_ERROR_UNKNOWN")
     assert (outcome.message, outcome.failure) == ("the driver did not start", "init_failed")
@@ -91,9 +91,9 @@ def test_two_devices_that_the_library_cannot_tell_apart_are_counted() -> None:
         b"{}",
         b"null",
         b"1e999",
-        b'{"step": 3, "at": 0}',
-        b'{"step": "x", "at": "soon"}',
-        b'{"step": "x", "at": true}',
+        b'{"call": 3, "at": 0}',
+        b'{"call": "x", "at": "soon"}',
+        b'{"call": "x", "at": true}',
         b'{"device": {}}',
         b'{"device": {"number": "0"}}',
         b'{"device": {"number": 0, "name": 7}}',
@@ -121,7 +121,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-_KINDS = st.sampled_from(["step", "at", "device", "failed", "passed", "loaded", "facts", "done", "number", "status"])
+_KINDS = st.sampled_from(["call", "at", "device", "failed", "passed", "loaded", "facts", "done", "number", "status"])
 
 
 @given(

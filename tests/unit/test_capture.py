@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +227,86 @@ def test_an_outcome_that_says_nothing_is_written_short() -> None:
         "status": "no_devices",
         "seconds": 0.05,
     }
+
+
+FREE = "stderr"
+
+
+REPEATED = [
+    "x",
+    "a@",
+    "@",
+    "0a",
+    "1.",
+    "a:",
+    "eyJ",
+    "token ",
+    "token: ",
+    "serial ",
+    "serial#",
+    "1",
+    "fe80:",
+    "hf_",
+    "/home/",
+    ".-+",
+]
+
+
+@pytest.mark.parametrize("piece", REPEATED)
+def test_a_line_of_a_mebibyte_is_redacted_whatever_repeats_in_it(piece: str) -> None:
+    """A pattern that begins anew at each place takes an hour for it, in a call that nothing can interrupt."""
+    program = "import sys; from gpuprobe.capture.redaction import redacted; from tests.records import a_host\n"
+    program += "line = sys.argv[1] * ((1 << 20) // len(sys.argv[1])); redacted({'stderr': line, 'path': line}, a_host())"
+    done = subprocess.run([sys.executable, "-c", program, piece], check=False, timeout=120, cwd=Path(__file__).parents[2])
+
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("built by alice@host.example for you", "alice@host.example"),
+        (f"{'x' * 70}alice@host.example", "host.example"),
+        ("connecting to 192.168.17.4:8080", "192.168.17.4"),
+        ("peer 2001:db8:0:1:2:3:4:5 refused", "2001:db8:0:1:2:3:4:5"),
+        ("link fe80::1ff:fe23:4567", "1ff:fe23"),
+        ("ether aa:bb:cc:0d:ee:ff", "aa:bb:cc:0d:ee:ff"),
+        ("board serial number: 1324021039482", "1324021039482"),
+        ("Serial: PK12-A77431", "PK12-A77431"),
+        ("login with hf_abcdefgh12345678", "hf_abcdefgh12345678"),
+        ("OPENAI sk-proj-abcdef0123456789", "sk-proj-abcdef0123456789"),
+        ("key AKIAABCDEFGH12345678", "AKIAABCDEFGH12345678"),
+        ('{"token": "a1b2c3d4e5f6"}', "a1b2c3d4e5f6"),
+        ("Authorization: Bearer 0123456789abcdef", "0123456789abcdef"),
+        ("password=hunter2hunter2", "hunter2hunter2"),
+    ],
+)
+def test_what_a_library_says_of_people_and_machines_gets_the_same_pseudonym_everywhere(text: str, secret: str) -> None:
+    once, again = redaction.redacted([{FREE: text}, {"message": f"once more: {text}"}], a_host())
+
+    assert secret not in once[FREE]
+    assert secret not in again["message"]
+    assert once[FREE] in again["message"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000:01:00.0 is at 0000:41:00.0",
+        "driver 32.0.101.6078 and CUDA 13.0.96",
+        "listening on 127.0.0.1:11434",
+        "GPU-11111111-2222-3333-4444-555555555555",
+        "token limit of the context is 4096",
+        "error 999 (cudaErrorUnknown) in cuInit",
+        "serial execution of 4 kernels",
+    ],
+)
+def test_what_a_diagnosis_needs_stays_in_the_words_of_a_library(text: str) -> None:
+    assert redaction.redacted({FREE: text}, a_host()) == {FREE: text}
+
+
+@given(st.text(max_size=200))
+def test_redacting_twice_changes_no_more_than_once(text: str) -> None:
+    once = redaction.redacted({FREE: text}, a_host())
+
+    assert redaction.redacted(once, a_host()) == once

@@ -9,10 +9,10 @@ from gpuprobe.judging.card_status import card_statuses, scheduling_order, summar
 from gpuprobe.judging.diagnosis import CardReason, Why, why
 from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
-from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.machine import cards
 from gpuprobe.model import (
     Call,
+    Depth,
     Device,
     DeviceType,
     Evidence,
@@ -25,7 +25,7 @@ from gpuprobe.model import (
     Request,
     Status,
 )
-from tests.records import a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
+from tests.records import AMD, INTEL, NVIDIA, a_card, a_device, a_host, a_slice, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
 CONTROL = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
@@ -204,7 +204,7 @@ def test_a_software_renderer_is_never_taken_for_the_boards_own_gpu() -> None:
         Evidence(host, (an_outcome(a_software_renderer()),), "2026-11-21T09:00:00Z"), Request(allow_software=True)
     )
 
-    board = [status for status in card_statuses(inventory) if status.card.kind == "tegra"]
+    board = [status for status in card_statuses(inventory) if status.card.kind == "board"]
     assert [status.devices for status in board] == [()]
 
 
@@ -305,7 +305,7 @@ def test_the_scheduler_takes_discrete_cards_first_and_the_freest_of_them() -> No
 def test_a_lost_library_leaves_the_answer_open_only_where_a_card_is_not_covered(status: Status) -> None:
     lost = an_outcome(library="Vulkan", status=status)
     cuda = a_device(pci_id=FIRST)
-    works = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.OK, depth="context")
+    works = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.OK, depth=Depth.CONTEXT)
 
     assert undecided(judged(with_node(), lost))
     assert not undecided(judged(with_node(), lost, an_outcome(cuda), works))

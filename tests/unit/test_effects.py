@@ -6,7 +6,7 @@ import pytest
 
 from gpuprobe import environment
 from gpuprobe.judging.effects import effects
-from gpuprobe.libraries import AMD, NVIDIA
+from tests.records import AMD, NVIDIA
 
 
 def effect_of(name: str, value: str, *vendors: int, platform: str = "linux", **others: str) -> str:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, PciFunction, Reading
-from gpuprobe.libraries import AMD, INTEL, NVIDIA
 from gpuprobe.model import GiB, MiB
 from gpuprobe.survey.host import read_host
-from tests.machines import RTX_4090, RX_7900, machine
+from tests.file_trees import RTX_4090, RX_7900, machine
+from tests.records import AMD, INTEL, NVIDIA
 
 KIB = 1024
 MEMINFO = (
@@ -151,7 +151,7 @@ def test_a_jetson_has_a_card_that_is_not_on_the_bus() -> None:
     (card,) = judged.cards(tegra("tegra234"))
 
     assert (card.kind, card.vendor_id, card.name, card.driver, card.pci_id) == (
-        "tegra",
+        "board",
         NVIDIA,
         "NVIDIA Jetson Orin Nano",
         "nvgpu",
@@ -164,7 +164,7 @@ def test_thors_gpu_is_on_the_bus_and_is_counted_once() -> None:
 
 
 def test_a_card_in_the_slot_of_an_orin_is_a_second_one() -> None:
-    assert [card.kind for card in judged.cards(tegra("tegra234", a_function(NVIDIA)))] == ["pci", "tegra"]
+    assert [card.kind for card in judged.cards(tegra("tegra234", a_function(NVIDIA)))] == ["pci", "board"]
 
 
 def test_an_apple_chip_is_a_card_and_an_intel_mac_has_none_that_can_be_seen_from_here() -> None:
@@ -172,7 +172,7 @@ def test_an_apple_chip_is_a_card_and_an_intel_mac_has_none_that_can_be_seen_from
 
     (card,) = judged.cards(a_host(platform="darwin", machine="arm64", facts=facts))
 
-    assert (card.kind, card.name) == ("apple", "Apple M3 Max")
+    assert (card.kind, card.name) == ("board", "Apple M3 Max")
     assert judged.cards(a_host(platform="darwin", machine="x86_64", facts=facts)) == ()
 
 

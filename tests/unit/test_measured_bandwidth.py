@@ -21,8 +21,8 @@ HEALTHY = {
 
 
 def said(**changed: object) -> list[str]:
-    rung = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {**HEALTHY, **changed})
-    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(rung,)))
+    stage = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {**HEALTHY, **changed})
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(stage,)))
     assert found is not None
     return list(remarks(found))
 
@@ -66,9 +66,11 @@ def test_without_a_measurement_nothing_is_known() -> None:
 
 
 def test_figures_that_are_no_numbers_are_unknown() -> None:
-    rung = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True})
+    stage = Stage(
+        StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True}
+    )
 
-    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(rung,)))
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(stage,)))
 
     assert found is not None
     assert (found.to_device, found.width, found.link) == (None, None, None)

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.judging.requirement import EXAMPLE, RequirementError, meets, parse
+from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import DeviceType, GiB, MiB
 from tests.records import a_device
 
+OFFERING = ", ".join(library.name for library in LIBRARIES if not library.witness)
 BIG = a_device("CUDA", free_memory=23 * GiB, total_memory=24 * GiB)
 SMALL = a_device("CUDA", free_memory=7 * GiB, total_memory=8 * GiB, compute_major=6, compute_minor=1, name="Tesla P4")
 AMD = a_device("ROCm", free_memory=23 * GiB)
@@ -159,7 +161,7 @@ def test_the_reason_says_how_many_meet_what_and_what_is_required() -> None:
         ("compute>=sm_80", "`sm_80` is no value for compute"),
         (
             "library=opencl",
-            "`opencl` is no value for library: accepted is one of CUDA, ROCm, Metal, Level Zero, Vulkan",
+            f"`opencl` is no value for library: accepted is one of {OFFERING}",
         ),
         ("library=nvml", "`nvml` is no value for library"),
         ("library>=cuda", "`library>=cuda`: library is compared with = or != only, as in `library=cuda`"),

@@ -17,11 +17,10 @@ import pytest
 
 from gpuprobe import saved
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
-from gpuprobe.libraries import AMD
 from gpuprobe.model import Evidence
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
-from tests.records import a_card, a_device, a_host, a_manifest, evidence_of
+from tests.records import AMD, a_card, a_device, a_host, a_manifest, evidence_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
 
@@ -115,6 +114,35 @@ def test_root_leaves_nothing_in_the_cache_of_another_account(tmp_path: Path) -> 
 
     assert problem is not None and "belongs to another account (user id 4242)" in problem
     assert list((tmp_path / ".cache").iterdir()) == []
+
+
+def test_ctrl_c_in_the_moment_of_the_rename_stays_ctrl_c(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.replace
+
+    def interrupted(source: str, target: str) -> None:
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        saved.save(evidence(), a_machine(), path)
+
+
+def test_what_a_killed_command_left_goes_with_a_later_save_and_what_is_being_written_stays(path: str) -> None:
+    saved.save(evidence(), a_machine(), path)
+    left, being_written, other = (f"{os.path.dirname(path)}/{name}" for name in LEFT)
+    for each in (left, being_written, other):
+        Path(each).touch()
+    for each in (left, other):
+        os.utime(each, (0, 0))
+
+    saved.save(evidence(), a_machine(), path)
+
+    assert [os.path.exists(each) for each in (left, being_written, other)] == [False, True, True]
+
+
+LEFT = (".discovery.json.4242.0a1b2c3d", ".discovery.json.4243.0a1b2c3e", ".discovery.json")
 
 
 def test_a_directory_that_others_may_write_holds_nothing(path: str) -> None:
@@ -267,7 +295,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 2")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 3")
 
 
 @pytest.mark.parametrize(
@@ -464,7 +492,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (2, "6809ecda")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (3, "97297e01")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])

@@ -22,7 +22,7 @@ def saw(*devices: Device, library: str = "CUDA", status: Status | None = None, *
 
 
 def checked(chosen: list[Device], outcome: Outcome, variables: dict[str, str | None] | None = None) -> Check:
-    (check,) = checks(chosen, tuple((variables or {}).items()), [outcome], "linux")
+    (check,) = checks(chosen, chosen, tuple((variables or {}).items()), [outcome], "linux")
     return check
 
 
@@ -114,3 +114,31 @@ def test_all_that_a_map_may_set_is_known_for_each_platform() -> None:
     assert settable([ROCM], "win32") == ("HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
     assert settable([VULKAN], "linux") == ("GGML_VK_VISIBLE_DEVICES", "VK_DRIVER_FILES")
     assert settable(LIBRARIES, "darwin") == ("GGML_VK_VISIBLE_DEVICES", "VK_DRIVER_FILES")
+
+
+def test_every_build_that_lists_cards_is_asked_too() -> None:
+    build = FIRST._replace(build="cuda_v13")
+
+    asked = probes((("CUDA_VISIBLE_DEVICES", A),), [FIRST, build], "linux", {})
+
+    assert [probe.build for probe in asked] == ["system", "cuda_v13"]
+
+
+def test_a_build_that_does_not_show_a_chosen_card_fails_the_check_by_its_name() -> None:
+    """A build reads the variable itself: what it lists under the map is what it computes on."""
+    listed = [FIRST, FIRST._replace(build="cuda_v13"), SECOND, SECOND._replace(build="cuda_v13")]
+    probe = Probe("CUDA", Purpose.LIST, build="cuda_v13")
+
+    (check,) = checks([FIRST], listed, (), [Outcome(probe, Status.OK, devices=anew(SECOND))], "linux")
+
+    assert (check.library, check.build, check.answer) == ("CUDA", "cuda_v13", False)
+    assert check.because[0].startswith("CUDA (cuda_v13) does not show CUDA:0")
+
+
+def test_a_build_need_not_show_a_card_that_it_never_showed() -> None:
+    listed = [FIRST, SECOND, SECOND._replace(build="cuda_v13")]
+    probe = Probe("CUDA", Purpose.LIST, build="cuda_v13")
+
+    (check,) = checks([FIRST, SECOND], listed, (), [Outcome(probe, Status.OK, devices=anew(SECOND))], "linux")
+
+    assert check.answer is True

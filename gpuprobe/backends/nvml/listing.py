@@ -1,0 +1,104 @@
+"""NVML: ask NVIDIA's management library, through its own binding `pynvml`, which cards are there and what they hold.
+
+It only witnesses: a card that NVML lists and CUDA does not is a finding. It also sees what visibility variables hide from CUDA.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gpuprobe.backends import calling
+from gpuprobe.backends.nvml import results
+from gpuprobe.backends.nvml.card import Card, answered, raw, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from ctypes import CDLL
+    from typing import Any
+
+    from gpuprobe.backends.calling import Announce, Facts
+
+    Json = dict[str, Any]
+    Binding = tuple[Any, CDLL | None]  # the module pynvml, and the library where this file loaded it
+
+
+def load(candidates: Sequence[str], paths: Sequence[str]) -> Binding:
+    """The binding, with our choice of library under it; Failed("not_loadable") where either is missing."""
+    # pynvml opens `libnvidia-ml.so.1` by that name and takes no other. A library that is loaded already answers to its name, so
+    # a candidate elsewhere (WSL) is found through it. On Windows pynvml looks in the system's own directory, by full path.
+    library = None if sys.platform == "win32" else calling.load(candidates)
+    try:
+        import pynvml
+    except Exception as problem:  # a damaged or foreign module of that name may raise anything
+        where = ", ".join(paths) or "no directory"
+        words = f"`pynvml` was looked for in {where} and not imported: {type(problem).__name__}: {problem}"
+        raise calling.Failed("not_loadable", f"{words}; install the distribution `nvidia-ml-py`") from None
+    return pynvml, library
+
+
+def loaded_path(library: Binding) -> str | None:
+    """The real file of the library under the binding."""
+    return calling.loaded_path(library[1]) if library[1] is not None else None
+
+
+def devices(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json]:
+    """Every card in NVML's order (by PCI address), each followed by its MIG instances, which are numbered behind all cards."""
+    return _listed(library[0], announce, facts)
+
+
+def readings(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json]:
+    """The same with what each card is doing. Started again for each reading, which NVML only counts."""
+    from gpuprobe.backends.nvml.activity import activity
+
+    return _listed(library[0], announce, facts, activity)
+
+
+def _listed(nvml: Any, announce: Announce, facts: Facts, activity: Callable[[Any], Json] | None = None) -> Iterator[Json]:
+    start(nvml, announce)
+    said = _said_of_itself(nvml, announce)
+    facts({key: value for key, value in said.items() if value is not None})
+    announce("nvmlDeviceGetCount_v2")
+    count = check(nvml, "nvmlDeviceGetCount_v2", nvml.nvmlDeviceGetCount)
+    if count == 0:
+        raise calling.Failed("no_devices", "NVML started and counts no card: the kernel driver could not start any")
+    slices = count
+    for number in range(count):
+        card = Card(nvml, announce, number, said["driver_version"])
+        described = card.described()
+        if activity is not None and card.handle is not None:
+            described["capabilities"]["activity"] = activity(card)
+        yield card.line(described)
+        for each in card.slices(slices):
+            slices += 1
+            yield each
+
+
+def start(nvml: Any, announce: Announce) -> None:
+    announce("nvmlInitWithFlags")
+    try:
+        nvml.nvmlInitWithFlags(0)
+    except nvml.NVMLError as error:
+        status = "not_loadable" if error.value == results.LIBRARY_NOT_FOUND else "init_failed"
+        raise results.failure(status, "nvmlInitWithFlags", error.value) from None
+
+
+def check(nvml: Any, function: str, call: Callable[[], int]) -> int:
+    try:
+        return call()
+    except nvml.NVMLError as error:
+        raise results.failure("call_failed", function, error.value) from None
+
+
+def _said_of_itself(nvml: Any, announce: Announce) -> dict[str, str | None]:
+    announce("nvmlSystemGetDriverVersion")
+    driver = text(answered(nvml, raw(nvml.nvmlSystemGetDriverVersion)))
+    announce("nvmlSystemGetNVMLVersion")
+    own = text(answered(nvml, raw(nvml.nvmlSystemGetNVMLVersion)))
+    announce("nvmlSystemGetCudaDriverVersion")
+    cuda = answered(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2) or answered(nvml, nvml.nvmlSystemGetCudaDriverVersion)
+    return {
+        "driver_version": driver,
+        "nvml_version": own,
+        "cuda_version": f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
+    }

@@ -1,0 +1,59 @@
+"""What NVML's result numbers are called, and what a person does about them."""
+
+from __future__ import annotations
+
+from gpuprobe.backends.calling import Failed
+
+NOT_SUPPORTED, NOT_FOUND, LIBRARY_NOT_FOUND = 3, 6, 12
+
+# nvmlReturn_t; the binding gives words but not these names.
+NAMES = {
+    1: "NVML_ERROR_UNINITIALIZED",
+    2: "NVML_ERROR_INVALID_ARGUMENT",
+    3: "NVML_ERROR_NOT_SUPPORTED",
+    4: "NVML_ERROR_NO_PERMISSION",
+    6: "NVML_ERROR_NOT_FOUND",
+    7: "NVML_ERROR_INSUFFICIENT_SIZE",
+    8: "NVML_ERROR_INSUFFICIENT_POWER",
+    9: "NVML_ERROR_DRIVER_NOT_LOADED",
+    10: "NVML_ERROR_TIMEOUT",
+    11: "NVML_ERROR_IRQ_ISSUE",
+    12: "NVML_ERROR_LIBRARY_NOT_FOUND",
+    13: "NVML_ERROR_FUNCTION_NOT_FOUND",
+    14: "NVML_ERROR_CORRUPTED_INFOROM",
+    15: "NVML_ERROR_GPU_IS_LOST",
+    16: "NVML_ERROR_RESET_REQUIRED",
+    17: "NVML_ERROR_OPERATING_SYSTEM",
+    18: "NVML_ERROR_LIB_RM_VERSION_MISMATCH",
+    19: "NVML_ERROR_IN_USE",
+    20: "NVML_ERROR_MEMORY",
+    21: "NVML_ERROR_NO_DATA",
+    23: "NVML_ERROR_INSUFFICIENT_RESOURCES",
+    25: "NVML_ERROR_ARGUMENT_VERSION_MISMATCH",
+    26: "NVML_ERROR_DEPRECATED",
+    27: "NVML_ERROR_NOT_READY",
+    28: "NVML_ERROR_GPU_NOT_FOUND",
+    29: "NVML_ERROR_INVALID_STATE",
+    999: "NVML_ERROR_UNKNOWN",
+}
+_MEANINGS = {
+    4: "this user may not open the device nodes; look at the permissions of `/dev/nvidiactl` and `/dev/nvidia0`",
+    8: "a card lacks power; power off and connect every power lead of the card",
+    9: "NVIDIA's kernel module is not loaded, or its device nodes are missing; try `sudo nvidia-modprobe -c=0 -u`, and in a "
+    "container, start it with the GPUs",
+    11: "interrupts of a card do not arrive, as in a virtual machine without interrupt routing; look at the kernel log",
+    12: "the library is not there; install the package that brings `libnvidia-ml.so.1`",
+    13: "the library is older than this function; install a newer driver",
+    14: "a card's infoROM is damaged; the card needs service",
+    15: "a card has fallen off the bus; reboot, then look at its power, its heat and its slot",
+    16: "a card needs a reset; end its clients and run `sudo nvidia-smi --gpu-reset`, or reboot",
+    17: "the system refused something to the driver; in a container, look at the devices it was given",
+    18: "the library and the kernel module in memory are of different releases, as after an update; reboot",
+    999: "the driver gives no reason; where it happens in a container that worked before, restart the container",
+}
+
+
+def failure(status: str, function: str, code: int) -> Failed:
+    name = NAMES.get(code)
+    meaning = _MEANINGS.get(code, "the kernel log may say more (`sudo dmesg | grep -i nvrm`)")
+    return Failed(status, f"`{function}` answered {name or 'a number without a name'} ({code}): {meaning}", code, name)

@@ -1,0 +1,72 @@
+"""Which views of chosen cards a program may compute through: in every library, not only in the one that `list` keeps.
+
+What computes may be a build for another library than the preferred one: an Ollama with `vulkan` alone beside ROCm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from gpuprobe.judging.slices import seen_at_once
+from gpuprobe.libraries import library_named
+from gpuprobe.model import SYSTEM, Device, Inventory, Reason
+
+# A view that failed, or of which nothing was decided, is not among them: it may crash the program.
+_ANOTHER_WAY = (Reason.SAME_CARD, Reason.OTHER_BUILD)
+
+
+Identity = tuple[str, str, str | None, str]
+
+
+def in_every_library(chosen: Sequence[Device], inventory: Inventory, but: Collection[Identity] = ()) -> tuple[Device, ...]:
+    """The chosen devices, each followed by one view of its card in every other library that shows it and did not fail.
+
+    `but`: those that were named as what one library shows, and stay alone.
+    """
+    ways = _other_ways(inventory)
+    return tuple(
+        view
+        for device in chosen
+        for view in (device, *({} if identity_of(device) in but else ways.get(identity_of(device), {})).values())
+    )
+
+
+def visible_index(device: Device, inventory: Inventory) -> int | None:
+    """The device's number in a program that runs under the map of all kept devices; None: such a program does not see it.
+
+    Ollama calls this the post-filtered id.
+    """
+    library = library_named(device.library)
+    selection = library.selections.get(inventory.evidence.host.platform)
+    shown = [each for each in in_every_library(inventory.kept, inventory) if each.library == device.library]
+    if selection is not None and not selection.keeps_order:
+        shown.sort(key=lambda each: each.number)
+    return next((place for place, each in enumerate(seen_at_once(shown)) if identity_of(each) == identity_of(device)), None)
+
+
+def _other_ways(inventory: Inventory) -> dict[Identity, dict[str, Device]]:
+    """Kept device → library → the view of its card there; the system's where there is one, because it knows most."""
+    instead = {identity_of(drop.device): drop.instead for drop in inventory.drops}
+    ways: dict[Identity, dict[str, Device]] = {}
+    for view in (drop.device for drop in inventory.drops if drop.reason in _ANOTHER_WAY):
+        kept = _followed(view, instead)
+        if kept is not None and kept.library != view.library:
+            mine = ways.setdefault(identity_of(kept), {})
+            if view.library not in mine or view.build == SYSTEM:
+                mine[view.library] = view
+    return ways
+
+
+def _followed(view: Device, instead: Mapping[Identity, Device | None]) -> Device | None:
+    """The kept device for which this view was given up, be it by way of others that were given up in their turn."""
+    following = instead.get(identity_of(view))
+    for _ in instead:
+        if following is None or identity_of(following) not in instead:
+            break
+        following = instead[identity_of(following)]
+    return following
+
+
+def identity_of(device: Device) -> Identity:
+    """What tells a view from all others of a machine."""
+    return device.library, device.build, device.manifest, device.key

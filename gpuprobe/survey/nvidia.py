@@ -1,0 +1,36 @@
+"""What NVIDIA's kernel driver says in small files: its release and settings, the names of its cards, how they are cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gpuprobe.facts import Reading
+from gpuprobe.survey.tree import Tree
+
+DRIVER = "/proc/driver/nvidia"
+VERSION = f"{DRIVER}/version"
+JETSON_RELEASE = "/etc/nv_tegra_release"
+
+_CARDS, _CAPABILITIES = f"{DRIVER}/gpus", f"{DRIVER}/capabilities"
+
+
+def nvidia_files(tree: Tree) -> Iterator[tuple[str, Reading]]:
+    """(path, content) of each such file, also where there is none: its absence is evidence."""
+    cards = (f"{_CARDS}/{name}/information" for name in tree.names(_CARDS))
+    for path in (JETSON_RELEASE, VERSION, f"{DRIVER}/params", *cards):
+        yield path, tree.read(path)
+
+
+def mig_instances(tree: Tree) -> Iterator[tuple[str, list[str]]]:
+    """(card, its compute instances) of each card that is cut: ("gpu0", ["gi1/ci0", "gi2/ci0"])."""
+    for card in _matching(tree, _CAPABILITIES, r"gpu[0-9]+"):
+        place = f"{_CAPABILITIES}/{card}/mig"
+        instances = _matching(tree, place, r"gi[0-9]+")
+        cut = [f"{gpu}/{one}" for gpu in instances for one in _matching(tree, f"{place}/{gpu}", r"ci[0-9]+")]
+        if cut:
+            yield card, cut
+
+
+def _matching(tree: Tree, directory: str, pattern: str) -> list[str]:
+    return [name for name in tree.names(directory) if re.fullmatch(pattern, name)]
