@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from gpuprobe.planning.blocks import is_quantized
 from gpuprobe.planning.bound import compute_bound
 from gpuprobe.planning.compute import KNOWN, LayerKinds, Subject, compute_bytes, flash_attention
 from gpuprobe.planning.hyperparameters import Hyperparameters
 from gpuprobe.planning.kv_cache import ORDINARY_NAMES, cells, layer_caches
-from gpuprobe.planning.notes import notes
-from gpuprobe.planning.records import Device, Figure, FlashAttention, Model, Place, Placement, Settings, Source, SplitMode
+from gpuprobe.planning.placement_notes import notes
+from gpuprobe.planning.records import (
+    Device,
+    Figure,
+    FlashAttention,
+    Model,
+    Place,
+    Placement,
+    Settings,
+    Source,
+    SplitMode,
+    Unplannable,
+)
 from gpuprobe.planning.weights import Weights
 from gpuprobe.planning.windows import windows
 
@@ -37,6 +49,8 @@ class Planner:
         """As the function of the same name."""
         subject = self._subject(devices, settings)
         flash = flash_attention(subject, settings)
+        if not flash and is_quantized(settings.cache_type_v):
+            raise Unplannable(f"a cache of type {settings.cache_type_v} for values needs flash attention")
         resolved = settings._replace(flash_attention=FlashAttention.ON if flash else FlashAttention.OFF)
         subject = subject._replace(caches=layer_caches(self.numbers, self.windows, subject.room, resolved))
         where = subject.homes

@@ -138,7 +138,9 @@ def _device(share: float, limits: Sequence[float]) -> int:
 
 def _limits(devices: Sequence[Device], settings: Settings) -> list[float]:
     """Shares added up, from `-ts` or else from free memory; 1 at the end."""
-    shares = list(settings.tensor_split[: len(devices)]) or [float(device.free or 0) for device in devices]
+    if len(settings.tensor_split) > len(devices):
+        raise Unplannable(f"there are {len(settings.tensor_split)} shares for {len(devices)} devices")
+    shares = list(settings.tensor_split) or [float(device.free or 0) for device in devices]
     shares += [0.0] * (len(devices) - len(shares))
     whole = sum(shares)
     if not whole:

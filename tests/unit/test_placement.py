@@ -197,7 +197,15 @@ def test_rows_on_several_devices_are_not_guessed(model: Callable[[str], Model]) 
 
 @pytest.mark.parametrize(
     "settings",
-    [Settings(context=-1), Settings(context=1 << 50), Settings(parallel=0), Settings(ubatch=0), Settings(cache_type_k="Q9_9")],
+    [
+        Settings(context=-1),
+        Settings(context=1 << 50),
+        Settings(parallel=0),
+        Settings(ubatch=0),
+        Settings(cache_type_k="Q9_9"),
+        Settings(tensor_split=(1, 1)),
+        Settings(cache_type_v="Q8_0", flash_attention=FlashAttention.OFF),
+    ],
 )
 def test_settings_that_cannot_be_are_refused(model: Callable[[str], Model], settings: Settings) -> None:
     with pytest.raises(Unplannable):
