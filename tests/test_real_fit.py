@@ -18,7 +18,7 @@ from gpuprobe.model import Device, DeviceType, MiB
 from gpuprobe.modelfile import gguf
 from gpuprobe.planning.engine_log import END, Choice, choice_of
 from gpuprobe.planning.engines import llama_cpp
-from gpuprobe.planning.engines.records import Answer, HostMemory, Machine, Subject, Wish
+from gpuprobe.planning.engines.engine_records import Answer, HostMemory, Machine, Subject, Wish
 from tests import ggml_world
 from tests.engine_truth import Engine, engine
 from tests.models import a_dense_model, a_larger_dense_model, a_mixture_of_experts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpuprobe.judging.figures import Figure, User
 from gpuprobe.model import Device, Inventory
-from gpuprobe.planning.holders import held, sentences
+from gpuprobe.planning.memory_holders import held, sentences
 
 
 def who_holds(devices: Sequence[Device], inventory: Inventory, *, live: bool) -> tuple[str, ...]:

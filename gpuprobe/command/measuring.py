@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpuprobe.model import Device, Inventory, MiB
 from gpuprobe.planning.engine_log import HOST, Choice, Row
 from gpuprobe.planning.engines import llama_cpp, ollama
+from gpuprobe.planning.engines.engine_records import Answer, Outlook, Wish, selector_of
 from gpuprobe.planning.engines.fit import Layout
 from gpuprobe.planning.engines.outlook import Room, judged
-from gpuprobe.planning.engines.records import Answer, Outlook, Wish, selector_of
 from gpuprobe.planning.plan import Plan
 from gpuprobe.planning.records import Figure, Place, Placement, Source
 from gpuprobe.probing import engine_asking

@@ -11,7 +11,7 @@ import typer
 from gpuprobe.exits import WrongUsage
 
 if TYPE_CHECKING:
-    from gpuprobe.planning.engines.records import Wish
+    from gpuprobe.planning.engines.engine_records import Wish
     from gpuprobe.planning.records import FlashAttention
     from gpuprobe.planning.what_if import WhatIf
 
@@ -115,7 +115,7 @@ class PlanRequest(NamedTuple):
 
 def read(given: PlanOptions, models: Sequence[str]) -> PlanRequest:
     """WrongUsage for what cannot be meant."""
-    from gpuprobe.planning.engines.records import Wish
+    from gpuprobe.planning.engines.engine_records import Wish
 
     contexts = _contexts(given)
     if not given.compare and (len(models) > 1 or len(contexts) > 1):

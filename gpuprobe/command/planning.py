@@ -12,7 +12,7 @@ from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.plan_options import PlanOptions, PlanRequest
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json
-from gpuprobe.planning.engines.records import HostMemory, Machine, Outlook, Subject
+from gpuprobe.planning.engines.engine_records import HostMemory, Machine, Outlook, Subject
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpuprobe.judging.selectors import SelectionError, select
 from gpuprobe.model import Device, DeviceType
-from gpuprobe.planning.engines.records import HostMemory
+from gpuprobe.planning.engines.engine_records import HostMemory
 from gpuprobe.planning.what_if import WhatIf, WhatIfError
 from gpuprobe.strings import printable
 

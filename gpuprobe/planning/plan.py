@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gpuprobe.planning.engines import llama_cpp, ollama, vllm
+from gpuprobe.planning.engines.engine_records import Answer, Machine, Outlook, Subject, Wish
 from gpuprobe.planning.engines.model_facts import facts_of
-from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish
 from gpuprobe.planning.records import Place, Placement, Unplannable
 from gpuprobe.strings import printable, size_text
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from gpuprobe.exits import Exit
 from gpuprobe.model import Inventory, Json
+from gpuprobe.planning.engines.engine_records import Answer, selector_of
 from gpuprobe.planning.engines.model_facts import facts_of
-from gpuprobe.planning.engines.records import Answer, selector_of
 from gpuprobe.planning.plan import Difference, Plan, headline
 from gpuprobe.planning.records import Figure, Place, Placement
 from gpuprobe.render.document import envelope

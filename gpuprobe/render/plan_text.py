@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.model import MiB
-from gpuprobe.planning.engines.records import Answer, Outlook, selector_of
+from gpuprobe.planning.engines.engine_records import Answer, Outlook, selector_of
 from gpuprobe.planning.plan import Plan, described, headline
 from gpuprobe.planning.records import Figure, Place, Placement, Source
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened

@@ -15,6 +15,7 @@ from tests.cli.machines import captured
 from tests.cli.terminal import on_terminal, piped
 from tests.cli.test_watch import Machine, card
 from tests.models import a_dense_model, a_directory_of_safetensors, a_mixture_of_experts, stored_in_ollama
+from tests.records import an_outcome
 
 CARD = ("--what-if", "CUDA:0 total=24GiB free=20GiB name=Imaginary", "--what-if", "host total=64GiB free=60GiB")
 
@@ -71,7 +72,7 @@ def test_the_rest_stays_on_the_host_and_gpu_only_refuses_that(tmp_path: Path) ->
 
     assert (ran.code, refused.code) == (0, 5)
     said = " ".join(ran.out.split())
-    assert "19 of 33 layers on CUDA:0" in said and "the rest stays on the host: all need 4.8 GiB there" in said
+    assert "19 of 33 layers on CUDA:0" in said and "the rest stays on the host: all need 4.8 GiB on devices" in said
     assert "does not fit without the host's memory" in refused.out
 
 
@@ -128,7 +129,7 @@ def test_what_others_hold_is_said_where_it_would_be_needed(machine: str, tmp_pat
     needed = planned(a_dense_model(tmp_path), "--from", machine, "--context", "900k", "--layers", "33")
 
     assert not any("are held" in note for note in without["notes"])
-    assert "3.0 GiB of CUDA:0 are held" in needed["notes"]
+    assert "3.0 GiB of CUDA:0 are held by others" in needed["notes"]
 
 
 def test_who_holds_it_is_asked_of_the_driver(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_without_any_device_the_document_holds_no_plan(tmp_path: Path) -> None:
 
 def test_a_device_whose_free_memory_is_unknown_leaves_the_answer_open(tmp_path: Path) -> None:
     card = machines.a_geforce(free_memory=None, used_memory=None)
-    evidence = machines.evidence(machines.an_outcome(card), machines.passed(card), host=machines.with_driver())
+    evidence = machines.evidence(an_outcome(card), machines.passed(card), host=machines.with_driver())
     ran = piped("plan", a_dense_model(tmp_path), "--from", captured(evidence, tmp_path))
 
     assert ran.code == 6

@@ -9,8 +9,8 @@ import pytest
 from gpuprobe.model import Device, DeviceType, GiB, MiB
 from gpuprobe.modelfile import gguf, safetensors
 from gpuprobe.planning.engines import llama_cpp, ollama, vllm
+from gpuprobe.planning.engines.engine_records import HostMemory, Machine, Outlook, Subject, Wish
 from gpuprobe.planning.engines.model_facts import ModelFacts
-from gpuprobe.planning.engines.records import HostMemory, Machine, Outlook, Subject, Wish
 from gpuprobe.planning.records import FlashAttention
 from tests.models import CONFIG, a_dense_model, a_directory_of_safetensors, a_mixture_of_experts
 

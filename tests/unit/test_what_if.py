@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.model import Device, DeviceType, GiB
 from gpuprobe.planning.devices import host_with_what_ifs, with_what_ifs
-from gpuprobe.planning.engines.records import HostMemory
+from gpuprobe.planning.engines.engine_records import HostMemory
 from gpuprobe.planning.what_if import WhatIf, WhatIfError, parse
 
 CARD = Device("CUDA", 0, ordinal=0, name="RTX 4090", total_memory=24 * GiB, free_memory=20 * GiB, used_memory=4 * GiB)

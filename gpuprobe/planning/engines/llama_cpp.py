@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, MiB
-from gpuprobe.planning.engines import choosing
+from gpuprobe.planning.engines import device_choice
+from gpuprobe.planning.engines.engine_records import Answer, Machine, Outlook, Subject, Wish, selector_of
 from gpuprobe.planning.engines.fit import Chosen, Layout
 from gpuprobe.planning.engines.layouts import Sizes, UnknownSizes
 from gpuprobe.planning.engines.model_facts import facts_of
 from gpuprobe.planning.engines.outlook import Room, judged
-from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish, selector_of
 from gpuprobe.planning.records import FlashAttention, Override, Placement, Settings, Unplannable
 
 NAME = "llama.cpp"
@@ -32,7 +32,7 @@ def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = N
     margins = margins_of(devices, wish)
     facts = facts_of(subject.model)
     try:
-        sizes = Sizes(subject.planner, tuple(map(choosing.for_engine, devices, margins)), settings)
+        sizes = Sizes(subject.planner, tuple(map(device_choice.for_engine, devices, margins)), settings)
         chosen = (
             Chosen(told) if told else sizes.fitted(margins, experts=facts.experts > 0, trained_context=facts.trained_context)
         )
@@ -61,17 +61,17 @@ def margins_of(devices: Sequence[Device], wish: Wish) -> tuple[int, ...]:
 
 def usable(machine: Machine, wish: Wish) -> tuple[Device, ...]:
     """All that are named; else one library's, integrated ones only where there is nothing else."""
-    shown = [device for device in machine.devices if choosing.is_of_a_build(device)]
+    shown = [device for device in machine.devices if device_choice.is_of_a_build(device)]
     if wish.devices_are_named:
         return tuple(shown)
-    best = choosing.best_group(shown, machine.host)
-    discrete = tuple(device for device in best if not choosing.is_integrated(device))
+    best = device_choice.best_group(shown, machine.host)
+    discrete = tuple(device for device in best if not device_choice.is_integrated(device))
     return discrete or best[:1]
 
 
 def margin_of(device: Device, wish: Wish) -> int:
     """`--reserve` is for others: what the library takes for itself comes on top of it."""
-    return TARGET if wish.reserve is None else wish.reserve + choosing.taken_by_library(device)
+    return TARGET if wish.reserve is None else wish.reserve + device_choice.taken_by_library(device)
 
 
 def _settings(wish: Wish) -> Settings:

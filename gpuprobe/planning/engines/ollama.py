@@ -13,11 +13,11 @@ from gpuprobe import environment
 from gpuprobe.judging import flash_attention
 from gpuprobe.libraries import CUDA
 from gpuprobe.model import Device, GiB, MiB
-from gpuprobe.planning.engines import choosing, llama_cpp
+from gpuprobe.planning.engines import device_choice, llama_cpp
+from gpuprobe.planning.engines.engine_records import Answer, HostMemory, Machine, Outlook, Subject, Wish, selector_of
 from gpuprobe.planning.engines.layouts import Sizes, UnknownSizes
 from gpuprobe.planning.engines.model_facts import ModelFacts, facts_of
 from gpuprobe.planning.engines.outlook import Room, judged
-from gpuprobe.planning.engines.records import Answer, HostMemory, Machine, Outlook, Subject, Wish, selector_of
 from gpuprobe.planning.records import FlashAttention, Settings, Unplannable
 from gpuprobe.strings import size_text
 
@@ -37,7 +37,7 @@ _HEADROOMS = {2048: 60, 1024: 75}  # batch → percent that the prediction may t
 def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
     if not subject.model.format.startswith("GGUF"):
         return Answer(NAME, Outlook.NOT_PLANNED, f"Ollama's llama.cpp loads GGUF, and this is {subject.model.format}")
-    shown = tuple(device for device in machine.devices if choosing.is_of_a_build(device))
+    shown = tuple(device for device in machine.devices if device_choice.is_of_a_build(device))
     if not shown:
         return Answer(NAME, Outlook.NOT_PLANNED, "Ollama has no library for one of these devices")
     return _Loading(subject, machine._replace(devices=shown), wish).answer()
@@ -63,12 +63,14 @@ def chosen_devices(devices: Sequence[Device], host: HostMemory, size: int, *, sp
     if len(devices) <= 1:
         return tuple(devices)
     if not spread and size > 0:
-        fitting = [each for each in devices if size <= choosing.available([each], host) * _SHARE // 100]
+        fitting = [each for each in devices if size <= device_choice.available([each], host) * _SHARE // 100]
         if fitting:
             # The first of equals, as Ollama goes through them by library.
-            in_groups = [device for group in choosing.groups(devices) for device in group if device in fitting]
-            return (max(in_groups, key=lambda each: (not choosing.is_integrated(each), choosing.available([each], host))),)
-    return choosing.best_group(devices, host)
+            in_groups = [device for group in device_choice.groups(devices) for device in group if device in fitting]
+            return (
+                max(in_groups, key=lambda each: (not device_choice.is_integrated(each), device_choice.available([each], host))),
+            )
+    return device_choice.best_group(devices, host)
 
 
 def batch_for(predicted: Predicted, available: int, devices: Sequence[Device], flash: str) -> int:
@@ -125,7 +127,7 @@ class _Loading:
     def _placed(self, devices: tuple[Device, ...], settings: Settings, margins: tuple[int, ...]) -> Answer:
         answer = Answer(NAME, Outlook.UNKNOWN, "", settings=settings, notes=tuple(self._notes))
         try:
-            sizes = Sizes(self._subject.planner, tuple(map(choosing.for_engine, devices, margins)), settings)
+            sizes = Sizes(self._subject.planner, tuple(map(device_choice.for_engine, devices, margins)), settings)
             chosen = sizes.fitted(margins, experts=self._facts.experts > 0, trained_context=self._facts.trained_context)
             placement, settings = sizes.place(chosen.layout), sizes.settings_of(chosen.layout)
         except Unplannable as problem:
@@ -170,7 +172,7 @@ class _Loading:
         predicted: Predicted,
         flash: flash_attention.Effective,
     ) -> Settings:
-        available = choosing.available(devices, self._machine.host)
+        available = device_choice.available(devices, self._machine.host)
         state = self._wish.flash_attention.value if self._wish.flash_attention else flash.flash_attention
         told = self._wish.ubatch or self._subject.options.get("num_batch")
         batch = told or batch_for(predicted, available, devices, state)
@@ -199,7 +201,7 @@ class _Loading:
         return self._subject.projector_size + _PROJECTOR_ROOM if self._subject.projector_size else llama_cpp.TARGET
 
     def _say(self, predicted: Predicted, devices: Sequence[Device]) -> None:
-        offered = choosing.available(devices, self._machine.host)
+        offered = device_choice.available(devices, self._machine.host)
         names = ", ".join(map(selector_of, devices))
         self._notes.append(
             f"Ollama predicts {size_text(predicted.size)} and compares it with {_SHARE} % of {size_text(offered)} on {names};"

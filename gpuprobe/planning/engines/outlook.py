@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpuprobe.model import Device
-from gpuprobe.planning.engines import choosing
-from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Wish, selector_of
+from gpuprobe.planning.engines import device_choice
+from gpuprobe.planning.engines.engine_records import Answer, Machine, Outlook, Wish, selector_of
 from gpuprobe.planning.records import Figure, Place, Placement, Settings, Source
 from gpuprobe.strings import size_text
 
@@ -64,7 +64,7 @@ def _short_on_host(placement: Placement, room: Room) -> str | None:
     available = room.machine.host.available
     if needed is None or available is None:
         return None
-    sharing = {selector_of(device) for device in room.devices if choosing.is_integrated(device)}
+    sharing = {selector_of(device) for device in room.devices if device_choice.is_integrated(device)}
     shared = sum(place.needed or 0 for place in placement.devices if place.selector in sharing)
     if needed + shared <= available:
         return None
@@ -127,5 +127,5 @@ def _partly(placement: Placement, room: Room, wish: Wish) -> str:
     rest = "the rest stays on the host" if placement.layers < placement.layers_of_model else "some experts stay on the host"
     if wish.cpu_moe:
         return f"{layers}; {rest}, as `--cpu-moe` says"
-    needs = "" if room.hoped is None else f"all need {size_text(room.hoped)} there, and "
+    needs = "" if room.hoped is None else f"all need {size_text(room.hoped)} on devices, and "
     return f"{layers}, {rest}: {needs}{size_text(max(0, free - kept))} of the {size_text(free)} that are free may be used"

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from gpuprobe.libraries import CUDA, ROCM
 from gpuprobe.model import Device
-from gpuprobe.planning.engines import choosing
-from gpuprobe.planning.engines.records import Answer, Machine, Outlook, Subject, Wish, selector_of
+from gpuprobe.planning.engines import device_choice
+from gpuprobe.planning.engines.engine_records import Answer, Machine, Outlook, Subject, Wish, selector_of
 from gpuprobe.planning.records import Figure, Metadata, Model, Place, Placement, Source
 from gpuprobe.strings import size_text
 
@@ -44,7 +44,7 @@ def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
             NAME, Outlook.NOT_PLANNED, f"vLLM is planned for a directory of safetensors, and this is {subject.model.format}"
         )
     devices = [device for device in machine.devices if device.library in _LIBRARIES]
-    devices = list(devices if wish.devices_are_named else choosing.best_group(devices, machine.host))
+    devices = list(devices if wish.devices_are_named else device_choice.best_group(devices, machine.host))
     if not devices:
         return Answer(NAME, Outlook.NOT_PLANNED, "vLLM computes on CUDA and ROCm, and none of these devices is theirs")
     shape = shape_of(subject.model.metadata, wish)
