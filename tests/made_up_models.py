@@ -525,12 +525,15 @@ def granite_hybrid() -> MadeUp:
     return model
 
 
-def lfm2() -> MadeUp:
+def lfm2(*, experts: bool = False) -> MadeUp:
     layers, width = 16, 2048
-    model = MadeUp("lfm2", layers, width, 65536, 128000)
+    model = MadeUp("lfm2moe" if experts else "lfm2", layers, width, 65536, 128000)
     kept = [8 if layer in {2, 5, 8, 10, 12, 14} else 0 for layer in range(layers)]
     _heads(model, 32, kept, 64)
     model.set(feed_forward_length=8192, shortconv__l_cache=3)
+    if experts:
+        model.set(expert_count=32, expert_used_count=4, expert_feed_forward_length=1792, expert_gating_func=2)
+        model.set(leading_dense_block_count=2)
     model.ends(tied=True, norm="token_embd_norm")
     for layer in range(layers):
         if kept[layer]:
@@ -540,7 +543,11 @@ def lfm2() -> MadeUp:
             model.vector(f"blk.{layer}.shortconv.conv", 3, width)
             model.matrix(f"blk.{layer}.shortconv.in_proj", width, 3 * width)
             model.matrix(f"blk.{layer}.shortconv.out_proj", width, width)
-        model.dense(layer, 8192)
+        if experts and layer >= 2:
+            model.experts(layer, 32, 1792)
+            model.vector(f"blk.{layer}.exp_probs_b", 32, end="bias")
+        else:
+            model.dense(layer, 8192)
     return model
 
 
@@ -632,4 +639,47 @@ MODELS |= {
     "glm4moe-small": glm4moe,
     "seed-oss-small": seed_oss,
     "mistral3-8b": lambda: dense("mistral3", 34, 4096, 131072, 32, 8, 128, 14336),
+}
+
+
+def minimax_m2() -> MadeUp:
+    model = mixture("minimax-m2", 16, 3072, 200064, 48, 8, 128, 64, 8, 1536, norms=-1, keys={"expert_gating_func": 2})
+    for layer in range(16):
+        model.vector(f"blk.{layer}.exp_probs_b", 64, end="bias")
+    return model
+
+
+def glm4() -> MadeUp:
+    model = MadeUp("glm4", 40, 4096, 151552, 32768)
+    _heads(model, 32, 2, 128)
+    model.set(feed_forward_length=13696)
+    model.ends()
+    for layer in range(40):
+        model.attention(layer, 32, 2, 128, bias="qkv")
+        model.vector(f"blk.{layer}.post_attention_norm", 4096)
+        model.dense(layer, 13696, gate=False, fused=True)
+        model.vector(f"blk.{layer}.post_ffw_norm", 4096)
+    return model
+
+
+MODELS |= {
+    "lfm2moe-8b": lambda: lfm2(experts=True),
+    "smollm3-3b": lambda: dense("smollm3", 36, 2048, 128256, 16, 4, 128, 11008, tied=True),
+    "glm4-9b": glm4,
+    "ernie4.5-0.3b": lambda: dense("ernie4_5", 18, 1024, 103424, 16, 2, 128, 3072, tied=True),
+    "exaone4-32b": lambda: dense(
+        "exaone4",
+        64,
+        5120,
+        102400,
+        40,
+        8,
+        128,
+        27392,
+        norms=128,
+        post=True,
+        pre=False,
+        keys={"attention__sliding_window": 4096},
+    ),
+    "minimax-m2-small": minimax_m2,
 }

@@ -11,7 +11,7 @@ from gpuprobe.planning.records import FlashAttention, Settings
 
 RESULT = 4  # bytes of one number that is computed
 TWICE = 2  # norms, rotations, gates and additions write results of the same size again
-COPIES = 4  # of what goes from one device to the next
+COPIES = 16  # of what goes from one device to the next: up to four tensors, four times each
 RESIDUALS = 6  # activations of the model's width that live through a layer
 
 
@@ -20,7 +20,7 @@ def compute_bound(subject: Subject, settings: Settings) -> list[int]:
     numbers, room = subject.numbers, subject.room
     tokens = -(-min(room.context, settings.ubatch) // room.sequences) * room.sequences
     mask = room.full * tokens * RESULT * 2
-    activations = tokens * numbers.width * RESULT * (RESIDUALS + COPIES)
+    activations = tokens * numbers.width * RESULT * (RESIDUALS + (COPIES if subject.homes.host > 1 else 0))
     scores = 0
     if settings.flash_attention is FlashAttention.OFF:
         scores = room.full * tokens * RESULT * max(numbers.heads) * TWICE

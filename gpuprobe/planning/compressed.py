@@ -5,9 +5,7 @@ from __future__ import annotations
 from gpuprobe.planning.blocks import Builder
 from gpuprobe.planning.graph import Node, contiguous, each, join, multiply_matrices, permute, repeat, reshape, strided
 from gpuprobe.planning.kv_cache import is_compressed
-from gpuprobe.planning.transformers import finish
-
-SIGMOID = 2  # the value of expert_gating_func
+from gpuprobe.planning.transformers import SIGMOID, finish
 
 
 def build(builder: Builder) -> Node:

@@ -288,11 +288,13 @@ def build_states_alone(builder: Builder) -> Node:
     return finish(builder, node)
 
 
+SHORT = frozenset(("lfm2", "lfm2moe"))  # short convolutions in the place of attention
 HYBRIDS: dict[str, Traits] = {
     "jamba": Traits(rotates=False, experts_normed=False),
     "falcon-h1": Traits(),
     "granitehybrid": Traits(rotates=False),
     "lfm2": Traits(),
+    "lfm2moe": Traits(),
     "qwen3next": Traits(feed_forward_norm="post_attention_norm", last_rows_after=True),
 }
 
@@ -329,7 +331,7 @@ def build_hybrid(builder: Builder, traits: Traits) -> Node:
         (node,) = builder.last_rows(node)
         node = multiply_matrices(builder.output_weight(), node)
         return builder.graph.expand(node)
-    return finish(builder, node, norm="token_embd_norm" if name == "lfm2" else "output_norm")
+    return finish(builder, node, norm="token_embd_norm" if name in SHORT else "output_norm")
 
 
 def _mixed(builder: Builder, states: States, traits: Traits, node: Node, keeps_state: bool) -> Node:
@@ -337,7 +339,7 @@ def _mixed(builder: Builder, states: States, traits: Traits, node: Node, keeps_s
     name = builder.numbers.architecture
     if not keeps_state:
         return gated_attention(builder, node) if name == "qwen3next" else attention(builder, traits, node)
-    if name == "lfm2":
+    if name in SHORT:
         return short_convolution(builder, states, node)
     if name == "qwen3next":
         return delta_rule(builder, states, node)
@@ -347,7 +349,7 @@ def _mixed(builder: Builder, states: States, traits: Traits, node: Node, keeps_s
 def _rest(builder: Builder, traits: Traits, node: Node, start: Node) -> Node:
     """The additions and the feed-forward part; the order of additions differs from one architecture to the next."""
     name = builder.numbers.architecture
-    first = name in {"jamba", "lfm2"}
+    first = name == "jamba" or name in SHORT
     node = each("ADD", start, node) if first else residual(builder, node, start)
     middle = node
     node = feed_forward(builder, traits, builder.norm(node, traits.feed_forward_norm))

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from gpuprobe.planning.blocks import Builder
 from gpuprobe.planning.graph import Node, each, multiply_matrices, unary
 
+SIGMOID = 2  # the value of expert_gating_func
+
 
 class Traits(NamedTuple):
     """How an architecture differs from Llama. Norms, biases, gates and shared experts follow from the file's tensors."""
@@ -16,7 +18,8 @@ class Traits(NamedTuple):
     query_scaled: bool = False
     norm_before_heads: bool = False  # query and key are normed before they are cut into heads
     rotates: bool = True
-    rotates_in_windows: bool = False  # layers that see everything know no positions
+    rotates_in_windows: bool = False  # beside layers with windows, those that see everything know no positions
+    unrotated_step: int = 0  # the last of so many layers knows no positions
     parallel: bool = False  # attention and feed-forward part both start from the layer's input
     feed_forward_norm: str = "ffn_norm"
     feed_forward_fused: bool = False  # gate and up are one tensor
@@ -46,6 +49,11 @@ TRAITS: dict[str, Traits] = {
     "cohere2": Traits(rms=False, parallel=True, rotates_in_windows=True),
     "olmo2": Traits(norm_before_heads=True),
     "olmoe": Traits(norm_before_heads=True, experts_normed=False),
+    "smollm3": Traits(unrotated_step=4),
+    "glm4": Traits(feed_forward_fused=True),
+    "ernie4_5": Traits(),
+    "exaone4": Traits(rotates_in_windows=True),
+    "minimax-m2": Traits(norm_before_heads=True),
     "granite": Traits(),
     "granitemoe": Traits(),
     "gpt-oss": Traits(feed_forward_norm="post_attention_norm", experts_late=True, experts_normed=False, last_rows_after=True),
@@ -114,7 +122,7 @@ def residual(builder: Builder, node: Node, start: Node) -> Node:
 
 def attention(builder: Builder, traits: Traits, node: Node) -> Node:
     query, key, value = builder.heads(node, traits.rms, flat_norm=traits.norm_before_heads)
-    if traits.rotates and (not traits.rotates_in_windows or builder.windows.windowed[builder.layer]):
+    if _rotates(builder, traits):
         query, key = builder.rotated(query), builder.rotated(key)
     if traits.query_scaled:
         query = each("SCALE", query)
@@ -127,6 +135,13 @@ def attention(builder: Builder, traits: Traits, node: Node) -> Node:
     )
 
 
+def _rotates(builder: Builder, traits: Traits) -> bool:
+    layer, windows = builder.layer, builder.windows
+    if traits.rotates_in_windows and windows.width and not windows.windowed[layer]:
+        return False
+    return traits.rotates and (not traits.unrotated_step or (layer + 1) % traits.unrotated_step != 0)
+
+
 def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:
     """Dense, or experts with the shared ones beside them, as the layer's tensors say."""
     if builder.own("ffn_gate_inp") is None:
@@ -134,7 +149,7 @@ def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:
     scale = builder.numbers.real("expert_weights_scale")
     mixed = builder.experts(
         node,
-        sigmoid=traits.experts_sigmoid,
+        sigmoid=traits.experts_sigmoid or builder.numbers.number("expert_gating_func") == SIGMOID,
         normed=builder.numbers.flag("expert_weights_norm", traits.experts_normed),
         scaled=traits.experts_scaled or scale not in {0.0, 1.0},
         late=traits.experts_late,

@@ -213,6 +213,22 @@ def test_settings_that_cannot_be_are_refused(model: Callable[[str], Model], sett
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("changes", [{}, {"layers": 9}, {"ubatch": 2048}, {"parallel": 4}, {"cpu_moe_layers": 99}], ids=str)
+def test_a_bound_is_never_below_what_a_known_graph_takes(
+    name: str, changes: dict[str, int], model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planner = Planner(model(name))
+    settings = Settings(context=4096)._replace(**changes)
+    exact = planner.place(CARDS, settings)
+    monkeypatch.setattr("gpuprobe.planning.placement.compute_bytes", lambda *_: None)
+    bound = planner.place(CARDS, settings)
+
+    for one, other in zip((*exact.devices, exact.host), (*bound.devices, bound.host), strict=True):
+        assert (one.compute.source, other.compute.source) == (Source.EXACT, Source.BOUND)
+        assert (one.compute.bytes or 0) <= (other.compute.bytes or 0)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_leaving_out_equal_layers_changes_no_figure(
     name: str, model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
