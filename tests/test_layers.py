@@ -164,3 +164,11 @@ def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_no_other_command_pays_for_the_options_and_the_arithmetic_of_plan() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'plan' in name], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr.splitlines()[-1] == "[]"
