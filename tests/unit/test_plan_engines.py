@@ -186,6 +186,12 @@ class TestOllama:
         assert without.settings is not None
         assert (without.settings.cache_type_k, without.settings.flash_attention) == ("F16", FlashAttention.OFF)
 
+    def test_the_variable_of_llama_cpp_says_in_mebibytes_what_stays_free(self, dense: Subject) -> None:
+        answer = ollama.plan(dense, on(card(), LLAMA_ARG_FIT_TARGET="2048"), Wish())
+
+        assert answer.placement is not None
+        assert answer.placement.devices[0].reserve == 2 * GiB
+
     def test_a_projector_is_set_aside_with_a_gibibyte(self, dense: Subject) -> None:
         answer = ollama.plan(dense._replace(projector_size=GiB), on(card()), Wish())
 
@@ -204,6 +210,14 @@ class TestVllm:
 
         assert list(vllm.parallel_sizes(shape, 8)) == [1, 2, 4, 8]
         assert vllm.cache_per_token(shape, 8) == vllm.cache_per_token(shape, 2)
+
+    def test_heads_that_are_repeated_take_memory_on_every_device(self, tensors: Subject) -> None:
+        """Keys and values of 2 heads on 8 devices: a half on each, not an eighth."""
+        shape = vllm.Shape(32, 32, 2, 128, 32768, 2)
+        keys = [each for each in tensors.model.tensors if "k_proj" in each.name or "v_proj" in each.name]
+        model = tensors.model._replace(tensors=tuple(keys))
+
+        assert vllm.weights_per_device(model, shape, 8) == vllm.weights_per_device(model, shape, 2)
 
     def test_a_token_takes_keys_and_values_of_every_layer(self) -> None:
         assert vllm.cache_per_token(vllm.Shape(32, 32, 8, 128, None, 2), 1) == 32 * 2 * 8 * 128 * 2
