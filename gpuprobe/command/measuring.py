@@ -61,7 +61,7 @@ def _ask(program: EngineProgram, plan: Plan, devices: Sequence[Device], wish: Wi
     answer = plan.main
     path = os.path.abspath(plan.subject.path)  # noqa: PTH100 - a child has another working directory
     if answer.engine == llama_cpp.NAME and answer.chosen and program.name == SERVER:
-        asked = engine_asking.chosen(program, llama_cpp.open_arguments(path, devices, wish))
+        asked = engine_asking.chosen(program, llama_cpp.open_arguments(path, plan.subject, devices, wish))
         # Where its fit ends in an error, it may still say what our layout takes.
         layout = None if asked.problem or asked.choice.failed else _layout(asked.choice, plan, devices)
         answer = answer if layout is None else llama_cpp.plan(plan.subject, plan.machine, wish, layout)

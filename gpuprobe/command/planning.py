@@ -90,6 +90,7 @@ def _subject(argument: str) -> Subject:
         argument=argument,
         path=found.stored.file if found.stored else argument,
         name=found.argument if found.stored else None,
+        projector=found.stored.projectors[0] if found.stored and found.stored.projectors else None,
         projector_size=found.projector_size,
         options=found.stored.options if found.stored else {},
     )

@@ -79,6 +79,14 @@ class TestLlamaCpp:
         assert 1 <= len(patterns) <= 2
         assert all(pattern.startswith("blk\\.") and pattern.endswith("=CPU") for pattern in patterns)
 
+    def test_a_projector_is_left_room_for_on_the_first_device_and_loaded(self, dense: Subject) -> None:
+        subject = dense._replace(projector="/models/projector.gguf", projector_size=GiB)
+        answer = llama_cpp.plan(subject, on(card(0), card(1)), Wish(context=4096))
+
+        assert answer.placement is not None
+        assert [place.reserve for place in answer.placement.devices] == [2 * GiB, GiB]
+        assert answer.command[-2:] == ("--mmproj", "/models/projector.gguf")
+
     def test_does_not_load_safetensors(self, tensors: Subject) -> None:
         answer = llama_cpp.plan(tensors, on(card()), Wish())
 

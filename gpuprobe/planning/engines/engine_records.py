@@ -32,6 +32,7 @@ class Subject(NamedTuple):
     argument: str
     path: str  # what to name on another engine's command line
     name: str | None = None  # in Ollama's store
+    projector: str | None = None  # path of the file that reads pictures or sound
     projector_size: int = 0
     options: Mapping[str, int] = {}  # of its Modelfile
     prepared: Planner | None = None  # for the placements of several engines

@@ -29,7 +29,7 @@ def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = N
     if not devices:
         return Answer(NAME, Outlook.NOT_PLANNED, "llama.cpp has no backend that shows one of these devices")
     settings = _settings(wish)
-    margins = margins_of(devices, wish)
+    margins = margins_of(subject, devices, wish)
     facts = facts_of(subject.model)
     try:
         sizes = Sizes(subject.planner, tuple(map(device_choice.for_engine, devices, margins)), settings)
@@ -55,8 +55,10 @@ def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = N
     return judged(answer, Room(machine, devices, margins, hoped), wish)
 
 
-def margins_of(devices: Sequence[Device], wish: Wish) -> tuple[int, ...]:
-    return tuple(margin_of(device, wish) for device in devices)
+def margins_of(subject: Subject, devices: Sequence[Device], wish: Wish) -> tuple[int, ...]:
+    """A projector goes to the first device, and fit leaves its room free beside what is to stay free in any case."""
+    first, *others = (margin_of(device, wish) for device in devices)
+    return (first + subject.projector_size, *others)
 
 
 def usable(machine: Machine, wish: Wish) -> tuple[Device, ...]:
@@ -96,8 +98,8 @@ def command(
     subject: Subject, devices: Sequence[Device], placement: Placement, settings: Settings, wish: Wish
 ) -> tuple[str, ...]:
     """The words that load just this placement, whatever fit would choose on the day."""
-    words = ["llama-server", *arguments(subject.path, devices, placement, settings, named=wish.devices_are_named)]
-    return tuple(words)
+    words = arguments(subject.path, devices, placement, settings, named=wish.devices_are_named)
+    return ("llama-server", *words, *(("--mmproj", subject.projector) if subject.projector else ()))
 
 
 def arguments(
@@ -115,13 +117,14 @@ def arguments(
     return (*words, *_about_memory(settings))
 
 
-def open_arguments(path: str, devices: Sequence[Device], wish: Wish) -> tuple[str, ...]:
+def open_arguments(path: str, subject: Subject, devices: Sequence[Device], wish: Wish) -> tuple[str, ...]:
     """What leaves to fit all that the user has not said."""
     settings = _settings(wish)
     words = ["-m", path, "-np", str(settings.parallel), "-dev", ",".join(map(engine_name, devices))]
     words += ["-c", str(wish.context)] if wish.context else []
-    if wish.reserve is not None:
-        words += ["--fit-target", ",".join(str(-(-margin // MiB)) for margin in margins_of(devices, wish))]
+    margins = margins_of(subject, devices, wish)
+    if any(margin != TARGET for margin in margins):
+        words += ["--fit-target", ",".join(str(-(-margin // MiB)) for margin in margins)]
     return (*words, *_about_memory(settings))
 
 
