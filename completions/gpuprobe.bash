@@ -61,6 +61,7 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
         *' --from') _gpuprobe_offer_paths default ;;
         *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml amdgpu ;;
         *' --lib-dir') _gpuprobe_offer_paths dirnames ;;
+        *' --software') _gpuprobe_offer_paths dirnames ;;
         *' --build') _gpuprobe_offer system ;;
         *' --step') _gpuprobe_offer load init list context allocate copy kernel blas product bandwidth ;;
         *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
@@ -76,14 +77,14 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
 
 _gpuprobe_options() {  # behind the command $1
     case $1 in
-        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
-        'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'validate') _gpuprobe_offer --build --strict --step --repeat --jobs --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'plan') _gpuprobe_offer --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --gpu-only --what-if --own --compare --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'capture') _gpuprobe_offer --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'refresh') _gpuprobe_offer --diff --watch --json --from --library --lib-dir --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
+        'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'validate') _gpuprobe_offer --build --strict --step --repeat --jobs --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'plan') _gpuprobe_offer --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --gpu-only --what-if --own --compare --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'capture') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'refresh') _gpuprobe_offer --diff --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'completion') _gpuprobe_offer --json --no-color -v --verbose -q --quiet -h --help ;;
     esac
 }
@@ -118,7 +119,7 @@ _gpuprobe() {
                 return ;;
             esac
         elif [[ -z $ended && $word == -* ]]; then
-            case $word in --require | --sort | --from | --library | --lib-dir | --timeout | --deadline | --build | --step | --repeat | --jobs | --shell | --format | --count | --min-free | --context | --parallel | --cache-type-k | --cache-type-v | --flash-attn | --ubatch | --devices | --split | --layers | --cpu-moe | --reserve | --engine | --what-if) option=$word ;; esac
+            case $word in --require | --sort | --from | --library | --lib-dir | --software | --timeout | --deadline | --build | --step | --repeat | --jobs | --shell | --format | --count | --min-free | --context | --parallel | --cache-type-k | --cache-type-v | --flash-attn | --ubatch | --devices | --split | --layers | --cpu-moe | --reserve | --engine | --what-if) option=$word ;; esac
         elif [[ -z $command ]]; then
             command=$word
         else

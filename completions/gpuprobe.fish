@@ -12,7 +12,7 @@ function __gpuprobe_given --description 'The words before the cursor that are no
             switch $word
                 case --
                     set ended yes
-                case --require --sort --from --library --lib-dir --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --what-if
+                case --require --sort --from --library --lib-dir --software --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --what-if
                     set value_of $word
                 case '-*'
                 case '*'
@@ -77,6 +77,7 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan 
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l from -r -F -d 'Judge a machine that `gpuprobe capture` wrote, not this one.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml amdgpu")' -d 'Ask only these libraries, as in `--library cuda,vulkan`.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l lib-dir -x -a '(__fish_complete_directories)' -d 'Also ask the build of Ollama or llama.cpp in this directory.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l software -x -a '(__fish_complete_directories)' -d 'Also judge the frameworks in this environment (venv) by their files.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l timeout -x -d 'How long one child may take (30, or 60 in `validate`).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l deadline -x -d 'How long everything together may take.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l allow-software -d 'Count renderers that compute on the CPU (llvmpipe) as devices.'

@@ -26,6 +26,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
         @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
         @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
+        @{ Name = '--software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
         @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30, or 60 in `validate`).' }
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
         @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
@@ -76,7 +77,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
-    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')
+    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')
     $running = @('env')
 
     $command = ''

@@ -71,6 +71,7 @@ class Library(NamedTuple):
     advice: str = ""  # what to do where its vendor's card is there and the library is not
     precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card
     by_release: bool = False  # what is made with a release of its toolkit needs a driver that is new enough for that
+    frameworks: bool = False  # torch and its like compute through it, and are looked for
     counts_page_cache: bool = False  # of integrated GPUs it counts the system's page cache as used memory
     numbers_partitions: bool = False  # it gives partitions of one card the functions of its PCI address
 
@@ -156,6 +157,7 @@ CUDA = Library(
     blas="libcublas",
     advice=NVIDIA.driver_advice or "",
     precompiled=True,
+    frameworks=True,
     by_release=True,
     counts_page_cache=True,
 )
@@ -184,6 +186,7 @@ ROCM = Library(
     blas="rocBLAS",
     crash_prone=True,
     precompiled=True,
+    frameworks=True,
     numbers_partitions=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
@@ -204,6 +207,7 @@ METAL = Library(
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
+    frameworks=True,
     backend="level_zero",
     sonames={"linux": ("libze_loader.so.1",), "win32": ("ze_loader.dll",)},
     vendors=(INTEL,),
@@ -280,6 +284,33 @@ AMDGPU = Library(
 )
 
 LIBRARIES = (CUDA, ROCM, METAL, LEVEL_ZERO, VULKAN, NVML, AMDGPU)
+
+
+class Engine(NamedTuple):
+    """A backend of ggml that this version does not ask (llama.cpp b11434, ggml-backend-reg.cpp)."""
+
+    kind: str  # `libggml-<this>.so`
+    name: str
+    serves: str  # what computes with it
+    vendor: int | None = None  # PCI vendor of the cards it is for; None: no one vendor's
+    is_gpu: bool = True
+
+
+ENGINES = (
+    Engine("sycl", "SYCL", "Intel GPUs", INTEL.pci_id),
+    Engine("opencl", "OpenCL", "Qualcomm's Adreno and Intel's GPUs"),
+    Engine("musa", "MUSA", "Moore Threads' GPUs", 0x1ED5),
+    Engine("cann", "CANN", "Huawei's Ascend NPUs", 0x19E5),
+    Engine("rpc", "RPC", "the GPUs of other machines"),
+    Engine("virtgpu", "virtgpu", "the GPU of the machine that hosts this one"),
+    Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL.pci_id),
+    Engine("hexagon", "Hexagon", "Qualcomm's NPUs"),
+    Engine("webgpu", "WebGPU", "any GPU, through a browser's library"),
+    Engine("et", "ET", "Esperanto's processors"),
+    Engine("zendnn", "ZenDNN", "AMD's processors", is_gpu=False),
+    Engine("zdnn", "zDNN", "IBM's processors", is_gpu=False),
+    Engine("blas", "BLAS", "the CPU", is_gpu=False),
+)
 
 _BY_NAME = {library.name: library for library in LIBRARIES}
 

@@ -93,9 +93,8 @@ def _of_the_model(subject: Subject, answer: Answer, wish: Wish) -> Sequence[str]
     if placement is not None and wish.layers is not None and wish.layers > placement.layers_of_model:
         notes.append(f"the model has {placement.layers_of_model} layers, the output layer counted, so not {wish.layers}")
     if subject.projector_size:
-        notes.append(
-            f"its projector takes {size_text(subject.projector_size)} of the first device, which stay free here, and room to compute"
-        )
+        size = size_text(subject.projector_size)
+        notes.append(f"its projector takes {size} of the first device, which stay free here, and room to compute")
     return notes
 
 

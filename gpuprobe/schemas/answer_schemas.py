@@ -117,8 +117,22 @@ ANSWERS = (
         warnings=TEXTS,
         software=Maybe(
             said(
-                "Runtime libraries and frameworks found for NVIDIA and AMD cards, by their files; absent: not looked for.",
+                "Runtime libraries and frameworks found, by their files; absent: not looked for, as where there is no card.",
                 array(ref("software")),
+            )
+        ),
+        engines=Maybe(
+            said(
+                "Backends of ggml that were found and that this version does not ask; absent: none.",
+                array(
+                    closed(
+                        name=TEXT,
+                        path=TEXT,
+                        where=TEXT,
+                        serves=said("What computes with it.", TEXT),
+                        status={"const": "not_asked"},
+                    )
+                ),
             )
         ),
     ),

@@ -105,7 +105,7 @@ def test_one_device_of_this_machine_has_its_libraries_tried(monkeypatch: pytest.
 
     checked("list", json.dumps(document))
     (torch, nccl) = document["devices"][0]["compatibility"]
-    assert tried == [("torch", "libnccl")]
+    assert tried == [("libnccl",)]
     assert "loads" not in torch
     assert (nccl["loads"], nccl["load_because"]) == (False, "libcudart.so.12: cannot open\\x1b shared object file")
     assert "it does not load: libcudart.so.12: cannot open" in asked.screen.out.getvalue()  # type: ignore[attr-defined]
