@@ -683,3 +683,47 @@ MODELS |= {
     ),
     "minimax-m2-small": minimax_m2,
 }
+
+
+def led_by_dense(
+    architecture: str,
+    *,
+    norms: int = 0,
+    keys: Mapping[str, Value] | None = None,
+    chosen: bool = True,
+    fused: bool = False,
+    kept: int = 4,
+) -> MadeUp:
+    """One dense layer, then experts with shared ones beside them."""
+    layers, width = 20, 2048
+    model = MadeUp(architecture, layers, width, 152064, 32768)
+    _heads(model, 16, kept, 128)
+    model.set(feed_forward_length=10944, expert_count=64, expert_used_count=6, expert_feed_forward_length=1408)
+    model.set(expert_shared_count=2, leading_dense_block_count=1, **(keys or {}))
+    model.ends()
+    for layer in range(layers):
+        model.attention(layer, 16, kept, 128, norms=norms, fused=fused)
+        if not layer:
+            model.dense(layer, 10944)
+            continue
+        model.experts(layer, 64, 1408)
+        if chosen:
+            model.vector(f"blk.{layer}.exp_probs_b", 64, end="bias")
+        model.dense(layer, 2816, norm="", suffix="_shexp")
+    return model
+
+
+_SIGMOID: Mapping[str, Value] = {"expert_gating_func": 2, "expert_weights_norm": True, "expert_weights_scale": 2.5}
+
+MODELS |= {
+    "qwen2vl-7b": lambda: dense(
+        "qwen2vl", 28, 3584, 152064, 28, 4, 128, 18944, bias="qkv", keys={"rope__dimension_sections": [16, 24, 24, 0]}
+    ),
+    "dots1-small": lambda: led_by_dense("dots1", norms=128, kept=16, keys=_SIGMOID),
+    "bailingmoe2-small": lambda: led_by_dense(
+        "bailingmoe2", norms=128, fused=True, keys={**_SIGMOID, "expert_shared_feed_forward_length": 1408}
+    ),
+    "ernie4.5-21b": lambda: led_by_dense(
+        "ernie4_5-moe", keys={"expert_shared_feed_forward_length": 2816, "interleave_moe_layer_step": 1}
+    ),
+}

@@ -55,18 +55,17 @@ EXPERTS = {
 }
 
 
-def cases(name: str) -> dict[str, Case]:
-    """What is tried with a model."""
-    found = CASES if name.startswith("mamba") else CASES | QUANTIZED
-    return found | EXPERTS if any(tensor.expert for tensor in _kinds(name)) else found
+# What differs most from one architecture to the next; CI tries no more with each.
+TELLING = ("full", "half", "half, no flash attention", "four sequences", "two cards", "cache on the host")
 
 
-class _Kind(NamedTuple):
-    expert: bool
-
-
-def _kinds(name: str) -> list[_Kind]:
-    return [_Kind("_exps" in tensor[0]) for tensor in MODELS[name]().tensors] if name in MODELS else []
+def cases(name: str, *, brief: bool = False) -> dict[str, Case]:
+    """What is tried with a model; `brief` leaves out what says little about its architecture."""
+    found = {case: CASES[case] for case in TELLING} if brief else dict(CASES)
+    if not name.startswith("mamba"):
+        found |= QUANTIZED
+    has_experts = name in MODELS and any("_exps" in tensor for tensor, _, _ in MODELS[name]().tensors)
+    return found | EXPERTS if has_experts else found
 
 
 def arguments(settings: Settings) -> list[str]:

@@ -40,6 +40,8 @@ from gpuprobe.planning.tensor_types import BY_NAME
 from gpuprobe.planning.weights import EMBEDDING, OUTPUT, Homes, Weights
 from gpuprobe.planning.windows import Windows
 
+AXES = 4  # of a token's position where pictures have width, height and time
+SEEING = frozenset(("qwen2vl",))
 FEW = 32  # with fewer tokens norms are kept on their layer's device
 ROTATION = 64  # the smallest matrix that a quantised cache is rotated with
 
@@ -149,7 +151,8 @@ class Builder:
 
     def positions(self) -> Node:
         if self._positions is None:
-            self._positions = given((self.work.tokens,), I32)
+            axes = AXES if self.numbers.architecture in SEEING else 1
+            self._positions = given((self.work.tokens * axes,), I32)
         return self._positions
 
     def last_rows(self, *nodes: Node) -> tuple[Node, ...]:

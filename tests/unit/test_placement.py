@@ -213,12 +213,21 @@ def test_settings_that_cannot_be_are_refused(model: Callable[[str], Model], sett
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("changes", [{}, {"layers": 9}, {"ubatch": 2048}, {"parallel": 4}, {"cpu_moe_layers": 99}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(context=4096),
+        Settings(context=4096, layers=9),
+        Settings(context=4096, ubatch=2048),
+        Settings(context=4096, parallel=4),
+        Settings(context=4096, cpu_moe_layers=99),
+    ],
+    ids=["all", "nine", "wide", "four", "experts"],
+)
 def test_a_bound_is_never_below_what_a_known_graph_takes(
-    name: str, changes: dict[str, int], model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+    name: str, settings: Settings, model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planner = Planner(model(name))
-    settings = Settings(context=4096)._replace(**changes)
     exact = planner.place(CARDS, settings)
     monkeypatch.setattr("gpuprobe.planning.placement.compute_bytes", lambda *_: None)
     bound = planner.place(CARDS, settings)
