@@ -242,6 +242,27 @@ _DESCRIBED = (
         "type of the K/V cache; a quantised one needs flash attention",
     ),
     Variable(
+        "OLLAMA_CONTEXT_LENGTH",
+        CONSUMER,
+        _OLLAMA,
+        "number of tokens",
+        "the context where neither a request nor a model sets one; by the memory of all GPUs without it",
+    ),
+    Variable(
+        "OLLAMA_NUM_PARALLEL",
+        CONSUMER,
+        _OLLAMA,
+        "number",
+        "requests at once to one model, each with a cache of its own",
+    ),
+    Variable(
+        "LLAMA_ARG_FIT_TARGET",
+        CONSUMER,
+        "llama.cpp, and Ollama's",
+        "number of MiB, one for each device",
+        "memory that is left free on each device when layers are placed",
+    ),
+    Variable(
         "OLLAMA_SCHED_SPREAD",
         CONSUMER,
         _OLLAMA,

@@ -63,6 +63,8 @@ class Library(NamedTuple):
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
     ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
+    ggml_devices: str | None = None  # how ggml's programs call its devices, before the number: `CUDA0`
+    ggml_events: bool = False  # that backend copies beside computing: several devices then hold inputs several times
     builds_bring_it: bool = False  # a build carries a library of its own, which may work where the system's does not
     prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
@@ -141,6 +143,8 @@ CUDA = Library(
     name="CUDA",
     backend="cuda",
     ggml="cuda",
+    ggml_devices="CUDA",
+    ggml_events=True,
     sonames={"linux": ("libcuda.so.1",), "win32": ("nvcuda.dll",)},
     vendors=(NVIDIA,),
     selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
@@ -161,6 +165,8 @@ ROCM = Library(
     name="ROCm",
     backend="rocm",
     ggml="hip",
+    ggml_devices="ROCm",
+    ggml_events=True,
     builds_bring_it=True,
     sonames={
         "linux": ("libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"),
@@ -188,6 +194,7 @@ METAL = Library(
     name="Metal",
     backend="metal",
     ggml="metal",
+    ggml_devices="MTL",
     sonames={"darwin": ("/System/Library/Frameworks/Metal.framework/Metal",)},
     vendors=(APPLE, AMD, INTEL),
     minimum_memory=512 * MiB,
@@ -228,6 +235,8 @@ VULKAN = Library(
     name="Vulkan",
     backend="vulkan",
     ggml="vulkan",
+    ggml_devices="Vulkan",
+    ggml_events=True,
     sonames={
         "linux": ("libvulkan.so.1",),
         "win32": ("vulkan-1.dll",),

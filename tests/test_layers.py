@@ -32,6 +32,8 @@ ROOMS = (
     "machine",
     "survey",
     "judging",
+    "planning",
+    "modelfile",
     "probing",
     "capture",
     "saved",
@@ -44,7 +46,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
@@ -163,6 +165,14 @@ def test_the_package_itself_imports_nothing_at_the_top() -> None:
 def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
     program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
     program += "try:\n    main()\nfinally:\n    print(sorted(set(sys.modules) & {'rich', 'psutil', 'pynvml'}), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_no_other_command_pays_for_the_options_and_the_arithmetic_of_plan() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'plan' in name], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"
