@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpuprobe.machinecode.content import Content, Unread, without_padding
-from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
+from gpuprobe.machinecode.targets import Image, Kind, Target, Vendor
 
 CUDA_MAGIC = b"\x50\xed\x55\xba"
 _CONTAINER = struct.Struct("<4sHHQ")  # magic, version, size of this header, size of the entries
