@@ -14,6 +14,7 @@ VISIBILITY = "visibility"  # hides devices from a library
 OVERRIDE = "override"  # changes what a device is taken for, or the order of devices
 SEARCH = "search"  # says where libraries and drivers are looked for
 CONSUMER = "consumer"  # read by Ollama or llama.cpp; gpuprobe explains what it makes of it
+ENGINE = "engine"  # read by llama.cpp and other engines; gpuprobe says what it does there
 PLACE = "place"  # tells which kind of container or subsystem this is
 OWN = "own"  # obeyed or set by gpuprobe itself; says nothing about the machine
 
@@ -24,13 +25,14 @@ class Variable(NamedTuple):
     owner: str  # who reads it
     takes: str
     effect: str  # one sentence: what it does
-    hides: tuple[str, ...] = ()  # libraries it can hide devices from, named as in libraries.py
     per_device: bool = False  # also read with `_<number>` behind its name
 
 
 _CONTAINER_RUNTIME = "the NVIDIA container runtime"
 _VULKAN_LOADER = "the Vulkan loader"
 _OLLAMA = "Ollama"
+_LLAMA_CPP = "llama.cpp's programs"
+_GGML_CUDA = "the CUDA backend of llama.cpp"
 _NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
 _PATTERNS = "list of file name patterns"
 
@@ -41,7 +43,6 @@ _DESCRIBED = (
         "CUDA, and HIP on AMD cards",
         "list of UUIDs or numbers",
         "only these devices are seen, in this order; -1 or an unknown one hides itself and all that follow",
-        hides=("CUDA", "ROCm"),
     ),
     Variable(
         "HIP_VISIBLE_DEVICES",
@@ -49,7 +50,6 @@ _DESCRIBED = (
         "HIP",
         _NUMBERS,
         "only these of the devices that ROCR_VISIBLE_DEVICES leaves are seen; -1 hides all",
-        hides=("ROCm",),
     ),
     Variable(
         "ROCR_VISIBLE_DEVICES",
@@ -57,7 +57,6 @@ _DESCRIBED = (
         "the ROCm runtime on Linux",
         "list of UUIDs or numbers",
         "only these devices are seen; HIP numbers what is left from 0",
-        hides=("ROCm",),
     ),
     Variable(
         "GGML_VK_VISIBLE_DEVICES",
@@ -65,7 +64,6 @@ _DESCRIBED = (
         "the Vulkan backend of Ollama and llama.cpp",
         _NUMBERS,
         "only these positions of Vulkan's raw device list are used, software renderers counted; -1 hides all",
-        hides=("Vulkan",),
     ),
     Variable(
         "GPU_DEVICE_ORDINAL",
@@ -80,7 +78,6 @@ _DESCRIBED = (
         "Level Zero",
         "list of numbers, with `.n` for a tile",
         "only these devices or tiles are seen",
-        hides=("Level Zero",),
     ),
     Variable(
         "ZE_ENABLE_ALT_DRIVERS",
@@ -88,7 +85,6 @@ _DESCRIBED = (
         "the Level Zero loader",
         "list of libraries",
         "only these driver libraries are loaded, in place of Intel's",
-        hides=("Level Zero",),
     ),
     Variable(
         "NVIDIA_VISIBLE_DEVICES",
@@ -96,7 +92,6 @@ _DESCRIBED = (
         _CONTAINER_RUNTIME,
         "list of UUIDs or numbers, `all`, `none` or `void`",
         "says at the start of a container which cards get into it; changing it inside has no effect",
-        hides=("CUDA", "NVML"),
     ),
     Variable(
         "NVIDIA_DRIVER_CAPABILITIES",
@@ -104,7 +99,6 @@ _DESCRIBED = (
         _CONTAINER_RUNTIME,
         "list such as `compute,utility`, or `all`",
         "says at the start of a container which of the driver's libraries get into it",
-        hides=("CUDA", "Vulkan", "NVML"),
     ),
     Variable(
         "VK_DRIVER_FILES",
@@ -112,7 +106,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _DRIVERS,
         "only these drivers are loaded; set to nothing, it leaves no driver at all",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ICD_FILENAMES",
@@ -120,7 +113,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _DRIVERS,
         "the older name of VK_DRIVER_FILES, ignored where that one is set",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ADD_DRIVER_FILES",
@@ -135,7 +127,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _PATTERNS,
         "only drivers whose manifest is named so are loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_DRIVERS_DISABLE",
@@ -143,7 +134,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _PATTERNS,
         "drivers whose manifest is named so are not loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_LAYERS_DISABLE",
@@ -222,7 +212,6 @@ _DESCRIBED = (
         _OLLAMA,
         "boolean",
         "false: Ollama does not use Vulkan, and gpuprobe asks it only where llama.cpp has a build for it",
-        hides=("Vulkan",),
     ),
     Variable(
         "OLLAMA_IGPU_ENABLE",
@@ -253,11 +242,186 @@ _DESCRIBED = (
         "type of the K/V cache; a quantised one needs flash attention",
     ),
     Variable(
+        "OLLAMA_CONTEXT_LENGTH",
+        CONSUMER,
+        _OLLAMA,
+        "number of tokens",
+        "the context where neither a request nor a model sets one; by the memory of all GPUs without it",
+    ),
+    Variable(
+        "OLLAMA_NUM_PARALLEL",
+        CONSUMER,
+        _OLLAMA,
+        "number",
+        "requests at once to one model, each with a cache of its own",
+    ),
+    Variable(
+        "LLAMA_ARG_FIT_TARGET",
+        CONSUMER,
+        "llama.cpp, and Ollama's",
+        "number of MiB, one for each device",
+        "memory that is left free on each device when layers are placed",
+    ),
+    Variable(
         "OLLAMA_SCHED_SPREAD",
         CONSUMER,
         _OLLAMA,
         "boolean",
         "models are spread over all GPUs even where one would do",
+    ),
+    Variable(
+        "HSA_ENABLE_DXG_DETECTION",
+        OVERRIDE,
+        "the ROCm runtime in WSL",
+        "boolean",
+        "1: the card is looked for behind /dev/dxg, as WSL shows it; before ROCm 7.13 it is not found there without",
+    ),
+    Variable(
+        "ONEAPI_DEVICE_SELECTOR",
+        ENGINE,
+        "SYCL: llama.cpp's backend for it, torch on Intel GPUs",
+        "list such as `level_zero:0`",
+        "only these devices are seen by SYCL; gpuprobe's own answers, which ask Level Zero, do not change",
+    ),
+    Variable(
+        "GGML_CUDA_DEVICES",
+        OVERRIDE,
+        _GGML_CUDA,
+        "number",
+        "so many virtual devices are made of the cards, each with its part of the memory and the card's PCI address",
+    ),
+    Variable(
+        "GGML_METAL_DEVICES",
+        OVERRIDE,
+        "the Metal backend of llama.cpp",
+        "number",
+        "so many virtual devices are made of the one GPU, which share its memory",
+    ),
+    Variable(
+        "GGML_DISABLE_VULKAN",
+        ENGINE,
+        _LLAMA_CPP,
+        "anything",
+        "a llama.cpp with Vulkan built in does not use it, whatever the value; one that loads backends from files still does",
+    ),
+    Variable(
+        "GGML_BACKEND_PATH",
+        ENGINE,
+        _LLAMA_CPP,
+        "path of a library",
+        "this backend is loaded after those that lie beside the program",
+    ),
+    Variable(
+        "GGML_CUDA_ENABLE_UNIFIED_MEMORY",
+        OVERRIDE,
+        _GGML_CUDA,
+        "anything",
+        "models may spill into the machine's memory, and the free memory that the backend reports is the machine's; slow",
+    ),
+    Variable(
+        "GGML_CUDA_P2P",
+        ENGINE,
+        _GGML_CUDA,
+        "anything",
+        "cards copy to each other directly, which on some boards hangs or gives wrong results",
+    ),
+    Variable(
+        "GGML_VK_PREFER_HOST_MEMORY",
+        ENGINE,
+        "the Vulkan backend of llama.cpp",
+        "anything",
+        "models are kept in the machine's memory, which a discrete card reads slowly",
+    ),
+    Variable(
+        "GGML_VK_ALLOW_SYSMEM_FALLBACK",
+        ENGINE,
+        "the Vulkan backend of llama.cpp",
+        "anything",
+        "what does not fit on the card goes into the machine's memory, without a word and slowly",
+    ),
+    Variable(
+        "GGML_OPENCL_PLATFORM",
+        ENGINE,
+        "the OpenCL backend of llama.cpp",
+        "number or part of a name",
+        "only this platform's devices are used",
+    ),
+    Variable(
+        "GGML_OPENCL_DEVICE",
+        ENGINE,
+        "the OpenCL backend of llama.cpp",
+        "number or part of a name",
+        "only this device is used",
+    ),
+    Variable(
+        "GGML_OPENVINO_DEVICE",
+        ENGINE,
+        "the OpenVINO backend of llama.cpp",
+        "name such as `GPU` or `NPU`",
+        "this device is used; one that is not there ends the program",
+    ),
+    Variable(
+        "GGML_HEXAGON_DEVICES",
+        ENGINE,
+        "the Hexagon backend of llama.cpp",
+        "number, or list of devices",
+        "which of Qualcomm's NPUs are used",
+    ),
+    Variable(
+        "LLAMA_ARG_DEVICE",
+        ENGINE,
+        _LLAMA_CPP,
+        "list such as `CUDA0,Vulkan1`, or `none`",
+        "only these devices are used, named as `llama-server --list-devices` does; none: the CPU alone",
+    ),
+    Variable(
+        "LLAMA_ARG_N_GPU_LAYERS",
+        ENGINE,
+        _LLAMA_CPP,
+        "number, `auto` or `all`",
+        "so many layers go to the GPUs; 0: everything is computed on the CPU",
+    ),
+    Variable(
+        "LLAMA_ARG_SPLIT_MODE",
+        ENGINE,
+        _LLAMA_CPP,
+        "`none`, `layer`, `row` or `tensor`",
+        "how a model is spread over several GPUs; none: one GPU takes all of it",
+    ),
+    Variable(
+        "LLAMA_ARG_MAIN_GPU",
+        ENGINE,
+        _LLAMA_CPP,
+        "number",
+        "which of the devices takes the model where it is not split",
+    ),
+    Variable(
+        "LLAMA_ARG_TENSOR_SPLIT",
+        ENGINE,
+        _LLAMA_CPP,
+        "list of numbers",
+        "how much of the model each device takes",
+    ),
+    Variable(
+        "LLAMA_ARG_FIT",
+        ENGINE,
+        _LLAMA_CPP,
+        "`on` or `off`",
+        "off: layers and context are not made smaller to fit the free memory",
+    ),
+    Variable(
+        "BNB_CUDA_VERSION",
+        ENGINE,
+        "bitsandbytes",
+        "digits such as 126",
+        "the library for this release of CUDA is loaded, also where it does not fit torch's",
+    ),
+    Variable(
+        "BNB_ROCM_VERSION",
+        ENGINE,
+        "bitsandbytes",
+        "digits such as 72",
+        "the library for this release of ROCm is loaded, also where it does not fit torch's",
     ),
     Variable("LD_LIBRARY_PATH", SEARCH, "the dynamic loader", _DIRECTORIES, "searched before the system's directories"),
     Variable("LD_PRELOAD", SEARCH, "the dynamic loader", "list of libraries", "loaded into every program first"),
@@ -280,7 +444,9 @@ _DESCRIBED = (
     Variable("GGML_NO_BACKTRACE", OWN, "ggml", "boolean", "set in every child, so that a crash starts no debugger"),
     Variable("XDG_CACHE_HOME", OWN, "gpuprobe", "path", "holds the saved discovery"),
     Variable("LOCALAPPDATA", OWN, "gpuprobe", "path", "holds the saved discovery on Windows"),
-    Variable("VIRTUAL_ENV", OWN, "Python", "path", "its packages are looked through for CUDA and torch; nothing is imported"),
+    Variable(
+        "VIRTUAL_ENV", OWN, "Python", "path", "its packages are looked through for frameworks; nothing of them is imported"
+    ),
     Variable("CONDA_PREFIX", OWN, "conda", "path", "likewise"),
     Variable("PATH", OWN, "the shell", _DIRECTORIES, "the packages of the first `python3` in it are looked through likewise"),
     Variable("NO_COLOR", OWN, "gpuprobe", "anything", "output without colours"),
@@ -302,7 +468,7 @@ def of_libraries(libraries: Iterable[Library]) -> Iterator[Variable]:
                 effect = (
                     f"only these devices are seen by {library.name}" if name in takes else f"hides devices from {library.name}"
                 )
-                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect, hides=(library.name,))
+                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect)
 
 
 VARIABLES = (*_DESCRIBED, *of_libraries(LIBRARIES))

@@ -111,6 +111,7 @@ class Reason(str, Enum):
     SOFTWARE_RENDERER = "software_renderer"
     TOO_LITTLE_MEMORY = "too_little_memory"
     LISTED_TWICE = "listed_twice"
+    VIRTUAL_DEVICE = "virtual_device"
     FAILED_VALIDATION = "failed_validation"
     NOT_DECIDED = "not_decided"
     NO_CODE = "no_code"
@@ -299,7 +300,7 @@ class Evidence(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """A device that is not kept: the first rule that fired, its sentence, and what is kept in its place."""
+    """A device that is not kept: the first rule that fired, its sentence, and which of the kept devices stands in its place."""
 
     device: Device
     reason: Reason
@@ -331,6 +332,7 @@ class Request(NamedTuple):
     allow_software: bool = False
     wake: bool = True
     lib_dirs: tuple[str, ...] = ()  # further directories that hold builds
+    software_dirs: tuple[str, ...] = ()  # environments whose frameworks are looked at, before this shell's own
 
 
 class Inventory(NamedTuple):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter as CircleFree
 from pathlib import Path
 
 import pytest
 
 from gpuprobe import vendors
+from gpuprobe.vendors import VENDORS
 
 PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 
@@ -26,9 +28,12 @@ ROOMS = (
     "strings",
     "environment",
     "exits",
+    "machinecode",
     "machine",
     "survey",
     "judging",
+    "planning",
+    "modelfile",
     "probing",
     "capture",
     "saved",
@@ -37,10 +42,11 @@ ROOMS = (
     "readings",
     "render",
     "command",
+    "schemas",
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
@@ -110,7 +116,10 @@ _VENDORS_NAMES = {each for vendor in vendors.VENDORS for each in (vendor.name, v
 _VENDORS_NUMBERS = {number for vendor in vendors.VENDORS for number in vendor.pci_ids if number > 0xFF}
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in {"vendors", "libraries", "backends"}))
+_SPEAK_OF_VENDORS = {"vendors", "libraries", "backends", "machinecode"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in _SPEAK_OF_VENDORS))
 def test_no_module_singles_out_a_vendor(name: str) -> None:
     """What differs between vendors is a field of their record, so that adding one touches no rule. A vendor's own module
     (`machine.amd`) reads what its driver says, and may name it."""
@@ -131,6 +140,21 @@ def test_no_module_singles_out_a_vendor(name: str) -> None:
     assert not compared & (_VENDORS_NAMES | _VENDORS_NUMBERS)
 
 
+def of_one_role(path: Path) -> bool:
+    """Whether its folder says whose it is: a library's below `backends`, or a vendor's own module of the survey."""
+    place = path.relative_to(PACKAGE)
+    return (place.parts[0] == "backends" and len(place.parts) > 2) or place.stem in {vendor.name.lower() for vendor in VENDORS}
+
+
+def test_a_file_s_name_stands_once() -> None:
+    """Who looks for a file by its name finds one. Roles that each library has are called the same in each on purpose."""
+    names = [path.name for path in MODULES.values() if path.name != "__init__.py" and not of_one_role(path)]
+    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "__init__"))]
+
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert [name for name, count in Counter(helpers).items() if count > 1] == []
+
+
 def test_the_package_itself_imports_nothing_at_the_top() -> None:
     tree = ast.parse(MODULES["__init__"].read_text(encoding="utf-8"))
     at_the_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -141,6 +165,14 @@ def test_the_package_itself_imports_nothing_at_the_top() -> None:
 def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
     program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
     program += "try:\n    main()\nfinally:\n    print(sorted(set(sys.modules) & {'rich', 'psutil', 'pynvml'}), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_no_other_command_pays_for_the_options_and_the_arithmetic_of_plan() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'plan' in name], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"

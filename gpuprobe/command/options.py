@@ -21,6 +21,7 @@ class Options(NamedTuple):
     source: str | None = None
     library: tuple[str, ...] = ()
     lib_dir: tuple[str, ...] = ()
+    software: tuple[str, ...] = ()
     timeout: str | None = None
     deadline: str | None = None
     allow_software: bool = False
@@ -43,31 +44,49 @@ def _shared(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="CAPTURE", help="Judge a machine that `gpuprobe capture` wrote, not this one."),
+        typer.Option(
+            "--from",
+            metavar="CAPTURE",
+            help="Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.",
+        ),
     ] = None,
     library: Annotated[
         list[str] | None,
-        typer.Option("--library", metavar="NAME", help="Ask only these libraries, as in `--library cuda,vulkan`."),
+        typer.Option(
+            "--library",
+            metavar="NAME",
+            help="Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).",
+        ),
     ] = None,
     lib_dir: Annotated[
         list[str] | None,
         typer.Option("--lib-dir", metavar="DIR", help="Also ask the build of Ollama or llama.cpp in this directory."),
     ] = None,
+    software: Annotated[
+        list[str] | None,
+        typer.Option("--software", metavar="DIR", help="Also judge the frameworks in this environment (venv) by their files."),
+    ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30, or 60 in `validate`)."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="How long one library may take: 30, or 60 in `validate`, and less than 1000000.",
+        ),
     ] = None,
     deadline: Annotated[
         str | None, typer.Option("--deadline", metavar="SECONDS", help="How long everything together may take.")
     ] = None,
     allow_software: Annotated[
-        bool, typer.Option("--allow-software", help="Count renderers that compute on the CPU (llvmpipe) as devices.")
+        bool, typer.Option("--allow-software", help="Include renderers that run on the CPU (llvmpipe).")
     ] = False,
     no_wake: Annotated[
-        bool, typer.Option("--no-wake", help="Ask nothing that would wake a sleeping card; says what was not asked.")
+        bool, typer.Option("--no-wake", help="Let sleeping cards sleep, and say what was therefore not asked.")
     ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours; `NO_COLOR` does the same.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Each child's steps, times and last words.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Also the steps, times and last output of each check.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress line and no notes.")] = False,
     version: Annotated[
         bool, typer.Option("--version", hidden=True, is_eager=True, callback=show_version, help="Print the version.")
@@ -77,7 +96,7 @@ def _shared(
 
 
 _SHARED = tuple(signature(_shared, eval_str=True).parameters.values())
-_ABOUT_THE_MACHINE = {"source", "library", "lib_dir", "timeout", "deadline", "allow_software", "no_wake"}
+_ABOUT_THE_MACHINE = {"source", "library", "lib_dir", "software", "timeout", "deadline", "allow_software", "no_wake"}
 
 
 def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Callable[..., Any]:
@@ -88,8 +107,9 @@ def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Call
 
     def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
         options = Options(ctx.obj, **{name: given.pop(name) for name in Options._fields if name in given})
-        library, directories = tuple(options.library or ()), tuple(options.lib_dir or ())
-        options = options._replace(library=library, lib_dir=directories, command=ctx.meta.get(COMMAND))
+        library, directories, software = (tuple(each or ()) for each in (options.library, options.lib_dir, options.software))
+        options = options._replace(library=library, lib_dir=directories, software=software)
+        options = options._replace(command=ctx.meta.get(COMMAND))
         return options, function(options, **given)
 
     own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "options"]

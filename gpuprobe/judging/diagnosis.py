@@ -1,4 +1,4 @@
-"""Why a card is not usable: the rungs between the bus and a context, and the one that gave way.
+"""Why a card is not usable: what lies between the bus and a context, and what of it gave way.
 
 kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
 """
@@ -30,6 +30,7 @@ class CardReason(str, Enum):
     NO_DEVICE_NODE = "no_device_node"
     NO_PERMISSION = "no_permission"
     MIG_WITHOUT_SLICES = "mig_without_slices"
+    NOT_GIVEN = "not_given_to_container"
     NOT_SERVED = "not_served"
     NOT_LISTED = "not_listed"
 
@@ -47,11 +48,11 @@ class Why(NamedTuple):
 
 
 # A view that another view replaces says nothing about the card.
-REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE})
+REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE, Reason.VIRTUAL_DEVICE})
 
 
 def why(card: Card, inventory: Inventory) -> Why:
-    """The reason that a person can act on first: the lowest rung, unless a library got past it.
+    """The reason that a person can act on first: the lowest that gave way, unless a library got past it.
 
     A card that some library lists has its driver and its node; then the failure of the most preferred library counts.
     """
@@ -63,7 +64,13 @@ def why(card: Card, inventory: Inventory) -> Why:
     reasons = [_hidden(card, inventory)]
     if not drops:
         reasons = [_kernel_driver(card, host), _device_node(card, host), *reasons]
-    reasons += [_not_cut(card, inventory), _library(card, inventory, drops), _dropped(drops, inventory), _unserved(card)]
+    reasons += [
+        _not_given(card, inventory),
+        _not_cut(card, inventory),
+        _library(card, inventory, drops),
+        _dropped(drops, inventory),
+        _unserved(card),
+    ]
     nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
     return next((each for each in reasons if each is not None), Why(CardReason.NOT_LISTED, nobody, None))
 
@@ -162,6 +169,27 @@ def _not_cut(card: Card, inventory: Inventory) -> Why | None:
     return Why(CardReason.MIG_WITHOUT_SLICES, because, cure, "MIG is on without an instance")
 
 
+def _not_given(card: Card, inventory: Inventory) -> Why | None:
+    """A container sees every card of the bus, and was started with some: its vendor's library answers, and lists others."""
+    inside = machine.container(inventory.evidence.host)
+    if inside in (None, machine.NONE) or card.pci_id is None or _listing_it(card, inventory):
+        return None
+    answering = [
+        outcome for outcome in inventory.evidence.outcomes if _is_vendors_own(outcome, card) and outcome.status is Status.OK
+    ]
+    if not any(device.pci_id not in (None, card.pci_id) for outcome in answering for device in outcome.devices):
+        return None
+    because = f"not given to this {inside} container, which was started with others"
+    advice = container_advice.for_nodes(inside or "", card)
+    return Why(CardReason.NOT_GIVEN, because, advice, f"not given to this {inside} container")
+
+
+def _is_vendors_own(outcome: Outcome, card: Card) -> bool:
+    library = library_named(outcome.probe.library)
+    own = bool(library.vendors) and not library.witness and serves(library, card) and card.vendor_id is not None
+    return own and outcome.probe.purpose is Purpose.LIST
+
+
 def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
     outcomes = inventory.evidence.outcomes
     lists = [outcome for outcome in outcomes if any(is_of(device, card) for device in outcome.devices)]
@@ -201,7 +229,7 @@ def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | N
     telling = [each for each in outcomes if not _says_nothing(each.status, listed=nothing_else, answered=answered)]
     if not telling:
         return None
-    outcome = min(telling, key=_left_out)
+    outcome = min(telling, key=lambda each: _left_out(each, inventory))
     library = library_named(outcome.probe.library)
     found = remedy(outcome, inventory.evidence.host)
     because = describe(outcome) if found.cause is None else f"{found.cause} ({_number_of(outcome)})"
@@ -236,7 +264,7 @@ def _says_nothing(status: Status, *, listed: bool, answered: bool) -> bool:
     """`listed`: another library shows the card; `answered`: its vendor's own did not fail."""
     if listed:
         return status.answered or status.not_asked or status.not_there
-    return status is Status.OK or (answered and status is Status.ABSENT)
+    return status is Status.OK or (answered and status.not_there)
 
 
 def _unserved(card: Card) -> Why | None:
@@ -252,10 +280,17 @@ def _unserved(card: Card) -> Why | None:
     return Why(CardReason.NOT_SERVED, because, f"use a program that was built for {through}", f"it needs {through}")
 
 
-def _left_out(outcome: Outcome) -> int:
-    """0: it was asked, or is not there; 1: the user left it out; 2: this version cannot ask it."""
-    skipped = outcome.status is Status.SKIPPED
-    return (2 if library_named(outcome.probe.library).backend is None else 1) if skipped else 0
+def _left_out(outcome: Outcome, inventory: Inventory) -> int:
+    """0: it was asked; 1: it was not, because asking wakes a card; 2: it is not there; 3: the user left it out; 4: this
+    version cannot ask it. That a library is not there explains nothing while another was not asked."""
+    if outcome.status.not_there:
+        return 2
+    if outcome.status is not Status.SKIPPED:
+        return 0
+    if library_named(outcome.probe.library).backend is None:
+        return 4
+    named = not inventory.request.libraries or outcome.probe.library in inventory.request.libraries
+    return 1 if named and not inventory.request.wake else 3
 
 
 def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:

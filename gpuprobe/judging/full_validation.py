@@ -1,4 +1,4 @@
-"""What a climb of the ladder proves, in words: as far as it came, and what was not possible on the way."""
+"""What a full validation proves, in words: as far as it came, and what was not possible on the way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def impossible_clause(stages: Sequence[Stage]) -> str:
     impossible = [f"{stage.name.value} ({stage.because})" for stage in stages if stage.result is StageResult.NOT_POSSIBLE]
     if not impossible:
         return ""
-    return f"; not possible here: {', '.join(impossible)}; the verdict rests on the other steps"
+    return f"; not tested: {', '.join(impossible)}; the result rests on the other steps"
 
 
 def cut(outcome: Outcome, until: StageName | None) -> Outcome:

@@ -37,11 +37,11 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
 
 
 def _unfit(inventory: Inventory) -> Iterator[str]:
-    """What is asked of cards is paid for only where there is one."""
-    if inventory.kept:
+    """What is asked of cards is paid for only where there is one, or where software was looked for all the same."""
+    if inventory.kept or inventory.evidence.host.software:
         from gpuprobe.judging import fitness
 
-        yield from fitness.remarks(inventory)
+        yield from fitness.notes(inventory)
 
 
 def hidden(inventory: Inventory) -> Iterator[str]:
@@ -73,11 +73,11 @@ def _failed(inventory: Inventory) -> Iterator[str]:
     for outcome in inventory.evidence.outcomes:
         news = not any(describe(outcome) in because for because in told)
         if outcome.status.undecided and not outcome.probe.purpose.is_validation and news:
-            kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
+            kept = f"; the {len(outcome.devices)} it had listed before are tested" if outcome.devices else ""
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
         for process in outcome.survivors:
-            yield f"process {process} is left behind: it could not be ended, and may still hold the card"
+            yield f"process {process} is left behind: it could not be ended, and may still use the card"
 
 
 _WAY_AROUND = "; a program that loads every driver meets this too: remove that file, or use `gpuprobe env`, which avoids it"
@@ -97,8 +97,8 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
         maker = vendors.vendor_of(status.card.vendor_id) if status.why is None else None
         lacks = maker.lesser_drivers.get(status.card.driver or "") if maker else None
         if maker is not None and lacks is not None:
-            own = f"{maker.name}'s driver has"
-            yield f"{status.card.pci_id} is driven by `{status.card.driver}`, which has no {lacks}; {own}"
+            uses = f"{status.card.pci_id} uses the `{status.card.driver}` driver, which has no {lacks}"
+            yield f"{uses}. For {lacks}, install {maker.name}'s driver"
 
 
 def _subject(outcome: Outcome) -> str:
@@ -143,7 +143,7 @@ def _woken(evidence: Evidence) -> Iterator[str]:
             if outcome.seconds is not None and _opens(library_named(outcome.probe.library), card)
         ]
         if card.was_asleep and asked:
-            yield f"{card.pci_id} was asleep and was woken by asking {', '.join(dict.fromkeys(asked))} (`--no-wake` does not)"
+            yield f"{card.pci_id} was asleep; asking {', '.join(dict.fromkeys(asked))} woke it (`--no-wake` lets it sleep)"
 
 
 def _opens(library: Library, card: Card) -> bool:

@@ -8,7 +8,8 @@ Nothing is deleted: a device that does not stay is a `Drop`, with the first reas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
@@ -31,6 +32,8 @@ from gpuprobe.model import (
     Verdict,
 )
 
+_VIRTUAL = re.compile(r"\(dev p[0-9]{1,4}/v[0-9]{1,4}\)\s*$")
+
 Rule = Callable[[Sequence[Device], Host, Request], Iterator[Drop]]
 
 # What happens to a view without making it another card's, or another library's.
@@ -49,9 +52,11 @@ def judge(evidence: Evidence, request: Request) -> Inventory:
         drops += fallen
         gone = {id(drop.device) for drop in fallen}
         remaining = [device for device in remaining if id(device) not in gone]
+    kept = _numbered(remaining, drops, evidence.host)
+    settled = _settled(drops, {id(device): numbered for device, numbered in zip(remaining, kept, strict=True)})
     return Inventory(
-        kept=_numbered(remaining, drops, evidence.host),
-        drops=tuple(sorted(drops, key=lambda drop: order(drop.device))),
+        kept=kept,
+        drops=tuple(sorted(settled, key=lambda drop: order(drop.device))),
         evidence=evidence,
         request=request,
     )
@@ -120,8 +125,17 @@ def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> I
         if twin is None:
             kept.append(device)
         else:
-            because = f"{device.library} lists this card twice ({identity.same_card(device, twin).evidence})"
-            yield Drop(device, Reason.LISTED_TWICE, because, twin)
+            reason, because = _why_twice(device, twin, host)
+            yield Drop(device, reason, because, twin)
+
+
+def _why_twice(device: Device, twin: Device, host: Host) -> tuple[Reason, str]:
+    """ggml makes several devices of one card where it is told to, and marks each: `NVIDIA … (dev p0/v1)`."""
+    if _VIRTUAL.search(device.name or "") or _VIRTUAL.search(device.description or ""):
+        told = host.environ.get("GGML_CUDA_DEVICES")
+        why = f"`GGML_CUDA_DEVICES={told}` makes several of one card" if told else "ggml made several of one card"
+        return Reason.VIRTUAL_DEVICE, f"it is a virtual device: {why}, which share its memory"
+    return Reason.LISTED_TWICE, f"{device.library} lists this card twice ({identity.same_card(device, twin).evidence})"
 
 
 def _same_view(device: Device, other: Device) -> bool:
@@ -157,7 +171,7 @@ def other_build(remaining: Sequence[Device], host: Host, request: Request) -> It
     for library in dict.fromkeys(device.library for device in remaining):
         views = [device for device in remaining if device.library == library]
         for device, instead in build_choice.superseded(views):
-            because = f"the build {instead.build} of {library} covers this card too and is the one to use"
+            because = f"the build {instead.build} of {library} covers this card too and is preferred"
             yield Drop(device, Reason.OTHER_BUILD, because, instead)
 
 
@@ -192,12 +206,23 @@ RULES: tuple[Rule, ...] = (
 
 
 def _numbered(remaining: Sequence[Device], drops: Sequence[Drop], host: Host) -> tuple[Device, ...]:
-    """With the numbers that `list` shows, and the tokens that choose each."""
+    """In the same order, with the numbers that `list` shows, and the tokens that choose each."""
     numbers = numbers_of(remaining, drops)
     tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, remaining) for device in remaining}
-    return tuple(
-        device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in sorted(remaining, key=order)
-    )
+    return tuple(device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in remaining)
+
+
+def _settled(drops: Sequence[Drop], kept: Mapping[int, Device]) -> Iterator[Drop]:
+    """With what is kept in the end in the place of each: the view that won may itself have lost to another, or failed.
+
+    `kept`: `id()` of a view → the same, as it is kept.
+    """
+    lost = {id(drop.device): drop for drop in drops}
+    for drop in drops:
+        instead = drop.instead
+        while instead is not None and id(instead) in lost:
+            instead = lost[id(instead)].instead
+        yield drop._replace(instead=None if instead is None else kept[id(instead)])
 
 
 def numbers_of(remaining: Sequence[Device], drops: Sequence[Drop]) -> dict[int, int]:

@@ -22,7 +22,7 @@ class Unviewed(NamedTuple):
     verdict: Verdict | None  # None: left out on purpose; inconclusive: nobody got to know whether it has views
 
 
-_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE, CardReason.RESERVED_FOR_A_VM, CardReason.NOT_SERVED)
+_ON_PURPOSE = (Reason.HIDDEN_BY_VARIABLE, CardReason.RESERVED_FOR_A_VM, CardReason.NOT_GIVEN, CardReason.NOT_SERVED)
 _NOT_GIVEN = (CardReason.NO_DEVICE_NODE, CardReason.NOT_LISTED)
 # Whatever a library would say.
 _CERTAIN = (

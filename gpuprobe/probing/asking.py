@@ -35,7 +35,7 @@ def child_request(probe: Probe, host: Host, known: Sequence[Outcome]) -> Json:
         **(_of_the_system(library, host) if probe.build == SYSTEM else _of_the_build(probe, host)),
         "purpose": probe.purpose.value if probe.purpose.is_validation else "list",
         "device": _identity(probe, known),
-        **(_ladder(probe, library, host) if probe.purpose is Purpose.PROVE else {}),
+        **(_proof(probe, library, host) if probe.purpose is Purpose.PROVE else {}),
     }
 
 
@@ -62,7 +62,7 @@ def _of_the_build(probe: Probe, host: Host) -> Json:
     }
 
 
-def _ladder(probe: Probe, library: Library, host: Host) -> Json:
+def _proof(probe: Probe, library: Library, host: Host) -> Json:
     named = (software for software in host.software or () if software.name == library.blas and software.problem is None)
     found = [software.path for software in named if ".so" in software.path.rpartition("/")[2]]
     found = list(dict.fromkeys((*found, *_of_builds(library, host))))

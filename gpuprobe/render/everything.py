@@ -20,7 +20,7 @@ def heading(text: str) -> Iterator[RenderableType]:
 
 
 def libraries(outcomes: Sequence[Outcome], verbose: bool) -> Iterator[RenderableType]:
-    yield from heading("What was asked, and how far each got")
+    yield from heading("Libraries, and how far each got")
     for outcome in outcomes:
         yield from _outcome(outcome, verbose)
 
@@ -55,32 +55,25 @@ def verbose_outcomes(outcomes: Iterable[Outcome]) -> Iterator[RenderableType]:
     """With -v and without --all: the children that were really started."""
     started = [outcome for outcome in outcomes if not outcome.status.not_asked]
     if started:
-        yield from heading("Children")
+        yield from heading("Checks")
     for outcome in started:
         yield from _outcome(outcome, verbose=True)
 
 
 def all_views(inventory: Inventory) -> Iterator[RenderableType]:
-    yield from heading("Every view")
+    yield from heading("Every view of a GPU")
     if not inventory.kept and not inventory.drops:
         yield indented("no library lists a device")
     for device in inventory.kept:
         yield indented(f"{_raw(device)}: kept as {wording.numbered(device)}, {_proved(device)}")
     for drop in inventory.drops:
-        yield from dropped(drop, inventory)
+        yield from dropped(drop)
 
 
-def dropped(drop: Drop, inventory: Inventory) -> Iterator[RenderableType]:
-    instead = f"; kept instead: {wording.numbered(_as_kept(drop.instead, inventory))}" if drop.instead else ""
+def dropped(drop: Drop) -> Iterator[RenderableType]:
+    instead = f"; kept instead: {wording.numbered(drop.instead)}" if drop.instead else ""
     yield indented(f"{_raw(drop.device)}: dropped, {drop.reason.value}")
     yield indented(f"{printable(drop.because)}{instead}", by=6)
-
-
-def _as_kept(device: Device, inventory: Inventory) -> Device:
-    """The same view with the number that it has in the table; the one that won may itself have lost to another."""
-    source = (device.library, device.build, device.manifest, device.key)
-    same = (kept for kept in inventory.kept if (kept.library, kept.build, kept.manifest, kept.key) == source)
-    return next(same, device)
 
 
 def _raw(device: Device) -> str:
@@ -102,7 +95,7 @@ def _raw(device: Device) -> str:
 
 def _proved(device: Device) -> str:
     if device.validation is None:
-        return "not asked whether it works"
+        return "not tested"
     depth = f", {device.validation.depth.value}" if device.validation.depth else ""
     return f"{device.validation.verdict.value}{depth} in {wording.seconds_of(device.validation.seconds)}"
 

@@ -108,11 +108,11 @@ def impossible(shown: Sequence[View]) -> Iterator[RenderableType]:
     for view in shown:
         for stage in view.outcome.stages if view.outcome and view.verdict is Verdict.SUPPORTED else ():
             if stage.result is StageResult.NOT_POSSIBLE:
-                views.setdefault(f"{stage.name.value} is not possible here: {printable(stage.because or '')}", []).append(
+                views.setdefault(f"{stage.name.value} was not tested: {printable(stage.because or '')}", []).append(
                     _label(view)
                 )
     for sentence, labels in views.items():
-        yield indented(f"{', '.join(labels)}: {sentence}; the verdict rests on the other steps")
+        yield indented(f"{', '.join(labels)}: {sentence}. The result rests on the other steps")
 
 
 def copies(shown: Sequence[View]) -> Iterator[RenderableType]:
@@ -121,19 +121,19 @@ def copies(shown: Sequence[View]) -> Iterator[RenderableType]:
     if measured:
         yield Text("Copies", style="bold")
     for view, speeds in measured:
-        ways = (("to it", speeds.to_device), ("from it", speeds.from_device), ("on it", speeds.on_device))
-        said = ", ".join(f"{rate_text(rate)} {way}" for way, rate in ways)
+        ways = (("to GPU", speeds.to_device), ("from GPU", speeds.from_device), ("on GPU", speeds.on_device))
+        said = ", ".join(f"{way} {rate_text(rate)}" for way, rate in ways)
         yield indented(f"{_label(view)}: {said}{_theory(speeds)}")
 
 
 def _theory(speeds: Speeds) -> str:
-    lanes = f"PCIe {speeds.generation}.0 x{speeds.width or '?'}"
-    link = "" if speeds.generation is None else f"{lanes} carries {rate_text(speeds.link)}"
-    memory = "" if speeds.memory is None else f"its memory {rate_text(speeds.memory)}"
-    return f"; {known}" if (known := ", ".join(part for part in (link, memory) if part)) else ""
+    link_name = f"PCIe {speeds.generation}.0 x{speeds.width or '?'}"
+    link = "" if speeds.generation is None else f"{link_name} {rate_text(speeds.link)}"
+    memory = "" if speeds.memory is None else f"memory {rate_text(speeds.memory)}"
+    return f" (limits: {known})" if (known := ", ".join(part for part in (link, memory) if part)) else ""
 
 
-def climbs(shown: Sequence[View]) -> Iterator[RenderableType]:
+def stage_times(shown: Sequence[View]) -> Iterator[RenderableType]:
     """With -v: the time of each stage and what was measured in it."""
     for view in shown:
         if view.outcome is not None and view.outcome.stages:

@@ -41,7 +41,7 @@ class Row(NamedTuple):
     pci: str
 
 
-HEADER = Row("DEVICE", "BUILD", "NAME", "COMPUTE", "DRIVER", "MEMORY", "", "TYPE", "PCI")
+HEADER = Row("DEVICE", "BUILD", "NAME", "COMPUTE", "DRIVER", "USED", "", "TYPE", "PCI")
 
 
 def rows_of(devices: Sequence[Device]) -> list[Row]:
@@ -127,7 +127,7 @@ def _block(row: Row) -> Iterator[RenderableType]:
     for line in _below(row):
         yield indented(line)
     yield indented(f"compute {row.compute}, driver {row.driver}")
-    yield indented(f"memory {row.memory} {row.bar}".rstrip())
+    yield indented(f"memory used {row.memory} {row.bar}".rstrip())
 
 
 def indented(text: str, style: str = "", by: int = 2) -> RenderableType:

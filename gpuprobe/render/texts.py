@@ -62,7 +62,7 @@ def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
         yield from everything.one_device({**shown, **link})
         yield from software_text.lines(compatibility)
     for drop in part.drops:
-        yield from everything.dropped(drop, inventory)
+        yield from everything.dropped(drop)
 
 
 def validate_text(
@@ -85,7 +85,7 @@ def validate_text(
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)
     if detail.verbose:
-        yield from matrix.climbs(shown)
+        yield from matrix.stage_times(shown)
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not detail.quiet:
         yield from tables.notes([*notes, *machine_notes.of_inventory(inventory)])
@@ -102,7 +102,7 @@ def flash_attn_text(
         own = of_device(device)
         yield tables.indented(f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}")
     if chosen:
-        yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
+        yield line(f"with your settings: flash attention {effective.flash_attention}, KV cache {effective.cache_type}")
         for sentence in effective.because:
             yield tables.indented(printable(sentence))
     if not detail.quiet:
@@ -110,14 +110,22 @@ def flash_attn_text(
 
 
 def watch_text(
-    answer: Refreshment, detail: Detail, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
+    answer: Refreshment,
+    detail: Detail,
+    width: int,
+    *,
+    diff: bool,
+    every: float,
+    histories: Mapping[int, History],
+    height: int | None = None,
 ) -> Iterator[RenderableType]:
     from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
-    yield line(f"{now}, every {every:g} s, until Ctrl-C", "dim")
-    yield from live.live_table(answer.figures, histories, now, width)
+    ends = "Ctrl-C ends it" if height is None else "q ends it"
+    yield line(f"{now}, every {every:g} s; {ends}", "dim")
+    yield from live.live_table(answer.figures, histories, now, width, height)
     yield from _below_the_figures(answer, detail, diff)
 
 

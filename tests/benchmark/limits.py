@@ -13,14 +13,14 @@ from pathlib import Path
 from statistics import median
 
 from gpuprobe import runner
-from tests.benchmark.doubles import nvidia
+from tests.benchmark.nvidia_doubles import nvidia
 from tests.benchmark.table import Line, MiB, Unmeasured, mebibytes, milliseconds, ratio, times
 from tests.benchmark.workplace import LONGEST_SECONDS, Workplace, interleaved
 
 CHILD_BAR = 2.0  # times `python -I -S -c 'import ctypes, json'`
 EIGHT_CARDS_BAR = 2.5  # times one card
 WAITING = "sleep cuDevicePrimaryCtxRetain 500"
-# One call in each rung of the ladder; timed copies are one card's after the other, and wait in theirs too.
+# One call in each stage of a full validation; timed copies are one card's after the other, and wait in theirs too.
 WAITING_CALLS = ("load", "cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain", "cuMemAlloc_v2@1", "cuMemcpyHtoD_v2")
 WAITING_LADDER = [f"sleep {call} 500" for call in (*WAITING_CALLS, "cuLaunchKernel", "cuMemHostAlloc")]
 LIMIT_SECONDS = 1.0
@@ -64,8 +64,8 @@ def eight_cards_proved(workplace: Workplace) -> Iterator[Line]:
     environments = [workplace.environment(**nvidia(*WAITING_LADDER, cards=cards)) for cards in (8, 1)]
     eight, one = interleaved(workplace.here, [(command, each) for each in environments], min(workplace.runs, 3))
     if [view["depth"] for view in eight[0].document["views"]] != ["bandwidth"] * 8:
-        raise Unmeasured("not every card came to the last rung")
-    remark = f"one card; each waits 500 ms in each of 8 rungs; {milliseconds(median(run.seconds for run in eight))}"
+        raise Unmeasured("not every card came to the last stage")
+    remark = f"one card; each waits 500 ms in each of 8 stages; {milliseconds(median(run.seconds for run in eight))}"
     yield times("8 cards proved", ratio(eight, one), EIGHT_CARDS_BAR, remark)
 
 

@@ -1,4 +1,4 @@
-"""The matrix of `validate`: a word per rung, a line per view, and how both are fitted into a window."""
+"""The matrix of `validate`: a word per stage, a line per view, and how both are fitted into a window."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def listed(verdict: Verdict | None, status: Status, *calls: str) -> View:
     return View(a_device(validation=validation, ordinal=0), outcome)
 
 
-def climbed(verdict: Verdict, *stages: Stage, ordinal: int = 0, build: str = "system", **ended: Any) -> View:
+def staged(verdict: Verdict, *stages: Stage, ordinal: int = 0, build: str = "system", **ended: Any) -> View:
     device = a_device(validation=Validation(verdict, None, "so it is", Status.OK), ordinal=ordinal, build=build)
     return View(device, Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=stages, seconds=1.25, **ended))
 
@@ -68,23 +68,34 @@ def test_a_view_whose_child_never_started_reached_nothing() -> None:
         (Verdict.INCONCLUSIVE, {}, "?"),
     ],
 )
-def test_the_rung_in_which_a_climb_ended_says_how(verdict: Verdict, ended: dict[str, Any], word: str) -> None:
-    view = climbed(verdict, *passed("copy"), Stage(StageName.KERNEL, StageResult.FAILED, 0.1), **ended)
+def test_the_stage_in_which_a_validation_ended_says_how(verdict: Verdict, ended: dict[str, Any], word: str) -> None:
+    view = staged(verdict, *passed("copy"), Stage(StageName.KERNEL, StageResult.FAILED, 0.1), **ended)
 
     assert matrix.results(view) == {"copy": "ok", "kernel": word}
 
 
-def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> None:
+def test_a_stage_that_is_not_possible_here_is_no_failure_and_says_why_once() -> None:
     impossible = Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.1, "there is no compiler")
-    views = [climbed(Verdict.SUPPORTED, *passed("copy"), impossible, ordinal=number) for number in range(2)]
+    views = [staged(Verdict.SUPPORTED, *passed("copy"), impossible, ordinal=number) for number in range(2)]
 
     assert matrix.results(views[0]) == {"copy": "ok", "kernel": "n/a"}
     said = " ".join(" ".join(drawn(matrix.impossible(views))).split())
     assert said == "CUDA:0, CUDA:1: kernel is not possible here: there is no compiler; the verdict rests on the other steps"
 
 
+@pytest.mark.parametrize("verdict", [Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE])
+def test_the_verdict_of_a_view_that_did_not_pass_rests_on_what_ended_it(verdict: Verdict) -> None:
+    impossible = Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.1, "there is no compiler")
+
+    assert list(matrix.impossible([staged(verdict, impossible), listed(verdict, Status.CRASHED)])) == []
+
+
+def test_a_view_that_was_not_asked_has_nothing_that_was_not_possible() -> None:
+    assert list(matrix.impossible([View(a_device(ordinal=0), None)])) == []
+
+
 @pytest.mark.parametrize(
-    ("step", "rung"),
+    ("step", "stage"),
     [
         ("load libvulkan.so.1", "load"),
         ("vkCreateInstance", "init"),
@@ -96,16 +107,16 @@ def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> N
         ("cuMemGetInfo_v2", "context"),
     ],
 )
-def test_steps_of_all_libraries_fall_into_four_rungs(step: str, rung: str) -> None:
-    assert matrix.stage_of(step) == rung
+def test_steps_of_all_libraries_fall_into_four_stages(step: str, stage: str) -> None:
+    assert matrix.stage_of(step) == stage
 
 
 def eight_devices_in_three_builds() -> list[View]:
     views = []
     for number in range(24):
         build = ("system", "cuda_v12", "cuda_v13")[number % 3]
-        views.append(climbed(Verdict.SUPPORTED, *passed(*WHOLE), ordinal=number, build=build))
-    views[5] = climbed(
+        views.append(staged(Verdict.SUPPORTED, *passed(*WHOLE), ordinal=number, build=build))
+    views[5] = staged(
         Verdict.UNSUPPORTED, *passed(*WHOLE[:6]), Stage(StageName.KERNEL, StageResult.FAILED), ordinal=5, build="cuda_v13"
     )
     return views
@@ -138,7 +149,7 @@ def test_a_narrow_window_gets_a_block_per_view(width: int) -> None:
 
 def figures(**measured: Any) -> View:
     known = {"to_device_bytes_per_second": 24_600_000_000, "link_generation": 4, "link_width": 16, **measured}
-    return climbed(Verdict.SUPPORTED, Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, known))
+    return staged(Verdict.SUPPORTED, Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, known))
 
 
 def test_copies_stand_beside_what_the_link_carries() -> None:
@@ -149,17 +160,17 @@ def test_copies_stand_beside_what_the_link_carries() -> None:
 
 
 def test_without_timed_copies_nothing_is_said_of_them() -> None:
-    assert drawn(matrix.copies([climbed(Verdict.SUPPORTED, *passed("copy"))])) == []
+    assert drawn(matrix.copies([staged(Verdict.SUPPORTED, *passed("copy"))])) == []
 
 
-def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
+def test_each_stage_is_shown_with_its_time_and_its_figures() -> None:
     toolkit = {"path": "/a/libcublas.so.12", "version": "12.8.4", "result": "passed"}
     stages = (
         Stage(StageName.CONTEXT, StageResult.PASSED, 0.25, None, {"context_bytes": 3 * GiB}),
         Stage(StageName.BLAS, StageResult.PASSED, 0.5, None, {"toolkits": [toolkit]}),
     )
 
-    lines = [line.strip() for line in drawn(matrix.climbs([climbed(Verdict.SUPPORTED, *stages)]))]
+    lines = [line.strip() for line in drawn(matrix.stage_times([staged(Verdict.SUPPORTED, *stages)]))]
 
     assert lines == ["CUDA:0", "0.250 s  context (context 3.0 GiB)", "0.500 s  blas (/a/libcublas.so.12 12.8.4 passed)"]
 
@@ -167,7 +178,7 @@ def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
 def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> None:
     first = [{"index": place, "expected": 1, "found": "nan"} for place in (3, 9)]
     wrong = {"compared": 16, "different": 2, "first": first}
-    view = climbed(Verdict.UNSUPPORTED, Stage(StageName.BLAS, StageResult.FAILED), calls=(Call("cuX", 1.0),), wrong=wrong)
+    view = staged(Verdict.UNSUPPORTED, Stage(StageName.BLAS, StageResult.FAILED), calls=(Call("cuX", 1.0),), wrong=wrong)
 
     lines = drawn(matrix.details([view], a_host()))
 
@@ -177,7 +188,7 @@ def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> 
 
 def test_empty_lines_are_nobodys_last_words() -> None:
     """rocBLAS says an empty line before it says why."""
-    died = climbed(Verdict.UNSUPPORTED, *passed("load"), stderr="\nrocBLAS error: no kernels\n\n")
+    died = staged(Verdict.UNSUPPORTED, *passed("load"), stderr="\nrocBLAS error: no kernels\n\n")
 
     said = [line for line in drawn(matrix.details((died,), a_host())) if "last output" in line]
 
@@ -185,7 +196,7 @@ def test_empty_lines_are_nobodys_last_words() -> None:
 
 
 def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
-    died = climbed(Verdict.UNSUPPORTED, *passed("load"), calls=(Call("cuInit", None),))
+    died = staged(Verdict.UNSUPPORTED, *passed("load"), calls=(Call("cuInit", None),))
     validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
     known = died._replace(device=died.device._replace(validation=validation))
 

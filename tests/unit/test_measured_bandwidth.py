@@ -21,8 +21,8 @@ HEALTHY = {
 
 
 def said(**changed: object) -> list[str]:
-    rung = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {**HEALTHY, **changed})
-    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(rung,)))
+    stage = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {**HEALTHY, **changed})
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(stage,)))
     assert found is not None
     return list(remarks(found))
 
@@ -41,7 +41,7 @@ def test_a_link_that_only_sleeps_gets_no_remark() -> None:
         ({"link_width": 4, "to_device_bytes_per_second": 6_000_000_000}, "4 of 16 lanes"),
         ({"link_generation": 1, "to_device_bytes_per_second": 3_000_000_000}, "PCIe generation 1 of 4 while copies run"),
         ({"from_device_bytes_per_second": 5_000_000_000}, "copies reach 5.0 GB/s of the 31.5 GB/s that its link carries"),
-        ({"slowed_by": "hardware_thermal"}, "its clocks are held back (hardware_thermal)"),
+        ({"slowed_by": "hardware_thermal"}, "its clocks are slowed down (hardware_thermal)"),
     ],
 )
 def test_what_is_slower_than_it_should_be_is_remarked_on_with_the_reason(changed: dict[str, object], words: str) -> None:
@@ -66,9 +66,11 @@ def test_without_a_measurement_nothing_is_known() -> None:
 
 
 def test_figures_that_are_no_numbers_are_unknown() -> None:
-    rung = Stage(StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True})
+    stage = Stage(
+        StageName.BANDWIDTH, StageResult.PASSED, 0.5, None, {"to_device_bytes_per_second": "fast", "link_width": True}
+    )
 
-    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(rung,)))
+    found = speeds_of(a_device(), Outcome(Probe("CUDA", Purpose.PROVE), Status.OK, stages=(stage,)))
 
     assert found is not None
     assert (found.to_device, found.width, found.link) == (None, None, None)

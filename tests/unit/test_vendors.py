@@ -8,6 +8,7 @@ import pytest
 
 from gpuprobe import machine as judged
 from gpuprobe import vendors
+from gpuprobe.exits import Exit
 from gpuprobe.facts import DeviceNode, DrmDevice, Host, PciFunction, Reading
 from gpuprobe.judging.card_status import bystanders, card_statuses, summary
 from gpuprobe.judging.rules import judge
@@ -17,7 +18,7 @@ from gpuprobe.machine import Card
 from gpuprobe.model import DeviceType, Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.render.document import list_document
 from gpuprobe.survey.host import read_host
-from tests.machines import RTX_4090, machine
+from tests.file_trees import RTX_4090, machine
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 
 MTT_S80 = PciFunction(
@@ -157,7 +158,9 @@ def test_what_vulkan_lists_is_a_card_whatever_it_was_taken_for(vendor: int | Non
     inventory = of(a_host(pci=(function, other)), through_vulkan(pci_id="0000:01:00.0", vendor_id=vendor, name="Venus"))
 
     (card,) = cards_of(inventory)
-    document = list_document(inventory, "", 0, kept=inventory.kept, drops=(), card_statuses=card_statuses(inventory))
+    document = list_document(
+        inventory, "", Exit.ANSWERED, kept=inventory.kept, drops=(), card_statuses=card_statuses(inventory)
+    )
 
     assert (card.name, card.driver, card.render_node) == ("Venus", "virtio-pci", "/dev/dri/renderD128")
     assert document["bystanders"] == [{"pci_id": "0000:02:00.0", "what": "ASPEED management display"}]
