@@ -11,7 +11,7 @@ from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Bystander, Card
-from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason
+from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason, Status
 
 
 class CardStatus(NamedTuple):
@@ -160,12 +160,15 @@ def _counted(number: int, noun: str) -> str:
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:
     """ "; 0000:03:00.0 is not: no kernel driver": a few words. The reason itself stands with the card."""
-    briefs = list(dict.fromkeys(_brief(status.why) for status in unused if status.why))
-    if not briefs:
-        return ""
-    first = unused[0].card
-    alike = f"{len(unused)} are not" if len(unused) > 1 else f"{first.pci_id or first.name or 'the GPU'} is not"
-    return f"; {alike}: {', '.join(briefs[:_BRIEFS])}{', …' if len(briefs) > _BRIEFS else ''}"
+    failing = [status for status in unused if status.why and status.why.reason is not Status.SKIPPED]
+    unasked = len(unused) - len(failing)
+    left_out = f"; {unasked} {'was' if unasked == 1 else 'were'} not asked" if unasked else ""
+    if not failing:
+        return left_out
+    briefs = list(dict.fromkeys(_brief(status.why) for status in failing if status.why))
+    first = failing[0].card
+    alike = f"{len(failing)} are not" if len(failing) > 1 else f"{first.pci_id or first.name or 'the GPU'} is not"
+    return f"; {alike}: {', '.join(briefs[:_BRIEFS])}{', …' if len(briefs) > _BRIEFS else ''}{left_out}"
 
 
 _BRIEFS = 2

@@ -97,7 +97,7 @@ def live_table(
     yield from _users(figures)
 
 
-_BESIDE = 8  # lines above and below the devices: title, heads, who uses them, a note
+_BESIDE = 12  # lines above and below the devices: title, heads, who uses them, a note
 
 
 class _Layout(NamedTuple):

@@ -40,7 +40,7 @@ def test_a_link_that_only_sleeps_gets_no_remark() -> None:
     [
         ({"link_width": 4, "to_device_bytes_per_second": 6_000_000_000}, "4 of 16 lanes"),
         ({"link_generation": 1, "to_device_bytes_per_second": 3_000_000_000}, "PCIe generation 1 of 4 while copies run"),
-        ({"from_device_bytes_per_second": 5_000_000_000}, "copies reach 5.0 GB/s of the 31.5 GB/s that its link carries"),
+        ({"from_device_bytes_per_second": 5_000_000_000}, "copies reach 5.0 GB/s of the 31.5 GB/s that its link can carry"),
         ({"slowed_by": "hardware_thermal"}, "its clocks are slowed down (hardware_thermal)"),
     ],
 )
