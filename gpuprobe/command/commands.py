@@ -173,7 +173,8 @@ def completion(options: Options, shell: str, root: Any) -> Reply:
     from gpuprobe.render.completions import SCRIPTS
     from gpuprobe.render.shell import ALIASES
 
-    shell = ALIASES.get(shell, shell)
+    if ALIASES.get(shell) in SCRIPTS:
+        shell = ALIASES[shell]
     if shell not in SCRIPTS:
         raise WrongUsage(
             f"`completion {shell}`: there are scripts for {', '.join(SCRIPTS)}", "for example `gpuprobe completion bash`"

@@ -215,7 +215,7 @@ def test_flash_attn_names_the_device_that_decides_and_what_is_in_effect(tmp_path
 
     assert ran.code == 5
     assert ran.out.splitlines()[0] == (
-        "flash attention: no; NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed; newer Ollama allows it"
+        "flash attention: no; NVIDIA GeForce GTX 1080 has compute capability 6.1 (7.0 is needed; newer Ollama allows it)"
     )
     assert "in effect: flash attention off, K/V cache f16" in ran.out
 

@@ -430,7 +430,7 @@ def test_a_terminal_of_few_rows_is_never_scrolled(machine: Machine) -> None:
         seen.wait(lambda text: "CUDA:0" in text)
 
     assert len(seen.lines) == 10
-    assert re.fullmatch(r"… \d+ more lines", seen.lines[-1])
+    assert re.fullmatch(r"… lines 1 to 9 of \d+; arrows and PgDn scroll", seen.lines[-1])
 
 
 def test_without_colours_only_the_places_are_controlled(machine: Machine) -> None:

@@ -330,7 +330,7 @@ def test_a_woken_card_is_told() -> None:
     host = with_node(a_card(runtime_status="suspended"))
 
     assert notes_of(judged(host, an_outcome(a_device(pci_id=FIRST)))) == (
-        "0000:01:00.0 was asleep and was woken by asking CUDA (`--no-wake` does not)",
+        "0000:01:00.0 was asleep; asking CUDA woke it (`--no-wake` lets it sleep)",
     )
 
 

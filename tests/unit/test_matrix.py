@@ -80,7 +80,7 @@ def test_a_stage_that_is_not_possible_here_is_no_failure_and_says_why_once() -> 
 
     assert matrix.results(views[0]) == {"copy": "ok", "kernel": "n/a"}
     said = " ".join(" ".join(drawn(matrix.impossible(views))).split())
-    assert said == "CUDA:0, CUDA:1: kernel is not possible here: there is no compiler; the verdict rests on the other steps"
+    assert said == "CUDA:0, CUDA:1: kernel was not tested: there is no compiler. The result rests on the other steps"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE])
@@ -156,7 +156,7 @@ def test_copies_stand_beside_what_the_link_carries() -> None:
     lines: list[RenderableType] = list(matrix.copies([figures(from_device_bytes_per_second=25_100_000_000)]))
 
     said = " ".join(" ".join(drawn(lines)).split())
-    assert said == "Copies CUDA:0: 24.6 GB/s to it, 25.1 GB/s from it, ? on it; PCIe 4.0 x16 carries 31.5 GB/s"
+    assert said == "Copies CUDA:0: to GPU 24.6 GB/s, from GPU 25.1 GB/s, on GPU ? (limits: PCIe 4.0 x16 31.5 GB/s)"
 
 
 def test_without_timed_copies_nothing_is_said_of_them() -> None:
