@@ -128,7 +128,7 @@ def _device_node(card: Card, host: Host) -> Why | None:
             return Why(CardReason.NO_DEVICE_NODE, f"`{absent[0]}` does not exist", own, "no device node")
         because = f"this {contained} container was started without it (`{absent[0]}` does not exist)"
         advice = container_advice.for_nodes(contained, card)
-        return Why(CardReason.NO_DEVICE_NODE, because, advice, f"not in this {contained} container")
+        return Why(CardReason.NO_DEVICE_NODE, because, advice, f"{contained} container started without it")
     denied = [nodes[path] for path in needed if not nodes[path].accessible]
     if denied:
         group = denied[0].group or denied[0].gid
@@ -181,7 +181,7 @@ def _not_given(card: Card, inventory: Inventory) -> Why | None:
         return None
     because = f"not given to this {inside} container, which was started with others"
     advice = container_advice.for_nodes(inside or "", card)
-    return Why(CardReason.NOT_GIVEN, because, advice, f"not given to this {inside} container")
+    return Why(CardReason.NOT_GIVEN, because, advice, f"{inside} container started without it")
 
 
 def _is_vendors_own(outcome: Outcome, card: Card) -> bool:
