@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from gpuprobe.command.cli import app
 from gpuprobe.exits import PRECEDENCE, Exit
 from gpuprobe.judging.diagnosis import CardReason
 from gpuprobe.model import Reason, Status
+from tests import temporary
 from tests.cli.terminal import environment, piped
 from tests.models import a_dense_model, a_larger_dense_model, a_mixture_of_experts
 from tests.test_layers import ROOMS
@@ -61,7 +61,7 @@ def shown(kind: str, line: str) -> str:
 @functools.cache
 def _with_models() -> Path:
     """A folder with the models that the pages plan, and with what else they name."""
-    folder = Path(tempfile.mkdtemp(prefix="gpuprobe-pages-"))
+    folder = temporary.folder("pages")
     a_dense_model(folder, name="llama-8b.gguf")
     a_larger_dense_model(folder, name="llama-70b.gguf")
     a_mixture_of_experts(folder, name="qwen3-30b-a3b.gguf")

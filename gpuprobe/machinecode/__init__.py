@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuprobe.machinecode.records import Container, Image, Kind, Module, Target, Targets, Vendor
+from gpuprobe.machinecode.targets import Container, Image, Kind, Module, Target, Targets, Vendor
 
 __all__ = ["Container", "Image", "Kind", "Module", "Target", "Targets", "Vendor", "targets_of"]
 

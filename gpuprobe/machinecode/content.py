@@ -4,6 +4,9 @@ A file is read with `pread` and not mapped: who may write it can also shorten it
 there ends the process (SIGBUS); a read comes back short. Memory stays the same for a file of any size either way.
 """
 
+# A Path object per file would cost more than reading its table.
+# ruff: noqa: PTH116
+
 from __future__ import annotations
 
 import os
@@ -63,14 +66,18 @@ def of_bytes(content: bytes) -> Content:
 @contextmanager
 def opened(path: str) -> Iterator[Content]:
     """The regular file at `path`, links followed. OSError as from the system; Unread where it is no regular file."""
+    _size_of(os.stat(path))  # opening a device can do something: a watchdog starts
     descriptor = os.open(path, _READING)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unread("it is not a regular file")
-        yield Content(status.st_size, _reader(descriptor))
+        yield Content(_size_of(os.fstat(descriptor)), _reader(descriptor))
     finally:
         os.close(descriptor)
+
+
+def _size_of(status: os.stat_result) -> int:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unread("it is not a regular file")
+    return status.st_size
 
 
 def _reader(descriptor: int) -> Callable[[int, int], bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpuprobe.machinecode.content import Content, Unread, without_padding
-from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
+from gpuprobe.machinecode.targets import Image, Kind, Target, Vendor
 
 CUDA_MAGIC = b"\x50\xed\x55\xba"
 _CONTAINER = struct.Struct("<4sHHQ")  # magic, version, size of this header, size of the entries
@@ -20,12 +20,14 @@ _CONTAINER = struct.Struct("<4sHHQ")  # magic, version, size of this header, siz
 # code's own version, architecture, …, flags
 _ENTRY = struct.Struct("<HHIQIIHHIIIQ")
 _VERSION = 1  # of containers, in every library met, compiled by CUDA 11.8 to 13.5
-_PTX, _CODE = 1, 2
+_PTX, _CODE = 1, 2  # cuFFT's data has a kind 8, too
+_MOST_KINDS = 4
 _EXACT, _FAMILY = 0x100000, 0x200000
 _COMPRESSIONS = {0x2000: "LZ4", 0x8000: "zstd"}
 
 # onnxruntime's 219 MB have 4,000 entries.
 _MOST_CONTAINERS, _MOST_IMAGES = 1 << 16, 1 << 18
+_TOO_MUCH = "it has more CUDA code than is read"
 _ARCHITECTURES = range(10, 1000)
 
 
@@ -39,14 +41,15 @@ class _Entry(NamedTuple):
 
 
 def cuda_modules(section: Content) -> Iterator[tuple[Image, ...]]:
-    """The images of each container. Unread, behind what could be read, where the rest could not."""
+    """The images of each container. Unread, behind what could be read, where the rest could not, or is of another kind."""
     at, left = 0, _MOST_IMAGES
+    others: dict[int, None] = {}
     for _ in range(_MOST_CONTAINERS):
         at = without_padding(section, at)
         if at >= section.size:
-            return
+            break
         start, size = _container(section, at)
-        images, problem = _images(section.part(at + start, size), left)
+        images, problem = _images(section.part(at + start, size), left, others)
         if images:
             yield tuple(images)
         if problem:
@@ -54,7 +57,10 @@ def cuda_modules(section: Content) -> Iterator[tuple[Image, ...]]:
         at, left = at + start + size, left - len(images)
         if left <= 0:
             break
-    raise Unread("it has more CUDA code than is read")
+    if at < section.size:
+        raise Unread(_TOO_MUCH)
+    if others:
+        raise Unread(f"it has CUDA code of kind {', '.join(map(str, others))}, which is not known")
 
 
 def _container(section: Content, at: int) -> tuple[int, int]:
@@ -72,18 +78,23 @@ def _container(section: Content, at: int) -> tuple[int, int]:
     return start, size
 
 
-def _images(entries: Content, most: int) -> tuple[list[Image], str | None]:
-    """The images of one container, and why that is not all of them."""
+def _images(entries: Content, most: int, others: dict[int, None]) -> tuple[list[Image], str | None]:
+    """The images of one container, and why that is not all of them. Kinds that are not known go into `others`."""
     images: list[Image] = []
     at = 0
-    while at < entries.size and len(images) < most:
+    for _ in range(most):
+        if at >= entries.size:
+            return images, None
         try:
             entry = _entry(entries, at)
-            images.append(_image(entry))
+            if entry.kind in (_PTX, _CODE):
+                images.append(_image(entry))
+            elif len(others) < _MOST_KINDS:
+                others.setdefault(entry.kind)
         except Unread as unread:
             return images, str(unread)
         at += entry.header + entry.size
-    return images, None
+    return images, _TOO_MUCH if at < entries.size else None
 
 
 def _entry(entries: Content, at: int) -> _Entry:
@@ -97,8 +108,6 @@ def _entry(entries: Content, at: int) -> _Entry:
 
 
 def _image(entry: _Entry) -> Image:
-    if entry.kind not in (_PTX, _CODE):
-        raise Unread(f"it has CUDA code of kind {entry.kind}, which is not known")
     if entry.architecture not in _ARCHITECTURES or (entry.flags & _EXACT and entry.flags & _FAMILY):
         raise Unread("a CUDA image in it names no architecture that can be")
     suffix = "a" if entry.flags & _EXACT else "f" if entry.flags & _FAMILY else ""

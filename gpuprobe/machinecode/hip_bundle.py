@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpuprobe.machinecode.content import Content, Unread, of_bytes, without_padding
-from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
+from gpuprobe.machinecode.targets import Image, Kind, Target, Vendor
 from gpuprobe.machinecode.unpacking import beginning_of_zlib, beginning_of_zstd
 
 HIP_PLAIN, HIP_COMPRESSED = b"__CLANG_OFFLOAD_BUNDLE__", b"CCOB"

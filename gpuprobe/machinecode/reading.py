@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from gpuprobe.machinecode.content import Content, Unread, bounded
 from gpuprobe.machinecode.cuda_fatbin import CUDA_MAGIC, cuda_modules
 from gpuprobe.machinecode.hip_bundle import HIP_COMPRESSED, HIP_PLAIN, hip_modules
-from gpuprobe.machinecode.records import Container, Image, Module, Target, Targets
 from gpuprobe.machinecode.sections import sections
 from gpuprobe.machinecode.sycl_image import SYCL_SECTION, sycl_modules
+from gpuprobe.machinecode.targets import Container, Image, Module, Target, Targets
 
 Images = Iterator[tuple[Image, ...]]
 

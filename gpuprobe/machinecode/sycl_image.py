@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from gpuprobe.machinecode.content import Content, Unread, without_padding
-from gpuprobe.machinecode.records import Image, Kind, Target, Vendor
+from gpuprobe.machinecode.targets import Image, Kind, Target, Vendor
 from gpuprobe.machinecode.unpacking import whole_zstd
 
 SYCL_SECTION = b"__CLANG_OFFLOAD_BUNDLE__sycl-"

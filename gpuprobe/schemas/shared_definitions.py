@@ -291,11 +291,11 @@ DEFINITIONS: Json = {
         number=WHOLE,
         manifest=TEXT_OR_NONE,
         verdict=said("null: it was not asked.", or_none(values(Verdict))),
-        depth=said("The deepest rung that was passed; null: the validation did not pass.", TEXT_OR_NONE),
+        depth=said("The deepest stage that was passed; null: the validation did not pass.", TEXT_OR_NONE),
         because=TEXT_OR_NONE,
         status=or_none(values(Status)),
         rungs=Maybe(
-            said("The ladder as far as it was climbed; empty: the validation of a listing, to a context.", array(ref("rung")))
+            said("The stages as far as it came; empty: the validation of a listing, to a context.", array(ref("rung")))
         ),
         wrong=Maybe(said("null: no result was wrong.", or_none(ref("wrong")))),
         attempts=Maybe(

@@ -130,7 +130,11 @@ TWO = container(image(80), image(90))
         (container(image(80), image(90)[:-4]), ("sm_80",), "cut off"),
         (container(image(80), image(90)[:40]), ("sm_80",), "cut off"),
         (container(image(80), image(90, header=47)), ("sm_80",), "cut off"),
-        (container(image(80), image(90, 16)), ("sm_80",), "kind 16"),
+        (
+            container(image(80), image(90, 8), image(100)) + container(image(120, 16)) + TWO,
+            ("sm_80", "sm_90", "sm_100"),
+            "kind 8, 16",
+        ),
         (container(image(80), image(0)), ("sm_80",), "no architecture that can be"),
         (container(image(80), image(90, CODE, EXACT | FAMILY)), ("sm_80",), "no architecture that can be"),
         (TWO + b"\0" * 200_000 + TWO, ("sm_80", "sm_90"), "hole"),

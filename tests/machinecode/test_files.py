@@ -114,6 +114,15 @@ def test_what_is_no_library_is_a_reason(tmp_path: Path, make: Callable[[Path], o
     assert why in (said.unread or "")
 
 
+def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opening(*_: object) -> int:
+        raise AssertionError("it was opened")
+
+    monkeypatch.setattr(os, "open", opening)
+
+    assert targets_of("/dev/zero").unread == "it is not a regular file"
+
+
 def test_a_path_that_no_file_can_have_is_a_reason() -> None:
     assert "cannot be read" in (targets_of("/tmp/lib\0.so").unread or "")
 
@@ -205,6 +214,13 @@ def test_a_large_file_of_the_smallest_parts_is_not_read_to_its_end(name: bytes) 
     said = targets_in("lib.so", of_bytes(elf([(name, part * 70_000)])))
 
     assert "it has more" in (said.unread or "")
+
+
+@pytest.mark.parametrize("kind", [CODE, 8])
+def test_a_large_container_of_the_smallest_images_is_not_read_to_its_end(kind: int) -> None:
+    images = image(80, kind, code=b"") * 270_000
+
+    assert "it has more" in (targets_in("lib.so", of_bytes(elf([(b".nv_fatbin", container(images))]))).unread or "")
 
 
 def test_code_that_unpacks_to_far_more_than_it_is_ends_the_reading() -> None:
