@@ -267,6 +267,17 @@ def test_a_row_of_equal_layers_is_shortened(kinds: str, kept: int) -> None:
     assert {0, len(kinds) - 1} <= set(indices)
 
 
+@pytest.mark.parametrize(
+    "lie", [(float("nan"),) * 32, (-1,) * 32, (1 << 60,) * 32, (8,) * 3, "many", -5, float("inf"), 1 << 50]
+)
+def test_numbers_that_cannot_be_are_refused(lie: tuple[float, ...] | str | float, model: Callable[[str], Model]) -> None:
+    dense = model("llama-8b")
+    for key in ("attention.head_count_kv", "feed_forward_length"):
+        lying = dense._replace(metadata={**dense.metadata, f"llama.{key}": lie})
+        with pytest.raises(Unplannable):
+            place(lying, ONE, Settings(context=4096))
+
+
 def test_a_split_file_counts_as_one(model: Callable[[str], Model], tmp_path: Path) -> None:
     dense = model("llama-1b-tied")
 
