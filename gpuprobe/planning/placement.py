@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from gpuprobe.planning.blocks import is_quantized
 from gpuprobe.planning.bound import compute_bound
 from gpuprobe.planning.compute import KNOWN, LayerKinds, Subject, compute_bytes, flash_attention
+from gpuprobe.planning.hybrids import HYBRIDS
 from gpuprobe.planning.hyperparameters import Hyperparameters
 from gpuprobe.planning.kv_cache import ORDINARY_NAMES, cells, layer_caches
 from gpuprobe.planning.placement_notes import notes
@@ -22,7 +23,6 @@ from gpuprobe.planning.records import (
     SplitMode,
     Unplannable,
 )
-from gpuprobe.planning.recurrent import HYBRIDS
 from gpuprobe.planning.weights import Weights
 from gpuprobe.planning.windows import windows
 
