@@ -6,13 +6,14 @@ which witnesses see for every process and not only for the asking one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import identity
 from gpuprobe.judging.matching import matches
 from gpuprobe.judging.verdicts import validates
+from gpuprobe.judging.visibility import repeated
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
 
@@ -30,15 +31,16 @@ _SAME_MEMORY = 1 / 8
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
     asked = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
     surveyed = machine.witnesses(evidence.host)
-    known = _through_the_system(devices)
+    known = _through_the_system(devices, evidence.host.environ)
     return [_complete(device, asked, surveyed, evidence) for device in known]
 
 
-def _through_the_system(devices: Sequence[Device]) -> list[Device]:
+def _through_the_system(devices: Sequence[Device], environ: Mapping[str, str]) -> list[Device]:
     """A build tells little more than name and memory of a card: the rest is what its library says without the build."""
     found: dict[int, Device] = {}
     for library, build in dict.fromkeys((device.library, device.build) for device in devices if device.build != SYSTEM):
         mine = [device for device in devices if (device.library, device.build) == (library, build)]
+        mine = [device for device in mine if repeated(device, environ) is None]
         own = [device for device in devices if (device.library, device.build) == (library, SYSTEM)]
         found |= {id(device): _told_by_twin(device, twin) for twin, device in matches(own, mine)}
     return [found.get(id(device), device) for device in devices]
