@@ -127,8 +127,19 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
         # A library that hangs would only hang once more, and what cannot be loaded is hidden by no variable.
         unasked = _asking_again_is_useless(outcome.status) or not _speaks_for_its_library(outcome, evidence)
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
-            variables = tuple((name, None) for name in filters)
-            yield Probe(library.name, Purpose.UNFILTERED, build=outcome.probe.build, variables=variables)
+            for names in _unset_together(filters, library):
+                variables = tuple((name, None) for name in names)
+                yield Probe(library.name, Purpose.UNFILTERED, build=outcome.probe.build, variables=variables)
+
+
+def _unset_together(filters: list[str], library: Library) -> Iterator[list[str]]:
+    """All of them; and before that, where one names the drivers, the others without it: it may be what brings the driver that
+    another one hides, as on NixOS."""
+    naming = (library.drivers.variable, *library.drivers.others) if library.drivers is not None else ()
+    others = [name for name in filters if name not in naming]
+    if others and others != filters:
+        yield others
+    yield filters
 
 
 def _drivers_failed(status: Status) -> bool:
