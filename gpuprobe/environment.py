@@ -24,7 +24,6 @@ class Variable(NamedTuple):
     owner: str  # who reads it
     takes: str
     effect: str  # one sentence: what it does
-    hides: tuple[str, ...] = ()  # libraries it can hide devices from, named as in libraries.py
     per_device: bool = False  # also read with `_<number>` behind its name
 
 
@@ -43,7 +42,6 @@ _DESCRIBED = (
         "CUDA, and HIP on AMD cards",
         "list of UUIDs or numbers",
         "only these devices are seen, in this order; -1 or an unknown one hides itself and all that follow",
-        hides=("CUDA", "ROCm"),
     ),
     Variable(
         "HIP_VISIBLE_DEVICES",
@@ -51,7 +49,6 @@ _DESCRIBED = (
         "HIP",
         _NUMBERS,
         "only these of the devices that ROCR_VISIBLE_DEVICES leaves are seen; -1 hides all",
-        hides=("ROCm",),
     ),
     Variable(
         "ROCR_VISIBLE_DEVICES",
@@ -59,7 +56,6 @@ _DESCRIBED = (
         "the ROCm runtime on Linux",
         "list of UUIDs or numbers",
         "only these devices are seen; HIP numbers what is left from 0",
-        hides=("ROCm",),
     ),
     Variable(
         "GGML_VK_VISIBLE_DEVICES",
@@ -67,7 +63,6 @@ _DESCRIBED = (
         "the Vulkan backend of Ollama and llama.cpp",
         _NUMBERS,
         "only these positions of Vulkan's raw device list are used, software renderers counted; -1 hides all",
-        hides=("Vulkan",),
     ),
     Variable(
         "GPU_DEVICE_ORDINAL",
@@ -82,7 +77,6 @@ _DESCRIBED = (
         "Level Zero",
         "list of numbers, with `.n` for a tile",
         "only these devices or tiles are seen",
-        hides=("Level Zero",),
     ),
     Variable(
         "ZE_ENABLE_ALT_DRIVERS",
@@ -90,7 +84,6 @@ _DESCRIBED = (
         "the Level Zero loader",
         "list of libraries",
         "only these driver libraries are loaded, in place of Intel's",
-        hides=("Level Zero",),
     ),
     Variable(
         "NVIDIA_VISIBLE_DEVICES",
@@ -98,7 +91,6 @@ _DESCRIBED = (
         _CONTAINER_RUNTIME,
         "list of UUIDs or numbers, `all`, `none` or `void`",
         "says at the start of a container which cards get into it; changing it inside has no effect",
-        hides=("CUDA", "NVML"),
     ),
     Variable(
         "NVIDIA_DRIVER_CAPABILITIES",
@@ -106,7 +98,6 @@ _DESCRIBED = (
         _CONTAINER_RUNTIME,
         "list such as `compute,utility`, or `all`",
         "says at the start of a container which of the driver's libraries get into it",
-        hides=("CUDA", "Vulkan", "NVML"),
     ),
     Variable(
         "VK_DRIVER_FILES",
@@ -114,7 +105,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _DRIVERS,
         "only these drivers are loaded; set to nothing, it leaves no driver at all",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ICD_FILENAMES",
@@ -122,7 +112,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _DRIVERS,
         "the older name of VK_DRIVER_FILES, ignored where that one is set",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_ADD_DRIVER_FILES",
@@ -137,7 +126,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _PATTERNS,
         "only drivers whose manifest is named so are loaded",
-        hides=("Vulkan",),
     ),
     Variable(
         "VK_LOADER_DRIVERS_DISABLE",
@@ -145,7 +133,6 @@ _DESCRIBED = (
         _VULKAN_LOADER,
         _PATTERNS,
         "drivers whose manifest is named so are not loaded, unless VK_LOADER_DRIVERS_SELECT names them too",
-        hides=("Vulkan",),
     ),
     *(
         Variable(
@@ -154,7 +141,6 @@ _DESCRIBED = (
             _VULKAN_LOADER,
             "list of numbers or ranges such as 0x1002 or 10-20",
             f"only devices with such a {what.lower()} id are listed, by loaders of 2024 and newer",
-            hides=("Vulkan",),
         )
         for what in ("VENDOR", "DEVICE", "DRIVER")
     ),
@@ -202,7 +188,6 @@ _DESCRIBED = (
         _MESA_LAYER,
         "`vendor:device` in hexadecimal",
         "this device comes first in Vulkan's list; newer releases of Mesa list no other where a `!` stands behind it",
-        hides=("Vulkan",),
     ),
     Variable(
         "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE",
@@ -210,7 +195,6 @@ _DESCRIBED = (
         _MESA_LAYER,
         _BOOLEAN,
         "1: only the device that would be the first is left in Vulkan's list",
-        hides=("Vulkan",),
     ),
     Variable(
         "DRI_PRIME",
@@ -219,7 +203,6 @@ _DESCRIBED = (
         "`vendor:device`, `pci-0000_01_00_0` or a number",
         "another device than the usual one comes first in Vulkan's list: with `vendor:device` that one; newer releases of Mesa "
         "obey the other forms too, and list no other device where a `!` stands behind it",
-        hides=("Vulkan",),
     ),
     Variable(
         "NODEVICE_SELECT",
@@ -234,7 +217,6 @@ _DESCRIBED = (
         "Mesa's driver for AMD",
         "name of an AMD architecture",
         "shows an AMD card of this architecture that is not there, in place of those that are",
-        hides=("Vulkan",),
     ),
     Variable(
         "HSA_OVERRIDE_GFX_VERSION",
@@ -308,7 +290,6 @@ _DESCRIBED = (
         _OLLAMA,
         "boolean",
         "false: Ollama does not use Vulkan, and gpuprobe asks it only where llama.cpp has a build for it",
-        hides=("Vulkan",),
     ),
     Variable(
         "OLLAMA_IGPU_ENABLE",
@@ -388,7 +369,7 @@ def of_libraries(libraries: Iterable[Library]) -> Iterator[Variable]:
                 effect = (
                     f"only these devices are seen by {library.name}" if name in takes else f"hides devices from {library.name}"
                 )
-                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect, hides=(library.name,))
+                yield Variable(name, VISIBILITY, library.name, takes.get(name, "list"), effect)
 
 
 VARIABLES = (*_DESCRIBED, *of_libraries(LIBRARIES))

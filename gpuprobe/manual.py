@@ -1,4 +1,4 @@
-"""`python -m gpuprobe.manual write|check`: the manual page and the completion scripts, written from the program itself.
+"""`python -m gpuprobe.manual write|check`: manual page, completion scripts and JSON schemas, written from the program itself.
 
 `check` shows what differs between the files of a checkout and what the program would write now.
 """
@@ -19,6 +19,7 @@ from gpuprobe.environment import VARIABLES
 from gpuprobe.exits import Exit
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.roff import page
+from gpuprobe.schemas import composed
 
 # A page carries the day of its version, not the day it is rendered on: the same bytes everywhere.
 RELEASED = {"0.1.0": "2026-11-21"}
@@ -32,7 +33,8 @@ def generated() -> dict[str, str]:
     """Path within a checkout → text of each file that is written by the program."""
     program = command_tree.program(typer.main.get_command(app))
     scripts = {f"completions/{script.file}": script.write(program) for script in SCRIPTS.values()}
-    return {"man/gpuprobe.1": page(program, VARIABLES, __version__, RELEASED[__version__]), **scripts}
+    schemas = {f"gpuprobe/schemas/{file}": text for file, text in composed().items()}
+    return {"man/gpuprobe.1": page(program, VARIABLES, __version__, RELEASED[__version__]), **scripts, **schemas}
 
 
 def drift(checkout: Path) -> Iterator[str]:
@@ -46,7 +48,7 @@ def drift(checkout: Path) -> Iterator[str]:
 def write(checkout: Path) -> None:
     for name, text in generated().items():
         path = checkout / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
 
 

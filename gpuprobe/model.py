@@ -299,7 +299,7 @@ class Evidence(NamedTuple):
 
 
 class Drop(NamedTuple):
-    """A device that is not kept: the first rule that fired, its sentence, and what is kept in its place."""
+    """A device that is not kept: the first rule that fired, its sentence, and which of the kept devices stands in its place."""
 
     device: Device
     reason: Reason

@@ -72,7 +72,7 @@ def _said(lost: Lost) -> str:
     if lost.outcome is not None:
         return f"{library}: {describe(lost.outcome)}; {child} is replaced at the next reading"
     ended = f"by signal {-lost.code}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
-    return f"{library}: {child} was ended {ended} since the last reading, and is replaced"
+    return f"{library}: {child} was ended {ended} after its last answer, and is replaced"
 
 
 def _named(figures: Sequence[Figure]) -> tuple[Figure, ...]:

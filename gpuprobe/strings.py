@@ -70,22 +70,6 @@ def compute_string(device: Device) -> str | None:
     return f"{major}.{minor}"
 
 
-def cuda_version(number: int) -> str | None:
-    """CUDA's version number as people write it: 12080 is "12.8". None for a number that is no version."""
-    return f"{number // 1000}.{number % 1000 // 10}" if number >= 1000 else None
-
-
-def hip_version(number: int) -> str | None:
-    """HIP's version number, major · 10^7 + minor · 10^5 + patch: 60342134 is "6.3.42134". None: it is no version."""
-    return f"{number // 10**7}.{number // 10**5 % 100}.{number % 10**5}" if number >= 10**7 else None
-
-
-def driver_branch(version: str) -> int | None:
-    """The branch of an NVIDIA driver: 580 of "580.95.05". None where there is none to read."""
-    found = re.match(r"\s*([0-9]{2,4})(?=\.|\s|$)", version)
-    return int(found[1]) if found else None
-
-
 def build_key(path: str) -> tuple[tuple[int, ...], str]:
     """What builds of one library are compared by: the numbers in the last element of `path`, then that element.
 

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import temporary
 
 # Children of other tests compete for the machine's cores: how long an example takes says nothing of what is tested.
 settings.register_profile("gpuprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gpuprobe")
+
+
+def pytest_configure() -> None:
+    """Who runs the tests may ignore signals, as `nohup` and `&` in a script do, and what they start would inherit that.
+
+    A handler does the same here, and is not inherited.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # `tmp_path` stays where one looks for it
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary.stray())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """A run that leaves temporary files behind has failed, whatever its tests say."""
+    yield
+    if left := sorted(path.name for path in temporary.stray().iterdir()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.config.pluginmanager.getplugin("terminalreporter").write_line(
+            f"temporary files were left behind: {left}", red=True
+        )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests import temporary
+
+Variables = dict[str, Any]  # of an environment, all texts; Any, because they are given beside options that are none
 
 DRIVERS = Path(__file__).parent / "drivers"
 BINDINGS = DRIVERS / "dist-packages"  # doubles of vendors' Python modules
@@ -53,7 +56,7 @@ def script(*lines: str) -> str:
     return "\n".join(lines)
 
 
-def described(kind: str = "device", **values: object) -> str:
+def described(kind: str = "device", /, **values: object) -> str:
     """A line that describes a device or a slice; bytes and texts are quoted, so that any character can be in a name."""
     return " ".join([kind, *(f"{key}={_quoted(value)}" for key, value in values.items())])
 
@@ -67,9 +70,7 @@ def _quoted(value: object) -> object:
 
 @functools.cache
 def _compiled() -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="gpuprobe-doubles-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
+    return temporary.folder("doubles")
 
 
 @functools.cache

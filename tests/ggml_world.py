@@ -5,19 +5,18 @@ Where they come from, and what each variable names: `.ci/run`.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests import temporary
 from tests.backends.talk import Talk, talk
 from tests.doubles import DRIVERS, compile_double, cuda_driver, script
 
@@ -95,14 +94,14 @@ def _linked(source: Path, target: Path) -> None:
 @functools.cache
 def _base(*defines: str) -> Path:
     source, soname = DRIVERS / "fake_ggml_base.c", "libggml-base.so"
-    return compile_double(source, _made("ggml"), soname, soname=soname, defines=defines)
+    return compile_double(source, temporary.folder("ggml"), soname, soname=soname, defines=defines)
 
 
 @functools.cache
 def _backend(*defines: str) -> Path:
     """It needs libggml-base.so and finds it beside itself, as the real ones do."""
     options = ("-Wl,--no-as-needed", "-Wl,--enable-new-dtags", "-Wl,-rpath,$ORIGIN")
-    directory = _made("ggml")
+    directory = temporary.folder("ggml")
     return compile_double(DRIVERS / "fake_ggml.c", directory, "backend.so", defines=defines, links=(_base(),), options=options)
 
 
@@ -137,12 +136,6 @@ def rocm() -> Build:
     return Build("ROCm", backend, (base,), (_hip_runtime(backend),))
 
 
-def _made(what: str) -> Path:
-    directory = tempfile.mkdtemp(prefix=f"gpuprobe-{what}-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return Path(directory)
-
-
 def imports(library: Path) -> dict[str, str]:
     """What a library imports: the name → the version node that it wants it from, "" for any."""
     if shutil.which("nm") is None:
@@ -155,7 +148,7 @@ def imports(library: Path) -> dict[str, str]:
 @functools.cache
 def _cuda_runtime(backend: Path) -> Path:
     """A directory with doubles of libcudart.so.13 and libcublas.so.13 as this build imports them."""
-    directory, wanted = _made("cudart"), imports(backend)
+    directory, wanted = temporary.folder("cudart"), imports(backend)
     driver = {name: "" for name in wanted if re.match(r"cu[A-Z]", name) and name not in _defined("fake_cuda.c")}
     runtime = {name: node for name, node in wanted.items() if node.startswith("libcudart")}
     _versioned("fake_cudart.c", directory, "libcudart.so.13", {**runtime, **driver}, links=(cuda_driver(),))
@@ -166,7 +159,7 @@ def _cuda_runtime(backend: Path) -> Path:
 @functools.cache
 def _hip_runtime(backend: Path) -> Path:
     """A directory with doubles of libamdhip64.so.6, libhipblas.so.2 and librocblas.so.4 as this build imports them."""
-    directory, wanted = _made("hip"), imports(backend)
+    directory, wanted = temporary.folder("hip"), imports(backend)
     hip = {name: node for name, node in wanted.items() if node.startswith("hip_")}
     ours = _defined("fake_hip.c", "fake_hip_compute.h")
     _versioned("fake_hip_runtime.c", directory, "libamdhip64.so.6", hip, implemented=ours)

@@ -215,11 +215,16 @@ def other_first_line(place: int) -> str:
     return " ".join(words) + "\n"
 
 
+def a_directory(place: Path) -> None:
+    place.unlink()
+    place.mkdir()
+
+
 FOREIGN: dict[str, Callable[[Path], object]] = {
     "missing": lambda place: place.unlink(),
     "another account's": of_another_account,
     "a link": a_link,
-    "a directory": lambda place: (place.unlink(), place.mkdir()),
+    "a directory": a_directory,
     "empty": lambda place: place.write_text(""),
     "of another start of the machine": lambda place: place.write_text(other_first_line(0) + f"{A}\tRTX 4090\n"),
     "of another container": lambda place: place.write_text(other_first_line(-1) + f"{A}\tRTX 4090\n"),

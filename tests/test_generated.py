@@ -116,9 +116,10 @@ def test_every_command_says_when_one_would_use_it_and_shows_itself_in_an_example
 
 
 def test_every_option_and_argument_has_a_sentence_of_help(program: Program) -> None:
-    described = [each for level in program.levels for each in (*level.options, *level.arguments)]
+    summaries = [each.summary for level in program.levels for each in level.options]
+    summaries += [each.summary for level in program.levels for each in level.arguments]
 
-    assert all(each.summary.endswith(".") for each in described)
+    assert all(summary.endswith(".") for summary in summaries)
 
 
 def test_the_manual_page_names_every_command_option_exit_code_and_variable(program: Program) -> None:

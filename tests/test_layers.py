@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter as CircleFree
 from pathlib import Path
 
 import pytest
 
 from gpuprobe import vendors
+from gpuprobe.vendors import VENDORS
 
 PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 
@@ -37,6 +39,7 @@ ROOMS = (
     "readings",
     "render",
     "command",
+    "schemas",
     "manual",
     "__main__",
 )
@@ -129,6 +132,21 @@ def test_no_module_singles_out_a_vendor(name: str) -> None:
 
     assert not named & _VENDORS_CONSTANTS - own
     assert not compared & (_VENDORS_NAMES | _VENDORS_NUMBERS)
+
+
+def of_one_role(path: Path) -> bool:
+    """Whether its folder says whose it is: a library's below `backends`, or a vendor's own module of the survey."""
+    place = path.relative_to(PACKAGE)
+    return (place.parts[0] == "backends" and len(place.parts) > 2) or place.stem in {vendor.name.lower() for vendor in VENDORS}
+
+
+def test_a_file_s_name_stands_once() -> None:
+    """Who looks for a file by its name finds one. Roles that each library has are called the same in each on purpose."""
+    names = [path.name for path in MODULES.values() if path.name != "__init__.py" and not of_one_role(path)]
+    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "__init__"))]
+
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert [name for name, count in Counter(helpers).items() if count > 1] == []
 
 
 def test_the_package_itself_imports_nothing_at_the_top() -> None:

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are
 
 CARD = described(name="RTX 4090", uuid="GPU-00000000-0000-0000-0000-00000000000a", pci="0000:01:00.0", memory=24 << 30)
 PROBE = Probe("NVML", Purpose.LIST)
-Ask = Callable[..., Outcome]
 
 
 class Watched:
@@ -55,6 +54,12 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Watched]
         children.close()
 
 
+def kill_whole(process: int) -> None:
+    """Until it can be waited for, without doing so: a zombie whose other threads are still ending cannot be yet."""
+    os.kill(process, signal.SIGKILL)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+
+
 def test_the_second_answer_comes_from_the_child_that_gave_the_first(watching: Callable[..., Watched]) -> None:
     watched = watching()
 
@@ -70,13 +75,32 @@ def test_one_that_was_killed_at_rest_is_replaced_before_the_next_answer(watching
     watched = watching()
     watched.ask()
     (killed,) = watched.children.process_ids
-    os.kill(killed, signal.SIGKILL)
-    # A zombie whose other threads are still ending cannot be waited for yet: on a busy machine that takes a while.
-    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)
+    kill_whole(killed)
 
     assert watched.ask().status is Status.OK
     assert watched.children.lost() == (Lost(PROBE, killed, None, -signal.SIGKILL),)
     assert killed not in watched.children.process_ids
+
+
+def test_one_that_dies_right_behind_its_answer_gave_it_and_is_lost_all_the_same(
+    watching: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched, wait = watching(), PersistentChildren._wait
+
+    def wait_and_kill(children: PersistentChildren, deadline: float | None) -> None:
+        wait(children, deadline)
+        for child in children._children:
+            if child.answers.done_at is not None:
+                kill_whole(child.process.pid)
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(PersistentChildren, "_wait", wait_and_kill)
+        answered = watched.ask()
+
+    (lost,) = watched.children.lost()
+    assert answered.status is Status.OK
+    assert (lost.outcome, lost.code) == (None, -signal.SIGKILL)
+    assert watched.ask().status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -132,8 +156,9 @@ def test_another_question_for_the_same_probe_ends_the_child_that_answered_the_ol
 def test_one_that_cannot_be_ended_is_not_joined_by_another(
     watching: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that is stuck in the kernel: killing it does nothing."""
-    watched = watching("hang nvmlDeviceGetName@2")
+    """As one that is stuck in the kernel: killing it does nothing. It is stopped, for one that hangs would still notice the
+    end of its stdin, and end itself."""
+    watched = watching("stop nvmlDeviceGetName@2")
     watched.ask()
     (first,) = watched.children.process_ids
     with monkeypatch.context() as powerless:
@@ -146,8 +171,7 @@ def test_one_that_cannot_be_ended_is_not_joined_by_another(
         Status.SKIPPED,
         f"not asked: process {first}, which was asked before, cannot be ended",
     )
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: termination.state_of(first) in (None, "Z"))
+    kill_whole(first)
     assert watched.ask().status is Status.OK
 
 
@@ -192,8 +216,7 @@ def test_a_pause_between_two_readings_needs_no_processor(watching: Callable[...,
     watched.ask()
     before = time.process_time()
     (killed,) = watched.children.process_ids
-    os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: termination.state_of(killed) in (None, "Z"))
+    kill_whole(killed)
     other = Probe("NVML", Purpose.UNFILTERED)
 
     assert watched.ask(probe=other).status is Status.OK

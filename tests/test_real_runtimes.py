@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from gpuprobe.judging.device_lists import ggml_list
 from gpuprobe.judging.visibility import visible_variables
 from gpuprobe.libraries import ROCM, VULKAN
 from gpuprobe.model import Device
+from tests import temporary
 from tests.doubles import DRIVERS, compile_double, described
 from tests.records import a_device
 from tests.vulkan_world import World, world
@@ -68,7 +68,9 @@ def double(source: str, soname: str, above: Path, prefix: str) -> Path:
     wanted = subprocess.run(["nm", "-D", "--undefined-only", str(above)], capture_output=True, text=True, check=True).stdout
     given = set(re.findall(rf"^int ({prefix}\w+)\(", (DRIVERS / source).read_text(), re.MULTILINE))
     stubs = "".join(f"X({name})" for name in sorted(set(re.findall(rf"\b{prefix}\w+", wanted)) - given))
-    return compile_double(DRIVERS / source, Path(tempfile.mkdtemp()), soname, soname=soname, defines=(f"STUBS={stubs}",)).parent
+    return compile_double(
+        DRIVERS / source, temporary.folder("runtime"), soname, soname=soname, defines=(f"STUBS={stubs}",)
+    ).parent
 
 
 def looked_at(program: str, library: Path, below: Path, **variables: str) -> list[int]:

@@ -15,7 +15,7 @@ from gpuprobe.model import Outcome, Purpose, Request, Status, ValidationScope
 from gpuprobe.survey.host import read_host
 from tests.cli.documents import checked
 from tests.cli.terminal import Ran, on_terminal, piped
-from tests.doubles import cuda_driver, described, nvml_driver, script
+from tests.doubles import Variables, cuda_driver, described, nvml_driver, script
 from tests.vulkan_world import World, world
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
@@ -35,7 +35,7 @@ def card(number: int, **changed: object) -> str:
     return described(**{**known, **changed})
 
 
-def nvidia(*lines: str, **more: str) -> dict[str, str]:
+def nvidia(*lines: str, **more: str) -> Variables:
     path = f"{cuda_driver().parent}:{nvml_driver().parent}"
     return {"LD_LIBRARY_PATH": path, "FAKE_CUDA": script(*lines), **more}
 

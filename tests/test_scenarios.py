@@ -27,6 +27,10 @@ WHERE_THERE = {
     "list-cuda-1.txt": "list CUDA:1",
 }
 
+# What a machine teaches; that 31 machines lack the same library protects nothing. Two keep everything, one of them with builds.
+TAUGHT = ("summary", "cards", "devices", "dropped", "warnings")
+WHOLE = ("mixed-front-page", "jetson-with-builds")
+
 GOLDEN = [
     (machine, file, command)
     for machine in MACHINES
@@ -58,8 +62,10 @@ def test_a_machine_gets_the_same_answer_as_before(machine: str, file: str, comma
 def test_a_machine_gets_the_same_document_as_before(machine: str, bless: bool) -> None:
     """Indented, for the reader of a difference; the version is left open, because every release would change all files."""
     document = checked("list", said(machine, "list --json").out)
+    document["gpuprobe"] = "any"
 
-    compare(machine, "list.json", json.dumps({**document, "gpuprobe": "any"}, indent=2) + "\n", bless)
+    shown = document if machine in WHOLE else {key: document[key] for key in TAUGHT}
+    compare(machine, "list.json", json.dumps(shown, indent=2) + "\n", bless)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -3,20 +3,19 @@ use these and nothing of the machine's."""
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from ctypes.util import find_library
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from tests.doubles import DRIVERS, c_compiler, compile_double, script
+from tests import temporary
+from tests.doubles import DRIVERS, Variables, c_compiler, compile_double, script
 
 LAYER = "VK_LAYER_GPUPROBE_identity"
 _MANIFESTS = Path("/usr/share/vulkan/icd.d")
@@ -107,7 +106,7 @@ class World:
         self.manifests.append(path)
         return self
 
-    def environment(self, *, only: int | None = None) -> dict[str, str]:
+    def environment(self, *, only: int | None = None) -> Variables:
         """The variables for a child; `only`: the place of the one manifest that is asked alone."""
         chosen = self.manifests if only is None else self.manifests[only : only + 1]
         files = os.pathsep.join(map(str, chosen)) or str(self.directory / "none.json")
@@ -158,6 +157,4 @@ def _copied(library: str) -> Path:
 
 @functools.cache
 def _made_once() -> Path:
-    directory = tempfile.mkdtemp(prefix="gpuprobe-vulkan-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return Path(directory)
+    return temporary.folder("vulkan")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import functools
 import shutil
 import subprocess
-import tempfile
 from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
 
+from tests import temporary
 from tests.doubles import DRIVERS, c_compiler, compile_double, script
 from tests.vulkan_world import missing
 
@@ -86,6 +85,4 @@ def _double(source: str, *defines: str) -> Path:
 
 @functools.cache
 def _made_once() -> Path:
-    directory = tempfile.mkdtemp(prefix="gpuprobe-level-zero-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return Path(directory)
+    return temporary.folder("level-zero")

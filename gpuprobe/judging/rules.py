@@ -8,7 +8,7 @@ Nothing is deleted: a device that does not stay is a `Drop`, with the first reas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
@@ -49,9 +49,11 @@ def judge(evidence: Evidence, request: Request) -> Inventory:
         drops += fallen
         gone = {id(drop.device) for drop in fallen}
         remaining = [device for device in remaining if id(device) not in gone]
+    kept = _numbered(remaining, drops, evidence.host)
+    settled = _settled(drops, {id(device): numbered for device, numbered in zip(remaining, kept, strict=True)})
     return Inventory(
-        kept=_numbered(remaining, drops, evidence.host),
-        drops=tuple(sorted(drops, key=lambda drop: order(drop.device))),
+        kept=kept,
+        drops=tuple(sorted(settled, key=lambda drop: order(drop.device))),
         evidence=evidence,
         request=request,
     )
@@ -167,7 +169,7 @@ def other_build(remaining: Sequence[Device], host: Host, request: Request) -> It
     for library in dict.fromkeys(device.library for device in remaining):
         views = [device for device in remaining if device.library == library]
         for device, instead in build_choice.superseded(views):
-            because = f"the build {instead.build} of {library} covers this card too and is the one to use"
+            because = f"the build {instead.build} of {library} covers this card too and is preferred"
             yield Drop(device, Reason.OTHER_BUILD, because, instead)
 
 
@@ -202,12 +204,23 @@ RULES: tuple[Rule, ...] = (
 
 
 def _numbered(remaining: Sequence[Device], drops: Sequence[Drop], host: Host) -> tuple[Device, ...]:
-    """With the numbers that `list` shows, and the tokens that choose each."""
+    """In the same order, with the numbers that `list` shows, and the tokens that choose each."""
     numbers = numbers_of(remaining, drops)
     tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, remaining) for device in remaining}
-    return tuple(
-        device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in sorted(remaining, key=order)
-    )
+    return tuple(device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in remaining)
+
+
+def _settled(drops: Sequence[Drop], kept: Mapping[int, Device]) -> Iterator[Drop]:
+    """With what is kept in the end in the place of each: the view that won may itself have lost to another, or failed.
+
+    `kept`: `id()` of a view → the same, as it is kept.
+    """
+    lost = {id(drop.device): drop for drop in drops}
+    for drop in drops:
+        instead = drop.instead
+        while instead is not None and id(instead) in lost:
+            instead = lost[id(instead)].instead
+        yield drop._replace(instead=None if instead is None else kept[id(instead)])
 
 
 def numbers_of(remaining: Sequence[Device], drops: Sequence[Drop]) -> dict[int, int]:

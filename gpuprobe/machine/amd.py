@@ -36,7 +36,6 @@ class AmdCard(NamedTuple):
     node: int | None = None  # KFD's number, processors counted: the one of HSA_OVERRIDE_GFX_VERSION_<node>
     gfx: Gfx | None = None  # the real architecture, whatever is overridden
     unique_id: str | None = None  # 16 digits; all partitions of a card share it
-    location_id: int | None = None  # tells partitions apart
     render_node: str | None = None
     vram: Pool | None = None
     whole_vram: int | None = None  # bytes of the whole card, also where this is a partition of it
@@ -130,7 +129,6 @@ def _computing(card: AmdCard, node: _Node) -> AmdCard:
         node=node.number,
         gfx=gfx_of_kfd(node.values["gfx_target_version"]),
         unique_id=card.unique_id or (f"{unique:016x}" if unique else None),
-        location_id=node.values.get("location_id"),
         render_node=f"/dev/dri/renderD{minor}" if minor else card.render_node,
         vram=card.vram or (Pool(node.memory) if node.memory else None),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from gpuprobe.model import Call, Depth, Device, DeviceType, Json, Outcome, Partition, Probe, Status
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
-from gpuprobe.probing.stages import Stages, wrong_elements
+from gpuprobe.probing.stages_taken import Stages, wrong_elements
 
 _TEXTS = (
     *("name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),

@@ -19,7 +19,7 @@ from gpuprobe.probing.children import KILL_SECONDS, Child, Children
 
 
 class Lost(NamedTuple):
-    """A child that is no more. `outcome` None: it ended between two readings, when nothing was asked of it."""
+    """A child that is no more. `outcome` None: it ended behind an answer, when nothing was asked of it."""
 
     probe: Probe
     process: int
@@ -89,7 +89,9 @@ class PersistentChildren(Children):
         if ended:
             if child.process.poll() is None:
                 self._stuck[child.probe] = child.process
-            self._lost.append(Lost(child.probe, child.process.pid, self._finished[-1], child.process.returncode))
+            has_answered = child.answers.done_at is not None and child.answers.rubbish is None
+            outcome = None if has_answered else self._finished[-1]
+            self._lost.append(Lost(child.probe, child.process.pid, outcome, child.process.returncode))
 
     def _bury_the_dead(self) -> None:
         for probe, (_, child) in list(self._resting.items()):

@@ -67,20 +67,13 @@ def all_views(inventory: Inventory) -> Iterator[RenderableType]:
     for device in inventory.kept:
         yield indented(f"{_raw(device)}: kept as {wording.numbered(device)}, {_proved(device)}")
     for drop in inventory.drops:
-        yield from dropped(drop, inventory)
+        yield from dropped(drop)
 
 
-def dropped(drop: Drop, inventory: Inventory) -> Iterator[RenderableType]:
-    instead = f"; kept instead: {wording.numbered(_as_kept(drop.instead, inventory))}" if drop.instead else ""
+def dropped(drop: Drop) -> Iterator[RenderableType]:
+    instead = f"; kept instead: {wording.numbered(drop.instead)}" if drop.instead else ""
     yield indented(f"{_raw(drop.device)}: dropped, {drop.reason.value}")
     yield indented(f"{printable(drop.because)}{instead}", by=6)
-
-
-def _as_kept(device: Device, inventory: Inventory) -> Device:
-    """The same view with the number that it has in the table; the one that won may itself have lost to another."""
-    source = (device.library, device.build, device.manifest, device.key)
-    same = (kept for kept in inventory.kept if (kept.library, kept.build, kept.manifest, kept.key) == source)
-    return next(same, device)
 
 
 def _raw(device: Device) -> str:

@@ -62,7 +62,7 @@ def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
         yield from everything.one_device({**shown, **link})
         yield from software_text.lines(compatibility)
     for drop in part.drops:
-        yield from everything.dropped(drop, inventory)
+        yield from everything.dropped(drop)
 
 
 def validate_text(

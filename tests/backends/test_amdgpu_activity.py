@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.backends.amdgpu.activity import activity
-from tests.machines import machine
+from tests.file_trees import machine
 
 CARD = "/sys/bus/pci/devices/0000:03:00.0"
 FILES = {
@@ -31,7 +33,7 @@ TOLD = {
 }
 
 
-def told(place: Path, **files: str | bytes) -> dict[str, object]:
+def told(place: Path, **files: str | bytes) -> dict[str, Any]:
     return activity(machine(place, {f"{CARD}/{name}": content for name, content in files.items()}) + CARD)
 
 
@@ -51,8 +53,10 @@ def test_a_card_without_sensors_and_one_that_sleeps_tell_nothing(tmp_path: Path)
 
 
 @given(st.sampled_from(sorted(FILES)), st.binary(max_size=40))
-def test_rubbish_in_a_file_is_an_unknown_figure_or_a_plausible_one(tmp_path_factory, name: str, content: bytes) -> None:  # type: ignore[no-untyped-def]
-    found = told(tmp_path_factory.mktemp("card"), **{**FILES, name: content})
+def test_rubbish_in_a_file_is_an_unknown_figure_or_a_plausible_one(
+    tmp_path_factory: pytest.TempPathFactory, name: str, content: bytes
+) -> None:
+    found = told(tmp_path_factory.mktemp("card"), **dict[str, str | bytes](FILES, **{name: content}))
 
     assert sum(found[key] != value for key, value in TOLD.items()) <= 1
     assert all(value is None or (isinstance(value, int | float) and value >= 0) for value in found.values())

@@ -71,7 +71,12 @@ def _printed(directory: Path, *pairs: str) -> dict[str, int]:
     if root is None or "hipGetDevicePropertiesR0600" in (Path(root) / "hip" / "hip_runtime_api.h").read_text():
         pytest.skip("no header of HIP 5 here: libamdhip64-dev of Debian 12 brings it, or HIP_INCLUDE names its directory")
     prints = "\n".join(f'printf("%s %ld\\n", {pair});' for pair in pairs)
-    lines = ("#define __HIP_PLATFORM_AMD__", "#include <stdio.h>", "#include <stddef.h>", "#include <hip/hip_runtime_api.h>")
+    lines: tuple[str, ...] = (
+        "#define __HIP_PLATFORM_AMD__",
+        "#include <stdio.h>",
+        "#include <stddef.h>",
+        "#include <hip/hip_runtime_api.h>",
+    )
     lines = (*lines, "#include <hip/hiprtc.h>")
     source, program = directory / "print.c", directory / "print"
     source.write_text("\n".join((*lines, f"int main(void) {{\n{prints}\nreturn 0;\n}}\n")))

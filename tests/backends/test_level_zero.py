@@ -25,11 +25,11 @@ def loader(request: pytest.FixtureRequest) -> object:
     return LOADER if request.param == "1.8" else newer_loader()
 
 
-def numbers(staged: ZeWorld, **environ: str) -> dict[str, int]:
+def numbers(staged: ZeWorld, **environ: Any) -> dict[str, int]:
     return {device["name"]: device["number"] for device in listed(staged, **environ).devices}
 
 
-def only(staged: ZeWorld, *, library: object = LOADER, **environ: str) -> dict[str, Any]:
+def only(staged: ZeWorld, *, library: object = LOADER, **environ: Any) -> dict[str, Any]:
     (device,) = listed(staged, library=library, **environ).devices
     return device
 

@@ -10,7 +10,7 @@ import pytest
 
 from gpuprobe.backends.rocm import results
 from tests.backends.talk import Talk, request, talk
-from tests.doubles import described, hip_runtime, script
+from tests.doubles import Variables, described, hip_runtime, script
 
 CARD, OTHER = "8b5ac29c9e8f1a2b", "51e2a7f00d15ea5e"
 TWO = (
@@ -151,7 +151,7 @@ def test_an_overridden_architecture_is_what_the_runtime_says() -> None:
         ({"CUDA_VISIBLE_DEVICES": "0"}, ["0000:03:00.0"]),
     ],
 )
-def test_the_users_variables_decide_what_is_listed(variables: dict[str, str], numbers: list[str]) -> None:
+def test_the_users_variables_decide_what_is_listed(variables: Variables, numbers: list[str]) -> None:
     assert [card["pci_id"] for card in listed(*TWO, **variables).devices] == numbers
 
 

@@ -10,11 +10,11 @@ from gpuprobe.backends import known_kernel
 from gpuprobe.backends.rocm import results
 from tests.backends.rocm_talk import CARD, FIRST, failure, figures, proved
 from tests.backends.vulkan_talk import ENDINGS
-from tests.doubles import described, hip_runtime, rocm_install
+from tests.doubles import Variables, described, hip_runtime, rocm_install
 
 SWITCHES = "gfx942:sramecc+:xnack-"
 SECOND = described(name="Graphics", gfx="gfx1036", pci="0000:0e:00.0", memory=8 << 30)
-SEEN_ALONE = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
+SEEN_ALONE: Variables = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
 STAGES = ["load", "init", "list", "context", "allocate", "copy", "kernel", "blas", "bandwidth"]
 # Where each call is first made.
 IN_STAGE = {

@@ -9,13 +9,13 @@ import pytest
 
 from gpuprobe.backends.rocm import results
 from tests.backends.talk import Talk, request, talk
-from tests.doubles import described, hip_runtime, rocm_install, script
+from tests.doubles import Variables, described, hip_runtime, rocm_install, script
 
 CARD = "8b5ac29c9e8f1a2b"
 FIRST = described(name="Radeon", uuid=CARD, gfx="gfx1100", pci="0000:03:00.0", memory=24 << 30, free=20 << 30)
 SECOND = described(name="Graphics", gfx="gfx1036", pci="0000:0e:00.0", memory=8 << 30)
 ALONE = {"uuid": f"GPU-{CARD}", "number": 0, "copy": 0, "alone": True}
-SEEN_ALONE = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
+SEEN_ALONE: Variables = {"ROCR_VISIBLE_DEVICES": f"GPU-{CARD}"}
 
 
 def validated(device: dict[str, Any], *lines: str, library: Path | None = None, rocblas: str = "", **environ: str) -> Talk:

@@ -171,7 +171,7 @@ def test_a_malformed_request_is_refused_in_one_line(asked: object, word: str) ->
 def test_a_child_that_is_to_repeat_answers_once_more_for_each_line_and_loads_once() -> None:
     with started(request(cuda_driver(), repeat=True), scripted()) as (child, _):
         for times in (1, 2, 3):
-            wait_until(lambda times=times: child.said().count('"done"') == times, f"{times} answers")  # type: ignore[misc]
+            wait_until(lambda times=times: child.said().count('"done"') == times, f"{times} answers")
             assert child.process.stdin is not None
             child.process.stdin.write(b"\n")
             child.process.stdin.flush()

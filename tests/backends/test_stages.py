@@ -156,7 +156,7 @@ def test_a_library_without_stages_is_validated_as_far_as_a_context() -> None:
     ],
 )
 def test_a_malformed_request_to_prove_is_refused(changed: dict[str, Any], word: str) -> None:
-    device = {"device": {"number": 0}} if changed else {}
+    device: dict[str, Any] = {"device": {"number": 0}} if changed else {}
 
     answer = talk(request(cuda_driver(), purpose="prove", **device, **changed))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from gpuprobe import runner
-from tests.benchmark.doubles import nvidia
+from tests.benchmark.nvidia_doubles import nvidia
 from tests.benchmark.table import Line, MiB, Unmeasured, mebibytes, milliseconds, ratio, times
 from tests.benchmark.workplace import LONGEST_SECONDS, Workplace, interleaved
 

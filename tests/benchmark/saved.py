@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from tests.benchmark.doubles import nvidia
+from tests.benchmark.nvidia_doubles import nvidia
 from tests.benchmark.table import Line, Unmeasured, milliseconds, ratio, times
 from tests.benchmark.workplace import Workplace, interleaved
 

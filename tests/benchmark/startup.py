@@ -7,7 +7,7 @@ from statistics import median
 
 from gpuprobe.exits import Exit
 from gpuprobe.survey.host import read_host
-from tests.benchmark.doubles import nvidia
+from tests.benchmark.nvidia_doubles import nvidia
 from tests.benchmark.table import Line, MiB, Ran, Unmeasured, mebibytes, milliseconds, ratio, times
 from tests.benchmark.workplace import PEERS, Workplace, interleaved
 

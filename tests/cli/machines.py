@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpuprobe import capture
 from gpuprobe.facts import FoundLibrary, Host, PciFunction, Reading
-from gpuprobe.model import Call, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
+from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_software_renderer, an_outcome
 
@@ -79,7 +79,7 @@ def passed(device: Device, seconds: float = 0.21) -> Outcome:
         Call("cuDeviceGet", 0.001),
         Call("cuDevicePrimaryCtxRetain", 0.1),
     )
-    return Outcome(validation_probe(device), Status.OK, calls=calls, depth="context", seconds=seconds)
+    return Outcome(validation_probe(device), Status.OK, calls=calls, depth=Depth.CONTEXT, seconds=seconds)
 
 
 def refused(device: Device) -> Outcome:

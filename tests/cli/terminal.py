@@ -8,15 +8,16 @@ import pty
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 from pathlib import Path
 from typing import NamedTuple
 
 import pyte
 
+from tests import temporary
+
 SECONDS = 60
-COMPILED = tempfile.TemporaryDirectory(prefix="gpuprobe-compiled-")  # once per session, and never in the tree
+COMPILED = temporary.folder("compiled")  # once per session, and never in the tree
 REPOSITORY = Path(__file__).parents[2]
 
 NOWHERE = "/proc/nonexistent"  # a home directory that nobody can make, root and its shells included
@@ -47,7 +48,7 @@ class Seen(NamedTuple):
 def environment(**more: str) -> dict[str, str]:
     """A user's environment in which nothing speaks of GPUs, colours or widths."""
     plain = {"PATH": os.environ["PATH"], "HOME": NOWHERE, "LANG": "C.UTF-8", "TERM": "xterm-256color"}
-    return {**plain, "PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": COMPILED.name, **more}
+    return {**plain, "PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": str(COMPILED), **more}
 
 
 def piped(*arguments: str, cwd: Path | str = "/", **variables: str) -> Ran:

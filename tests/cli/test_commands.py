@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.model import Evidence
+from gpuprobe.model import Device, Evidence, Outcome
 from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
 from tests.cli.terminal import piped
+from tests.records import a_device, an_outcome
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def two(tmp_path: Path) -> str:
     return captured(machines.two_geforces(), tmp_path)
 
 
-def of_one(device: machines.Device, *outcomes: machines.Outcome) -> Evidence:
-    return machines.evidence(machines.an_outcome(device), machines.witnessed(device), *outcomes, host=machines.with_driver())
+def of_one(device: Device, *outcomes: Outcome) -> Evidence:
+    return machines.evidence(an_outcome(device), machines.witnessed(device), *outcomes, host=machines.with_driver())
 
 
 def test_a_card_that_is_not_usable_has_a_line_with_the_reason_and_under_it_what_to_do(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_unknown_figures_are_question_marks_and_never_0(tmp_path: Path) -> None:
     silent = machines.a_geforce(
         free_memory=None, used_memory=None, total_memory=None, compute_major=None, kernel_version=None, api_version=None
     )
-    machine = machines.evidence(machines.an_outcome(silent), machines.passed(silent), host=machines.with_driver())
+    machine = machines.evidence(an_outcome(silent), machines.passed(silent), host=machines.with_driver())
 
     (row,) = [line for line in piped("--from", captured(machine, tmp_path)).out.splitlines() if line.startswith("CUDA:0")]
 
@@ -118,7 +119,7 @@ def test_sorting_by_free_memory_changes_the_order_and_not_the_numbers(two: str, 
         machines.a_geforce(number=1, pci_id=machines.SECOND, uuid="GPU-2", free_memory=2),
     )
     machine = machines.evidence(
-        machines.an_outcome(first, second), machines.passed(first), machines.passed(second), host=machines.with_driver()
+        an_outcome(first, second), machines.passed(first), machines.passed(second), host=machines.with_driver()
     )
 
     document = checked("list", piped("--json", "--sort", "free", "--from", captured(machine, tmp_path)).out)
@@ -169,10 +170,10 @@ def test_validate_shows_views_by_stages_and_for_a_failed_one_its_step_number_and
 def a_card_with_one_bad_view() -> Evidence:
     """Vulkan fails on the card that CUDA works on."""
     device = machines.a_geforce()
-    twin = machines.a_device("Vulkan", pci_id=machines.FIRST, uuid="11111111-2222-3333-4444-555555555555", uuid_space="nvidia")
+    twin = a_device("Vulkan", pci_id=machines.FIRST, uuid="11111111-2222-3333-4444-555555555555", uuid_space="nvidia")
     host = machines.with_driver()._replace(libraries=(*machines.NVIDIA_DRIVER, *machines.VULKAN_LOADER))
     return machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.an_outcome(twin),
+        an_outcome(device), machines.witnessed(device), an_outcome(twin),
         machines.passed(device), machines.refused(twin), host=host,
     )  # fmt: skip
 
@@ -221,7 +222,7 @@ def test_flash_attn_names_the_device_that_decides_and_what_is_in_effect(tmp_path
 
 def test_flash_attn_of_a_device_whose_capability_is_unknown_is_6(tmp_path: Path) -> None:
     silent = machines.a_geforce(compute_major=None, compute_minor=None)
-    machine = machines.evidence(machines.an_outcome(silent), machines.passed(silent), host=machines.with_driver())
+    machine = machines.evidence(an_outcome(silent), machines.passed(silent), host=machines.with_driver())
 
     assert piped("flash-attn", "--from", captured(machine, tmp_path)).code == 6
 
@@ -267,7 +268,7 @@ def test_a_heap_of_memory_is_told_in_words_and_not_in_python(tmp_path: Path) -> 
     heap = {"device_local": True, "size_bytes": 2 << 30}
     device = machines.a_radeon_of_vulkan(capabilities={"memory_heaps": [heap]})
     host = machines.a_workstation(pci=(machines.an_amd_card(),), libraries=machines.VULKAN_LOADER)
-    machine = machines.evidence(machines.an_outcome(device), machines.passed(device), host=host)
+    machine = machines.evidence(an_outcome(device), machines.passed(device), host=host)
 
     ran = piped("list", "Vulkan:0", "--from", captured(machine, tmp_path), COLUMNS="200")
 

@@ -11,6 +11,7 @@ import pytest
 from tests.cli import machines
 from tests.cli.machines import HOSTILE, captured
 from tests.cli.terminal import environment, on_terminal, piped
+from tests.records import an_outcome
 
 COMMANDS = [
     ("list",),
@@ -44,7 +45,7 @@ def test_markup_in_a_name_is_text(tmp_path: Path) -> None:
 def test_a_name_with_line_breaks_stays_on_one_line(tmp_path: Path) -> None:
     device = machines.a_geforce(name="one\ntwo\rthree")
     machine = machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
+        an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
     )
 
     ran = piped("list", "--from", captured(machine, tmp_path), COLUMNS="200")
@@ -59,7 +60,7 @@ def test_a_name_of_wide_characters_keeps_the_columns_in_line(tmp_path: Path) -> 
     )
     host = machines.with_driver()
     machine = machines.evidence(
-        machines.an_outcome(wide, narrow),
+        an_outcome(wide, narrow),
         machines.witnessed(wide, narrow),
         machines.passed(wide),
         machines.passed(narrow),

@@ -14,7 +14,8 @@ from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
 from tests.cli.terminal import on_terminal, piped
-from tests.doubles import cuda_driver, described, nvml_driver, script
+from tests.doubles import Variables, cuda_driver, described, nvml_driver, script
+from tests.records import an_outcome
 from tests.vulkan_world import World, world
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
@@ -32,7 +33,7 @@ def second(free: int = 23) -> str:
     return card(B, "0000:02:00.0", free)
 
 
-def nvidia(cache: Path, *lines: str, witness: bool = True, nvml: str = "") -> dict[str, str]:
+def nvidia(cache: Path, *lines: str, witness: bool = True, nvml: str = "") -> Variables:
     libraries = [cuda_driver().parent, *([nvml_driver().parent] if witness else [])]
     return {
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
@@ -285,7 +286,7 @@ def test_with_nothing_usable_it_answers_as_list_does(cache: Path) -> None:
 def test_a_device_that_nobody_tells_the_memory_of_is_not_called_measured(tmp_path: Path) -> None:
     silent = machines.a_radeon_of_vulkan(free_memory=None, used_memory=None)
     host = machines.a_workstation(pci=(machines.an_amd_card(),), libraries=machines.VULKAN_LOADER)
-    machine = machines.evidence(machines.an_outcome(silent), machines.passed(silent), host=host)
+    machine = machines.evidence(an_outcome(silent), machines.passed(silent), host=host)
 
     ran = piped("refresh", "--from", machines.captured(machine, tmp_path))
 

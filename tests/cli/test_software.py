@@ -21,6 +21,7 @@ from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import HOSTILE, captured
 from tests.cli.terminal import on_terminal, piped
+from tests.records import an_outcome
 
 TORCH = FoundSoftware("torch", "/opt/chat/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_86"))
 NCCL = FoundSoftware("libnccl", "/usr/lib/libnccl.so.2", "linker cache", "CUDA", "2.27.3")
@@ -30,7 +31,7 @@ ROCBLAS = FoundSoftware("rocBLAS", "/opt/rocm/lib/rocblas/library", "ROCm", "ROC
 def a_machine(*software: FoundSoftware, **fields: object) -> Evidence:
     device = machines.a_geforce(**fields)
     host = machines.with_driver()._replace(software=software)
-    return machines.evidence(machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=host)
+    return machines.evidence(an_outcome(device), machines.witnessed(device), machines.passed(device), host=host)
 
 
 def test_a_device_shows_the_software_of_its_library_with_the_answer_and_why(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
 from tests.cli.terminal import COMMAND, environment, on_terminal, piped
-from tests.doubles import cuda_driver
+from tests.doubles import Variables, cuda_driver
+from tests.records import an_outcome
 
 
-def hanging() -> dict[str, str]:
+def hanging() -> Variables:
     """Variables under which CUDA never gets past its first call."""
     return {"LD_LIBRARY_PATH": str(cuda_driver().parent), "FAKE_CUDA": "hang cuInit"}
 
@@ -177,7 +178,7 @@ def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(monkeypa
 def test_no_encoding_of_the_output_is_a_reason_to_fail(tmp_path: Path, encoding: str) -> None:
     device = machines.a_geforce(name="显卡 Ω \udcff")
     machine = machines.evidence(
-        machines.an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
+        an_outcome(device), machines.witnessed(device), machines.passed(device), host=machines.with_driver()
     )
     path = captured(machine, tmp_path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.facts import DeviceNode, Reading
-from gpuprobe.model import Evidence, Probe, Purpose, Status
+from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Status
 from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import FIRST, NVIDIA_DRIVER, RADEON, SECOND, captured
@@ -18,7 +18,7 @@ CONTROL = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
 CONTAINER = {"/run/systemd/container": Reading("docker")}
 
 
-def a_geforce_beside(*cards: object, more: tuple[object, ...] = (), **fields: object) -> Evidence:
+def a_geforce_beside(*cards: object, more: tuple[Outcome, ...] = (), **fields: object) -> Evidence:
     """One card that passes, and others that no library lists."""
     first = machines.a_geforce()
     host = machines.a_workstation(pci=(a_card(FIRST), *cards), nodes=(CONTROL,), libraries=NVIDIA_DRIVER, **fields)

@@ -31,7 +31,6 @@ WRONG = {
     "no shell to complete for": ["completion"],
     "a shell without a script": ["completion", "tcsh"],
     "a capture of a capture": ["capture", "a.json", "--from", "b.json"],
-    "a capture into nowhere": ["capture", "/nonexistent/folder/a.json"],
     "a capture that is not there": ["list", "--from", "/nonexistent.json"],
     "a capture that is a device": ["list", "--from", "/"],
     "escape codes": ["list", "\x1b[31m"],

@@ -9,6 +9,8 @@ import pytest
 from tests.cli import machines
 from tests.cli.machines import captured
 from tests.cli.terminal import on_terminal, piped
+from tests.doubles import Variables
+from tests.records import an_outcome
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
@@ -55,9 +57,7 @@ def test_below_60_columns_each_device_is_a_block(tmp_path: Path) -> None:
 @pytest.mark.parametrize("columns", [60, 80, 100, 130])
 def test_a_long_name_is_cut_and_device_and_memory_never_are(tmp_path: Path, columns: int) -> None:
     long = machines.a_geforce(name="NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition with a very long name indeed " * 2)
-    machine = machines.evidence(
-        machines.an_outcome(long), machines.witnessed(long), machines.passed(long), host=machines.with_driver()
-    )
+    machine = machines.evidence(an_outcome(long), machines.witnessed(long), machines.passed(long), host=machines.with_driver())
 
     ran = piped("--from", captured(machine, tmp_path), COLUMNS=str(columns))
 
@@ -91,7 +91,7 @@ def test_a_terminal_gets_colours(tmp_path: Path) -> None:
         ((), {"TERM": "dumb"}),
     ],
 )
-def test_colours_stay_away_when_they_are_not_wanted(tmp_path: Path, option: tuple[str, ...], variables: dict[str, str]) -> None:
+def test_colours_stay_away_when_they_are_not_wanted(tmp_path: Path, option: tuple[str, ...], variables: Variables) -> None:
     seen = on_terminal("--from", captured(machines.two_geforces(), tmp_path), *option, **variables)
 
     assert "\x1b" not in seen.raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.doubles import described, script
-from tests.machines import RTX_4090, RX_7900, Function
+from tests.file_trees import RTX_4090, RX_7900, Function
 from tests.scenarios.staging import RENDER, Driver, Node
 
 GiB = 1 << 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.doubles import described
-from tests.machines import RTX_4090
+from tests.file_trees import RTX_4090
 from tests.scenarios.ordinary import one_geforce
 from tests.scenarios.parts import (
     CUDA_AND_NVML,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tests.doubles import described
-from tests.machines import RTX_4090, shared_library
+from tests.file_trees import RTX_4090, shared_library
 from tests.scenarios.ordinary import in_docker, one_geforce, one_radeon, two_geforces
 from tests.scenarios.parts import (
     CUDA_AND_NVML,
@@ -61,7 +62,7 @@ CUDA_13_AND_TORCH: dict[str, str | bytes] = {
 }
 
 CUDA_13 = {path: content for path, content in CUDA_13_AND_TORCH.items() if path.startswith("/usr/local/")}
-BUSY_LINK = {"grip": 310 << 20, "gen": 4, "gen_idle": 1, "gen_max": 4, "width": 16, "width_max": 16}
+BUSY_LINK: dict[str, Any] = {"grip": 310 << 20, "gen": 4, "gen_idle": 1, "gen_max": 4, "width": 16, "width_max": 16}
 
 STAGED: dict[str, Callable[[], Staged]] = {
     "nothing-at-all": lambda: Staged(files=virtual_computer(), pci={"0000:00:01.0": VIRTIO}, nodes=drm_nodes()),

@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host
 from tests.doubles import BINDINGS, DRIVERS, compile_double, cublas, cuda_driver, nvml_driver, rocm_install
-from tests.machines import Function, machine
+from tests.file_trees import Function, machine
 
 ASKED_AT = "2026-11-21T09:00:00Z"
 USER, RENDER = 1000, 992
@@ -113,7 +113,7 @@ def _owned(node: DeviceNode, staged: Staged) -> DeviceNode:
 
 def _install_doubles(staged: Staged, drivers: Path) -> None:
     drivers.mkdir()
-    doubles = {
+    doubles: dict[str, Callable[[], Path]] = {
         "libcuda.so.1": cuda_driver,
         "libnvidia-ml.so.1": nvml_driver,
         "libamdhip64.so.6": rocm_install,

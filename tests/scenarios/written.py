@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Manifest, PciFunction, Reading
 from gpuprobe.libraries import NVML, VULKAN
-from gpuprobe.model import Call, Device, DeviceType, Evidence, Outcome, Status
+from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, Outcome, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import AMD, APPLE, INTEL, a_card, a_device, a_host, a_manifest, an_outcome
 from tests.scenarios.parts import FIRST, A, B, GiB, arm, computer
@@ -39,7 +39,7 @@ def passed(device: Device, loaded: str | None = None) -> Outcome:
     """A context was made on it, through the library `loaded`, else the one that Linux has."""
     first, *rest = STEPS[device.library]
     calls = tuple(Call(name, 0.01) for name in (f"load {loaded}" if loaded else first, *rest))
-    return Outcome(validation_probe(device), Status.OK, calls=calls, depth="context", seconds=0.09, exit_code=0)
+    return Outcome(validation_probe(device), Status.OK, calls=calls, depth=Depth.CONTEXT, seconds=0.09, exit_code=0)
 
 
 def refused(device: Device, code: int, name: str, message: str) -> Outcome:
@@ -251,7 +251,7 @@ def _listing(views: list[Device]) -> Outcome:
 def _started(view: Device) -> Outcome:
     calls = ("ggml_backend_load", "ggml_backend_reg_dev_count", "ggml_backend_dev_init", "ggml_backend_free")
     known = tuple(Call(name, 0.02) for name in (f"load {view.library_path}", *calls))
-    return Outcome(validation_probe(view), Status.OK, calls=known, depth="context", seconds=0.2, exit_code=0)
+    return Outcome(validation_probe(view), Status.OK, calls=known, depth=Depth.CONTEXT, seconds=0.2, exit_code=0)
 
 
 def two_builds() -> Evidence:

@@ -17,7 +17,7 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.machine.amd import AmdCard, Pool, amd_cards, views
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Partition, Request
 from gpuprobe.survey.host import read_host
-from tests.machines import RX_7900, machine
+from tests.file_trees import RX_7900, machine
 from tests.records import a_device, a_host, an_outcome, evidence_of
 
 PLACE = "0000:03:00.0"
@@ -67,7 +67,6 @@ def test_a_card_is_what_its_folder_and_its_kfd_node_say(tmp_path: Path) -> None:
         node=1,
         gfx=card.gfx,
         unique_id=UNIQUE,
-        location_id=0x300,
         render_node="/dev/dri/renderD129",
         vram=Pool(24 * GiB, GiB),
         whole_vram=24 * GiB,
@@ -146,7 +145,6 @@ def test_partitions_are_told_by_their_place_whichever_bits_the_kernel_numbers_th
 
     partitions = amd_cards(host)
 
-    assert [each.location_id for each in partitions] == locations
     assert [each.copy for each in partitions] == [0, 1, 2]
     assert {each.unique_id for each in partitions} == {UNIQUE}
     assert {each.partition for each in partitions} == {Partition("cpx", f"GPU-{UNIQUE}")}

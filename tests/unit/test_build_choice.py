@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from gpuprobe.facts import NamedPlace
 from gpuprobe.judging.matching import matches
 from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.visibility import visible_variables
-from gpuprobe.model import Device, DeviceType, GiB, Inventory, Outcome, Partition, Probe, Purpose, Reason, Request, Status
+from gpuprobe.model import Depth, Device, DeviceType, GiB, Inventory, Outcome, Partition, Reason, Request, Status
 from gpuprobe.probing.questions import validation_probe
-from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
-from tests.unit.test_build_questions import a_build, host_with
+from tests.records import a_device, a_host, a_slice, a_software_renderer, evidence_of
 
 A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-99999999-2222-3333-4444-555555555555"
 FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"
@@ -103,7 +99,7 @@ def test_what_a_build_does_not_know_of_a_card_is_what_the_system_says() -> None:
 def test_a_completed_view_is_still_asked_for_by_what_its_build_said() -> None:
     view = in_build(RTX_4090, "cuda_v13", OF_13)
     probe = validation_probe(view)
-    passed = Outcome(probe, Status.OK, depth="context", seconds=0.1)
+    passed = Outcome(probe, Status.OK, depth=Depth.CONTEXT, seconds=0.1)
 
     (device,) = judged(RTX_4090, view, outcomes=(passed,)).kept
 
@@ -200,40 +196,3 @@ def test_a_build_keeps_a_card_before_another_library_does() -> None:
     inventory = judged(RTX_4090, in_build(RTX_4090, "cuda_v13", OF_13), vulkan, in_build(vulkan, "vulkan"))
 
     assert [(device.library, device.build) for device in inventory.kept] == [("CUDA", "cuda_v13")]
-
-
-@pytest.mark.parametrize("reason", ["holds no build of Ollama or llama.cpp", "does not exist"])
-def test_a_place_that_names_no_build_is_remarked_on(reason: str) -> None:
-    place = NamedPlace("/nowhere", "OLLAMA_LIBRARY_PATH", reason)
-
-    assert f"`OLLAMA_LIBRARY_PATH` names `/nowhere`, which {reason}" in notes_of(judged(empty_places=(place,)))
-
-
-def test_a_refused_build_is_remarked_on() -> None:
-    host = host_with(a_build("cuda_v13", problem="as root it is not loaded", refused=True))
-    refused = Outcome(Probe("CUDA", Purpose.LIST, build="cuda_v13"), Status.REFUSED, message="as root it is not loaded")
-
-    inventory = judge(evidence_of(RTX_4090, host=host, outcomes=(refused,)), Request())
-
-    assert "CUDA (cuda_v13) was not asked: as root it is not loaded" in notes_of(inventory)
-
-
-def test_a_build_that_does_not_start_is_remarked_on_with_the_loaders_words() -> None:
-    words = "libcublas.so.13: cannot open shared object file"
-    probe = Probe("CUDA", Purpose.LIST, build="cuda_v13")
-    lost = an_outcome(probe=probe, library="CUDA", status=Status.NOT_LOADABLE, message=words)
-
-    told = notes_of(judged(RTX_4090, outcomes=(lost,)))
-
-    assert f"CUDA (cuda_v13) does not start: {words}" in told
-
-
-def test_what_ollamas_variable_leaves_out_is_remarked_on() -> None:
-    both = (a_build("cuda_v12"), a_build("cuda_v13"))
-
-    assert "`OLLAMA_LLM_LIBRARY=cuda_v12` keeps Ollama from its other builds: cuda_v13" in notes_of(
-        judged(builds=both, environ={"OLLAMA_LLM_LIBRARY": "cuda_v12"})
-    )
-    assert "`OLLAMA_LLM_LIBRARY=cuda_v12` chooses a build of Ollama, and none was found here" in notes_of(
-        judged(environ={"OLLAMA_LLM_LIBRARY": "cuda_v12"})
-    )

@@ -79,7 +79,10 @@ def test_nothing_of_its_library_is_validated_while_a_build_is_still_to_be_asked(
     host = host_with(a_build("cuda_v13"))
     evidence = Evidence(host, (*not_asked(host, Request()), CUDA_LISTS, an_outcome(library="NVML")), "2026-11-21T09:00:00Z")
 
-    probes = {request: next_probes(evidence, Request(validate=request)) for request in ("needed", "all", "proved")}
+    probes = {
+        scope: next_probes(evidence, Request(validate=scope))
+        for scope in (ValidationScope.NEEDED, ValidationScope.ALL, ValidationScope.PROVED)
+    }
 
     assert all({probe.purpose for probe in asked} == {Purpose.LIST} for asked in probes.values())
 

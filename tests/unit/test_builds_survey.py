@@ -6,13 +6,14 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gpuprobe.facts import FoundBuild, NamedPlace
 from gpuprobe.survey.builds import Survey, builds
 from gpuprobe.survey.tree import Tree
-from tests.machines import ELF_I386, ELF_X86_64, machine
+from tests.file_trees import ELF_I386, ELF_X86_64, machine
 
 OLLAMA = "/usr/local/lib/ollama"
 BASES = (f"{OLLAMA}/libggml-base.so", f"{OLLAMA}/libggml.so")
@@ -26,7 +27,7 @@ def surveyed(root: str, *named: str, uid: int = 1000, platform: str = "linux", *
     return builds(Tree(root), environ, platform, "x86_64", named=named, uid=uid)
 
 
-def found(root: str, *named: str, **environ: str) -> dict[str, FoundBuild]:
+def found(root: str, *named: str, **environ: Any) -> dict[str, FoundBuild]:
     return {build.name: build for build in surveyed(root, *named, **environ).builds}
 
 

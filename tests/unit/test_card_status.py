@@ -12,6 +12,7 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import (
     Call,
+    Depth,
     Device,
     DeviceType,
     Evidence,
@@ -304,7 +305,7 @@ def test_the_scheduler_takes_discrete_cards_first_and_the_freest_of_them() -> No
 def test_a_lost_library_leaves_the_answer_open_only_where_a_card_is_not_covered(status: Status) -> None:
     lost = an_outcome(library="Vulkan", status=status)
     cuda = a_device(pci_id=FIRST)
-    works = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.OK, depth="context")
+    works = Outcome(Probe("CUDA", Purpose.VALIDATE, device=cuda.key), Status.OK, depth=Depth.CONTEXT)
 
     assert undecided(judged(with_node(), lost))
     assert not undecided(judged(with_node(), lost, an_outcome(cuda), works))

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from gpuprobe import knowledge
 from gpuprobe.facts import FoundSoftware, Host
-from gpuprobe.judging import notes, theoretical_bandwidth
+from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.compatibility import of_device, of_driver
-from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, Outcome, Probe, Purpose, Request, Status
-from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
+from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
+from tests.records import a_device, a_host, an_outcome, evidence_of
 
 CARD = "0000:01:00.0"
 TORCH = FoundSoftware("torch", "/venv/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_80", "sm_86", "sm_120"))
@@ -207,38 +206,6 @@ def test_a_build_of_ollama_needs_its_driver_too(
     needs = expected[0].isdigit()
     assert only.fit.answer == ("unsupported" if needs else expected)
     assert only.fit.because.endswith(f"it needs {expected}") == needs
-
-
-def noted(*devices: Device, **fields: Any) -> list[str]:
-    return list(notes.of_inventory(judge(evidence_of(*devices, host=a_host(**fields)), Request())))
-
-
-def test_what_does_not_run_is_remarked_on_once_for_all_that_shares_the_reason() -> None:
-    cards = [a_geforce("470.223.02", number=number, uuid=f"GPU-{number}") for number in (0, 1)]
-    found = (runtime("13.0"), runtime("13.0", "libcublas"), runtime("11.8", toolkit="cuda-11.8"))
-
-    notes = noted(*cards, software=found)
-
-    assert notes == [
-        "libcudart, libcublas of `/usr/local/cuda/lib64` cannot use CUDA:0, CUDA:1: "
-        "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
-    ]
-
-
-def test_what_runs_is_no_remark() -> None:
-    assert noted(a_geforce("595.45.04"), software=(TORCH, runtime("13.0"))) == []
-
-
-def test_a_link_with_fewer_lanes_than_the_card_has_is_remarked_on() -> None:
-    link = {"current_link_speed": "2.5 GT/s PCIe", "current_link_width": 4, "max_link_speed": "16.0 GT/s PCIe"}
-    narrow = a_card(CARD, max_link_width=16, **link)
-    idle = a_card(CARD, max_link_width=4, **link)
-
-    (note,) = noted(a_geforce(pci_id=CARD), pci=(narrow,))
-
-    assert note.startswith("0000:01:00.0 uses 4 of its 16 PCIe lanes: at best 7.9 of 31.5 GB/s")
-    assert noted(a_geforce(pci_id=CARD), pci=(idle,)) == []
-    assert noted(a_geforce(pci_id=CARD), pci=(a_card(CARD, current_link_width=4),)) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_every_code_has_a_meaning() -> None:
         ({"number": 3}, "CUDA:3"),
     ],
 )
-def test_the_id_is_the_uuid_else_the_address_else_the_number(fields: dict[str, object], known_as: str) -> None:
+def test_the_id_is_the_uuid_else_the_address_else_the_number(fields: dict[str, Any], known_as: str) -> None:
     assert identity(a_device(**fields))["id"] == known_as
 
 

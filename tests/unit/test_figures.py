@@ -20,7 +20,7 @@ from gpuprobe.judging.figures import (
     with_figure,
 )
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Request, Status
+from gpuprobe.model import Depth, Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Request, Status
 from gpuprobe.probing.memory_questions import memory_probes
 from gpuprobe.probing.questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_slice, an_outcome, evidence_of
@@ -170,7 +170,7 @@ def known_with(*outcomes: Outcome, **host: object) -> Evidence:
 
 
 def context_on(device: Device) -> Outcome:
-    return Outcome(validation_probe(device), Status.OK, depth="context", facts={"free_memory": 7 * GiB})
+    return Outcome(validation_probe(device), Status.OK, depth=Depth.CONTEXT, facts={"free_memory": 7 * GiB})
 
 
 def test_a_witness_is_asked_first_and_a_context_is_made_only_without_it() -> None:

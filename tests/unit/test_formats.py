@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.render.form import NotCarried, left_set, written
-from gpuprobe.render.formats import FORMATS
+from gpuprobe.render.formats import FORMATS, systemd_assignment
 from tests.unit.test_shell import ANY_TEXT, ATTACKS, ONE_LINE, SHORT
 from tests.vulkan_world import missing
 
@@ -200,3 +200,8 @@ def test_a_form_that_cannot_unset_writes_no_line_for_it_and_says_which_variables
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_empty_map_is_an_empty_file(form: str) -> None:
     assert written(FORMATS[form], ()) == ""
+
+
+@pytest.mark.parametrize("code", [*range(1, 32), 127])
+def test_no_control_character_stands_in_a_unit_as_it_is(code: int) -> None:
+    assert systemd_assignment("NAME", chr(code)) == f'"NAME=\\x{code:02x}"'

@@ -11,6 +11,7 @@ from gpuprobe.judging.full_validation import cut
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.verdicts import validation_of, verdict_of
 from gpuprobe.model import (
+    Depth,
     Evidence,
     Outcome,
     Probe,
@@ -30,7 +31,7 @@ CARD = a_device(uuid="GPU-a", pci_id="0000:01:00.0")
 PROVED = Request(validate=ValidationScope.PROVED)
 
 
-def proof(*stages: Stage, attempt: int = 0, until: str | None = None, **ended: Any) -> Outcome:
+def proof(*stages: Stage, attempt: int = 0, until: StageName | None = None, **ended: Any) -> Outcome:
     probe = Probe("CUDA", Purpose.PROVE, device="GPU-a", until=until, attempt=attempt)
     done = {"status": Status.OK, "depth": stages[-1].name if stages else None}
     return Outcome(probe, **{**done, "stages": stages, "seconds": 1.0, **ended})
@@ -93,7 +94,7 @@ def test_a_full_card_and_a_passing_trouble_decide_nothing(failure: str, verdict:
 
 
 def test_a_full_validation_speaks_before_the_one_of_a_listing() -> None:
-    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth=Depth.CONTEXT)
 
     assert validation(plain, failing("kernel")).verdict is Verdict.UNSUPPORTED
     assert validation(plain).verdict is Verdict.SUPPORTED
@@ -128,10 +129,10 @@ def test_an_attempt_that_proves_nothing_leaves_the_others_undecided() -> None:
 def test_an_answer_that_goes_further_than_asked_is_cut() -> None:
     whole = failing("kernel", code=700)
 
-    shortened = cut(whole, "copy")
+    shortened = cut(whole, StageName.COPY)
 
     assert (shortened.status, shortened.depth, shortened.stages, shortened.code) == (Status.OK, "copy", passed("copy"), None)
-    assert cut(whole, "kernel") == whole
+    assert cut(whole, StageName.KERNEL) == whole
     assert cut(whole, None) == whole
 
 
@@ -141,7 +142,7 @@ def captured(*validations: Outcome) -> Evidence:
 
 
 def test_a_capture_without_a_full_validation_is_judged_by_the_one_of_its_listing() -> None:
-    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth=Depth.CONTEXT)
 
     (device,) = judge(replay(captured(plain), PROVED), PROVED).kept
 
@@ -157,7 +158,7 @@ def test_a_capture_with_neither_proves_nothing() -> None:
 
 
 def test_a_capture_with_a_full_validation_answers_for_a_shorter_climb() -> None:
-    shorter = PROVED._replace(until="copy")
+    shorter = PROVED._replace(until=StageName.COPY)
 
     (device,) = judge(replay(captured(failing("kernel")), shorter), shorter).kept
 
@@ -166,7 +167,7 @@ def test_a_capture_with_a_full_validation_answers_for_a_shorter_climb() -> None:
 
 
 def test_list_does_not_ask_for_a_full_validation() -> None:
-    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth="context")
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), status=Status.OK, depth=Depth.CONTEXT)
 
     outcomes = replay(captured(plain, failing("kernel")), Request()).outcomes
 

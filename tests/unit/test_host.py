@@ -17,7 +17,7 @@ from gpuprobe.survey import installed, other_systems
 from gpuprobe.survey.host import may_open, read_host
 from gpuprobe.survey.pci import product_name
 from gpuprobe.survey.tree import Tree
-from tests.machines import ELF_I386, ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine
+from tests.file_trees import ELF_I386, ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine
 
 UBUNTU = 'NAME="Ubuntu"\nPRETTY_NAME="Ubuntu 24.04.1 LTS"\n'
 PCI_IDS = (

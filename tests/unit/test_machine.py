@@ -13,7 +13,7 @@ from gpuprobe import machine as judged
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.model import GiB, MiB
 from gpuprobe.survey.host import read_host
-from tests.machines import RTX_4090, RX_7900, machine
+from tests.file_trees import RTX_4090, RX_7900, machine
 from tests.records import AMD, INTEL, NVIDIA
 
 KIB = 1024

@@ -83,6 +83,17 @@ def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> N
     assert said == "CUDA:0, CUDA:1: kernel is not possible here: there is no compiler; the verdict rests on the other steps"
 
 
+@pytest.mark.parametrize("verdict", [Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE])
+def test_the_verdict_of_a_view_that_did_not_pass_rests_on_what_ended_it(verdict: Verdict) -> None:
+    impossible = Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.1, "there is no compiler")
+
+    assert list(matrix.impossible([staged(verdict, impossible), listed(verdict, Status.CRASHED)])) == []
+
+
+def test_a_view_that_was_not_asked_has_nothing_that_was_not_possible() -> None:
+    assert list(matrix.impossible([View(a_device(ordinal=0), None)])) == []
+
+
 @pytest.mark.parametrize(
     ("step", "stage"),
     [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpuprobe.survey.processes import program_names
-from tests.machines import machine
+from tests.file_trees import machine
 
 FIRST, OTHER = "pid:[4026531836]", "pid:[4026532201]"
-PROCESSES = {"/proc/4711/comm": "python3\n", "/proc/99/comm": "\n", "/proc/12/comm": b"\xff\x1b[31m\n"}
+PROCESSES: dict[str, str | bytes] = {"/proc/4711/comm": "python3\n", "/proc/99/comm": "\n", "/proc/12/comm": b"\xff\x1b[31m\n"}
 
 
 def test_a_process_of_this_machine_has_a_name_where_its_file_tells_one(tmp_path: Path) -> None:

@@ -11,7 +11,19 @@ import pytest
 from gpuprobe.facts import FoundBuild, FoundLibrary, FoundSoftware, Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status, ValidationScope
+from gpuprobe.model import (
+    Depth,
+    Device,
+    Evidence,
+    Outcome,
+    Partition,
+    Probe,
+    Purpose,
+    Request,
+    StageName,
+    Status,
+    ValidationScope,
+)
 from gpuprobe.probing.asking import child_request
 from gpuprobe.probing.questions import next_probes, not_asked, validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
@@ -46,7 +58,7 @@ def played(host: Host, answers: dict[Probe, Outcome], request: Request = ANY, se
         if not running:
             return known
         probe = running.pop(order.randrange(len(running)) if seed is not None else 0)
-        answer = answers.get(probe, Outcome(probe, Status.OK, depth="context"))
+        answer = answers.get(probe, Outcome(probe, Status.OK, depth=Depth.CONTEXT))
         known = known._replace(outcomes=(*known.outcomes, answer))
 
 
@@ -176,15 +188,15 @@ def test_two_views_of_one_card_are_never_validated_at_the_same_time() -> None:
 
 def test_a_full_validation_is_asked_of_each_view_as_often_as_is_wanted_one_after_the_other() -> None:
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)))
-    request = Request(validate=ValidationScope.PROVED, repeat=3, until="copy")
+    request = Request(validate=ValidationScope.PROVED, repeat=3, until=StageName.COPY)
     attempts = []
     while probes := next_probes(known, request):
         (probe,) = probes
         assert next_probes(known, request, [probe]) == ()
         attempts.append(probe)
-        known = known._replace(outcomes=(*known.outcomes, Outcome(probe, status=Status.OK, depth="copy")))
+        known = known._replace(outcomes=(*known.outcomes, Outcome(probe, status=Status.OK, depth=Depth.COPY)))
 
-    plain = Probe("CUDA", Purpose.PROVE, device=FIRST, until="copy")
+    plain = Probe("CUDA", Purpose.PROVE, device=FIRST, until=StageName.COPY)
     assert attempts == [plain, plain._replace(attempt=1), plain._replace(attempt=2)]
 
 
@@ -198,7 +210,7 @@ def test_only_views_in_the_chosen_builds_are_proved() -> None:
 
 
 def test_a_full_validation_is_asked_although_the_one_of_a_listing_is_known() -> None:
-    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device=FIRST), status=Status.OK, depth="context")
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device=FIRST), status=Status.OK, depth=Depth.CONTEXT)
     known = evidence(having("libcuda.so.1"), an_outcome(a_device(pci_id=FIRST)), plain)
 
     assert next_probes(known, Request(validate=ValidationScope.ALL)) == ()
@@ -214,7 +226,7 @@ def test_the_child_is_told_how_far_to_climb_and_with_which_cublas() -> None:
     listed = an_outcome(a_device(pci_id=FIRST))
     host = having("libcuda.so.1", software=tuple(found))
 
-    asked_for = child_request(Probe("CUDA", Purpose.PROVE, device=FIRST, until="blas"), host, (listed,))
+    asked_for = child_request(Probe("CUDA", Purpose.PROVE, device=FIRST, until=StageName.BLAS), host, (listed,))
 
     assert (asked_for["purpose"], asked_for["until"], asked_for["turns"]) == ("prove", "blas", True)
     assert asked_for["toolkits"] == ["/cuda-12/libcublas.so.12"]
@@ -496,15 +508,15 @@ def test_no_question_is_asked_twice_and_asking_ends(seed: int) -> None:
     statuses = [Status.OK, Status.CRASHED, Status.TIMED_OUT, Status.NO_DEVICES, Status.CALL_FAILED, Status.INIT_FAILED]
 
     class Wild(dict):  # type: ignore[type-arg]
-        def get(self, probe: Probe, default: object = None) -> Outcome:  # type: ignore[override]
+        def get(self, probe: Probe, default: object = None) -> Outcome:
             count = 0 if probe.purpose is Purpose.VALIDATE else order.randrange(3)
             devices: list[Device] = [
                 a_device(probe.library, pci_id=order.choice([FIRST, SECOND, None]), number=n, manifest=probe.manifest)
                 for n in range(count)
             ]
-            return Outcome(probe, order.choice(statuses), devices=tuple(devices), depth="context")
+            return Outcome(probe, order.choice(statuses), devices=tuple(devices), depth=Depth.CONTEXT)
 
-    for validate in ("needed", "all", "none"):
+    for validate in (ValidationScope.NEEDED, ValidationScope.ALL, ValidationScope.NONE):
         known = played(host, Wild(), Request(validate=validate), seed=seed)
 
         probes = [outcome.probe for outcome in known.outcomes]

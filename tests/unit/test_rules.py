@@ -5,10 +5,26 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import numbered
-from gpuprobe.model import Call, Device, DeviceType, GiB, Inventory, MiB, Partition, Probe, Purpose, Reason, Request, Status
+from gpuprobe.model import (
+    Call,
+    Device,
+    DeviceType,
+    GiB,
+    Inventory,
+    MiB,
+    Outcome,
+    Partition,
+    Probe,
+    Purpose,
+    Reason,
+    Request,
+    Status,
+)
 from tests.records import a_device, a_host, a_slice, a_software_renderer, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
@@ -26,7 +42,7 @@ def reasons(inventory: Inventory) -> dict[str, Reason]:
     return {f"{drop.device.library}:{drop.device.number}": drop.reason for drop in inventory.drops}
 
 
-def validated(device: Device, status: Status = Status.OK, failure: str | None = None, **fields: object):
+def validated(device: Device, status: Status = Status.OK, failure: str | None = None, **fields: object) -> Outcome:
     probe = Probe(device.library, Purpose.VALIDATE, device.build, device.key, device.manifest)
     depth = "context" if status is Status.OK else None
     return an_outcome(library=device.library, probe=probe, status=status, failure=failure, depth=depth, **fields)
@@ -358,3 +374,49 @@ def test_a_variable_that_names_two_cards_names_none_twice() -> None:
     inventory = kept_by(*own, *build, host=a_host(environ={"GGML_VK_VISIBLE_DEVICES": "1,0"}))
 
     assert [device.number for device in inventory.kept] == [0, 1]
+
+
+def test_what_is_kept_instead_of_a_view_is_followed_to_the_end() -> None:
+    """An ordinary machine with Ollama: its Vulkan build wins over the system's Vulkan, and CUDA over that build."""
+    cuda, system = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)
+
+    inventory = kept_by(cuda, system, a_device("Vulkan", pci_id=FIRST, build="vulkan"))
+
+    (kept,) = inventory.kept
+    assert {drop.reason: drop.instead for drop in inventory.drops} == {Reason.OTHER_BUILD: kept, Reason.SAME_CARD: kept}
+
+
+def test_nothing_is_kept_instead_where_the_view_that_won_failed() -> None:
+    manifests = [a_device("Vulkan", pci_id=FIRST, number=number, manifest=f"/{number}.json") for number in (0, 1)]
+
+    inventory = kept_by(*manifests, outcomes=(validated(manifests[0], Status.CALL_FAILED, failure="unsupported"),))
+
+    assert [(drop.reason, drop.instead) for drop in inventory.drops] == [
+        (Reason.FAILED_VALIDATION, None),
+        (Reason.LISTED_TWICE, None),
+    ]
+
+
+VIEWS = st.builds(
+    a_device,
+    st.sampled_from(["CUDA", "ROCm", "Vulkan", "Level Zero"]),
+    number=st.integers(0, 3),
+    build=st.sampled_from(["system", "vulkan", "cuda_v12", "cuda_v13"]),
+    pci_id=st.sampled_from([None, FIRST, SECOND]),
+    uuid=st.sampled_from([None, "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-11111111-d72c-4106-c12f-20bd9faed9f6"]),
+    manifest=st.sampled_from([None, "/usr/share/vulkan/icd.d/nvidia_icd.json"]),
+    name=st.sampled_from(["NVIDIA GeForce RTX 4090", "AMD Radeon RX 7900 XTX (RADV NAVI31)"]),
+    type=st.sampled_from([DeviceType.DISCRETE, DeviceType.SOFTWARE]),
+    total_memory=st.sampled_from([None, 64 * MiB, 24 * GiB]),
+)
+
+
+@given(st.lists(VIEWS, max_size=7), st.data())
+def test_whatever_is_listed_what_stands_in_the_place_of_a_view_is_kept(views: list[Device], data: st.DataObject) -> None:
+    failing = [view for view in views if data.draw(st.booleans())]
+    failures = tuple({one.probe: one for one in (validated(view, Status.CALL_FAILED) for view in failing)}.values())
+
+    inventory = kept_by(*views, outcomes=failures)
+
+    assert all(drop.instead in inventory.kept for drop in inventory.drops if drop.instead is not None)
+    assert len(inventory.kept) + len(inventory.drops) == len(views)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.survey import search
 from gpuprobe.survey.search import Place, find_library, linux_places, manifest_places, parse_linker_cache
-from tests.machines import ELF_I386, ELF_X86_64, LIBC6_AARCH64, LIBC6_I386, LIBC6_X86_64, MAGIC, linker_cache
+from tests.file_trees import ELF_I386, ELF_X86_64, LIBC6_AARCH64, LIBC6_I386, LIBC6_X86_64, MAGIC, linker_cache
 
 CUDA_X86 = (LIBC6_X86_64, "libcuda.so.1", "/usr/lib/x86_64-linux-gnu/libcuda.so.1")
 CUDA_I386 = (LIBC6_I386, "libcuda.so.1", "/usr/lib/i386-linux-gnu/libcuda.so.1")
@@ -108,7 +109,7 @@ def test_a_damaged_byte_never_makes_the_parser_fail(data: st.DataObject) -> None
     assert len(parse_linker_cache(bytes(content))) <= 3
 
 
-def searched(environ: dict[str, str], machine: str = "x86_64", **more: list[str]) -> list[tuple[str, str | None]]:
+def searched(environ: dict[str, str], machine: str = "x86_64", **more: Any) -> list[tuple[str, str | None]]:
     return [(place.where, place.directory) for place in linux_places(machine, environ, {}, **more)]
 
 

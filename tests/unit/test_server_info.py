@@ -11,7 +11,7 @@ import pytest
 from gpuprobe.judging.figures import ServerAnswer
 from gpuprobe.probing import server_info
 from gpuprobe.survey.running_servers import Server, is_its_own
-from tests.machines import machine
+from tests.file_trees import machine
 from tests.records import a_device
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ports and their processes are told by Linux's files")

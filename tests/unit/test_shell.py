@@ -14,8 +14,8 @@ from gpuprobe.render.shell import SHELLS, shell_named, shell_of
 from tests.shells import SHELLS as REAL
 from tests.shells import USES, environment_after
 
-ANY_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))
-ONE_LINE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=("Cs",)))
+ANY_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+ONE_LINE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]))
 CSH_LINES = {name: ONE_LINE if name == "csh" else ANY_TEXT for name in REAL}
 
 # Each example starts a program: a few of many values each, on a machine that may be busy.
@@ -173,7 +173,7 @@ def test_cmd_gets_the_value_between_the_quotes_of_set(value: str) -> None:
     assert written(SHELLS["cmd"], {"A": value}.items()) == f'set "A={value}"\n'
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",))))
+@given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_cmd_carries_a_value_as_it_is_or_not_at_all(value: str) -> None:
     """Inside `set "…"` only these are special: the quote, and what is replaced before a line is read."""
     if not value or re.search(r'[%!^"\x00-\x1f\x7f]|[^\x00-\x7f]', value):

@@ -14,7 +14,7 @@ from gpuprobe.survey import elf
 from gpuprobe.survey.host import read_host
 from gpuprobe.survey.software import architectures_in, kernel_targets
 from gpuprobe.survey.tree import Tree
-from tests.machines import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
+from tests.file_trees import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
 
 CARD = {"0000:01:00.0": RTX_4090}
 SITE = "/home/ada/venv/lib/python3.12/site-packages"
@@ -133,7 +133,7 @@ def test_a_wheel_without_its_library_is_called_damaged(tmp_path: Path) -> None:
 
 def test_torch_says_what_it_was_compiled_for_without_being_imported(tmp_path: Path) -> None:
     """The shape of both files is that of the wheel torch 2.15.0 of PyPI."""
-    files = {
+    files: dict[str, str | bytes] = {
         f"{SITE}/torch/version.py": VERSION_OF_TORCH,
         f"{SITE}/torch/lib/libtorch_python.so": shared_library(CONSTANTS),
         f"{SITE}/torch/__init__.py": "raise SystemExit('imported')",
@@ -178,7 +178,7 @@ def test_a_torch_that_cannot_be_read_is_found_all_the_same(tmp_path: Path, conte
 def test_a_torch_for_rocm_and_one_for_the_cpu_are_told_apart(tmp_path: Path) -> None:
     rocm = "__version__ = '2.9.0+rocm6.4'\ncuda: Optional[str] = None\nhip: Optional[str] = '6.4.43482-0f2d60242'\n"
     plain = "__version__ = '2.9.0+cpu'\ncuda = None\nhip = None\n"
-    files = {
+    files: dict[str, str | bytes] = {
         f"{SITE}/torch/version.py": rocm,
         f"{SITE}/torch/lib/libtorch_python.so": shared_library(b"\0gfx900 gfx90a:xnack- gfx1100\0"),
         "/home/ada/.local/lib/python3.12/site-packages/torch/version.py": plain,
@@ -310,3 +310,19 @@ def test_names_that_are_not_unicode_and_texts_with_escape_codes_stay_data(tmp_pa
     (torch,) = found(root, **VENV).values()
 
     assert (torch.version, torch.release) == ("2.0\x1b[31m", "13.2; rm -rf ~")
+
+
+@pytest.mark.parametrize(
+    ("file", "version", "release"),
+    [
+        ("libcudart.so.11.0", None, "11"),  # the name that every CUDA 11 has, up to 11.8
+        ("libcudart.so.13", None, "13"),
+        ("libcudart.so.11.8.89", "11.8.89", "11.8"),
+        ("libcublas.so.12.8", None, "12"),
+        ("libcublas.so.12.8.4.1", "12.8.4.1", "12"),
+    ],
+)
+def test_two_numbers_behind_a_file_s_name_tell_no_release(tmp_path: Path, file: str, version: str | None, release: str) -> None:
+    (software,) = found(machine(tmp_path, {f"/usr/local/cuda/lib64/{file}": ""}, CARD)).values()
+
+    assert (software.version, software.release) == (version, release)

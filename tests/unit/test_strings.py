@@ -91,8 +91,6 @@ def test_no_text_breaks_the_parsers(text: str) -> None:
     for parser in (strings.gfx_of_name, strings.gfx_of_override):
         gfx = parser(text)
         assert gfx is None or strings.gfx_of_name(gfx.name) == strings.Gfx(*gfx[:3])
-    branch = strings.driver_branch(text)
-    assert branch is None or branch >= 0
     assert isinstance(strings.build_key(text)[1], str)
 
 
@@ -123,37 +121,6 @@ def test_other_devices_are_named_by_major_and_minor() -> None:
 def test_an_unknown_compute_generation_is_never_written_as_zeros(device: Device) -> None:
     """Weakness 14.27: unknown is None, and neither "0.0" nor "gfx000" nor "gfx-1-1"."""
     assert strings.compute_string(device) is None
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(13000, "13.0"), (12080, "12.8"), (11080, "11.8"), (9020, "9.2"), (0, None), (-1, None)]
-)
-def test_cuda_versions_are_thousands_and_tens(number: int, text: str | None) -> None:
-    assert strings.cuda_version(number) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(60342134, "6.3.42134"), (70226015, "7.2.26015"), (50120531, "5.1.20531"), (0, None)]
-)
-def test_hip_versions_have_an_encoding_of_their_own(number: int, text: str | None) -> None:
-    """Weakness 14.27: read by CUDA's formula, ROCm 6.3 showed as 60342.13."""
-    assert strings.hip_version(number) == text
-
-
-@pytest.mark.parametrize(
-    ("version", "branch"),
-    [
-        ("580.95.05", 580),
-        ("535.288.01", 535),
-        ("572.83", 572),
-        (" 470 ", 470),
-        ("", None),
-        ("unknown", None),
-        ("1.2", None),
-    ],
-)
-def test_the_branch_of_a_driver_is_its_first_number(version: str, branch: int | None) -> None:
-    assert strings.driver_branch(version) == branch
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from gpuprobe.model import Device, DeviceType, GiB, MiB, Validation, Verdict
+from gpuprobe.model import Depth, Device, DeviceType, GiB, MiB, Validation, Verdict
 from gpuprobe.render import tables, wording
 from gpuprobe.render.screen import Screen
 from tests.records import a_device
@@ -63,7 +63,7 @@ def test_the_bar_shows_how_full_the_memory_is_and_stays_away_where_that_is_unkno
 
 def test_a_device_that_was_only_listed_is_marked() -> None:
     listed = a_device(type=DeviceType.DISCRETE)
-    proved = listed._replace(validation=Validation(Verdict.SUPPORTED, "context", "it works"))
+    proved = listed._replace(validation=Validation(Verdict.SUPPORTED, Depth.CONTEXT, "it works"))
 
     assert wording.type_of(listed) == "discrete, not initialised"
     assert wording.type_of(proved) == "discrete"
@@ -75,7 +75,7 @@ def test_the_driver_is_the_kernel_driver_where_it_is_known() -> None:
     assert wording.driver_of(a_device(kernel_version=None, runtime_version=None, api_version=None)) == "?"
 
 
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=120)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
 
 
 @given(NAMES, st.sampled_from(list(DeviceType)), st.integers(30, 220), st.text(max_size=40))
@@ -101,7 +101,7 @@ def test_memory_that_is_shared_and_large_still_fits_a_table_of_80_columns() -> N
     board = a_device(
         type=DeviceType.INTEGRATED, pci_id="000f:01:00.0", kernel_version="580.95.05", ordinal=0,
         used_memory=None, free_memory=12 * GiB, total_memory=119 * GiB, compute_major=12, compute_minor=1,
-        validation=Validation(Verdict.SUPPORTED, "context", "it works"),
+        validation=Validation(Verdict.SUPPORTED, Depth.CONTEXT, "it works"),
     )  # fmt: skip
 
     header, *_ = drawn([board], 80)

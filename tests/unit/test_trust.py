@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import LIBRARY, PARENT, SEARCHED, Entry, on_the_way, why_replaceable
-from tests.machines import ELF_X86_64
+from tests.file_trees import ELF_X86_64
 
 KINDS = (LIBRARY, SEARCHED, PARENT)
 
@@ -92,7 +92,7 @@ def install(tmp_path: Path) -> Path:
 def problem(folder: Path, *, by_option: bool = False, uid: int = 0) -> tuple[str | None, bool]:
     named = {"named": [str(folder)]} if by_option else {}
     environ = {} if by_option else {"OLLAMA_LIBRARY_PATH": str(folder)}
-    found = builds(Tree(), environ, "linux", os.uname().machine, uid=uid, **named).builds  # type: ignore[arg-type]
+    found = builds(Tree(), environ, "linux", os.uname().machine, uid=uid, **named).builds
     build = next(build for build in found if build.path.startswith(str(folder)))
     return build.problem, build.refused
 

@@ -18,7 +18,7 @@ from gpuprobe.machine import Card
 from gpuprobe.model import DeviceType, Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.render.document import list_document
 from gpuprobe.survey.host import read_host
-from tests.machines import RTX_4090, machine
+from tests.file_trees import RTX_4090, machine
 from tests.records import a_card, a_device, a_host, a_software_renderer, an_outcome
 
 MTT_S80 = PciFunction(

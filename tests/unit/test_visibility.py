@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.device_lists import cuda_selects, ggml_positions, parse_list, resolve, resolve_mask
+from gpuprobe.judging.device_lists import ggml_positions, parse_list, resolve, resolve_mask
 from gpuprobe.judging.visibility import filter_id, hidden, visible_variables
 from gpuprobe.model import Device, DeviceType, Partition
+from tests.cuda_list_oracle import cuda_selects
 from tests.records import a_device, a_slice, a_software_renderer
 
 GPU_A, GPU_B = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-11111111-d72c-4106-c12f-20bd9faed9f6"

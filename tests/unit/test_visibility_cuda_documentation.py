@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.judging.device_lists import cuda_selects, parse_list
+from gpuprobe.judging.device_lists import parse_list
+from tests.cuda_list_oracle import cuda_selects
 
 # Three GPUs; the first has the UUID of NVIDIA's example, and the last two share the beginning of theirs.
 GPUS = (

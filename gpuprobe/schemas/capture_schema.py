@@ -1,4 +1,4 @@
-"""The schema of a capture, made from the records: what it is is what `model.py` says it is."""
+"""The schema of a capture, made from the records: what may stand in it is what `model.py` says."""
 
 from __future__ import annotations
 
@@ -8,32 +8,27 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gpuprobe.capture import KIND, SCHEMA_VERSION
 from gpuprobe.capture.wire import written
-from gpuprobe.model import Evidence
+from gpuprobe.model import Evidence, Json
+from gpuprobe.schemas.vocabulary import TEXT, document, ref
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
-def capture_schema() -> dict[str, Any]:
-    definitions: dict[str, Any] = {}
+def capture_schema() -> Json:
+    definitions: Json = {}
     evidence = _of(Evidence, definitions)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://gpuprobe.invalid/schemas/capture.schema.json",
-        "title": "What `gpuprobe capture FILE` writes and `--from FILE` reads; a field that is left out has its default",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["kind", "schema_version", "gpuprobe", "evidence"],
-        "properties": {
-            "kind": {"const": KIND},
-            "schema_version": {"const": SCHEMA_VERSION},
-            "gpuprobe": {"type": "string"},
-            "evidence": evidence,
-        },
-        "$defs": dict(sorted(definitions.items())),
-    }
+    return document(
+        "capture",
+        "What `gpuprobe capture FILE` writes and `--from FILE` reads; a field that is left out has its default",
+        dict(sorted(definitions.items())),
+        kind={"const": KIND},
+        schema_version={"const": SCHEMA_VERSION},
+        gpuprobe=TEXT,
+        evidence=evidence,
+    )
 
 
-def _of(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _of(hint: Any, definitions: Json) -> Json:  # noqa: PLR0911 - one return for each kind of hint
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return {}
@@ -52,13 +47,13 @@ def _of(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return _named(hint, definitions)
 
 
-def _union(parts: list[dict[str, Any]], nullable: bool) -> dict[str, Any]:
+def _union(parts: list[Json], nullable: bool) -> Json:
     if all(list(part) == ["type"] for part in parts):
         return {"type": [*(part["type"] for part in parts), *(["null"] if nullable else [])]}
     return {"anyOf": [*parts, *([{"type": "null"}] if nullable else [])]}
 
 
-def _named(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _named(hint: Any, definitions: Json) -> Json:
     name = hint.__name__
     if name not in definitions:
         definitions[name] = {}  # a record may be on the way to itself
@@ -72,4 +67,4 @@ def _named(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
                 "required": [written(field) for field in hint._fields if field not in hint._field_defaults],
                 "properties": {written(field): _of(hints[field], definitions) for field in hint._fields},
             }
-    return {"$ref": f"#/$defs/{name}"}
+    return ref(name)

@@ -1,0 +1,86 @@
+"""What a card without a view means for `validate`: it failed, it was left out, or nobody got to know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpuprobe.facts import DeviceNode
+from gpuprobe.judging.diagnosis import CardReason
+from gpuprobe.judging.rules import judge
+from gpuprobe.judging.unviewed import Unviewed, failed, undecided, unviewed
+from gpuprobe.judging.views import views
+from gpuprobe.model import Device, Outcome, Request, Status, Verdict
+from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
+
+FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"
+NODE = DeviceNode("/dev/nvidiactl", 0o666, 0, 0, 195, 255, True)
+LOST = an_outcome(library="CUDA", status=Status.TIMED_OUT)
+ANYTHING = Request()
+NOT_CUT = an_outcome(a_device("NVML", pci_id=FIRST, capabilities={"mig_enabled": True}))
+
+
+def judged(
+    *devices: Device,
+    outcomes: tuple[Outcome, ...] = (LOST,),
+    request: Request = ANYTHING,
+    **host: Any,
+) -> tuple[Unviewed, ...]:
+    machine = a_host(**{"pci": (a_card(FIRST),), "nodes": (NODE,), **host})
+    inventory = judge(evidence_of(*devices, host=machine, outcomes=outcomes), request)
+    return unviewed(inventory, views(inventory))
+
+
+CERTAIN: dict[CardReason, dict[str, Any]] = {
+    CardReason.NO_KERNEL_DRIVER: {"pci": (a_card(FIRST, driver=None),)},
+    CardReason.NO_DEVICE_NODE: {"nodes": ()},
+    CardReason.NO_PERMISSION: {"nodes": (NODE._replace(accessible=False),)},
+    CardReason.MIG_WITHOUT_SLICES: {"outcomes": (LOST, NOT_CUT)},
+}
+
+
+@pytest.mark.parametrize("reason", CERTAIN)
+def test_what_no_library_could_change_is_certain_though_a_library_was_lost(reason: CardReason) -> None:
+    (card,) = judged(**CERTAIN[reason])
+
+    assert (card.why.reason, card.verdict) == (reason, Verdict.UNSUPPORTED)
+    assert (failed([card]), undecided([card])) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "status", [status for status in Status if status.undecided or status in (Status.SKIPPED, Status.REFUSED)]
+)
+def test_a_card_whose_library_did_not_get_to_answer_cannot_be_decided(status: Status) -> None:
+    (card,) = judged(outcomes=(an_outcome(library="CUDA", status=status),))
+
+    assert card.verdict is Verdict.INCONCLUSIVE
+    assert (failed([card]), undecided([card])) == (0, 1)
+
+
+@pytest.mark.parametrize("status", [Status.NO_DEVICES, Status.INIT_FAILED, Status.NOT_LOADABLE, Status.ABSENT])
+def test_a_card_whose_library_says_no_has_failed(status: Status) -> None:
+    (card,) = judged(outcomes=(an_outcome(library="CUDA", status=status),))
+
+    assert card.verdict is Verdict.UNSUPPORTED
+
+
+def test_a_witness_that_was_lost_makes_nothing_doubtful() -> None:
+    outcomes = (an_outcome(library="CUDA", status=Status.INIT_FAILED), an_outcome(library="NVML", status=Status.TIMED_OUT))
+
+    assert [card.verdict for card in judged(outcomes=outcomes)] == [Verdict.UNSUPPORTED]
+
+
+def test_a_library_of_another_vendor_that_was_lost_makes_nothing_doubtful() -> None:
+    outcomes = (an_outcome(library="CUDA", status=Status.NO_DEVICES), an_outcome(library="ROCm", status=Status.TIMED_OUT))
+
+    assert [card.verdict for card in judged(outcomes=outcomes)] == [Verdict.UNSUPPORTED]
+
+
+def test_a_card_with_a_view_is_not_named() -> None:
+    assert judged(a_device("CUDA", pci_id=FIRST)) == ()
+
+
+@pytest.mark.parametrize("request_", [Request(chosen=("GPU-1",)), Request(builds=("cuda_v13",))])
+def test_where_something_was_chosen_the_other_cards_are_nobodys_question(request_: Request) -> None:
+    assert judged(request=request_) == ()
