@@ -41,14 +41,36 @@ def visible_variables(
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
         else:
-            variables.update(_of_chosen_drivers(library, mine, platform))
+            drivers = _of_chosen_drivers(library, mine, platform)
             mine = [device for device in mine if device.manifest or not any(other.manifest for other in mine)]
-            variables.update(_listed_selection(library, selection, mine, known, environ))
+            variables.update({**_listed_selection(library, selection, mine, known, environ), **drivers})
     for library, selection in selecting(known, platform, unasked):
         count = len(_split(variables[selection.variable], selection))
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
     return tuple(variables.items())
+
+
+def seen_besides(chosen: Sequence[Device], listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> list[Device]:
+    """Devices of `listed` that a program would see under the map of `chosen` although they are not among them.
+
+    Each driver of Level Zero counts its own devices, so one number may mean a device of every driver that is loaded.
+    """
+    besides: list[Device] = []
+    for library, selection in selecting(chosen, platform):
+        mine = [device for device in chosen if device.library == library.name]
+        if selection.takes == "raw" or selection.keeps_order or library.drivers is None:
+            continue
+        tokens = {_token(library, selection, device, listed, environ) for device in mine}
+        manifests = {device.manifest for device in mine}
+        besides += [
+            other
+            for other in listed
+            if (other.library, other.build) == (library.name, SYSTEM) and other.manifest in manifests
+            if _token(library, selection, other, listed, environ) in tokens
+            if not any(same_card(other, device).same for device in mine)
+        ]
+    return besides
 
 
 def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = ()) -> list[tuple[Library, Selection]]:
