@@ -31,8 +31,23 @@ _SAME_MEMORY = 1 / 8
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
     asked = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
     surveyed = machine.witnesses(evidence.host)
-    known = _through_the_system(devices, evidence.host.environ)
+    known = _through_the_system([without_defaults(device) for device in devices], evidence.host.environ)
     return [_complete(device, asked, surveyed, evidence) for device in known]
+
+
+def without_defaults(device: Device) -> Device:
+    """Without a figure of free memory that nobody measured.
+
+    Where a build or a driver does not know, it answers that everything is free (ggml's Vulkan backend without the budget
+    extension, its SYCL backend, i915 to accounts without CAP_PERFMON), and a card is never that empty: what lists it holds
+    some. An integrated GPU, which has what the system has, may be. Metal counts what the asking process holds.
+    """
+    free, total = device.free_memory, device.total_memory
+    if free is None or library_named(device.library).witness:
+        return device
+    default = total is not None and free >= total and (device.build != SYSTEM or device.type is not DeviceType.INTEGRATED)
+    own = not library_named(device.library).refreshes
+    return device._replace(free_memory=None, used_memory=None) if default or own else device
 
 
 def _through_the_system(devices: Sequence[Device], environ: Mapping[str, str]) -> list[Device]:
@@ -128,7 +143,7 @@ def _from_validation(device: Device, evidence: Evidence) -> Device:
     """The driver API tells free memory only inside a context: the validation had one."""
     for outcome in evidence.outcomes:
         if outcome.status is Status.OK and validates(outcome.probe, device):
-            told = Device(device.library, device.number, free_memory=outcome.facts.get("free_memory"))
+            told = without_defaults(device._replace(free_memory=outcome.facts.get("free_memory")))
             return filled(device, told, ("free_memory",))
     return device
 
