@@ -59,7 +59,7 @@ class Library(NamedTuple):
     crash_prone: bool = False  # initialising a card that it does not support ends the process
     drivers: Drivers | None = None  # None: it is the driver, or its drivers cannot be told apart
     switch: str | None = None  # Ollama's variable that turns it off
-    refreshes: bool = True  # False: its free memory never changes after the first reading
+    refreshes: bool = True  # False: what it calls free is what the asking process does not hold
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
     ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
