@@ -37,9 +37,9 @@ def test_every_engine_that_is_not_asked_is_found_in_a_named_directory(tmp_path: 
 
 
 def test_a_wheels_engine_with_a_checksum_in_its_name_is_one(tmp_path: Path) -> None:
-    (found,) = survey(machine(tmp_path, {"/opt/w/libggml-sycl-1a2b3c4d.so": ELF_X86_64}), "/opt/w").engines
+    (found,) = survey(machine(tmp_path, {"/opt/wheel/libggml-sycl-1a2b3c4d.so": ELF_X86_64}), "/opt/wheel").engines
 
-    assert found == FoundEngine("SYCL", "/opt/w/libggml-sycl-1a2b3c4d.so", "--lib-dir", "Intel GPUs", "llama.cpp")
+    assert found == FoundEngine("SYCL", "/opt/wheel/libggml-sycl-1a2b3c4d.so", "--lib-dir", "Intel GPUs", "llama.cpp")
 
 
 def test_engines_beside_builds_do_not_rename_those(tmp_path: Path) -> None:
