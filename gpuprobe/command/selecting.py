@@ -113,14 +113,14 @@ def _doubts(checks: Sequence[Check]) -> str:
 
 def _lines(form: Form, variables: Variables, options: Options) -> str | None:
     """None: nothing is to be printed as it is."""
-    from gpuprobe.render.form import NotCarried, written
+    from gpuprobe.render.form import AS_JSON, NotCarried, written
 
-    if options.json:
-        return None
     try:
-        lines = written(form, variables)
+        lines = written(AS_JSON if options.json else form, variables)
     except NotCarried as problem:
         raise WrongUsage(str(problem), "`gpuprobe env -- COMMAND` runs a program with these variables as they are") from problem
+    if options.json:
+        return None
     return lines if options.command is None else ""
 
 
