@@ -22,6 +22,7 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
     evidence = inventory.evidence
     return (
         *evidence.not_understood,
+        *(each.sentence for each in machine.unread(evidence.host)),
         *hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),

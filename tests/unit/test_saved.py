@@ -295,7 +295,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 4")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 5")
 
 
 @pytest.mark.parametrize(
