@@ -137,7 +137,8 @@ def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableTy
     """One line per card that is not usable, with the reason, and what to do under it."""
     for status in card_statuses:
         if status.why is not None:
-            yield Text.assemble((card_text(status.card), "bold"), " is not usable: ", printable(status.why.because))
+            found = " is not usable: " if status.asked else " was not asked: "
+            yield Text.assemble((card_text(status.card), "bold"), found, printable(status.why.because))
             if status.why.advice:
                 yield indented(printable(status.why.advice), by=4)
 

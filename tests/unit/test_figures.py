@@ -274,7 +274,9 @@ def test_metal_keeps_its_old_figure_and_says_why() -> None:
 
     (figure,) = memory_refresh.refresh((device,), known, known.host, Request()).figures
 
-    assert figure == Figure(device, "Metal", known.gathered_at, Silence("Metal counts what the asking process holds, and not what others do"))
+    assert figure == Figure(
+        device, "Metal", known.gathered_at, Silence("Metal counts what the asking process holds, and not what others do")
+    )
     assert figure.stale
 
 
