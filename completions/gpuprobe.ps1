@@ -8,6 +8,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         'validate' = 'Whether every view of every card really computes.'
         'flash-attn' = 'Whether these devices can use flash attention together.'
         'env' = 'The variables that select exactly the devices that work.'
+        'plan' = 'What of a model fits where, and the command line for it.'
         'capture' = 'Write this machine as a file that `--from` judges elsewhere.'
         'refresh' = 'How much memory is free now.'
         'completion' = 'The script with which a shell completes `gpuprobe` at a TAB.'
@@ -15,25 +16,26 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
     # Behind: the commands that have it, with an empty one for before any command.
     $options = @(
         @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and leave.' }
-        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
-        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
         @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every view and every library: how far each got, and why it was dropped.' }
         @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, and proves less.' }
         @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
-        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
-        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
-        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
-        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
-        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30, or 60 in `validate`).' }
-        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
-        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
-        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh'); Takes = ''; Does = 'Ask nothing that would wake a sleeping card; says what was not asked.' }
-        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
-        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
-        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
-        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
-        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
+        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
+        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
+        @{ Name = '--software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30, or 60 in `validate`).' }
+        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
+        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
+        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Ask nothing that would wake a sleeping card; says what was not asked.' }
+        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
+        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
+        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
+        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
         @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
         @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }
@@ -47,6 +49,22 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with as much free memory, as in `8GiB`; unknown is none.' }
         @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Prove it: list once more under the variables; exit 4 where others are seen.' }
         @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Ask the machine anew, also where the saved discovery fits.' }
+        @{ Name = '--context'; Behind = @('plan'); Takes = ''; Does = 'Tokens of context, as in 8192 or 32k; with --compare several: 4k,32k.' }
+        @{ Name = '--parallel'; Behind = @('plan'); Takes = ''; Does = 'How many requests at once, each with a cache of its own.' }
+        @{ Name = '--cache-type-k'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the K cache: f16, q8_0, q4_0 and the like.' }
+        @{ Name = '--cache-type-v'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the V cache; a quantised one needs flash attention.' }
+        @{ Name = '--flash-attn'; Behind = @('plan'); Takes = 'on off auto'; Does = 'Flash attention; the engine decides where not said.' }
+        @{ Name = '--ubatch'; Behind = @('plan'); Takes = ''; Does = 'Tokens that are computed at a time: more need a larger buffer.' }
+        @{ Name = '--devices'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'Only on these, as in `--devices CUDA:0,CUDA:1`; several times, too.' }
+        @{ Name = '--split'; Behind = @('plan'); Takes = ''; Does = 'Shares of the devices, as in `--split 3,1`; else by free memory.' }
+        @{ Name = '--layers'; Behind = @('plan'); Takes = ''; Does = 'As many layers on devices, the output layer counted.' }
+        @{ Name = '--cpu-moe'; Behind = @('plan'); Takes = ''; Does = 'The experts of the first N layers stay on the host.' }
+        @{ Name = '--reserve'; Behind = @('plan'); Takes = ''; Does = 'Leave as much free on each device for others, as in `2GiB`.' }
+        @{ Name = '--engine'; Behind = @('plan'); Takes = 'llama.cpp ollama vllm'; Does = 'By the rules of llama.cpp, ollama or vllm; by the model if not said.' }
+        @{ Name = '--gpu-only'; Behind = @('plan'); Takes = ''; Does = 'Exit 5 where a part would stay on the host.' }
+        @{ Name = '--what-if'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'A device as it might be, or one that is not there: ''CUDA:0 total=24GiB free=20GiB'', ''host free=64GiB''.' }
+        @{ Name = '--own'; Behind = @('plan'); Takes = ''; Does = 'Ask no installed engine: gpuprobe''s own arithmetic alone.' }
+        @{ Name = '--compare'; Behind = @('plan'); Takes = ''; Does = 'One line for each model and each context, instead of one plan in full.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }
         @{ Name = '--watch'; Behind = @('refresh'); Takes = ''; Does = 'Again every 2 seconds, or as said, until Ctrl-C: on a terminal in place.' }
     )
@@ -55,10 +73,11 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'validate'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'flash-attn'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'env'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
+        @{ Behind = 'plan'; Place = '*'; Takes = '<files>' }
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
-    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free')
+    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')
     $running = @('env')
 
     $command = ''

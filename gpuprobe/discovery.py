@@ -34,8 +34,7 @@ def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a froze
     from gpuprobe.survey.host import read_host
 
     interpreter()
-
-    return judge(gather(read_host(lib_dirs=request.lib_dirs), request), request)
+    return judge(gather(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), request), request)
 
 
 def gather(host: Host, request: Request, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:

@@ -14,6 +14,7 @@ VISIBILITY = "visibility"  # hides devices from a library
 OVERRIDE = "override"  # changes what a device is taken for, or the order of devices
 SEARCH = "search"  # says where libraries and drivers are looked for
 CONSUMER = "consumer"  # read by Ollama or llama.cpp; gpuprobe explains what it makes of it
+ENGINE = "engine"  # read by llama.cpp and other engines; gpuprobe says what it does there
 PLACE = "place"  # tells which kind of container or subsystem this is
 OWN = "own"  # obeyed or set by gpuprobe itself; says nothing about the machine
 
@@ -30,6 +31,8 @@ class Variable(NamedTuple):
 _CONTAINER_RUNTIME = "the NVIDIA container runtime"
 _VULKAN_LOADER, _LEVEL_ZERO_LOADER = "the Vulkan loader", "the Level Zero loader"
 _OLLAMA = "Ollama"
+_LLAMA_CPP = "llama.cpp's programs"
+_GGML_CUDA = "the CUDA backend of llama.cpp"
 _NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
 _PATTERNS, _BOOLEAN = "list of file name patterns", "boolean"
 _MESA_LAYER = "Mesa's device selection layer"
@@ -320,11 +323,186 @@ _DESCRIBED = (
         "type of the K/V cache; a quantised one needs flash attention",
     ),
     Variable(
+        "OLLAMA_CONTEXT_LENGTH",
+        CONSUMER,
+        _OLLAMA,
+        "number of tokens",
+        "the context where neither a request nor a model sets one; by the memory of all GPUs without it",
+    ),
+    Variable(
+        "OLLAMA_NUM_PARALLEL",
+        CONSUMER,
+        _OLLAMA,
+        "number",
+        "requests at once to one model, each with a cache of its own",
+    ),
+    Variable(
+        "LLAMA_ARG_FIT_TARGET",
+        CONSUMER,
+        "llama.cpp, and Ollama's",
+        "number of MiB, one for each device",
+        "memory that is left free on each device when layers are placed",
+    ),
+    Variable(
         "OLLAMA_SCHED_SPREAD",
         CONSUMER,
         _OLLAMA,
         "boolean",
         "models are spread over all GPUs even where one would do",
+    ),
+    Variable(
+        "HSA_ENABLE_DXG_DETECTION",
+        OVERRIDE,
+        "the ROCm runtime in WSL",
+        "boolean",
+        "1: the card is looked for behind /dev/dxg, as WSL shows it; before ROCm 7.13 it is not found there without",
+    ),
+    Variable(
+        "ONEAPI_DEVICE_SELECTOR",
+        ENGINE,
+        "SYCL: llama.cpp's backend for it, torch on Intel GPUs",
+        "list such as `level_zero:0`",
+        "only these devices are seen by SYCL; gpuprobe's own answers, which ask Level Zero, do not change",
+    ),
+    Variable(
+        "GGML_CUDA_DEVICES",
+        OVERRIDE,
+        _GGML_CUDA,
+        "number",
+        "so many virtual devices are made of the cards, each with its part of the memory and the card's PCI address",
+    ),
+    Variable(
+        "GGML_METAL_DEVICES",
+        OVERRIDE,
+        "the Metal backend of llama.cpp",
+        "number",
+        "so many virtual devices are made of the one GPU, which share its memory",
+    ),
+    Variable(
+        "GGML_DISABLE_VULKAN",
+        ENGINE,
+        _LLAMA_CPP,
+        "anything",
+        "a llama.cpp with Vulkan built in does not use it, whatever the value; one that loads backends from files still does",
+    ),
+    Variable(
+        "GGML_BACKEND_PATH",
+        ENGINE,
+        _LLAMA_CPP,
+        "path of a library",
+        "this backend is loaded after those that lie beside the program",
+    ),
+    Variable(
+        "GGML_CUDA_ENABLE_UNIFIED_MEMORY",
+        OVERRIDE,
+        _GGML_CUDA,
+        "anything",
+        "models may spill into the machine's memory, and the free memory that the backend reports is the machine's; slow",
+    ),
+    Variable(
+        "GGML_CUDA_P2P",
+        ENGINE,
+        _GGML_CUDA,
+        "anything",
+        "cards copy to each other directly, which on some boards hangs or gives wrong results",
+    ),
+    Variable(
+        "GGML_VK_PREFER_HOST_MEMORY",
+        ENGINE,
+        "the Vulkan backend of llama.cpp",
+        "anything",
+        "models are kept in the machine's memory, which a discrete card reads slowly",
+    ),
+    Variable(
+        "GGML_VK_ALLOW_SYSMEM_FALLBACK",
+        ENGINE,
+        "the Vulkan backend of llama.cpp",
+        "anything",
+        "what does not fit on the card goes into the machine's memory, without a word and slowly",
+    ),
+    Variable(
+        "GGML_OPENCL_PLATFORM",
+        ENGINE,
+        "the OpenCL backend of llama.cpp",
+        "number or part of a name",
+        "only this platform's devices are used",
+    ),
+    Variable(
+        "GGML_OPENCL_DEVICE",
+        ENGINE,
+        "the OpenCL backend of llama.cpp",
+        "number or part of a name",
+        "only this device is used",
+    ),
+    Variable(
+        "GGML_OPENVINO_DEVICE",
+        ENGINE,
+        "the OpenVINO backend of llama.cpp",
+        "name such as `GPU` or `NPU`",
+        "this device is used; one that is not there ends the program",
+    ),
+    Variable(
+        "GGML_HEXAGON_DEVICES",
+        ENGINE,
+        "the Hexagon backend of llama.cpp",
+        "number, or list of devices",
+        "which of Qualcomm's NPUs are used",
+    ),
+    Variable(
+        "LLAMA_ARG_DEVICE",
+        ENGINE,
+        _LLAMA_CPP,
+        "list such as `CUDA0,Vulkan1`, or `none`",
+        "only these devices are used, named as `llama-server --list-devices` does; none: the CPU alone",
+    ),
+    Variable(
+        "LLAMA_ARG_N_GPU_LAYERS",
+        ENGINE,
+        _LLAMA_CPP,
+        "number, `auto` or `all`",
+        "so many layers go to the GPUs; 0: everything is computed on the CPU",
+    ),
+    Variable(
+        "LLAMA_ARG_SPLIT_MODE",
+        ENGINE,
+        _LLAMA_CPP,
+        "`none`, `layer`, `row` or `tensor`",
+        "how a model is spread over several GPUs; none: one GPU takes all of it",
+    ),
+    Variable(
+        "LLAMA_ARG_MAIN_GPU",
+        ENGINE,
+        _LLAMA_CPP,
+        "number",
+        "which of the devices takes the model where it is not split",
+    ),
+    Variable(
+        "LLAMA_ARG_TENSOR_SPLIT",
+        ENGINE,
+        _LLAMA_CPP,
+        "list of numbers",
+        "how much of the model each device takes",
+    ),
+    Variable(
+        "LLAMA_ARG_FIT",
+        ENGINE,
+        _LLAMA_CPP,
+        "`on` or `off`",
+        "off: layers and context are not made smaller to fit the free memory",
+    ),
+    Variable(
+        "BNB_CUDA_VERSION",
+        ENGINE,
+        "bitsandbytes",
+        "digits such as 126",
+        "the library for this release of CUDA is loaded, also where it does not fit torch's",
+    ),
+    Variable(
+        "BNB_ROCM_VERSION",
+        ENGINE,
+        "bitsandbytes",
+        "digits such as 72",
+        "the library for this release of ROCm is loaded, also where it does not fit torch's",
     ),
     Variable("LD_LIBRARY_PATH", SEARCH, "the dynamic loader", _DIRECTORIES, "searched before the system's directories"),
     Variable("LD_PRELOAD", SEARCH, "the dynamic loader", "list of libraries", "loaded into every program first"),
@@ -347,7 +525,9 @@ _DESCRIBED = (
     Variable("GGML_NO_BACKTRACE", OWN, "ggml", "boolean", "set in every child, so that a crash starts no debugger"),
     Variable("XDG_CACHE_HOME", OWN, "gpuprobe", "path", "holds the saved discovery"),
     Variable("LOCALAPPDATA", OWN, "gpuprobe", "path", "holds the saved discovery on Windows"),
-    Variable("VIRTUAL_ENV", OWN, "Python", "path", "its packages are looked through for CUDA and torch; nothing is imported"),
+    Variable(
+        "VIRTUAL_ENV", OWN, "Python", "path", "its packages are looked through for frameworks; nothing of them is imported"
+    ),
     Variable("CONDA_PREFIX", OWN, "conda", "path", "likewise"),
     Variable("PATH", OWN, "the shell", _DIRECTORIES, "the packages of the first `python3` in it are looked through likewise"),
     Variable("NO_COLOR", OWN, "gpuprobe", "anything", "output without colours"),

@@ -96,17 +96,66 @@ class NamedPlace(NamedTuple):
     problem: str  # a clause: "does not exist", "may not be read", "holds no build"
 
 
+class CodeSet(NamedTuple):
+    """How many modules of a file, each of kernels that were compiled together, are for these very architectures."""
+
+    architectures: tuple[str, ...]
+    modules: int = 1
+
+
+class CodeFile(NamedTuple):
+    """What one file's machine code was compiled for, from its own headers."""
+
+    path: str
+    architectures: tuple[str, ...] = ()  # "sm_90a", "compute_120", "gfx942:xnack-"; none and nothing unread: it holds no code
+    unread: str | None = None  # why there can be more than these: a clause
+    packed: tuple[str, ...] = ()  # how the code is compressed: "LZ4", "zstd"
+    sets: tuple[CodeSet, ...] = ()  # modules of the file by what each was compiled for, where that differs
+    ptx: str | None = None  # the newest version of the language that its PTX is written in
+    main: bool = True  # False: the rest of its framework computes on a card that this file has no code for
+
+
+class Need(NamedTuple):
+    """A library that a framework loads, by the name that the loader looks for, and where its environment has it."""
+
+    name: str  # "libcublas.so.13"
+    path: str | None = None  # None: it was not found where it is looked for
+    others: tuple[str, ...] = ()  # the same library in other major versions that are there
+
+
 class FoundSoftware(NamedTuple):
     """A runtime library or a framework as its files describe it; nothing of it was loaded, imported or run."""
 
-    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch"
+    name: str  # "libcudart", "libcublas", "libnccl", "rocBLAS", "torch", "ONNX Runtime"
     path: str
-    where: str  # "toolkit", "wheel", "ROCm", or as in FoundLibrary
+    where: str  # "toolkit", "wheel", "ROCm", "build", or as in FoundLibrary
     library: str | None  # the library whose devices it computes on; None: the CPU alone
     version: str | None = None
     release: str | None = None  # of CUDA or ROCm, as far as the files tell: "13.2", "12"
     architectures: tuple[str, ...] = ()  # what it says itself that it was compiled for
     problem: str | None = None  # why less is known of it than could be
+    damage: str | None = None  # what is wrong with its install: a clause
+    distribution: str | None = None  # the package that brought it: "onnxruntime-gpu"
+    site: str | None = None  # the directory of packages that it lies in: what is found there is one environment
+    files: tuple[CodeFile, ...] = ()  # those with code for a GPU
+    needs: tuple[Need, ...] = ()
+    compiles: bool = False  # it compiles its kernels for the card when it runs: no architecture keeps it from one
+    through: str | None = None  # what it asks to compute in turn: "TensorRT", "MIGraphX"
+
+    @property
+    def is_runtime(self) -> bool:
+        """Whether it is a vendor's library, which loads by itself: a framework's needs what its program has loaded before."""
+        return self.where != "build" and (self.name.startswith("lib") or self.name == "rocBLAS")
+
+
+class FoundEngine(NamedTuple):
+    """A backend of ggml that this version does not ask: that it is there is all that is known."""
+
+    name: str  # "SYCL"
+    path: str
+    where: str  # as in FoundBuild
+    serves: str  # what computes with it: "Intel GPUs"
+    product: str | None = None
 
 
 class Host(NamedTuple):
@@ -128,7 +177,8 @@ class Host(NamedTuple):
     facts: dict[str, int | str | None]  # what only a system call knows, by name
     builds: tuple[FoundBuild, ...] = ()
     empty_places: tuple[NamedPlace, ...] = ()
-    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where no card needs any
+    software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where there is no card
+    engines: tuple[FoundEngine, ...] = ()  # of ggml, that are not asked
     off_the_bus: tuple[DrmDevice, ...] = ()
 
     def build_named(self, name: str) -> FoundBuild | None:

@@ -63,12 +63,15 @@ class Library(NamedTuple):
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
     ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
+    ggml_devices: str | None = None  # how ggml's programs call its devices, before the number: `CUDA0`
+    ggml_events: bool = False  # that backend copies beside computing: several devices then hold inputs several times
     builds_bring_it: bool = False  # a build carries a library of its own, which may work where the system's does not
     prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
     precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card
     by_release: bool = False  # what is made with a release of its toolkit needs a driver that is new enough for that
+    frameworks: bool = False  # torch and its like compute through it, and are looked for
     counts_page_cache: bool = False  # of integrated GPUs it counts the system's page cache as used memory
     numbers_partitions: bool = False  # it gives partitions of one card the functions of its PCI address
 
@@ -148,6 +151,8 @@ CUDA = Library(
     name="CUDA",
     backend="cuda",
     ggml="cuda",
+    ggml_devices="CUDA",
+    ggml_events=True,
     sonames={"linux": ("libcuda.so.1",), "win32": ("nvcuda.dll",)},
     vendors=(NVIDIA,),
     selections={"linux": CUDA_SELECTION, "win32": CUDA_SELECTION},
@@ -160,6 +165,7 @@ CUDA = Library(
     blas="libcublas",
     advice=NVIDIA.driver_advice or "",
     precompiled=True,
+    frameworks=True,
     by_release=True,
     counts_page_cache=True,
 )
@@ -167,6 +173,8 @@ ROCM = Library(
     name="ROCm",
     backend="rocm",
     ggml="hip",
+    ggml_devices="ROCm",
+    ggml_events=True,
     builds_bring_it=True,
     sonames={
         "linux": ("libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"),
@@ -186,6 +194,7 @@ ROCM = Library(
     blas="rocBLAS",
     crash_prone=True,
     precompiled=True,
+    frameworks=True,
     numbers_partitions=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
 )
@@ -193,6 +202,7 @@ METAL = Library(
     name="Metal",
     backend="metal",
     ggml="metal",
+    ggml_devices="MTL",
     sonames={"darwin": ("/System/Library/Frameworks/Metal.framework/Metal",)},
     vendors=(APPLE, AMD, INTEL),
     minimum_memory=512 * MiB,
@@ -205,6 +215,7 @@ METAL = Library(
 )
 LEVEL_ZERO = Library(
     name="Level Zero",
+    frameworks=True,
     backend="level_zero",
     sonames={"linux": ("libze_loader.so.1",), "win32": ("ze_loader.dll",)},
     vendors=(INTEL,),
@@ -232,6 +243,8 @@ VULKAN = Library(
     name="Vulkan",
     backend="vulkan",
     ggml="vulkan",
+    ggml_devices="Vulkan",
+    ggml_events=True,
     sonames={
         "linux": ("libvulkan.so.1",),
         "win32": ("vulkan-1.dll",),
@@ -280,6 +293,33 @@ AMDGPU = Library(
 )
 
 LIBRARIES = (CUDA, ROCM, METAL, LEVEL_ZERO, VULKAN, NVML, AMDGPU)
+
+
+class Engine(NamedTuple):
+    """A backend of ggml that this version does not ask (llama.cpp b11434, ggml-backend-reg.cpp)."""
+
+    kind: str  # `libggml-<this>.so`
+    name: str
+    serves: str  # what computes with it
+    vendor: int | None = None  # PCI vendor of the cards it is for; None: no one vendor's
+    is_gpu: bool = True
+
+
+ENGINES = (
+    Engine("sycl", "SYCL", "Intel GPUs", INTEL.pci_id),
+    Engine("opencl", "OpenCL", "Qualcomm's Adreno and Intel's GPUs"),
+    Engine("musa", "MUSA", "Moore Threads' GPUs", 0x1ED5),
+    Engine("cann", "CANN", "Huawei's Ascend NPUs", 0x19E5),
+    Engine("rpc", "RPC", "the GPUs of other machines"),
+    Engine("virtgpu", "virtgpu", "the GPU of the machine that hosts this one"),
+    Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL.pci_id),
+    Engine("hexagon", "Hexagon", "Qualcomm's NPUs"),
+    Engine("webgpu", "WebGPU", "any GPU, through a browser's library"),
+    Engine("et", "ET", "Esperanto's processors"),
+    Engine("zendnn", "ZenDNN", "AMD's processors", is_gpu=False),
+    Engine("zdnn", "zDNN", "IBM's processors", is_gpu=False),
+    Engine("blas", "BLAS", "the CPU", is_gpu=False),
+)
 
 _BY_NAME = {library.name: library for library in LIBRARIES}
 

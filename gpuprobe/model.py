@@ -111,6 +111,7 @@ class Reason(str, Enum):
     SOFTWARE_RENDERER = "software_renderer"
     TOO_LITTLE_MEMORY = "too_little_memory"
     LISTED_TWICE = "listed_twice"
+    VIRTUAL_DEVICE = "virtual_device"
     FAILED_VALIDATION = "failed_validation"
     NOT_DECIDED = "not_decided"
     NO_CODE = "no_code"
@@ -331,6 +332,7 @@ class Request(NamedTuple):
     allow_software: bool = False
     wake: bool = True
     lib_dirs: tuple[str, ...] = ()  # further directories that hold builds
+    software_dirs: tuple[str, ...] = ()  # environments whose frameworks are looked at, before this shell's own
 
 
 class Inventory(NamedTuple):

@@ -36,6 +36,7 @@ class Vendor(NamedTuple):
     computes_through: str | None = None  # what its own programs use, and gpuprobe asks not: "MUSA"
     in_mesa: bool = False  # Mesa has a Vulkan driver for its GPUs
     has_toolkits: bool = False  # programs for its cards are made with releases of a toolkit, which are looked for
+    integrated_at: str | None = None  # how the PCI address of the graphics inside its processors ends, if they have a fixed one
 
     # Other systems.
     computers: tuple[tuple[str, str], ...] = ()  # platform and machine, as in the survey, of computers that have its GPU
@@ -110,6 +111,8 @@ _NPUS = (0x7D1D, 0xAD1D, 0x643E, 0xB03E, 0xFD3E, 0xD71D)
 INTEL = Vendor(
     name="Intel",
     pci_ids=(0x8086,),
+    has_toolkits=True,
+    integrated_at=":00:02.0",
     other_devices=dict.fromkeys(_NPUS, "Intel NPU"),
     other_drivers={"intel_vpu": "Intel NPU", "dfl-pci": "Intel FPGA card"},
     other_classes={0x0B40: "Intel coprocessor (QuickAssist or Xeon Phi)"},

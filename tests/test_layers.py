@@ -28,9 +28,12 @@ ROOMS = (
     "strings",
     "environment",
     "exits",
+    "machinecode",
     "machine",
     "survey",
     "judging",
+    "planning",
+    "modelfile",
     "probing",
     "capture",
     "saved",
@@ -43,7 +46,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
@@ -113,7 +116,10 @@ _VENDORS_NAMES = {each for vendor in vendors.VENDORS for each in (vendor.name, v
 _VENDORS_NUMBERS = {number for vendor in vendors.VENDORS for number in vendor.pci_ids if number > 0xFF}
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in {"vendors", "libraries", "backends"}))
+_SPEAK_OF_VENDORS = {"vendors", "libraries", "backends", "machinecode"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in _SPEAK_OF_VENDORS))
 def test_no_module_singles_out_a_vendor(name: str) -> None:
     """What differs between vendors is a field of their record, so that adding one touches no rule. A vendor's own module
     (`machine.amd`) reads what its driver says, and may name it."""
@@ -159,6 +165,14 @@ def test_the_package_itself_imports_nothing_at_the_top() -> None:
 def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
     program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
     program += "try:\n    main()\nfinally:\n    print(sorted(set(sys.modules) & {'rich', 'psutil', 'pynvml'}), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_no_other_command_pays_for_the_options_and_the_arithmetic_of_plan() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'plan' in name], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
@@ -20,7 +21,9 @@ from gpuprobe.command.cli import app
 from gpuprobe.exits import PRECEDENCE, Exit
 from gpuprobe.judging.diagnosis import CardReason
 from gpuprobe.model import Reason, Status
+from tests import temporary
 from tests.cli.terminal import environment, piped
+from tests.models import a_dense_model, a_larger_dense_model, a_mixture_of_experts
 from tests.test_layers import ROOMS
 
 ROOT = Path(__file__).parents[1]
@@ -55,8 +58,19 @@ def shown(kind: str, line: str) -> str:
     return answer(line) if kind == "output" else part(line)
 
 
+@functools.cache
+def _with_models() -> Path:
+    """A folder with the models that the pages plan, and with what else they name."""
+    folder = temporary.folder("pages")
+    a_dense_model(folder, name="llama-8b.gguf")
+    a_larger_dense_model(folder, name="llama-70b.gguf")
+    a_mixture_of_experts(folder, name="qwen3-30b-a3b.gguf")
+    (folder / "tests").symlink_to(ROOT / "tests")
+    return folder
+
+
 def answer(line: str) -> str:
-    ran = piped(*shlex.split(line), cwd=ROOT)
+    ran = piped(*shlex.split(line), cwd=_with_models() if line.startswith("plan ") else ROOT)
     return f"$ gpuprobe {line.partition(' --from ')[0]}\n{ran.out}{ran.err}"
 
 

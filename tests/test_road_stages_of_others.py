@@ -104,9 +104,10 @@ def test_a_card_that_rocblas_aborts_on_fails_at_its_rung_and_leaves_the_other_al
     assert "rocblas_initialize" in bad["because"]
 
 
-def test_rocm_without_a_compiler_rests_on_the_other_rungs_and_says_so() -> None:
+def test_rocm_without_a_compiler_rests_on_the_other_stages_and_says_so() -> None:
     (view, _), ran = proved("rocm", **amd(rocm_install(), *TWO))
 
     assert (ran.code, view["verdict"], results(view)["kernel"]) == (0, "supported", "not_possible")
-    assert "the card filled 4 MiB rightly" in next(rung["because"] for rung in view["rungs"] if rung["name"] == "kernel")
-    assert "the card filled 4 MiB rightly" in piped("validate", "--library", "rocm", **amd(rocm_install(), *TWO)).out
+    assert "the card filled 4 MiB rightly" in next(stage["because"] for stage in view["rungs"] if stage["name"] == "kernel")
+    said = piped("validate", "--library", "rocm", **amd(rocm_install(), *TWO)).out
+    assert "the card filled 4 MiB rightly" in " ".join(said.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,6 +13,24 @@ from gpuprobe.command.commands import Reply, Stream
 from gpuprobe.command.options import Options, show_version, with_shared_options
 from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
+
+
+class _Later:
+    """A module of options, imported where its command is built: sixteen of them cost every other command 3 ms."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        from importlib import import_module
+
+        return getattr(import_module(self._name), attribute)
+
+
+if TYPE_CHECKING:
+    from gpuprobe.command import plan_options
+else:
+    plan_options = _Later("gpuprobe.command.plan_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
 
@@ -244,6 +262,64 @@ def env(
 
     choice = Choice(shell, format, unset, required, count, min_free, check, fresh)
     return selecting.env(options, tuple(device or ()), choice)
+
+
+@command("plan")
+def plan(
+    options: Options,
+    model: plan_options.Models,
+    *,
+    context: plan_options.Context = None,
+    parallel: plan_options.Parallel = None,
+    cache_type_k: plan_options.CacheTypeK = None,
+    cache_type_v: plan_options.CacheTypeV = None,
+    flash_attn: plan_options.FlashAttn = None,
+    ubatch: plan_options.Ubatch = None,
+    devices: plan_options.Devices = None,
+    split: plan_options.Split = None,
+    layers: plan_options.Layers = None,
+    cpu_moe: plan_options.CpuMoe = None,
+    reserve: plan_options.Reserve = None,
+    engine: plan_options.Engine = None,
+    gpu_only: plan_options.GpuOnly = False,
+    what_if: plan_options.WhatIfs = None,
+    own: plan_options.Own = False,
+    compare: plan_options.Compare = False,
+) -> Reply:
+    """What of a model fits where, and the command line for it.
+
+    Use it before a model is loaded, or a card is bought: weights, cache and compute buffer per device, the layers and the
+    context that fit, by the engine's own rules, and what to paste. Only the model's header is read. Where an installed
+    llama.cpp can measure, it is asked, with nothing loaded. Exit code 5: it does not fit; 6: a figure that decides is unknown.
+
+    \b
+    Examples:
+      gpuprobe plan model.gguf              what fits, and the command for llama-server
+      gpuprobe plan llama3.1:8b --context 32k   by Ollama's rules
+      gpuprobe plan model.gguf --what-if 'CUDA:0 total=24GiB'   on a card that is not there
+      gpuprobe plan --compare --context 4k,32k a.gguf b.gguf    one line each
+    """
+    from gpuprobe.command import planning
+
+    given = plan_options.PlanOptions(
+        context=context,
+        parallel=parallel,
+        cache_type_k=cache_type_k,
+        cache_type_v=cache_type_v,
+        flash_attn=flash_attn,
+        ubatch=ubatch,
+        devices=tuple(devices or ()),
+        split=split,
+        layers=layers,
+        cpu_moe=cpu_moe,
+        reserve=reserve,
+        engine=engine,
+        gpu_only=gpu_only,
+        what_if=tuple(what_if or ()),
+        own=own,
+        compare=compare,
+    )
+    return planning.plan(options, model, given)
 
 
 @command("capture")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from gpuprobe.command.plan_options import CACHE_TYPES, ENGINES
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import StageName
 from gpuprobe.render.completions import SCRIPTS
@@ -93,15 +94,21 @@ _BY_OPTION = {
     "--step": Takes(tuple(stage.value for stage in StageName)),
     "--shell": Takes(tuple(SHELLS)),
     "--format": Takes(tuple(FORMATS)),
+    "--engine": Takes(ENGINES),
+    "--cache-type-k": Takes(CACHE_TYPES),
+    "--cache-type-v": Takes(CACHE_TYPES),
 }
 _BY_KIND = {
     "DEVICE": _devices(),
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,
+    "MODEL": _FILES,
     "DIR": Takes(paths="directories"),
     "CLAUSES": _NOTHING,
     "SECONDS": _NOTHING,
     "N": _NOTHING,
     "SIZE": _NOTHING,
+    "TOKENS": _NOTHING,
+    "SHARES": _NOTHING,
 }

@@ -26,6 +26,7 @@ def request_of(options: Options, validate: ValidationScope = ValidationScope.NEE
         allow_software=options.allow_software,
         wake=not options.no_wake,
         lib_dirs=_directories(options),
+        software_dirs=_environments(options),
     )
 
 
@@ -40,19 +41,30 @@ def _libraries(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _directories(options: Options) -> tuple[str, ...]:
-    if not options.lib_dir:
+    return _named(
+        "--lib-dir", options.lib_dir, options.source, "a build or a directory that holds builds", "/usr/local/lib/ollama"
+    )
+
+
+def _environments(options: Options) -> tuple[str, ...]:
+    what = "an environment of Python, or a directory with packages in it"
+    return _named("--software", options.software, options.source, what, "~/venv")
+
+
+def _named(option: str, texts: Sequence[str], source: str | None, what: str, example: str) -> tuple[str, ...]:
+    """Directories as the user named them, each once, from the root."""
+    if not texts:
         return ()
     from pathlib import Path
 
-    if options.source is not None:
-        message = "`--lib-dir` with `--from`: a capture holds the builds that its machine was asked for"
-        raise WrongUsage(message, f"as in `gpuprobe list --lib-dir {options.lib_dir[0]}`, or capture it there with `--lib-dir`")
-    for text in options.lib_dir:
+    if source is not None:
+        message = f"`{option}` with `--from`: a capture holds the builds and the software that were looked for there"
+        raise WrongUsage(message, f"as in `gpuprobe list {option} {texts[0]}`, or capture it there with `{option}`")
+    for text in texts:
         if not Path(text).is_dir() or not text:
-            what = "is no directory" if text and Path(text).exists() else "there is no such directory"
-            hint = "a build or a directory that holds builds is accepted, as in `--lib-dir /usr/local/lib/ollama`"
-            raise WrongUsage(f"`--lib-dir {text}`: {what}", hint)
-    return tuple(dict.fromkeys(str(Path(text).absolute()) for text in options.lib_dir))
+            why = "is no directory" if text and Path(text).exists() else "there is no such directory"
+            raise WrongUsage(f"`{option} {text}`: {why}", f"{what} is accepted, as in `{option} {example}`")
+    return tuple(dict.fromkeys(str(Path(text).absolute()) for text in texts))
 
 
 _LIBRARY_HINT = f"{', '.join(library.name for library in LIBRARIES)} are accepted, as in `--library cuda,level-zero`"
@@ -99,7 +111,7 @@ def evidence_of_this_machine(options: Options, request: Request, known: Evidence
     from gpuprobe.discovery import gather
     from gpuprobe.survey.host import read_host
 
-    host = known.host if known else read_host(lib_dirs=request.lib_dirs)
+    host = known.host if known else read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs)
     refuse_an_unmatched_choice(host)
     with options.screen.progress(options.quiet) as watch:
         return gather(host, request, watch, known)

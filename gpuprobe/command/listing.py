@@ -73,7 +73,7 @@ def with_loads(part: Part, inventory: Inventory, options: Options) -> Part:
     from gpuprobe.probing.runtime_loading import loads
 
     libraries = {device.library for device in part.kept}
-    found = [each for each in inventory.evidence.host.software if each.library in libraries]
+    found = [each for each in inventory.evidence.host.software if each.library in libraries and each.is_runtime]
     with options.screen.progress(options.quiet) as watch:
         return part._replace(loads=loads(found, request_of(options).seconds, watch))
 

@@ -21,6 +21,7 @@ class Options(NamedTuple):
     source: str | None = None
     library: tuple[str, ...] = ()
     lib_dir: tuple[str, ...] = ()
+    software: tuple[str, ...] = ()
     timeout: str | None = None
     deadline: str | None = None
     allow_software: bool = False
@@ -53,6 +54,10 @@ def _shared(
         list[str] | None,
         typer.Option("--lib-dir", metavar="DIR", help="Also ask the build of Ollama or llama.cpp in this directory."),
     ] = None,
+    software: Annotated[
+        list[str] | None,
+        typer.Option("--software", metavar="DIR", help="Also judge the frameworks in this environment (venv) by their files."),
+    ] = None,
     timeout: Annotated[
         str | None,
         typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30, or 60 in `validate`)."),
@@ -77,7 +82,7 @@ def _shared(
 
 
 _SHARED = tuple(signature(_shared, eval_str=True).parameters.values())
-_ABOUT_THE_MACHINE = {"source", "library", "lib_dir", "timeout", "deadline", "allow_software", "no_wake"}
+_ABOUT_THE_MACHINE = {"source", "library", "lib_dir", "software", "timeout", "deadline", "allow_software", "no_wake"}
 
 
 def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Callable[..., Any]:
@@ -88,8 +93,9 @@ def with_shared_options(function: Callable[..., Any], asks: bool = True) -> Call
 
     def run(ctx: typer.Context, version: bool, **given: Any) -> Any:
         options = Options(ctx.obj, **{name: given.pop(name) for name in Options._fields if name in given})
-        library, directories = tuple(options.library or ()), tuple(options.lib_dir or ())
-        options = options._replace(library=library, lib_dir=directories, command=ctx.meta.get(COMMAND))
+        library, directories, software = (tuple(each or ()) for each in (options.library, options.lib_dir, options.software))
+        options = options._replace(library=library, lib_dir=directories, software=software)
+        options = options._replace(command=ctx.meta.get(COMMAND))
         return options, function(options, **given)
 
     own = [each for each in signature(function, eval_str=True).parameters.values() if each.name != "options"]

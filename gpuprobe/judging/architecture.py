@@ -8,34 +8,59 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe import knowledge
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
-from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override, printable
-
-NATIVE, COMPATIBLE, UNSUPPORTED, UNKNOWN = "native", "compatible", "unsupported", "unknown"
-
-CODE, PTX, UNSAID = "machine code", "PTX", "code"
+from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override
 
 Compute = tuple[int, int]
 
 
-class Fit(NamedTuple):
-    """`answer` is one of the four words; `because` a clause; `source` the row behind it, None: the build's own words."""
+class Answer(str, Enum):
+    """How code fits a card, the best first."""
 
-    answer: str
+    NATIVE = "native"  # compiled for this very architecture
+    COMPATIBLE = "compatible"  # runs all the same: a later minor, a generic target, PTX that the driver compiles
+    UNKNOWN = "unknown"
+    UNSUPPORTED = "unsupported"
+
+    @property
+    def rank(self) -> int:
+        """0 for the best; unknown is better than a certain no."""
+        return tuple(Answer).index(self)
+
+
+class Form(str, Enum):
+    """What a name in a build's list stands for; see `Compiled`."""
+
+    CODE = "machine code"
+    PTX = "PTX"
+    UNSAID = "code"
+
+
+NATIVE, COMPATIBLE, UNSUPPORTED, UNKNOWN = Answer.NATIVE, Answer.COMPATIBLE, Answer.UNSUPPORTED, Answer.UNKNOWN
+CODE, PTX, UNSAID = Form.CODE, Form.PTX, Form.UNSAID
+
+
+class Fit(NamedTuple):
+    """`because` is a clause; `source` the row behind it, None: the build's own words or code."""
+
+    answer: Answer
     because: str
     source: str | None = None
     by_compiler: bool = False  # only because the driver compiles PTX, which needs a driver of the code's own release
+    toolkit: str | None = None  # with `by_compiler`: the release of CUDA whose drivers compile it, where the code says so
+    doubtful: bool = False  # a row speaks against it, and nothing shows that it speaks of this very version
 
 
 class Compiled(NamedTuple):
     """One architecture that CUDA code was compiled for. UNSAID: the list does not tell machine code from PTX."""
 
     compute: Compute
-    kind: str
+    kind: Form
     suffix: str = ""  # "a": for exactly this one; "f": for its family
 
     @property
@@ -64,22 +89,6 @@ def of_device(device: Device, architectures: Sequence[str], source: str | None =
         return of_gfx(str(device.capabilities.get("gcn_arch_name") or device.gfx_target or ""), architectures, source)
     major, minor = device.compute_major, device.compute_minor
     return of_compute(None if major is None or minor is None else (major, minor), architectures, source)
-
-
-def of_build(device: Device, name: str, said: Sequence[str], platform: str) -> Fit:
-    """How a build fits a device: by the architectures that it names itself (`said`), else by the row of its name."""
-    if said:
-        return of_device(device, said)
-    row = row_of(name, platform)
-    if row is None:
-        return Fit(UNKNOWN, f"`{printable(name)}` does not say what it was compiled for, and no row does")
-    return of_device(device, row.architectures, f"{row.source} ({row.checked})")
-
-
-def row_of(name: str, platform: str) -> knowledge.Build | None:
-    """The row of a build directory: `rocm` also stands for `rocm_v7_2` where that has no row of its own."""
-    rows = {row.name: row for row in knowledge.builds() if row.platform == platform}
-    return rows.get(name) or rows.get(name.partition("_v")[0])
 
 
 def compiled(text: str) -> Compiled | None:
@@ -127,7 +136,8 @@ def of_compute(compute: Compute | None, architectures: Sequence[str], source: st
         names = ", ".join(sorted({one.name for one in known if runs[one] is None}))
         because = f"it has code for {names}, which runs on {_dotted(compute)} only if it is PTX, and that is not said"
         return Fit(UNKNOWN, because, source)
-    return Fit(UNSUPPORTED, f"it has code for {_names(known)}, none of which runs on {_dotted(compute)}", source)
+    lacks = ", and no PTX" if all(one.kind is CODE for one in known) and min(known).compute < compute else ""
+    return Fit(UNSUPPORTED, f"it has code for {_names(known)}, none of which runs on {_dotted(compute)}{lacks}", source)
 
 
 def _runs(one: Compiled, compute: Compute) -> bool | None:
@@ -151,8 +161,8 @@ def _fitting(one: Compiled, compute: Compute, source: str | None) -> Fit:
         because = f"it has PTX for {one.name}, which the driver compiles for {_dotted(compute)}"
         return Fit(COMPATIBLE, because, source, by_compiler=True)
     if one.compute == compute:
-        return Fit(NATIVE, f"it has {one.kind} for {one.name}", source)
-    return Fit(COMPATIBLE, f"it has {one.kind} for {one.name}, which runs on {_dotted(compute)} too", source)
+        return Fit(NATIVE, f"it has {one.kind.value} for {one.name}", source)
+    return Fit(COMPATIBLE, f"it has {one.kind.value} for {one.name}, which runs on {_dotted(compute)} too", source)
 
 
 def _tegra(compute: Compute) -> bool:
@@ -171,14 +181,17 @@ def of_gfx(card: str, targets: Sequence[str], source: str | None = None) -> Fit:
     """How AMD code fits a card's architecture, with the features behind its name where they are known."""
     gfx = gfx_of_name(card)
     known = [target.strip().lower() for target in targets]
-    known = [target for target in known if gfx_of_name(target) or _GENERIC.fullmatch(target)]
+    known = [target for target in known if gfx_of_name(target) or _generic(target)]
     if gfx is None or not known:
         lacks = "the card's architecture" if gfx is None else "what it was compiled for"
         return Fit(UNKNOWN, f"{lacks} is not known", source)
     answers = {target: _takes(gfx, target) for target in known}
-    native = next((target for target, answer in answers.items() if answer), None)
-    if native is not None:
-        return Fit(NATIVE, f"it has code for {native}", source)
+    own = next((target for target, answer in answers.items() if answer and not _generic(target)), None)
+    if own is not None:
+        return Fit(NATIVE, f"it has code for {own}", source)
+    generic = next((target for target, answer in answers.items() if answer), None)
+    if generic is not None:
+        return Fit(COMPATIBLE, f"it has code for {generic}, which {gfx.name} takes too", source)
     doubtful = next((target for target, answer in answers.items() if answer is None), None)
     if doubtful is not None:
         return Fit(UNKNOWN, f"it has code for {doubtful}, and whether {gfx.name} takes that is not known", source)
@@ -187,18 +200,34 @@ def of_gfx(card: str, targets: Sequence[str], source: str | None = None) -> Fit:
 
 
 def _takes(gfx: Gfx, target: str) -> bool | None:
-    """None: the target is generic, or wants a switch of the card in a position that the card's name does not tell."""
-    generic = _GENERIC.fullmatch(target)
+    """None: the target is generic and in no row, or wants a switch of the card in a position that the card's name does not
+    tell."""
+    named, *wanted = target.split(":")
+    generic = _GENERIC.fullmatch(named)
     if generic is not None:
-        fits = int(generic[1]) == gfx.major and generic[2] in (None, f"{gfx.minor:x}")
-        return None if fits else False
-    wanted = gfx_of_name(target)
-    if wanted is None or wanted.name != gfx.name:
-        return False
+        taken = _takes_generic(gfx, named, generic)
+    else:
+        other = gfx_of_name(named)
+        taken = other is not None and other.name == gfx.name
+    if not taken:
+        return taken
     told = {feature[:-1]: feature for feature in gfx.features}
-    if any(told.get(feature[:-1], feature) != feature for feature in wanted.features):
+    if any(told.get(feature[:-1], feature) != feature for feature in wanted):
         return False
-    return None if any(feature[:-1] not in told for feature in wanted.features) else True
+    return None if any(feature[:-1] not in told for feature in wanted) else True
+
+
+def _generic(target: str) -> bool:
+    return _GENERIC.fullmatch(target.partition(":")[0]) is not None
+
+
+def _takes_generic(gfx: Gfx, target: str, form: re.Match[str]) -> bool | None:
+    """By the compiler's own map; a target that is newer than it may fit what is called alike."""
+    row = next((row for row in knowledge.generics() if row.name == target), None)
+    if row is not None:
+        return gfx.name in row.targets
+    alike = int(form[1]) == gfx.major and form[2] in (None, f"{gfx.minor:x}")
+    return None if alike else False
 
 
 def _way_out(gfx: Gfx, targets: Iterable[str]) -> str:

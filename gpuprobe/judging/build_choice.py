@@ -15,7 +15,7 @@ from gpuprobe.strings import build_key
 if TYPE_CHECKING:
     from gpuprobe.judging.architecture import Fit
 
-UNSUPPORTED = "unsupported"  # as in architecture.py, which only a machine with builds pays for
+UNSUPPORTED = "unsupported"  # as in architecture.Answer, which only a machine with builds pays for
 
 Groups = list[list[Device]]  # one list of views per card
 
@@ -68,13 +68,12 @@ def _smallest_cover(offers: Sequence[set[str]]) -> tuple[str, ...]:
 
 
 def fit_of(device: Device, host: Host) -> Fit:
-    """Whether the code in the device's build runs on it: as the build says, else by the row of its name."""
-    from gpuprobe.judging import architecture
+    """Whether a view's build computes on it."""
+    from gpuprobe.judging import build_fit
 
-    build = host.build_named(device.build)
     said = device.capabilities.get("architectures")
     told = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
-    return architecture.of_build(device, build.folder if build is not None else device.build, told, host.platform)
+    return build_fit.of_build(device, device.build, told, host)
 
 
 def chosen_by_name(host: Host) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gpuprobe import machine
 from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.verdicts import describe
+from gpuprobe.libraries import ENGINES
 from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason
 from gpuprobe.strings import build_key
 
+BY_THE_USER = ("--lib-dir", "OLLAMA_LIBRARY_PATH")
 _DO_NOT_WORK = (Reason.NO_CODE, Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
 
 
@@ -20,12 +23,34 @@ def of_builds(inventory: Inventory) -> Iterator[str]:
     yield from _chosen(evidence)
     yield from _unfit(inventory)
     yield from _not_started(inventory)
+    yield from _engines(evidence)
     for device in inventory.kept:
         yield from _passed_over(device, inventory)
+        yield from _doubtful(device, inventory)
 
 
 def _empty_places(evidence: Evidence) -> Iterator[str]:
     return (f"`{place.where}` names `{place.path}`, which {place.problem}" for place in evidence.host.empty_places)
+
+
+def _engines(evidence: Evidence) -> Iterator[str]:
+    """Backends of ggml that are not asked: where the user named their place, or a card of this machine is what they are for."""
+    cards = {card.vendor_id for card in machine.cards(evidence.host)}
+    known = {engine.name: engine for engine in ENGINES}
+    for found in evidence.host.engines:
+        engine = known.get(found.name)
+        concerned = engine is not None and engine.is_gpu and (engine.vendor in cards or found.where in BY_THE_USER)
+        if concerned:
+            yield f"`{found.path}` is ggml's backend for {found.serves} ({found.name}): it was found and not asked"
+
+
+def _doubtful(device: Device, inventory: Inventory) -> Iterator[str]:
+    """A row that speaks of the newest version of a build, where nothing tells which version this is."""
+    if device.build != SYSTEM:
+        fit = fit_of(device, inventory.evidence.host)
+        if fit.doubtful:
+            source = f" ({fit.source})" if fit.source else ""
+            yield f"whether the build {device.build} computes on {_number(device)} is not certain: {fit.because}{source}"
 
 
 def _chosen(evidence: Evidence) -> Iterator[str]:

@@ -46,7 +46,7 @@ class Why(NamedTuple):
 
 
 # A view that another view replaces says nothing about the card.
-REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE})
+REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE, Reason.VIRTUAL_DEVICE})
 
 
 def why(card: Card, inventory: Inventory) -> Why:

@@ -10,7 +10,7 @@ from gpuprobe.judging.device_lists import ggml_positions, parse_list
 from gpuprobe.libraries import LIBRARIES, Library
 from gpuprobe.strings import gfx_of_override, printable
 
-_TELLING = (environment.VISIBILITY, environment.OVERRIDE, environment.CONSUMER)
+_TELLING = (environment.VISIBILITY, environment.OVERRIDE, environment.CONSUMER, environment.ENGINE)
 _QUOTES = "\"'"
 _KNOWN_BOOLEANS = ("1", "t", "true", "0", "f", "false")
 

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.model import Inventory
 
 
-def remarks(inventory: Inventory) -> Iterator[str]:
-    yield from _unfit_software(inventory)
+def notes(inventory: Inventory) -> Iterator[str]:
+    if inventory.evidence.host.software:
+        from gpuprobe.judging import software_notes
+
+        yield from software_notes.of_software(inventory)
     yield from _narrow_links(inventory)
-
-
-def _unfit_software(inventory: Inventory) -> Iterator[str]:
-    """One sentence for each reason, with all that shares it: a toolkit has several libraries, and cards come in pairs."""
-    if not inventory.evidence.host.software:
-        return
-    from gpuprobe.judging import architecture, compatibility
-
-    found: dict[str, tuple[list[FoundSoftware], list[str]]] = {}
-    for device in inventory.kept:
-        for each in compatibility.of_device(device, inventory.evidence) or ():
-            if each.fit.answer == architecture.UNSUPPORTED and each.software.where != compatibility.BUILD:
-                software, devices = found.setdefault(each.fit.because, ([], []))
-                software.append(each.software)
-                devices.append(f"{device.library}:{device.ordinal}")
-    for because, (software, devices) in found.items():
-        yield f"{_named(software)} cannot use {', '.join(dict.fromkeys(devices))}: {because}"
-
-
-def _named(software: Iterable[FoundSoftware]) -> str:
-    """Folder by folder: `libcublas, libcudart 13.0.96 of `/usr/local/cuda/lib64`, torch 2.9 of `/venv/…/torch``."""
-    folders: dict[str, dict[str, None]] = {}
-    for each in software:
-        folder, _, file = each.path.rpartition("/")
-        name = f"{each.name} {each.version}" if each.version else each.name
-        folders.setdefault(folder if ".so" in file else each.path, {})[name] = None
-    return ", ".join(f"{', '.join(names)} of `{folder}`" for folder, names in folders.items())
 
 
 def _narrow_links(inventory: Inventory) -> Iterator[str]:

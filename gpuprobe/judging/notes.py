@@ -36,11 +36,11 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
 
 
 def _unfit(inventory: Inventory) -> Iterator[str]:
-    """What is asked of cards is paid for only where there is one."""
-    if inventory.kept:
+    """What is asked of cards is paid for only where there is one, or where software was looked for all the same."""
+    if inventory.kept or inventory.evidence.host.software:
         from gpuprobe.judging import fitness
 
-        yield from fitness.remarks(inventory)
+        yield from fitness.notes(inventory)
 
 
 def hidden(inventory: Inventory) -> Iterator[str]:

@@ -8,6 +8,7 @@ Nothing is deleted: a device that does not stay is a `Drop`, with the first reas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe import machine
@@ -30,6 +31,8 @@ from gpuprobe.model import (
     Request,
     Verdict,
 )
+
+_VIRTUAL = re.compile(r"\(dev p[0-9]{1,4}/v[0-9]{1,4}\)\s*$")
 
 Rule = Callable[[Sequence[Device], Host, Request], Iterator[Drop]]
 
@@ -125,8 +128,18 @@ def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> I
         if twin is None:
             kept.append(device)
         else:
-            because = f"{device.library} lists this card twice ({named_twice or identity.same_card(device, twin).evidence})"
-            yield Drop(device, Reason.LISTED_TWICE, because, twin)
+            reason, because = _why_twice(device, twin, host, named_twice)
+            yield Drop(device, reason, because, twin)
+
+
+def _why_twice(device: Device, twin: Device, host: Host, named_twice: str | None) -> tuple[Reason, str]:
+    """ggml makes several devices of one card where it is told to, and marks each: `NVIDIA … (dev p0/v1)`."""
+    if _VIRTUAL.search(device.name or "") or _VIRTUAL.search(device.description or ""):
+        told = host.environ.get("GGML_CUDA_DEVICES")
+        why = f"`GGML_CUDA_DEVICES={told}` makes several of one card" if told else "ggml made several of one card"
+        return Reason.VIRTUAL_DEVICE, f"it is a virtual device: {why}, which share its memory"
+    evidence = named_twice or identity.same_card(device, twin).evidence
+    return Reason.LISTED_TWICE, f"{device.library} lists this card twice ({evidence})"
 
 
 def _named_before(device: Device, kept: Sequence[Device], host: Host) -> Device | None:

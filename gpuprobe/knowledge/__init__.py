@@ -17,9 +17,9 @@ class Release(NamedTuple):
     """The lowest drivers for everything of one CUDA toolkit; None: the platform has none of its own."""
 
     toolkit: str
-    linux: str
     source: str
     checked: date
+    linux: str | None = None  # None also where it is not known yet
     windows: str | None = None
 
 
@@ -51,13 +51,17 @@ class DataTypes(NamedTuple):
     checked: date
 
 
-class Wheel(NamedTuple):
-    """Where torch's wheels with code for an architecture are."""
+class Package(NamedTuple):
+    """What has code of a framework for some architectures: an index of wheels, or a package by its name."""
 
-    architecture: str
-    url: str
+    framework: str
+    library: str  # named as in libraries.py
+    install: str  # what is given to `pip install`
     source: str
     checked: date
+    architectures: tuple[str, ...] = ()  # families, as in `Capability`, or capabilities; none: any card of the library
+    machines: tuple[str, ...] = ()  # as in `uname -m`; none: any
+    tegra: bool | None = None  # True: for chips with a GPU alone; False: not for those; None: for both
 
 
 class Target(NamedTuple):
@@ -70,6 +74,35 @@ class Target(NamedTuple):
     checked: date
     override: str | None = None
     caution: str | None = None
+    rocblas_until: str | None = None  # the last ROCm whose own rocBLAS has kernels; None: today's has, or not known
+
+
+class Generic(NamedTuple):
+    """A target that AMD's compiler makes code for that several architectures take."""
+
+    name: str
+    targets: tuple[str, ...]
+    source: str
+    checked: date
+
+
+class Branch(NamedTuple):
+    """A branch of NVIDIA's driver, and until when NVIDIA mends it."""
+
+    branch: int
+    designation: str
+    until: str
+    source: str
+    checked: date
+
+
+class Ptx(NamedTuple):
+    """The first toolkit with a version of the language that PTX is written in: its drivers compile it."""
+
+    version: str
+    toolkit: str
+    source: str
+    checked: date
 
 
 class Packing(NamedTuple):
@@ -114,8 +147,23 @@ def data_types() -> tuple[DataTypes, ...]:
 
 
 @cache
-def wheels() -> tuple[Wheel, ...]:
-    return _rows(Wheel, "cuda", "wheels")
+def ptx() -> tuple[Ptx, ...]:
+    return _rows(Ptx, "cuda", "ptx")
+
+
+@cache
+def packages() -> tuple[Package, ...]:
+    return _rows(Package, "packages", "packages")
+
+
+@cache
+def branches() -> tuple[Branch, ...]:
+    return _rows(Branch, "cuda", "branches")
+
+
+@cache
+def generics() -> tuple[Generic, ...]:
+    return _rows(Generic, "rocm", "generics")
 
 
 @cache

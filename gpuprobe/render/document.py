@@ -11,7 +11,7 @@ from gpuprobe.judging import card_status, notes
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import calls_of, record, rounded, view
-from gpuprobe.render.software_text import software_records, with_loads
+from gpuprobe.render.software_text import engine_records, software_records, with_loads
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def list_document(
         "dropped": [_drop(drop) for drop in drops],
         "probes": [probe_record(outcome) for outcome in inventory.evidence.outcomes],
         **software_records(host.software),
+        **engine_records(host.engines),
         "scheduling_order": [device.id for device in card_status.scheduling_order(kept)],
         "variables": machine_document.variable_records(host),
         "warnings": warnings_of(inventory),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from gpuprobe.environment import CONSUMER, OVERRIDE, OWN, PLACE, SEARCH, VISIBILITY, Variable
+from gpuprobe.environment import CONSUMER, ENGINE, OVERRIDE, OWN, PLACE, SEARCH, VISIBILITY, Variable
 from gpuprobe.exits import Exit
 from gpuprobe.render.grammar import Command, Option, Program
 
@@ -15,7 +15,8 @@ WIDTH = 78  # of the source; the reader's terminal decides how the page is fille
 KINDS = {
     VISIBILITY: "Variables that hide devices from a library",
     OVERRIDE: "Variables that change what a device is taken for, or the order of devices",
-    CONSUMER: "Variables of Ollama and llama.cpp",
+    CONSUMER: "Variables of Ollama",
+    ENGINE: "Variables of llama.cpp and other engines, which change what they use",
     SEARCH: "Variables that say where libraries and drivers are looked for",
     PLACE: "Variables that tell a container or a subsystem",
     OWN: "Variables of gpuprobe itself",

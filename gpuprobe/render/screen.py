@@ -19,7 +19,7 @@ WIDEST = 1000  # nobody reads a longer line, and drawing one of a million column
 PROGRESS_AFTER_SECONDS = 1.0
 
 # What the tables draw with, for a terminal whose encoding has none of it. One character for one: the columns stay.
-_ASCII = str.maketrans("█░…—▁▂▃▄▅▆▇·°", "#.~-_.-=+*%  ")
+_ASCII = str.maketrans("█░…—▁▂▃▄▅▆▇·°≤", "#.~-_.-=+*%  <")
 
 
 class Screen:
@@ -57,7 +57,8 @@ class Screen:
         return self.out.isatty() and self._environ.get("TERM") != "dumb"
 
     def show(self, parts: Iterable[RenderableType]) -> None:
-        """Writes Rich renderables, as plain text where colours are not welcome."""
+        """Writes Rich renderables, as plain text where colours are not welcome; what is a plain text is a line as it is,
+        whatever the width: it is there to be copied."""
         self.write(self.drawn(parts))
 
     def drawn(self, parts: Iterable[RenderableType]) -> str:
@@ -76,7 +77,10 @@ class Screen:
             _environ={},
         )
         for part in parts:
-            console.print(part)
+            if isinstance(part, str):
+                console.out(part)
+            else:
+                console.print(part)
         return "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
 
     def write(self, text: str) -> None:

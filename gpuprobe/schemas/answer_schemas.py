@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuprobe.model import Json
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.document import SCHEMA_VERSION
+from gpuprobe.schemas.plan_schema import plan_schema
 from gpuprobe.schemas.shared_definitions import ANSWERED, DEFINITIONS, FAILURES
 from gpuprobe.schemas.vocabulary import (
     AMOUNT_OR_NONE,
@@ -116,8 +117,22 @@ ANSWERS = (
         warnings=TEXTS,
         software=Maybe(
             said(
-                "Runtime libraries and frameworks found for NVIDIA and AMD cards, by their files; absent: not looked for.",
+                "Runtime libraries and frameworks found, by their files; absent: not looked for, as where there is no card.",
                 array(ref("software")),
+            )
+        ),
+        engines=Maybe(
+            said(
+                "Backends of ggml that were found and that this version does not ask; absent: none.",
+                array(
+                    closed(
+                        name=TEXT,
+                        path=TEXT,
+                        where=TEXT,
+                        serves=said("What computes with it.", TEXT),
+                        status={"const": "not_asked"},
+                    )
+                ),
             )
         ),
     ),
@@ -214,6 +229,7 @@ ANSWERS = (
         ),
         warnings=TEXTS,
     ),
+    plan_schema(_ENVELOPE, DEFINITIONS),
     document("captured", "The answer of `gpuprobe capture FILE --json`", DEFINITIONS, **_ENVELOPE, file=TEXT),
     document(
         "completion",

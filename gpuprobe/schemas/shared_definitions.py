@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.exits import Exit
-from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED
+from gpuprobe.judging.architecture import Answer
 from gpuprobe.judging.changes import ChangeKind
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import DeviceType, Json, Purpose, Reason, StageName, StageResult, Status, Verdict
@@ -61,6 +61,19 @@ SOFTWARE: dict[str, Json] = dict(  # noqa: C408 - as `closed` is called
     where=TEXT,
     architectures=TEXTS,
     problem=TEXT_OR_NONE,
+    damage=said("What is wrong with its install.", TEXT_OR_NONE),
+    through=said("What it asks to compute in turn, such as TensorRT.", TEXT_OR_NONE),
+    distribution=said("The package that brought it.", TEXT_OR_NONE),
+    compiles=said("It compiles its kernels for the card when it runs.", FLAG),
+    needs=said("Libraries that it loads.", array(ref("need"))),
+)
+CODE_FILE: dict[str, Json] = dict(  # noqa: C408 - as `closed` is called
+    path=TEXT,
+    architectures=said('From its own headers: "sm_90a" is machine code and "compute_90" PTX.', TEXTS),
+    unread=said("Why there can be more than these; null: the whole file was read.", TEXT_OR_NONE),
+    packed=said("How the code is compressed.", TEXTS),
+    ptx=said("The newest version of the language that its PTX is written in.", TEXT_OR_NONE),
+    main=said("false: the rest of the framework computes on a card that this file has no code for.", FLAG),
 )
 
 DEFINITIONS: Json = {
@@ -237,10 +250,25 @@ DEFINITIONS: Json = {
     ),
     "software": closed(
         **SOFTWARE,
+        files=said("The files with code for GPUs.", array(ref("code_file"))),
+    ),
+    "code_file": closed(
+        **CODE_FILE,
+    ),
+    "judged_file": closed(
+        **CODE_FILE,
+        answer=values(Answer),
+        because=TEXT,
+    ),
+    "need": closed(
+        name=said("As the loader looks for it.", TEXT),
+        path=said("Where its environment or the loader has it; null: it was not found.", TEXT_OR_NONE),
+        others=said("Other major versions of it that are there.", TEXTS),
     ),
     "compatibility": closed(
         **SOFTWARE,
-        answer=one_of((NATIVE, COMPATIBLE, UNSUPPORTED, UNKNOWN)),
+        files=said("The files with code for GPUs, each with its own answer.", array(ref("judged_file"))),
+        answer=values(Answer),
         because=TEXT,
         source=said("The row behind the answer and its day; null: the software's own files.", TEXT_OR_NONE),
         loads=Maybe(said("Whether the loader takes it; absent: not tried, as without a DEVICE.", or_none(FLAG))),
@@ -263,11 +291,11 @@ DEFINITIONS: Json = {
         number=WHOLE,
         manifest=TEXT_OR_NONE,
         verdict=said("null: it was not asked.", or_none(values(Verdict))),
-        depth=said("The deepest rung that was passed; null: the validation did not pass.", TEXT_OR_NONE),
+        depth=said("The deepest stage that was passed; null: the validation did not pass.", TEXT_OR_NONE),
         because=TEXT_OR_NONE,
         status=or_none(values(Status)),
         rungs=Maybe(
-            said("The ladder as far as it was climbed; empty: the validation of a listing, to a context.", array(ref("rung")))
+            said("The stages as far as it came; empty: the validation of a listing, to a context.", array(ref("rung")))
         ),
         wrong=Maybe(said("null: no result was wrong.", or_none(ref("wrong")))),
         attempts=Maybe(

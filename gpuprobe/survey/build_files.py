@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from gpuprobe.libraries import LIBRARIES
+from gpuprobe.libraries import ENGINES, LIBRARIES, Engine
 from gpuprobe.strings import build_key
 
 _BACKENDS = {library.ggml: library.name for library in LIBRARIES if library.ggml}
@@ -34,6 +34,15 @@ def backends(names: Iterable[str], platform: str) -> Iterator[Backend]:
         file = _best(there, f"ggml-{kind}{_HASH}", platform)
         if file is not None:
             yield Backend(kind, library, file)
+
+
+def others(names: Iterable[str], platform: str) -> Iterator[tuple[Engine, str]]:
+    """The backends among these file names that this version does not ask, each with its file."""
+    there = [name for name in names if "ggml-" in name]
+    for engine in ENGINES if there else ():
+        file = _best(there, f"ggml-{engine.kind}{_HASH}", platform)
+        if file is not None:
+            yield engine, file
 
 
 def loaded_first(names: Iterable[str], platform: str) -> list[str]:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
 from typing import NamedTuple
 
-from gpuprobe.facts import FoundBuild, NamedPlace
+from gpuprobe.facts import FoundBuild, FoundEngine, NamedPlace
+from gpuprobe.libraries import Engine
 from gpuprobe.strings import build_key
 from gpuprobe.survey import trust
 from gpuprobe.survey.build_files import Backend, backends, loaded_first
+from gpuprobe.survey.build_files import others as others_of
 from gpuprobe.survey.build_places import BY_OPTION, BY_VARIABLE, LLAMA_CPP, OLLAMA, Place, places
 from gpuprobe.survey.search import fits
 from gpuprobe.survey.tree import ABSENT, DENIED, Tree
@@ -26,6 +28,7 @@ _WHY_EMPTY = {ABSENT: "does not exist", DENIED: "may not be read"}
 class Survey(NamedTuple):
     builds: tuple[FoundBuild, ...]
     empty: tuple[NamedPlace, ...]  # of those that the user named
+    engines: tuple[FoundEngine, ...] = ()  # of ggml, that are not asked
 
 
 def _why_empty(tree: Tree, path: str) -> str:
@@ -39,6 +42,7 @@ class _Folder(NamedTuple):
     path: str
     names: tuple[str, ...]
     backends: tuple[Backend, ...]
+    others: tuple[tuple[Engine, str], ...] = ()  # those that are not asked, each with its file
 
 
 def builds(
@@ -53,23 +57,27 @@ def builds(
     """Every build, each once, those in `named` directories first. Those that others than `uid` could replace are refused: all
     as root, else only where something above a named directory would be loaded."""
     found: dict[str, FoundBuild] = {}
+    engines: dict[str, FoundEngine] = {}
     empty = []
     for place in places(tree, environ, platform, named):
         folders = list(_folders(tree, place.path, platform))
         for folder in folders:
             for build in _in_folder(tree, folder, place, platform):
                 found.setdefault(tree.real_path(build.path), build)
+            for engine in _engines(folder, place):
+                engines.setdefault(tree.real_path(engine.path), engine)
         if not folders and place.where in (BY_OPTION, BY_VARIABLE):
             empty.append(NamedPlace(place.path, place.where, _why_empty(tree, place.path)))
-    told = [each for each in empty if not any(_is_of(build, each) for build in found.values())]
+    known: list[FoundBuild | FoundEngine] = [*found.values(), *engines.values()]
+    told = [each for each in empty if not any(_is_of(one, each) for one in known)]
     vouched = [normpath(tree.absolute(path)) for path in named]
     checked = (_checked(tree, build, machine, uid, vouched) for build in found.values())
-    return Survey(tuple(_uniquely_named(checked)), tuple(told))
+    return Survey(tuple(_uniquely_named(checked)), tuple(told), tuple(engines.values()))
 
 
-def _is_of(build: FoundBuild, place: NamedPlace) -> bool:
-    """Whether the build was found in a place further down that is looked at for the sake of this one."""
-    return build.where == place.where and build.path.startswith(f"{place.path}/")
+def _is_of(found: FoundBuild | FoundEngine, place: NamedPlace) -> bool:
+    """Whether it was found in a place further down that is looked at for the sake of this one."""
+    return found.where == place.where and found.path.startswith(f"{place.path}/")
 
 
 def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
@@ -77,9 +85,15 @@ def _folders(tree: Tree, path: str, platform: str) -> Iterator[_Folder]:
     below = (f"{path}/{name}" for name in sorted(tree.folders(path), key=build_key))
     for each in (path, *below):
         there = tree.names(each)
-        found = tuple(backends(there, platform))
-        if found:
-            yield _Folder(each, there, found)
+        found, others = tuple(backends(there, platform)), tuple(others_of(there, platform))
+        if found or others:
+            yield _Folder(each, there, found, others)
+
+
+def _engines(folder: _Folder, place: Place) -> Iterator[FoundEngine]:
+    product = "ollama" if place.where == OLLAMA else "llama.cpp"
+    for engine, file in folder.others:
+        yield FoundEngine(engine.name, f"{folder.path}/{file}", place.where, engine.serves, product)
 
 
 def _in_folder(tree: Tree, folder: _Folder, place: Place, platform: str) -> Iterator[FoundBuild]:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment, vendors
-from gpuprobe.facts import DeviceNode, FoundSoftware, Host, PciFunction, Reading
+from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
 from gpuprobe.survey.amd import amd_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.drm import devices_off_the_bus
@@ -49,6 +49,8 @@ _TEXTS = (
 _OTHER_OS_RELEASE = "/usr/lib/os-release"
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
+_DISPLAY = 0x03  # the class of what can show a picture
+
 _NODES = ("dxg", *(name for vendor in vendors.VENDORS for name in vendor.nodes))  # how GPU nodes directly under /dev begin
 _CARD_NODES = tuple(f"/dev/{name}" for name in _NODES)
 _NODE_DIRECTORIES = ("/dev/dri", *(folder for vendor in vendors.VENDORS for folder in vendor.node_folders))
@@ -67,12 +69,14 @@ def read_host(
     lib_dirs: Sequence[str] = (),
     *,
     software: bool = True,
+    software_dirs: Sequence[str] = (),
 ) -> Host:
     """The survey of this machine, or of one whose files lie below `root`. Never raises for what it finds there.
 
     Paths in the answer are without the root; `lib_dirs` are further directories that hold builds. `platform` and `machine`
     are as in sys.platform and `uname -m`. What only a system call knows (users, allowed CPUs) is always this process's own.
     `software`: also look for toolkits and frameworks, which a saved discovery is not keyed by; there can be many packages.
+    `software_dirs` are environments that are looked through first, and where there is no card too.
     """
     tree = Tree(root.rstrip("/") or "/")
     environ = os.environ if environ is None else environ
@@ -99,23 +103,50 @@ def read_host(
         manifests=tuple(manifests(tree, environ, platform)),
         facts=_facts(tree, platform),
         builds=found.builds,
-        empty_places=found.empty,
-        software=_software(tree, environ, machine) if software and _computes(platform, functions, nodes) else None,
+        empty_places=(*found.empty, *_without_packages(tree, software_dirs)),
+        software=(
+            _software(tree, environ, machine, software_dirs, found.builds)
+            if software and platform == "linux" and (software_dirs or _computes(functions, nodes))
+            else None
+        ),
+        engines=found.engines,
         off_the_bus=devices_off_the_bus(tree) if platform == "linux" else (),
     )
 
 
-def _computes(platform: str, functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
-    """Whether Linux shows a card that toolkits are made for, on the bus or as a node: without one nobody asks for any."""
-    makers = (vendors.vendor_of(function.vendor) for function in functions)
-    on_the_bus = any(maker is not None and maker.has_toolkits for maker in makers)
-    return platform == "linux" and (on_the_bus or any(node.path.startswith(_CARD_NODES) for node in nodes))
+def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
+    """Whether a card that frameworks are made for is on the bus or as a node: without one nobody asks what would compute on
+    it, and the packages of a machine without are not looked through."""
+    return any(map(_serves_frameworks, functions)) or any(node.path.startswith(_CARD_NODES) for node in nodes)
 
 
-def _software(tree: Tree, environ: Mapping[str, str], machine: str) -> tuple[FoundSoftware, ...]:
+def _serves_frameworks(function: PciFunction) -> bool:
+    """The graphics inside a processor are left out: half of all laptops have some, and compute on the CPU."""
+    vendor = vendors.vendor_of(function.vendor)
+    if vendor is None or not vendor.has_toolkits:
+        return False
+    is_display = function.class_code is not None and function.class_code >> 16 == _DISPLAY
+    return vendor.integrated_at is None or (is_display and not function.address.endswith(vendor.integrated_at))
+
+
+def _software(
+    tree: Tree, environ: Mapping[str, str], machine: str, named: Sequence[str], found: tuple[FoundBuild, ...]
+) -> tuple[FoundSoftware, ...]:
     from gpuprobe.survey import software
 
-    return software.software(tree, environ, machine)
+    return software.software(tree, environ, machine, [tree.absolute(path) for path in named], found)
+
+
+def _without_packages(tree: Tree, named: Sequence[str]) -> Iterator[NamedPlace]:
+    """Directories that the user named for software and that hold none that could be found."""
+    if not named:
+        return
+    from gpuprobe.survey.packages import BY_OPTION, named_places
+
+    for path in named:
+        whole = tree.absolute(path)
+        if not named_places(tree, whole) and not tree.folders(f"{whole}/node_modules"):
+            yield NamedPlace(path, BY_OPTION, "holds no packages of Python or node")
 
 
 def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:

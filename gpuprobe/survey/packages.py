@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from gpuprobe.survey.tree import Tree
+
+BY_OPTION = "--software"
 
 _PYTHONS = ("python3", "python")
 _MOST = 32  # directories; more are no ordinary machine
 
 
-def site_directories(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Those of the active environment first, then of the first Python on the path, then of the user."""
-    found = (site for prefix in _prefixes(tree, environ) for site in _below(tree, prefix))
-    return tuple(dict.fromkeys(found))[:_MOST]
+class Place(NamedTuple):
+    """A directory of packages, and the environment that it is of; empty where it was named itself."""
+
+    path: str
+    prefix: str
+
+
+def places(tree: Tree, environ: Mapping[str, str], named: Sequence[str] = ()) -> tuple[Place, ...]:
+    """Those that the user names first, then of the active environment, of the first Python on the path, and of the user."""
+    found = [each for path in named for each in named_places(tree, path)]
+    found += [Place(site, prefix) for prefix in _prefixes(tree, environ) for site in _below(tree, prefix)]
+    first: dict[str, Place] = {}
+    for each in found:
+        first.setdefault(tree.real_path(each.path), each)
+    return tuple(first.values())[:_MOST]
+
+
+def named_places(tree: Tree, path: str) -> tuple[Place, ...]:
+    """What a directory that the user names holds: an environment, or packages themselves."""
+    below = tuple(Place(site, path) for site in _below(tree, path))
+    if below or not any(name.endswith((".dist-info", ".egg-info")) for name in tree.names(path)):
+        return below
+    return (Place(path, ""),)
 
 
 def _prefixes(tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import NamedTuple
 
 from gpuprobe.facts import Reading
@@ -90,6 +91,11 @@ class Tree(NamedTuple):
             return os.stat(self.at(path))
         except (OSError, ValueError):
             return None
+
+    def is_file(self, path: str) -> bool:
+        """Whether an ordinary file is there, links followed: never a pipe, whose opening or reading waits."""
+        status = self.status(path)
+        return status is not None and stat.S_ISREG(status.st_mode)
 
     def absolute(self, path: str) -> str:
         """A path as the machine's loader would take it from the working directory, if that still exists."""

@@ -21,6 +21,7 @@ from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import HOSTILE, captured
 from tests.cli.terminal import on_terminal, piped
+from tests.environments import installed, library
 from tests.records import an_outcome
 
 TORCH = FoundSoftware("torch", "/opt/chat/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_86"))
@@ -105,7 +106,7 @@ def test_one_device_of_this_machine_has_its_libraries_tried(monkeypatch: pytest.
 
     checked("list", json.dumps(document))
     (torch, nccl) = document["devices"][0]["compatibility"]
-    assert tried == [("torch", "libnccl")]
+    assert tried == [("libnccl",)]
     assert "loads" not in torch
     assert (nccl["loads"], nccl["load_because"]) == (False, "libcudart.so.12: cannot open\\x1b shared object file")
     assert "it does not load: libcudart.so.12: cannot open" in asked.screen.out.getvalue()  # type: ignore[attr-defined]
@@ -118,3 +119,56 @@ def test_neither_the_whole_list_nor_a_capture_has_them_tried(monkeypatch: pytest
 
     assert listing.with_loads(whole, inventory, Options(a_screen())) == whole
     assert listing.with_loads(one, inventory, Options(a_screen(), source="machine.json")) == one
+
+
+def an_environment(root: Path) -> Path:
+    """A virtual environment with FAISS for GPUs, whose code is for one old architecture."""
+    site = root / "venv/lib/python3.12/site-packages"
+    for path, content in installed("faiss_gpu-1.15.1", files={"faiss/libfaiss.so": library("sm_50")}, site=str(site)).items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return root / "venv"
+
+
+def test_an_environment_that_is_named_is_looked_through_on_any_machine(tmp_path: Path) -> None:
+    document = checked("list", piped("list", "--json", "--software", str(an_environment(tmp_path))).out)
+
+    (faiss,) = [each for each in document["software"] if each["name"] == "FAISS"]
+    assert (faiss["version"], faiss["distribution"]) == ("1.15.1", "faiss-gpu")
+    assert [file["architectures"] for file in faiss["files"]] == [["sm_50"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--software", "/nowhere/at/all"), "`--software /nowhere/at/all`: there is no such directory"),
+        (("--software", "/etc/passwd"), "`--software /etc/passwd`: is no directory"),
+        (("--software", ""), "`--software `"),
+    ],
+)
+def test_a_directory_that_is_none_is_wrong_usage(arguments: tuple[str, ...], said: str) -> None:
+    ran = piped("list", *arguments)
+
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_an_environment_with_a_capture_is_wrong_usage(tmp_path: Path) -> None:
+    ran = piped("list", "--software", str(tmp_path), "--from", captured(a_machine(), tmp_path))
+
+    assert ran.code == 2
+    assert "a capture holds the builds and the software" in ran.err
+
+
+def test_a_named_directory_without_packages_is_a_note(tmp_path: Path) -> None:
+    assert "which holds no packages of Python or node" in piped("list", "--software", str(tmp_path), COLUMNS="400").out
+
+
+def test_what_was_found_survives_a_capture(tmp_path: Path) -> None:
+    file = tmp_path / "machine.json"
+
+    captured_there = piped("capture", str(file), "--software", str(an_environment(tmp_path)))
+    again = checked("list", piped("list", "--json", "--from", str(file)).out)
+
+    assert captured_there.code == 0
+    assert [each["version"] for each in again["software"] if each["name"] == "FAISS"] == ["1.15.1"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.doubles import described
+from tests.environments import installed, library
 from tests.file_trees import RTX_4090, shared_library
 from tests.scenarios.ordinary import in_docker, one_geforce, one_radeon, two_geforces
 from tests.scenarios.parts import (
@@ -60,6 +61,25 @@ CUDA_13_AND_TORCH: dict[str, str | bytes] = {
     f"{SITE}/nvidia_nccl_cu13-2.30.7.dist-info/METADATA": "",
     f"{SITE}/nvidia/nccl/lib/libnccl.so.2": "",
 }
+
+# As today's wheels of PyPI are compiled, but for their code: see tests/unit/software_of_wheels.json.
+WHEELS = installed(
+    *("onnxruntime_gpu-1.31.1", "torch-2.14.1+cu130", "faiss_gpu-1.15.1"),
+    *("nvidia_cuda_runtime-13.0.96", "nvidia_cublas-13.1.0.3"),
+    site=SITE,
+    files={
+        "torch/version.py": "__version__ = '2.14.1+cu130'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n",
+        "torch/lib/libtorch_cuda.so": library("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"),
+        "torch/lib/libtorch_cuda_linalg.so": library("sm_80", "sm_86", "sm_90", "sm_100", "sm_120"),
+        "onnxruntime/capi/libonnxruntime_providers_cuda.so": library(
+            *("sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_120a"), needs=("libcublas.so.13", "libcudart.so.13")
+        ),
+        "faiss/libfaiss.so": library("sm_70", "sm_75", "sm_80", "sm_90", "sm_100", needs=("libcublas.so.12",)),
+        "nvidia/cu13/lib/libcudart.so.13": "",
+        "nvidia/cu13/lib/libcublas.so.13": library("sm_75", "sm_80", "sm_90", "sm_100", "sm_120"),
+    },
+)
+B200, TURING = "NVIDIA B200", "NVIDIA GeForce RTX 2080 Ti"
 
 CUDA_13 = {path: content for path, content in CUDA_13_AND_TORCH.items() if path.startswith("/usr/local/")}
 BUSY_LINK: dict[str, Any] = {"grip": 310 << 20, "gen": 4, "gen_idle": 1, "gen_max": 4, "width": 16, "width_max": 16}
@@ -126,6 +146,15 @@ STAGED: dict[str, Callable[[], Staged]] = {
         files={**computer(), **kernel_module({FIRST: GEFORCE, SECOND: PASCAL}), **UVM_MODULE, **CUDA_13_AND_TORCH},
         pci={FIRST: geforce(current_link_width="4\n"), SECOND: {**geforce(1), "device": "0x1b80\n"}},
         cuda=lines(cuda_card(), cuda_card(SECOND, B, name=PASCAL, memory=8 * GiB, free=7 * GiB, cc="6.1", id="0x1b8010de")),
+        environ={"VIRTUAL_ENV": "/opt/chat"},
+    ),
+    "wheels-that-lack-a-card": lambda: two_geforces(
+        files={**computer(), **kernel_module({FIRST: B200, SECOND: TURING}), **UVM_MODULE, **WHEELS},
+        pci={FIRST: {**geforce(), "device": "0x2901\n"}, SECOND: {**geforce(1), "device": "0x1e04\n"}},
+        cuda=lines(
+            cuda_card(name=B200, memory=180 * GiB, free=178 * GiB, cc="10.0", id="0x290110de"),
+            cuda_card(SECOND, B, name=TURING, memory=11 * GiB, free=10 * GiB, cc="7.5", id="0x1e0410de"),
+        ),
         environ={"VIRTUAL_ENV": "/opt/chat"},
     ),
     "one-of-two-computes-wrongly": lambda: two_geforces(

@@ -17,13 +17,10 @@ from gpuprobe.judging.architecture import (
     UNSUPPORTED,
     Compiled,
     compiled,
-    of_build,
     of_compute,
     of_device,
     of_gfx,
-    row_of,
 )
-from gpuprobe.strings import gfx_of_name
 from tests.records import a_device
 
 ADA, BLACKWELL, ORIN, PASCAL = (8, 9), (12, 0), (8, 7), (6, 1)
@@ -162,8 +159,18 @@ def test_any_text_in_place_of_architectures_is_answered(names: list[str], card: 
         ("gfx942:sramecc+:xnack-", ["gfx942:xnack+"], UNSUPPORTED),
         ("gfx942", ["gfx942:xnack+"], UNKNOWN),  # the kernel's files do not tell the position
         ("gfx942", ["gfx942:xnack+", "gfx942"], NATIVE),
-        ("gfx1103", ["gfx11-generic"], UNKNOWN),  # no row says which chips a generic target covers
-        ("gfx1031", ["gfx10-3-generic"], UNKNOWN),
+        ("gfx1103", ["gfx11-generic"], COMPATIBLE),
+        ("gfx1031", ["gfx10-3-generic"], COMPATIBLE),
+        ("gfx942", ["gfx9-4-generic"], COMPATIBLE),
+        ("gfx950", ["gfx9-4-generic"], COMPATIBLE),
+        ("gfx950", ["gfx9-4-generic", "gfx950"], NATIVE),
+        ("gfx950", ["gfx9-generic"], UNSUPPORTED),
+        ("gfx906", ["gfx9-generic"], COMPATIBLE),
+        ("gfx90a", ["gfx9-generic", "gfx9-4-generic"], UNSUPPORTED),  # the compiler's map leaves gfx908 and gfx90a out
+        ("gfx1151", ["gfx11-generic"], COMPATIBLE),
+        ("gfx942:sramecc+:xnack-", ["gfx9-4-generic:xnack-"], COMPATIBLE),
+        ("gfx942:sramecc+:xnack-", ["gfx9-4-generic:xnack+"], UNSUPPORTED),
+        ("gfx1310", ["gfx13-generic"], UNKNOWN),  # newer than the map
         ("gfx1012", ["gfx10-3-generic"], UNSUPPORTED),
         ("gfx1201", ["gfx11-generic"], UNSUPPORTED),
         ("gfx1201", [], UNKNOWN),
@@ -205,43 +212,3 @@ def test_a_device_is_compared_in_the_terms_of_its_library() -> None:
     assert of_device(switched_off, ["gfx1100:xnack+"]).answer == UNSUPPORTED
     assert of_device(a_device("Vulkan"), ["sm_89"]).answer == UNKNOWN
     assert of_device(a_device("CUDA", compute_minor=None), ["sm_89"]).answer == UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("build", "platform", "card", "answer"),
-    [
-        ("cuda_v12", "linux", (6, 1), NATIVE),
-        ("cuda_v12", "linux", (5, 2), COMPATIBLE),
-        ("cuda_v12", "linux", (12, 1), COMPATIBLE),  # machine code for 12.0 runs on 12.1
-        ("cuda_v12", "linux", (3, 5), UNSUPPORTED),
-        ("cuda_v13", "linux", (6, 1), UNSUPPORTED),
-        ("cuda_v13", "linux", (8, 9), COMPATIBLE),  # PTX only
-        ("cuda_v13", "linux", (8, 7), COMPATIBLE),
-        ("cuda_v12", "linux", (8, 7), COMPATIBLE),  # by its PTX for 5.2 alone
-        ("cuda_jetpack5", "linux", (7, 2), NATIVE),
-        ("cuda_jetpack6", "linux", (7, 2), UNSUPPORTED),
-        ("cuda_v11", "linux", (12, 0), COMPATIBLE),
-        ("cuda_v14", "linux", (8, 9), UNKNOWN),
-        ("cuda_v11", "darwin", (8, 9), UNKNOWN),
-    ],
-)
-def test_a_build_that_says_nothing_is_judged_by_its_row(build: str, platform: str, card: tuple[int, int], answer: str) -> None:
-    fit = of_build(a_device("CUDA", compute_major=card[0], compute_minor=card[1]), build, (), platform)
-
-    assert fit.answer == answer
-    assert (fit.source is None) == (answer == UNKNOWN)
-
-
-def test_what_a_build_says_itself_counts_before_any_row() -> None:
-    fit = of_build(a_device("CUDA"), "cuda_v12", ("750",), "linux")
-
-    assert (fit.answer, fit.source) == (UNKNOWN, None)
-
-
-def test_a_rocm_build_is_judged_by_the_row_without_its_version() -> None:
-    row = row_of("rocm_v7_2", "linux")
-
-    assert row is not None
-    assert of_build(a_device("ROCm"), "rocm_v7_2", (), "linux").answer == NATIVE
-    assert of_build(a_device("ROCm", gfx_target="gfx1031"), "rocm", (), "linux").answer == UNSUPPORTED
-    assert {gfx_of_name(text) for text in row.architectures} != {None}

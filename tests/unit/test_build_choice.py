@@ -81,11 +81,14 @@ def test_a_remark_names_the_card_that_only_the_older_build_supports() -> None:
     assert told[0].startswith("CUDA:1 works in the build cuda_v12 and not in the newer cuda_v13")
 
 
-def test_a_build_that_does_not_say_what_it_was_compiled_for_is_judged_by_the_row_of_its_name() -> None:
+def test_no_view_is_dropped_by_the_name_of_its_build() -> None:
     inventory = judged(GTX_1080, in_build(GTX_1080, "cuda_v13"), in_build(GTX_1080, "cuda_v12"))
 
-    assert kept(inventory) == [("cuda_v12", B)]
-    assert "CMakePresets" in next(drop.because for drop in inventory.drops if drop.reason is Reason.NO_CODE)
+    assert kept(inventory) == [("cuda_v13", B)]
+    assert not [drop for drop in inventory.drops if drop.reason is Reason.NO_CODE]
+    (note,) = [sentence for sentence in notes_of(inventory) if "not certain" in sentence]
+    assert note.startswith("whether the build cuda_v13 computes on CUDA:0 is not certain")
+    assert "CMakePresets" in note
 
 
 def test_what_a_build_does_not_know_of_a_card_is_what_the_system_says() -> None:

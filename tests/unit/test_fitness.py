@@ -12,7 +12,7 @@ from tests.unit.test_compatibility import CARD, TORCH, a_geforce, runtime
 
 
 def noted(*devices: Device, **fields: Any) -> list[str]:
-    return list(fitness.remarks(judge(evidence_of(*devices, host=a_host(**fields)), Request())))
+    return list(fitness.notes(judge(evidence_of(*devices, host=a_host(**fields)), Request())))
 
 
 def test_what_does_not_run_is_noted_once_for_all_that_shares_the_reason() -> None:

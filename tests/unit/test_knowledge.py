@@ -22,10 +22,13 @@ RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
     ("cuda", "families"): (knowledge.Family, ("major",)),
     ("cuda", "capabilities"): (knowledge.Capability, ("compute",)),
     ("cuda", "data_types"): (knowledge.DataTypes, ("compute",)),
-    ("cuda", "wheels"): (knowledge.Wheel, ("architecture",)),
+    ("cuda", "branches"): (knowledge.Branch, ("branch",)),
+    ("cuda", "ptx"): (knowledge.Ptx, ("version",)),
     ("cuda", "packings"): (knowledge.Packing, ("toolkit",)),
     ("cuda", "builds"): (knowledge.Build, ("name", "platform")),
     ("rocm", "targets"): (knowledge.Target, ("gfx",)),
+    ("rocm", "generics"): (knowledge.Generic, ("name",)),
+    ("packages", "packages"): (knowledge.Package, ("framework", "library", "install")),
     ("rocm", "builds"): (knowledge.Build, ("name", "platform")),
 }
 TABLES = [(file, name) for file in FILES for name in knowledge.tables(file)]
@@ -73,7 +76,7 @@ def test_every_row_says_where_it_comes_from_and_when_that_was_looked_at(file: st
 
 def test_a_newer_toolkit_never_needs_an_older_driver() -> None:
     rows = knowledge.releases()
-    linux = [(version(row.toolkit), version(row.linux)) for row in rows]
+    linux = [(version(row.toolkit), version(row.linux)) for row in rows if row.linux]
     windows = [(version(row.toolkit), version(row.windows)) for row in rows if row.windows]
 
     assert linux == sorted(linux)
@@ -83,7 +86,7 @@ def test_a_newer_toolkit_never_needs_an_older_driver() -> None:
 def test_no_toolkit_needs_a_driver_older_than_its_family_does() -> None:
     floors = {row.major: version(row.linux) for row in knowledge.families()}
 
-    assert all(version(row.linux) >= floors[version(row.toolkit)[0]] for row in knowledge.releases())
+    assert all(version(row.linux) >= floors[version(row.toolkit)[0]] for row in knowledge.releases() if row.linux)
 
 
 def test_every_architecture_in_a_row_can_be_read() -> None:
@@ -111,8 +114,27 @@ def test_a_newer_capability_of_a_major_version_lacks_no_type_of_an_older_one() -
     assert lacking == []
 
 
-def test_every_architecture_that_has_wheels_is_one_that_cards_have() -> None:
-    assert {row.architecture for row in knowledge.wheels()} <= {row.architecture for row in knowledge.capabilities()}
+def test_every_architecture_that_has_a_package_is_one_that_cards_have() -> None:
+    known = {name for row in knowledge.capabilities() for name in (row.architecture, row.compute)}
+    known |= {name for row in knowledge.targets() for name in (row.family, row.gfx)}
+
+    assert {name for row in knowledge.packages() for name in row.architectures} <= known
+
+
+def test_every_package_is_of_a_framework_that_is_looked_for_and_of_a_library() -> None:
+    from gpuprobe.libraries import LIBRARIES
+    from gpuprobe.survey.frameworks import FRAMEWORKS
+
+    rows = knowledge.packages()
+
+    assert {row.framework for row in rows} <= {row.name for row in FRAMEWORKS}
+    assert {row.library for row in rows} <= {library.name for library in LIBRARIES}
+
+
+def test_every_generic_target_is_for_architectures_of_its_generation() -> None:
+    for row in knowledge.generics():
+        generation = row.name.removesuffix("-generic").partition("-")[0]
+        assert {f"gfx{gfx.major}" if (gfx := gfx_of_name(target)) else None for target in row.targets} == {generation}
 
 
 def test_every_amd_target_and_override_in_a_row_can_be_read() -> None:

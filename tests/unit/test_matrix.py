@@ -68,13 +68,13 @@ def test_a_view_whose_child_never_started_reached_nothing() -> None:
         (Verdict.INCONCLUSIVE, {}, "?"),
     ],
 )
-def test_the_rung_in_which_a_climb_ended_says_how(verdict: Verdict, ended: dict[str, Any], word: str) -> None:
+def test_the_stage_in_which_a_validation_ended_says_how(verdict: Verdict, ended: dict[str, Any], word: str) -> None:
     view = staged(verdict, *passed("copy"), Stage(StageName.KERNEL, StageResult.FAILED, 0.1), **ended)
 
     assert matrix.results(view) == {"copy": "ok", "kernel": word}
 
 
-def test_a_rung_that_is_not_possible_here_is_no_failure_and_says_why_once() -> None:
+def test_a_stage_that_is_not_possible_here_is_no_failure_and_says_why_once() -> None:
     impossible = Stage(StageName.KERNEL, StageResult.NOT_POSSIBLE, 0.1, "there is no compiler")
     views = [staged(Verdict.SUPPORTED, *passed("copy"), impossible, ordinal=number) for number in range(2)]
 
@@ -163,7 +163,7 @@ def test_without_timed_copies_nothing_is_said_of_them() -> None:
     assert drawn(matrix.copies([staged(Verdict.SUPPORTED, *passed("copy"))])) == []
 
 
-def test_each_rung_is_shown_with_its_time_and_its_figures() -> None:
+def test_each_stage_is_shown_with_its_time_and_its_figures() -> None:
     toolkit = {"path": "/a/libcublas.so.12", "version": "12.8.4", "result": "passed"}
     stages = (
         Stage(StageName.CONTEXT, StageResult.PASSED, 0.25, None, {"context_bytes": 3 * GiB}),

@@ -295,7 +295,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 3")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 4")
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (3, "97297e01")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (4, "d3ab4f47")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.survey import elf
 from gpuprobe.survey.host import read_host
-from gpuprobe.survey.software import architectures_in, kernel_targets
+from gpuprobe.survey.rocblas import kernel_targets
+from gpuprobe.survey.torch_texts import architectures_in
 from gpuprobe.survey.tree import Tree
 from tests.file_trees import ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine, shared_library
 
@@ -116,8 +117,8 @@ def test_a_wheel_of_nvidia_is_named_by_the_version_of_its_distribution(tmp_path:
     software = found(machine(tmp_path, files, CARD), **VENV).values()
 
     assert [(each.name, each.version, each.release, each.where) for each in software] == [
-        ("libcublas", "13.0.2.14", "13", "wheel"),
         ("libcudart", "12.8.90", "12.8", "wheel"),
+        ("libcublas", "13.0.2.14", "13", "wheel"),
         ("libnccl", "2.30.7", "13", "wheel"),
     ]
     assert all(each.problem is None for each in software)
@@ -128,7 +129,7 @@ def test_a_wheel_without_its_library_is_called_damaged(tmp_path: Path) -> None:
 
     (software,) = found(machine(tmp_path, files, CARD), **VENV).values()
 
-    assert "damaged" in (software.problem or "")
+    assert "damaged" in (software.damage or "")
 
 
 def test_torch_says_what_it_was_compiled_for_without_being_imported(tmp_path: Path) -> None:
@@ -149,6 +150,7 @@ def test_torch_says_what_it_was_compiled_for_without_being_imported(tmp_path: Pa
         version="2.15.0+cu132",
         release="13.2",
         architectures=("sm_75", "sm_80", "sm_86", "sm_90a", "compute_120"),
+        site=SITE,
     )
 
 

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from gpuprobe.facts import FoundSoftware
+from gpuprobe.facts import CodeFile, FoundEngine, FoundSoftware, Need
 from gpuprobe.model import Json
 from gpuprobe.probing.runtime_loading import Loads
 from gpuprobe.render import software_text
@@ -48,6 +48,12 @@ def test_what_was_found_is_a_record_with_unknowns_left_unknown() -> None:
         "where": "toolkit",
         "architectures": [],
         "problem": None,
+        "damage": None,
+        "through": None,
+        "distribution": None,
+        "compiles": False,
+        "files": [],
+        "needs": [],
     }
 
 
@@ -85,3 +91,42 @@ def test_whether_it_loads_is_told_where_that_was_tried(load: Loads, said: str) -
     assert (with_it[0]["loads"], with_it[0]["load_because"]) == (load.answer, load.because)
     assert drawn(with_it).splitlines()[-1].strip() == said
     assert software_text.with_loads(record, {}) == software_text.with_loads(record, {"/another": load}) == record
+
+
+def test_each_file_stands_with_its_own_answer_where_there_are_several() -> None:
+    files = (CodeFile("/v/torch/liba.so", ("sm_89",)), CodeFile("/v/torch/libb.so", ("sm_90",), main=False))
+    torch = CUDART._replace(name="torch", path="/v/torch", release=None, files=files)
+
+    (record,) = answers(torch)
+    text = drawn([record])
+
+    assert [file["answer"] for file in record["files"]] == ["native", "unsupported"]
+    assert "liba.so: native; it has machine code for 8.9" in text
+    assert "libb.so: unsupported; it has code for 9.0" in text
+
+
+def test_what_is_missing_stands_with_what_is_there_instead() -> None:
+    needs = (Need("libcublas.so.12", None, ("13",)), Need("libcudart.so.13", "/x/libcudart.so.13"))
+
+    missing = drawn(answers(CUDART._replace(needs=needs)))
+    found = drawn(answers(CUDART._replace(needs=needs[1:])))
+
+    assert "libcublas.so.12 was not found; there is 13" in missing
+    assert "what it needs was found: libcudart.so.13" in found
+
+
+def test_engines_that_are_not_asked_are_listed_and_absent_where_there_are_none() -> None:
+    sycl = FoundEngine("SYCL", "/opt/libggml-sycl.so", "--lib-dir", "Intel GPUs")
+
+    assert software_text.engine_records(()) == {}
+    assert software_text.engine_records((sycl,)) == {
+        "engines": [
+            {
+                "name": "SYCL",
+                "path": "/opt/libggml-sycl.so",
+                "where": "--lib-dir",
+                "serves": "Intel GPUs",
+                "status": "not_asked",
+            }
+        ]
+    }

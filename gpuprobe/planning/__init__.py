@@ -1,0 +1,1 @@
+"""What a model needs where, as llama.cpp places it: pure arithmetic over records."""

@@ -1,0 +1,162 @@
+"""The compute buffer of every device: the graph of the largest batch, scheduled and allocated as ggml would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gpuprobe.planning import compressed, hybrids, transformers
+from gpuprobe.planning.allocator import peaks
+from gpuprobe.planning.blocks import Builder, Missing, Work, is_quantized
+from gpuprobe.planning.hyperparameters import Hyperparameters
+from gpuprobe.planning.kv_cache import Cells, LayerCache
+from gpuprobe.planning.records import Device, FlashAttention, Settings, SplitMode, Tensor
+from gpuprobe.planning.repeats import shortened
+from gpuprobe.planning.schedule import COPIES, assign, schedule
+from gpuprobe.planning.weights import Homes, Weights
+from gpuprobe.planning.windows import Windows
+
+KNOWN = frozenset((*transformers.TRAITS, *hybrids.HYBRIDS, "mamba", "mamba2", "deepseek2"))
+
+
+class LayerKinds(NamedTuple):
+    """A number for each layer, equal for layers with the same tensors; types matter only where weights are copied."""
+
+    shapes: list[int]
+    types: list[int]
+
+
+class Subject(NamedTuple):
+    """What a graph is built of."""
+
+    tensors: Mapping[str, Tensor]
+    layer_kinds: LayerKinds
+    numbers: Hyperparameters
+    weights: Weights
+    homes: Homes
+    windows: Windows
+    caches: list[LayerCache]
+    room: Cells
+
+
+def flash_attention(subject: Subject, settings: Settings) -> bool:
+    """Whether the engine uses flash attention, and with it one step instead of all scores at once.
+
+    Left to itself it tries a graph of one token, and does without where a layer's attention would not run on the layer's
+    own device. That happens between layers with a state and layers with a cache, at the border between two places.
+    """
+    if settings.flash_attention is not FlashAttention.AUTO:
+        return settings.flash_attention is FlashAttention.ON
+    numbers, homes = subject.numbers, subject.homes
+    in_one_place = len(set(homes.layers)) == 1 and settings.offload_cache
+    if numbers.architecture not in hybrids.HYBRIDS or in_one_place:
+        return True
+    sequences = subject.room.sequences
+    builder = _builder(subject, _work(subject.room, settings, tokens=sequences, flash=True))
+    if builder is None:
+        return True
+    assign(builder.graph, homes.host, offload=settings.operation_offload)
+    return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == "FLASH_ATTN_EXT")
+
+
+def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings) -> list[int] | None:
+    """Bytes for each device and, last, the host; None where the graph is not known."""
+    flash = settings.flash_attention is FlashAttention.ON
+    tokens = min(subject.room.context, settings.ubatch)
+    builder = _builder(subject, _work(subject.room, settings, tokens=tokens, flash=flash))
+    if builder is None:
+        return None
+    host = subject.homes.host
+    copies = COPIES if _pipelined(subject, devices, settings) else 1
+    return peaks(schedule(builder.graph, host, copies=copies, offload=settings.operation_offload), host + 1)
+
+
+def _work(room: Cells, settings: Settings, *, tokens: int, flash: bool) -> Work:
+    """The batch that llama.cpp reserves for: whole sequences, one result for each."""
+    sequences = room.sequences
+    tokens = -(-tokens // sequences) * sequences
+    return Work(
+        tokens=tokens,
+        sequences=sequences,
+        outputs=min(tokens, sequences),
+        flash=flash,
+        key_quantized=is_quantized(settings.cache_type_k),
+        value_quantized=is_quantized(settings.cache_type_v),
+        cache_on_devices=settings.offload_cache,
+    )
+
+
+def _pipelined(subject: Subject, devices: Sequence[Device], settings: Settings) -> bool:
+    """Whether several devices work on several batches at once, which keeps copies of every input."""
+    return (
+        len(devices) > 1
+        and subject.homes.offloaded > subject.numbers.layers_in_all
+        and settings.split_mode is SplitMode.LAYER
+        and settings.offload_cache
+        and not subject.homes.overridden
+        and all(device.pipeline for device in devices)
+    )
+
+
+def _builder(subject: Subject, work: Work) -> Builder | None:
+    """The graph, built; None for an architecture whose graph is not known, or a file that lacks tensors of it."""
+    if subject.numbers.architecture not in KNOWN:
+        return None
+    builder = Builder(
+        model_tensors=subject.tensors,
+        numbers=subject.numbers,
+        weights=subject.weights,
+        homes=subject.homes,
+        layers=_layers(subject),
+        windows=subject.windows,
+        caches=subject.caches,
+        room=subject.room,
+        work=work,
+    )
+    try:
+        _build(builder)
+    except (Missing, ArithmeticError, LookupError):
+        return None  # dimensions that contradict the tensors: the engine would not load such a model
+    return None if any(node.size < 0 for node in builder.graph.nodes) else builder
+
+
+def _layers(subject: Subject) -> list[int]:
+    """The layers to build. A layer whose weights an override moves is like no other."""
+    homes, weights = subject.homes, subject.weights
+    moved: dict[int, list[tuple[str, int]]] = {}
+    for name, place in homes.single.items():
+        layer = weights.groups[weights.group_of[name]].layer
+        if layer is not None:
+            moved.setdefault(layer, []).append((name.partition(".")[2].partition(".")[2], place))
+    places: dict[int, list[int]] = {}
+    for group, place in zip(weights.groups, homes.groups, strict=True):
+        if group.layer is not None:
+            places.setdefault(group.layer, []).append(place)
+
+    def settled(layer: int) -> bool:
+        return layer not in moved and set(places.get(layer, ())) <= {homes.layers[layer]} - {homes.host}
+
+    kinds = [
+        (
+            subject.layer_kinds.shapes[layer] if settled(layer) else ("types", subject.layer_kinds.types[layer]),
+            homes.layers[layer],
+            tuple(places.get(layer, ())),
+            tuple(moved.get(layer, ())),
+            subject.windows.windowed[layer],
+            subject.caches[layer],
+        )
+        for layer in range(subject.numbers.layers)
+    ]
+    return shortened(kinds)
+
+
+def _build(builder: Builder) -> None:
+    name = builder.numbers.architecture
+    if name == "deepseek2":
+        compressed.build(builder)
+    elif name in {"mamba", "mamba2"}:
+        hybrids.build_states_alone(builder)
+    elif name in hybrids.HYBRIDS:
+        hybrids.build_hybrid(builder, hybrids.HYBRIDS[name])
+    else:
+        transformers.build(builder, transformers.TRAITS[name])

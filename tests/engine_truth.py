@@ -1,0 +1,130 @@
+"""What the real llama.cpp would allocate, per device, for a model without weights: its own measurement, nothing loaded.
+
+Two ggml-rpc-servers on loopback stand for two cards. Each question is one llama-server, ended as soon as it has said what it
+would take; all have a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.doubles import DRIVERS, compile_double
+
+LIMIT = 60.0  # seconds for one question; it takes 0.1 to 1
+STARTING = 20.0
+ROW = re.compile(
+    r"breakdown_print: \|\s+- (?P<name>\S+)[^|]*\|"
+    r"[^|]*?\d+ =\s+(?P<model>\d+) \+\s+(?P<context>\d+) \+\s+(?P<compute>\d+)"
+)
+
+
+class Taken(NamedTuple):
+    """MiB of one device or of the host, as the engine prints them: rounded down."""
+
+    model: int
+    context: int
+    compute: int
+
+
+class Engine(NamedTuple):
+    directory: Path
+    ports: tuple[int, ...]
+    card: Path  # the library that makes a device answer as a card
+
+    def asked(self, model: Path, devices: int, *arguments: str) -> dict[str, Taken]:
+        """By name: RPC0, RPC1, Host. Raises `Refused` where the engine cannot load the model or says nothing in time."""
+        command = [str(self.directory / "llama-server"), "--host", "127.0.0.1", "--port", str(_free_port()), "--no-warmup"]
+        command += ["-v", "-m", str(model), "--rpc", ",".join(f"127.0.0.1:{port}" for port in self.ports[:devices])]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=self.directory,
+            env={"LD_LIBRARY_PATH": str(self.directory), "LD_PRELOAD": str(self.card), "PATH": os.environ["PATH"]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        with process:
+            try:
+                return self._read(process)
+            finally:
+                process.kill()
+
+    @staticmethod
+    def _read(process: subprocess.Popen[str]) -> dict[str, Taken]:
+        assert process.stdout is not None
+        rows: dict[str, Taken] = {}
+        last: list[str] = []
+        deadline = time.monotonic() + LIMIT
+        for line in process.stdout:
+            last = [*last[-5:], line]
+            found = ROW.search(line)
+            if found:
+                rows[found["name"]] = Taken(int(found["model"]), int(found["context"]), int(found["compute"]))
+            # What comes next would load the model.
+            if "Host" in rows or "fitting params to free memory took" in line or time.monotonic() > deadline:
+                break
+        if "Host" not in rows:
+            raise Refused("".join(last))
+        return rows
+
+
+class Refused(Exception):
+    """The engine measured nothing; the text is the end of its log."""
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def engine(directory: Path, work: Path, memory: tuple[int, ...]) -> Iterator[Engine]:
+    """`memory` is MiB of each device."""
+    card = compile_double(DRIVERS / "like_a_card.c", work / "card", "like_a_card.so")
+    sizes = compile_double(DRIVERS / "pretend_memory.c", work / "sizes", "pretend_memory.so")
+    program = Path(shutil.copy(directory / "ggml-rpc-server", work / "ggml-rpc-server"))
+    program.chmod(0o755)  # a wheel's file is not
+    servers: list[subprocess.Popen[bytes]] = []
+    ports = tuple(_free_port() for _ in memory)
+    try:
+        for port, size in zip(ports, memory, strict=True):
+            servers.append(
+                subprocess.Popen(
+                    [str(program), "-H", "127.0.0.1", "-p", str(port), "-d", "CPU"],
+                    cwd=directory,
+                    env={"LD_LIBRARY_PATH": str(directory), "LD_PRELOAD": str(sizes), "PRETEND_MIB": str(size)},
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        for port in ports:
+            _wait_for(port)
+        yield Engine(directory, ports, card)
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + STARTING
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

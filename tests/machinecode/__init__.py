@@ -1,0 +1,1 @@
+"""The readers of machine code, on bytes that `writers` builds as compilers do."""

@@ -1,0 +1,186 @@
+"""Our figures beside the real engine's: `python -m tests.plan_truth DIRECTORY [MODEL…]` prints every row that is off.
+
+DIRECTORY holds llama-server and ggml-rpc-server; MODEL is a name out of `tests.made_up_models` or a GGUF file.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from gpuprobe.modelfile.gguf import read
+from gpuprobe.planning.placement import place
+from gpuprobe.planning.records import Device, FlashAttention, Override, Place, Settings, Source, SplitMode
+from tests.engine_truth import Engine, Refused, Taken, engine
+from tests.made_up_models import MODELS
+
+MiB = 1 << 20
+MEMORY = (24576, 24576)
+HALF = -1  # of the model's layers
+
+
+class Case(NamedTuple):
+    devices: int
+    settings: Settings
+
+
+ALL = 1 << 16
+ONE = Settings(context=4096, unified=False)
+CASES: dict[str, Case] = {
+    "full": Case(1, ONE),
+    "long": Case(1, ONE._replace(context=32768)),
+    "half": Case(1, ONE._replace(layers=HALF)),
+    "output": Case(1, ONE._replace(layers=1)),
+    "none": Case(1, ONE._replace(layers=0)),
+    "no flash attention": Case(1, ONE._replace(flash_attention=FlashAttention.OFF)),
+    "half, no flash attention": Case(1, ONE._replace(context=8192, layers=HALF, flash_attention=FlashAttention.OFF)),
+    "wide batch": Case(1, ONE._replace(ubatch=2048)),
+    "four sequences": Case(1, ONE._replace(context=8192, parallel=4)),
+    "four in one cache": Case(1, ONE._replace(context=8192, parallel=4, unified=True)),
+    "two cards": Case(2, ONE),
+    "two cards, uneven": Case(2, ONE._replace(tensor_split=(3.0, 1.0))),
+    "two cards, half": Case(2, ONE._replace(layers=HALF)),
+    "two cards, no flash attention": Case(2, ONE._replace(context=8192, flash_attention=FlashAttention.OFF)),
+    "layers on the host by name": Case(1, ONE._replace(overrides=(Override(pattern=r"blk\.[0-3]\.ffn.*", device=None),))),
+    "cache on the host": Case(1, ONE._replace(offload_cache=False)),
+}
+QUANTIZED = {"quantised cache": Case(1, ONE._replace(cache_type_k="q8_0", cache_type_v="q8_0"))}
+EXPERTS = {
+    "experts on the host": Case(1, ONE._replace(cpu_moe_layers=ALL)),
+    "two layers' experts on the host": Case(1, ONE._replace(cpu_moe_layers=2)),
+}
+
+
+# What differs most from one architecture to the next; CI tries no more with each.
+TELLING = ("full", "half", "half, no flash attention", "four sequences", "two cards", "cache on the host")
+
+
+def cases(name: str, *, brief: bool = False) -> dict[str, Case]:
+    """What is tried with a model; `brief` leaves out what says little about its architecture."""
+    found = {case: CASES[case] for case in TELLING} if brief else dict(CASES)
+    if not name.startswith("mamba"):
+        found |= QUANTIZED
+    has_experts = name in MODELS and any("_exps" in tensor for tensor, _, _ in MODELS[name]().tensors)
+    return found | EXPERTS if has_experts else found
+
+
+def arguments(settings: Settings) -> list[str]:
+    """The settings as llama-server's options."""
+    result = ["-c", str(settings.context), "-np", str(settings.parallel), "-ub", str(settings.ubatch)]
+    result += [
+        "-fa",
+        settings.flash_attention.value,
+        "-ctk",
+        settings.cache_type_k.lower(),
+        "-ctv",
+        settings.cache_type_v.lower(),
+    ]
+    if settings.unified:
+        result.append("-kvu")
+    if settings.layers is not None:
+        result += ["-ngl", str(settings.layers)]
+    if settings.tensor_split:
+        result += ["-ts", ",".join(f"{share:g}" for share in settings.tensor_split)]
+    if settings.split_mode is not SplitMode.LAYER:
+        result += ["-sm", settings.split_mode.value]
+    if settings.cpu_moe_layers:
+        result += ["-cmoe"] if settings.cpu_moe_layers == ALL else ["-ncmoe", str(settings.cpu_moe_layers)]
+    for override in settings.overrides:
+        result += ["-ot", f"{override.pattern}=CPU"]
+    return result if settings.offload_cache else [*result, "-nkvo"]
+
+
+class Row(NamedTuple):
+    """One device in one case: what the engine takes, and what we say."""
+
+    case: str
+    device: str
+    truth: Taken
+    ours: Place
+
+    @property
+    def faults(self) -> list[str]:
+        """What is outside the bars: weights and cache 1 MiB, compute 5 MiB or 2 %; a bound at most 15 % over."""
+        found = []
+        for name, figure, size in (
+            ("weights", self.ours.model, self.truth.model),
+            ("cache", self.ours.context, self.truth.context),
+        ):
+            # The engine rounds down to whole MiB.
+            if figure.bytes is None or not size - 1 <= figure.bytes / MiB < size + 2:
+                found.append(name)
+        compute, size = self.ours.compute, self.truth.compute
+        if compute.bytes is None:
+            return [*found, "compute"]
+        mine = compute.bytes / MiB
+        near = abs(mine - size) <= max(5.0, size * 0.02)
+        above = compute.source is Source.BOUND and size * 0.98 <= mine <= size * 1.15
+        return found if near or above else [*found, "compute"]
+
+    def __str__(self) -> str:
+        ours = [
+            figure.bytes and round(figure.bytes / MiB, 1) for figure in (self.ours.model, self.ours.context, self.ours.compute)
+        ]
+        return f"{self.case:32} {self.device:5} engine {tuple(self.truth)} ours {ours} {', '.join(self.faults)}"
+
+
+def rows(running: Engine, path: Path, case: str, asked: Case) -> list[Row]:
+    model = read(path)
+    settings = asked.settings
+    if settings.layers == HALF:
+        count = model.metadata[f"{model.architecture}.block_count"]
+        assert isinstance(count, int)
+        settings = settings._replace(layers=(count + 1) // 2)
+    devices = tuple(
+        Device(selector=f"RPC{index}", total=MEMORY[index] * MiB, free=MEMORY[index] * MiB) for index in range(asked.devices)
+    )
+    taken = running.asked(path, asked.devices, *arguments(settings))
+    placed = place(model, devices, settings)
+    return [
+        Row(
+            case,
+            device.selector if index < len(devices) else "Host",
+            taken[device.selector if index < len(devices) else "Host"],
+            device,
+        )
+        for index, device in enumerate((*placed.devices, placed.host))
+    ]
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(directory: str, *names: str) -> int:
+    counted: Counter[str] = Counter()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, engine(Path(directory), Path(folder), MEMORY) as running:
+        for name in names or tuple(MODELS):
+            path = MODELS[name]().write(Path(folder) / f"{name}.gguf") if name in MODELS else Path(name)
+            off = []
+            for case, asked in cases(name).items():
+                try:
+                    found = rows(running, path, case, asked)
+                except Refused as refusal:
+                    say(f"{name} {case}: the engine refused: {str(refusal)[-300:]}")
+                    counted["refused"] += 1
+                    continue
+                counted["device rows"] += sum(row.device != "Host" for row in found)
+                counted["host rows"] += sum(row.device == "Host" for row in found)
+                counted["sources: " + found[0].ours.compute.source.value] += len(found)
+                off += [row for row in found if row.faults]
+            counted["off"] += len(off)
+            say("\n  ".join([f"{name}: {len(off)} off", *map(str, off)]))
+            if name in MODELS:
+                path.unlink()
+    say(f"{dict(counted)} {time.monotonic() - started:.0f} s")
+    return 1 if counted["off"] or counted["refused"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
