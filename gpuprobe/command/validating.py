@@ -9,7 +9,7 @@ from gpuprobe.command.concluding import Named, counted
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import WrongUsage
-from gpuprobe.judging import measured_bandwidth
+from gpuprobe.judging import measured_bandwidth, programs_without_build
 from gpuprobe.judging.views import View, numbered, views
 from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request, StageName, ValidationScope
 
@@ -100,6 +100,7 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
     if shallow:
         views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {counted(len(shown), 'view')}"
         yield f"the capture holds no full validation of {views}: it went no further than a context"
+    yield from map(programs_without_build.sentence, programs_without_build.lacks(inventory))
     for view in shown:
         measured = measured_bandwidth.speeds_of(view.device, view.outcome)
         for sentence in measured_bandwidth.remarks(measured) if measured else ():
