@@ -119,8 +119,9 @@ def _about_cards(count: _Count, noun: str, served: bool) -> str:
         f"{count.undecided} of {all_of_them} could not be decided" if count.undecided else "",
     ]
     each = {1: f"the {noun}", 2: f"both {noun}s"}.get(count.looked_at, f"all {count.looked_at} {noun}s")
+    pronoun = "it" if count.looked_at == 1 else "them"
     if not served and not any(parts):
-        return f"the driver computes on {each}, and no program that is installed has code for {'it' if count.looked_at == 1 else 'them'}"
+        return f"the driver computes on {each}, and no program that is installed has code for {pronoun}"
     works = {1: f"the {noun} works", 2: f"both {noun}s work"}.get(count.looked_at, f"all {count.looked_at} {noun}s work")
     return ", ".join(part for part in parts if part) or works
 

@@ -88,7 +88,7 @@ def apart(devices: Sequence[Device], host: Host) -> str | None:
         build = host.build_named(device.build)
         if build is not None:
             served.setdefault(build.path.replace("\\", "/").rpartition("/")[0], device)
-    if len(served) < 2:  # noqa: PLR2004 - one directory serves them all
+    if len(served) < 2:
         return None
     by = " and ".join(f"the build {device.build} for {device.library}:{device.ordinal}" for device in served.values())
     return f"they cannot share one model: a program loads the builds of one directory, and this takes {by}"

@@ -154,6 +154,22 @@ def _same_view(device: Device, other: Device) -> bool:
     return same_source and identity.same_card(device, other).same
 
 
+def one_of_several(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
+    """A build says neither address nor UUID of what it lists. Where the system's library knows such cards in another number,
+    it is one of them, nobody can say which, and it is no further card."""
+    for device in remaining:
+        nameless = identity.normal_pci(device.pci_id) is None and identity.normal_uuid(device.uuid) is None
+        if device.build == SYSTEM or not nameless or "number" in dict(device.sources):
+            continue
+        name = identity.normal_name(device.name)
+        own = [other for other in remaining if (other.library, other.build) == (device.library, SYSTEM)]
+        alike = [other for other in own if name and identity.normal_name(other.name) == name]
+        if alike:
+            such = f"{len(alike)} such devices" if len(alike) > 1 else "such a device"
+            because = f"the build {device.build} gives no address: {device.library} has {such}, and nothing says which this is"
+            yield Drop(device, Reason.LISTED_TWICE, because, alike[0] if len(alike) == 1 else None)
+
+
 def no_code(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """A build lists every card, and makes a context on those too for which it holds no kernel."""
     for device in remaining:
@@ -208,6 +224,7 @@ RULES: tuple[Rule, ...] = (
     software_renderer,
     too_little_memory,
     listed_twice,
+    one_of_several,
     no_code,
     failed_validation,
     not_decided,

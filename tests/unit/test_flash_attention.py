@@ -178,8 +178,8 @@ def test_devices_of_two_builds_cannot_share_one_model() -> None:
     old, new = cuda(7, 0, build="cuda_v12", ordinal=0), cuda(8, 9, build="cuda_v13", ordinal=1, number=1)
 
     assert apart([old, new], host) == (
-        "they cannot share one model: a program loads the builds of one directory, and this takes the build cuda_v12 for CUDA:0 "
-        "and the build cuda_v13 for CUDA:1"
+        "they cannot share one model: a program loads the builds of one directory, and this takes the build cuda_v12 for "
+        "CUDA:0 and the build cuda_v13 for CUDA:1"
     )
     assert apart([old, old], host) is None
     assert apart([old, cuda(8, 9)], host) is None
