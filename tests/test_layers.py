@@ -22,6 +22,7 @@ ROOMS = (
     "runner",
     "facts",
     "model",
+    "wire",
     "knowledge",
     "vendors",
     "libraries",
