@@ -109,6 +109,7 @@ _HIP = Selection(
         "ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath; seen with HIP 5.2.3: -1 hides"
         " all, set to nothing it is not set, and CUDA_VISIBLE_DEVICES is read instead"
     ),
+    empty_hides=False,
 )
 # What leaves out devices of drivers that are loaded: the loader's own filters, and what Mesa's device selection layer reads.
 _VULKAN_DEVICE_FILTERS = (
