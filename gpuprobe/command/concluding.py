@@ -48,12 +48,17 @@ def conclusion(
     names = list(dict.fromkeys(text for text, card in groups if has_failed(card)))
     fallen = count.failed or broken or names or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
     doubt = count.undecided or any(is_undecided(card) for _, card in groups) or len(lost) > len(broken)
+    doubt = doubt or (strict and any(view.verdict is Verdict.INCONCLUSIVE for view in shown))
+    unknown = card_status.doubts(inventory)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
-        Exit.UNDECIDED if doubt or card_status.undecided(inventory) else Exit.ANSWERED,
+        Exit.UNDECIDED if doubt or unknown else Exit.ANSWERED,
         Exit.ANSWERED if shown else Exit.NOTHING_USABLE,
     )
-    return _said(shown, count, names) if shown else _nothing(inventory, lost), leave_with
+    if not shown:
+        return _nothing(inventory, lost), leave_with
+    more = f"; more may be usable: {unknown[0]}" if unknown and leave_with is Exit.UNDECIDED and not count.undecided else ""
+    return _said(shown, count, names) + more, leave_with
 
 
 def _counted_cards(shown: Sequence[View], others: Sequence[Unviewed]) -> _Count:

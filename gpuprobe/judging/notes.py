@@ -21,6 +21,8 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
     """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
     evidence = inventory.evidence
     return (
+        *evidence.not_understood,
+        *(each.sentence for each in machine.unread(evidence.host)),
         *hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),

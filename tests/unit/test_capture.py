@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gpuprobe import capture
 from gpuprobe.capture import CaptureError, redaction
-from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.model import Call, Evidence, Outcome, Partition, Probe, Purpose, Status
+from gpuprobe.wire import ShapeError, from_json, to_json
 from tests.records import a_card, a_device, a_host, a_manifest, a_slice, an_outcome, evidence_of
 
 SCHEMAS = Path(capture.__file__).parents[1] / "schemas"
