@@ -340,7 +340,13 @@ def spelled(text: str) -> Library | None:
     return next((library for library in LIBRARIES if wanted in (_folded(library.name), *_ALIASES.get(library.name, ()))), None)
 
 
-_ALIASES = {"ROCm": ("hip", "amd"), "CUDA": ("nvidia",), "Level Zero": ("ze", "oneapi")}
+_ALIASES = {
+    "ROCm": ("hip", "amd"),
+    "CUDA": ("nvidia",),
+    "Metal": ("apple",),
+    "Level Zero": ("ze", "oneapi", "intel"),
+    "Vulkan": ("vk",),
+}
 
 
 def _folded(text: str) -> str:
