@@ -19,8 +19,9 @@ _OPEN = re.compile(r"^(?:\(\?[aimsx]+\)|\(\?:|\((?!\?))*(?:\\[wsdSWD]|\.|\[(?:\\
 # Two repetitions of one class behind each other share the text between them in every way there is.
 _NESTED = re.compile(r"\((?:\?:)?(?:\\[wsdSWD]|\.|\[(?:\\.|[^\]\\])+\])[*+]\)[*+]")
 
-# Only our own texts, or a single repetition of one class with nothing behind it, which matches at once.
-HARMLESS = {"[0-9]+", "[A-Z]+", "[^A-Z].*"}
+# One repetition with nothing behind it takes what it finds and never goes back. The last is of our own texts alone.
+_ALONE = re.compile(r"(?:\\[wsdSWD]|\[(?:\\.|[^\]\\])+\])[*+]")
+HARMLESS = {"[^A-Z].*"}
 
 
 def patterns() -> list[tuple[str, int, str, bool]]:
@@ -43,7 +44,9 @@ def test_there_are_patterns_to_look_at() -> None:
 
 
 def test_no_search_begins_with_a_repetition_without_an_end() -> None:
-    assert [each for each in patterns() if each[3] and _OPEN.match(each[2]) and each[2] not in HARMLESS] == []
+    searched = [each for each in patterns() if each[3] and not _ALONE.fullmatch(each[2]) and each[2] not in HARMLESS]
+
+    assert [each for each in searched if _OPEN.match(each[2])] == []
 
 
 def test_no_repetition_is_repeated() -> None:
@@ -66,9 +69,8 @@ PLACES = {
     "a requirement": "from gpuprobe.judging import requirement as r;\n"
     "for x in (t, 'free>=' + t, t + '>=1', 'count>=1,' + t):\n"
     "    try:\n        r.parse(x)\n    except r.RequirementError:\n        pass",
-    "the architectures of a build": "import gpuprobe.judging.architecture as a;"
-    " [p.search(t) for p in vars(a).values() if hasattr(p, 'search')]",
-    "versions": "from gpuprobe.judging import compatibility as c; c._numbers(t) if hasattr(c, '_numbers') else None",
+    "the architectures of a build": "import re, gpuprobe.judging.architecture as a;"
+    " [p.search(t) for p in vars(a).values() if isinstance(p, re.Pattern)]",
     "files of the survey": "from gpuprobe.facts import Reading; from gpuprobe import machine as m;"
     " from tests.records import a_host; keys = ('/proc/cpuinfo', '/proc/meminfo', '/etc/os-release', '/proc/self/cgroup',"
     " '/etc/nv_tegra_release', '/proc/device-tree/compatible', '/sys/class/dmi/id/sys_vendor',"
@@ -81,10 +83,10 @@ PLACES = {
     "redaction of a path and of words": "from gpuprobe.capture.redaction import redacted; from tests.records import a_host;"
     " redacted({'stderr': t, 'path': '/' + t, 'message': '/data/x/' + t, 'host': {'environ': {'A': t, 'B': '/x/' + t}}},"
     " a_host(environ={'LD_LIBRARY_PATH': '/data/acme/lib:' + t}))",
-    "a child's lines": "import json; from gpuprobe.probing.answers import Answers; from gpuprobe.model import Probe, Purpose, Status;"
-    " a = Answers(Probe('CUDA', Purpose.LIST));"
+    "a child's lines": "import json; from gpuprobe.probing.answers import Answers;"
+    " from gpuprobe.model import Probe, Purpose, Status; a = Answers(Probe('CUDA', Purpose.LIST));"
     " [a.take(json.dumps(x).encode()) for x in ({'call': t, 'at': 0}, {'device': {'number': 0, 'name': t, 'uuid': t}},"
-    " {'facts': {t: t}}, {'failed': {'status': 'busy', 'message': t}}, t)]; a.take(t.encode());"
+    " {'facts': {t: t}}, {'failed': {'status': 'busy', 'message': t}}, t)]; a.take(t.encode('utf-8', 'surrogateescape'));"
     " a.outcome(status=Status.OK)",
     "the lines of a shell": "from gpuprobe.render.shell import SHELLS; from gpuprobe.render.formats import FORMATS;"
     " from gpuprobe.render.form import written, NotCarried\n"
@@ -97,7 +99,7 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_mebibyte_is_taken_whatever_repeats_in_it(place: str) -> None:
-    pieces = ["x", "0", " ", "\n", "/", ":", "0000:", "gfx9", "a.", "-", "(", "1,", "\x1b", "a b\n", "lib.so.1", "\udcff"]
+    pieces = ["x", "0", " ", "/", "0000:", "a.", "(", "\x1b", "a b\n", "\udcff"]
     program = f"for p in {pieces!r}:\n    t = p * ((1 << 20) // len(p))\n{_indented(PLACES[place])}\n"
 
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=240, cwd=REPOSITORY, capture_output=True)
