@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gpuprobe/machinecode/records.py: cuFFT 12.5 has no section for GPU code. Thousands of fat binaries lie among its data, and
+# gpuprobe/machinecode/targets.py: cuFFT 12.5 has no section for GPU code. Thousands of fat binaries lie among its data, and
 # cuobjdump says that it "does not contain device code". A list of images that is empty proves nothing.
 set -uo pipefail
 work=$(mktemp -d)

@@ -12,15 +12,29 @@ if TYPE_CHECKING:
     from gpuprobe.discovery import discover, gather
     from gpuprobe.judging.rules import judge
     from gpuprobe.model import Device, Drop, Evidence, Inventory, Outcome, Probe, Request
+    from gpuprobe.probing.start import NotStarted
 
 _HOMES = {
     "discover": "gpuprobe.discovery",
     "gather": "gpuprobe.discovery",
     "judge": "gpuprobe.judging.rules",
+    "NotStarted": "gpuprobe.probing.start",
     **dict.fromkeys(("Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Request"), "gpuprobe.model"),
 }
 
-__all__ = ["Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Request", "discover", "gather", "judge"]
+__all__ = [
+    "Device",
+    "Drop",
+    "Evidence",
+    "Inventory",
+    "NotStarted",
+    "Outcome",
+    "Probe",
+    "Request",
+    "discover",
+    "gather",
+    "judge",
+]
 
 
 def __getattr__(name: str) -> object:

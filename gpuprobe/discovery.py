@@ -28,9 +28,12 @@ def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a froze
     """Which GPUs of this machine are usable, and why not the others.
 
     Asks every library in a child of its own and waits for the slowest. Raises nothing for a broken driver: that is an
-    outcome in `Inventory.evidence`.
+    outcome in `Inventory.evidence`. NotStarted where this program has no Python to start children with, as a frozen one.
     """
+    from gpuprobe.probing.start import interpreter
     from gpuprobe.survey.host import read_host
+
+    interpreter()
 
     return judge(gather(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), request), request)
 

@@ -29,12 +29,14 @@ class Variable(NamedTuple):
 
 
 _CONTAINER_RUNTIME = "the NVIDIA container runtime"
-_VULKAN_LOADER = "the Vulkan loader"
+_VULKAN_LOADER, _LEVEL_ZERO_LOADER = "the Vulkan loader", "the Level Zero loader"
 _OLLAMA = "Ollama"
 _LLAMA_CPP = "llama.cpp's programs"
 _GGML_CUDA = "the CUDA backend of llama.cpp"
 _NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
-_PATTERNS = "list of file name patterns"
+_PATTERNS, _BOOLEAN = "list of file name patterns", "boolean"
+_MESA_LAYER = "Mesa's device selection layer"
+_LAYERS = "a layer may reorder, change or hide devices"
 
 _DESCRIBED = (
     Variable(
@@ -133,28 +135,91 @@ _DESCRIBED = (
         VISIBILITY,
         _VULKAN_LOADER,
         _PATTERNS,
-        "drivers whose manifest is named so are not loaded",
+        "drivers whose manifest is named so are not loaded, unless VK_LOADER_DRIVERS_SELECT names them too",
+    ),
+    *(
+        Variable(
+            f"VK_LOADER_{what}_ID_FILTER",
+            VISIBILITY,
+            _VULKAN_LOADER,
+            "list of numbers or ranges such as 0x1002 or 10-20",
+            f"only devices with such a {what.lower()} id are listed, by loaders of 2024 and newer",
+        )
+        for what in ("VENDOR", "DEVICE", "DRIVER")
     ),
     Variable(
-        "VK_LOADER_LAYERS_DISABLE",
+        "VK_LOADER_DEVICE_SELECT",
         OVERRIDE,
         _VULKAN_LOADER,
-        "list of layer name patterns",
-        "layers named so are not loaded; a layer may reorder, change or hide devices",
+        "`vendor:device` in hexadecimal",
+        "this device comes first in Vulkan's list",
+    ),
+    Variable(
+        "VK_LOADER_DISABLE_SELECT",
+        OVERRIDE,
+        _VULKAN_LOADER,
+        _BOOLEAN,
+        "1: Vulkan's list is in the order of the drivers; unset, the loader sorts it by type and PCI address",
+    ),
+    *(
+        Variable(name, OVERRIDE, _VULKAN_LOADER, "list of layer name patterns", f"{what}; {_LAYERS}")
+        for name, what in (
+            ("VK_LOADER_LAYERS_DISABLE", "layers named so are not loaded"),
+            ("VK_LOADER_LAYERS_ENABLE", "layers named so are loaded into every program"),
+            ("VK_LOADER_LAYERS_ALLOW", "layers named so are loaded although VK_LOADER_LAYERS_DISABLE names them"),
+        )
     ),
     Variable(
         "VK_INSTANCE_LAYERS",
         OVERRIDE,
         _VULKAN_LOADER,
         "list of layer names",
-        "these layers are loaded into every program; a layer may reorder, change or hide devices",
+        f"these layers are loaded into every program; {_LAYERS}",
+    ),
+    *(
+        Variable(name, OVERRIDE, _VULKAN_LOADER, _DIRECTORIES, f"{what}; {_LAYERS}")
+        for name, what in (
+            ("VK_LAYER_PATH", "layers that a program or VK_INSTANCE_LAYERS names are looked for here alone"),
+            ("VK_ADD_LAYER_PATH", "layers that a program or VK_INSTANCE_LAYERS names are looked for here too"),
+            ("VK_IMPLICIT_LAYER_PATH", "layers that load by themselves are looked for here alone, such as Mesa's"),
+            ("VK_ADD_IMPLICIT_LAYER_PATH", "layers that load by themselves are looked for here too"),
+        )
     ),
     Variable(
         "MESA_VK_DEVICE_SELECT",
         OVERRIDE,
-        "Mesa's device selection layer",
+        _MESA_LAYER,
         "`vendor:device` in hexadecimal",
-        "this device comes first in Vulkan's list; with a `!` behind it, it is the only one",
+        "this device comes first in Vulkan's list; newer releases of Mesa list no other where a `!` stands behind it",
+    ),
+    Variable(
+        "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE",
+        OVERRIDE,
+        _MESA_LAYER,
+        _BOOLEAN,
+        "1: only the device that would be the first is left in Vulkan's list",
+    ),
+    Variable(
+        "DRI_PRIME",
+        OVERRIDE,
+        _MESA_LAYER,
+        "`vendor:device`, `pci-0000_01_00_0` or a number",
+        "another device than the usual one comes first in Vulkan's list: with `vendor:device` that one; newer releases of Mesa "
+        "obey the other forms too, and list no other device where a `!` stands behind it",
+    ),
+    Variable(
+        "NODEVICE_SELECT",
+        OVERRIDE,
+        _VULKAN_LOADER,
+        _BOOLEAN,
+        "set, Mesa's device selection layer is not loaded, which otherwise puts the display's card first in Vulkan's list",
+    ),
+    Variable(
+        "RADV_FORCE_FAMILY",
+        OVERRIDE,
+        "Mesa's driver for AMD",
+        "name of an AMD architecture",
+        "shows an AMD card of this architecture that is not there, in place of those that are",
     ),
     Variable(
         "HSA_OVERRIDE_GFX_VERSION",
@@ -172,6 +237,13 @@ _DESCRIBED = (
         "decides what a device number means; unset, the fastest card is 0, unlike in nvidia-smi",
     ),
     Variable(
+        "ROC_ENABLE_PRE_VEGA",
+        VISIBILITY,
+        "HIP",
+        _BOOLEAN,
+        "1: AMD cards older than Vega are listed too, where HIP has code for them",
+    ),
+    Variable(
         "ZE_ENABLE_PCI_ID_DEVICE_ORDER",
         OVERRIDE,
         "Level Zero",
@@ -184,6 +256,15 @@ _DESCRIBED = (
         "Level Zero",
         "`FLAT`, `COMBINED` or `COMPOSITE`",
         "decides whether a number means a tile or a whole card",
+    ),
+    *(
+        Variable(name, OVERRIDE, _LEVEL_ZERO_LOADER, takes, effect)
+        for name, takes, effect in (
+            ("ZE_ENABLE_NULL_DRIVER", _BOOLEAN, "1: a driver without a card is loaded, and lists one"),
+            ("ZEL_DRIVERS_ORDER", "list of driver names or numbers", "the drivers are listed in this order"),
+            ("ZEL_LIBRARY_PATH", "path", "drivers, layers and the loader's own parts are looked for in this directory"),
+            ("ZE_ENABLE_LOADER_DRIVER_DDI_PATH", _BOOLEAN, "decides how calls reach several drivers"),
+        )
     ),
     Variable(
         "JETSON_JETPACK",

@@ -59,7 +59,7 @@ class Library(NamedTuple):
     crash_prone: bool = False  # initialising a card that it does not support ends the process
     drivers: Drivers | None = None  # None: it is the driver, or its drivers cannot be told apart
     switch: str | None = None  # Ollama's variable that turns it off
-    refreshes: bool = True  # False: its free memory never changes after the first reading
+    refreshes: bool = True  # False: what it calls free is what the asking process does not hold
     list_seconds: float = 30.0
     validate_seconds: float = 30.0
     ggml: str | None = None  # what ggml calls its backend for it: `libggml-<this>.so`; None: there is none that is asked
@@ -110,6 +110,11 @@ _HIP = Selection(
         " all, set to nothing it is not set, and CUDA_VISIBLE_DEVICES is read instead"
     ),
 )
+# What leaves out devices of drivers that are loaded: the loader's own filters, and what Mesa's device selection layer reads.
+_VULKAN_DEVICE_FILTERS = (
+    *("VK_LOADER_VENDOR_ID_FILTER", "VK_LOADER_DEVICE_ID_FILTER", "VK_LOADER_DRIVER_ID_FILTER"),
+    *("MESA_VK_DEVICE_SELECT", "MESA_VK_DEVICE_SELECT_FORCE_DEFAULT_DEVICE", "DRI_PRIME", "RADV_FORCE_FAMILY"),
+)
 _VULKAN = Selection(
     variable="GGML_VK_VISIBLE_DEVICES",
     takes="raw",
@@ -119,12 +124,12 @@ _VULKAN = Selection(
         " a number out of range (which -1 is) hide all"
     ),
     numbered_under=(
-        "VK_DRIVER_FILES",
-        "VK_ICD_FILENAMES",
-        "VK_ADD_DRIVER_FILES",
-        "VK_LOADER_DRIVERS_SELECT",
-        "VK_LOADER_DRIVERS_DISABLE",
-        "MESA_VK_DEVICE_SELECT",
+        *("VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"),
+        *("VK_LOADER_DRIVERS_SELECT", "VK_LOADER_DRIVERS_DISABLE"),
+        *_VULKAN_DEVICE_FILTERS,
+        *("VK_LOADER_DEVICE_SELECT", "VK_LOADER_DISABLE_SELECT", "NODEVICE_SELECT"),
+        *("VK_LOADER_LAYERS_DISABLE", "VK_LOADER_LAYERS_ENABLE", "VK_LOADER_LAYERS_ALLOW", "VK_INSTANCE_LAYERS"),
+        *("VK_LAYER_PATH", "VK_ADD_LAYER_PATH", "VK_IMPLICIT_LAYER_PATH", "VK_ADD_IMPLICIT_LAYER_PATH"),
     ),
 )
 _LEVEL_ZERO = Selection(
@@ -134,7 +139,10 @@ _LEVEL_ZERO = Selection(
     hide_all="-1",
     source="Intel compute runtime 22.43 to 26.31, ExecutionEnvironment::parseAffinityMask: entries are read as by std::stoul "
     "(-1 is 4294967295), a number without a device selects none, and with none left zeInit answers 0x78000001",
-    numbered_under=("ZE_FLAT_DEVICE_HIERARCHY", "ZE_ENABLE_PCI_ID_DEVICE_ORDER", "ZE_ENABLE_ALT_DRIVERS"),
+    numbered_under=(
+        *("ZE_FLAT_DEVICE_HIERARCHY", "ZE_ENABLE_PCI_ID_DEVICE_ORDER", "ZE_ENABLE_ALT_DRIVERS"),
+        *("ZEL_DRIVERS_ORDER", "ZEL_LIBRARY_PATH", "ZE_ENABLE_NULL_DRIVER"),
+    ),
     keeps_order=False,
     empty_hides=False,
 )
@@ -248,6 +256,7 @@ VULKAN = Library(
         "VK_ICD_FILENAMES",
         "VK_LOADER_DRIVERS_SELECT",
         "VK_LOADER_DRIVERS_DISABLE",
+        *_VULKAN_DEVICE_FILTERS,
     ),
     flash_attention="yes",
     drivers=Drivers(

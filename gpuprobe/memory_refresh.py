@@ -193,5 +193,5 @@ def _silence(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Silence
     if place in before.unasked:
         return before.unasked[place]
     if not before.probes[place]:
-        return Silence(f"{before.devices[place].library} tells it at its first reading only")
+        return Silence(f"{before.devices[place].library} counts what the asking process holds, and not what others do")
     return figures.why_silent(before.devices[place], before.probes[place], outcomes)

@@ -58,7 +58,11 @@ def main() -> NoReturn:
     except Malformed as problem:
         _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
         os._exit(2)
-    more = _watched_input() if os.environ.get(MARK) else 0
+    try:
+        more = _watched_input() if os.environ.get(MARK) else 0
+    except (RuntimeError, OSError) as problem:  # nothing of a library has been touched yet
+        _say(2, f"gpuprobe runner: no thread or pipe could be made: {problem}\n".encode(errors="replace"))
+        os._exit(1)
     try:
         answer = _answering(answers, request, listing, calling, more)
         answer()

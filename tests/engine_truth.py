@@ -53,11 +53,11 @@ class Engine(NamedTuple):
             text=True,
             errors="replace",
         )
-        try:
-            return self._read(process)
-        finally:
-            process.kill()
-            process.wait()
+        with process:
+            try:
+                return self._read(process)
+            finally:
+                process.kill()
 
     @staticmethod
     def _read(process: subprocess.Popen[str]) -> dict[str, Taken]:

@@ -18,7 +18,7 @@ import pytest
 
 from gpuprobe.discovery import gather
 from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Request, Status
-from gpuprobe.probing import asking, termination
+from gpuprobe.probing import asking, start, termination
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.host import read_host
 from tests.doubles import cuda_driver, described, nvml_driver, script
@@ -334,9 +334,9 @@ def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory
 
 def test_a_process_is_marked_by_its_own_entry_and_not_by_a_value_that_contains_it() -> None:
     mark = secrets.token_hex(8)
-    entry = {"OTHER": f"x{asking.MARK}={mark}"}
+    entry = {"OTHER": f"x{start.MARK}={mark}"}
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, **entry})
-    marked = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, asking.MARK: mark})
+    marked = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, start.MARK: mark})
     try:
         assert list(termination.marked(mark)) == [marked.pid]
     finally:

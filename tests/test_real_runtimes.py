@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.judging.device_lists import ggml_positions
+from gpuprobe.judging.device_lists import ggml_list
 from gpuprobe.judging.visibility import visible_variables
 from gpuprobe.libraries import ROCM, VULKAN
 from gpuprobe.model import Device
@@ -181,13 +181,17 @@ def ggml(cards: World, **variables: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "value", ["0", "1", "0,1", "1,0", "1 0", " 1", "", "-1", "2", "0,2", "0,-1", "-1,0", "4294967295", "x", "0,x", "0;1"]
+    "value",
+    [
+        *("0", "1", "0,1", "1,0", "1 0", " 1", "", "-1", "2", "0,2", "0,-1", "-1,0", "4294967295", "x", "0,x", "0;1", "0+1"),
+        *("0-1", "0,18446744073709551616", "0000000001", "-18446744073709551615", "-18446744073709551616,1", "1,+0", "0,0"),
+    ],
 )
 def test_the_real_ggml_reads_its_list_as_gpuprobe_does(two_cards: World, value: str) -> None:
     names = ("one", "two")
 
     assert ggml(two_cards) == list(names)
-    assert ggml(two_cards, GGML_VK_VISIBLE_DEVICES=value) == [names[position] for position in ggml_positions(value, 2)]
+    assert ggml(two_cards, GGML_VK_VISIBLE_DEVICES=value) == [names[position] for position in ggml_list(value, 2)]
 
 
 def test_the_token_that_hides_everything_from_the_real_ggml_does(two_cards: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.level_zero_talk import ARC, ARC_UUID, UHD
+from tests.cli.terminal import piped
 from tests.doubles import described
 from tests.test_road import answered, kept
 from tests.vulkan_world import world
@@ -75,3 +76,36 @@ def test_the_loader_without_a_driver_is_a_finding_and_not_the_end(staged: ZeWorl
     (probe,) = [each for each in document["probes"] if (each["library"], each["purpose"]) == ("Level Zero", "list")]
     assert (probe["status"], probe["code"], probe["code_name"]) == ("no_devices", 0x78000001, "ZE_RESULT_ERROR_UNINITIALIZED")
     assert document["devices"] == []
+
+
+UHD_ADDRESS, ARC_ADDRESS = "0000:00:02.0", "0000:03:00.0"
+LEGACY = "identity 8"  # a driver of another release has another UUID
+
+
+@pytest.mark.parametrize(("chosen", "place"), [(ARC_ADDRESS, 0), (UHD_ADDRESS, 1)])
+def test_a_card_of_one_of_two_drivers_is_named_with_its_driver(staged: ZeWorld, chosen: str, place: int) -> None:
+    """Debian installs two. Each counts its own devices from 0, and under the mask alone both cards were seen."""
+    variables = staged.driver(ARC).driver(UHD, LEGACY).environment()
+
+    assert mask("--check", chosen, **variables) == {
+        "ZE_AFFINITY_MASK": "0",
+        "ZE_ENABLE_ALT_DRIVERS": str(staged.drivers[place]),
+    }
+
+
+def test_the_cards_of_both_drivers_are_chosen_together(staged: ZeWorld) -> None:
+    variables = staged.driver(ARC).driver(UHD, LEGACY).environment()
+
+    assert len(kept(answered("list", **variables))) == 2
+    assert mask("--check", **variables)["ZE_AFFINITY_MASK"] == "0"
+
+
+def test_what_the_mask_cannot_say_is_refused(staged: ZeWorld) -> None:
+    """Number 1 of the one driver and number 0 of the other: under both numbers a third card is seen."""
+    more = ARC.replace("03:00", "04:00").replace(ARC_UUID, ARC_UUID[:-1] + "7")
+    variables = staged.driver(ARC, more).driver(UHD, LEGACY).environment()
+
+    ran = piped("env", "0000:04:00.0", UHD_ADDRESS, **variables)
+
+    assert (ran.out, ran.code) == ("", 4)
+    assert "`ZE_AFFINITY_MASK` cannot select this: each driver of Level Zero counts its own devices" in ran.err

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 # RFC 5321: at most 64 octets before the @ and 255 behind it. Begun where a word begins, so that each is looked at once; of a
 # longer word the part behind the @ is still a machine's name. /proc/version has the address of who built the kernel.
-_MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w.-]{1,255}|(?<=[\w.+-]{64})@[\w.-]{1,255}"
+_MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w.@+-]{1,255}|(?<=[\w.+-]{64})@[\w.@+-]{1,255}"
 
 
 class Secret(NamedTuple):

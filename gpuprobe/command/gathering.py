@@ -58,7 +58,7 @@ def _named(option: str, texts: Sequence[str], source: str | None, what: str, exa
     from pathlib import Path
 
     if source is not None:
-        message = f"`{option}` with `--from`: a capture holds what its machine was asked for"
+        message = f"`{option}` with `--from`: a capture holds the builds and the software that were looked for there"
         raise WrongUsage(message, f"as in `gpuprobe list {option} {texts[0]}`, or capture it there with `{option}`")
     for text in texts:
         if not Path(text).is_dir() or not text:

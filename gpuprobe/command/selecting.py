@@ -41,10 +41,28 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
     checks = _checked(options, views, variables, inventory) if choice.check and views else None
     if choice.required and found.devices:
         found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
+    found = _refused(found, views, inventory)
     if not devices:
         found = found.with_doubts(inventory, counted=choice.number is not None)
     hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
     return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
+
+
+def _refused(found: Selected, views: Sequence[Device], inventory: Inventory) -> Selected:
+    """A map that shows more than was chosen is none: nothing is printed for it."""
+    from gpuprobe.judging.visibility import seen_besides
+
+    host = inventory.evidence.host
+    besides = seen_besides(views, _listed(inventory), host.platform, host.environ) if found.exit is Exit.ANSWERED else []
+    if not besides:
+        return found
+    library = library_named(besides[0].library)
+    shown = ", ".join(device.name or device.id for device in besides)
+    text = (
+        f"`{library.selections[host.platform].variable}` cannot select this: each driver of {library.name} counts its own "
+        f"devices, and it would also show {shown}; choose the cards one by one, or another library (`--library vulkan`)"
+    )
+    return found._replace(exit=Exit.FAILED, text=text)
 
 
 def _chosen(texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:

@@ -6,13 +6,14 @@ which witnesses see for every process and not only for the asking one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import identity
 from gpuprobe.judging.matching import matches
 from gpuprobe.judging.verdicts import validates
+from gpuprobe.judging.visibility import repeated
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
 
@@ -30,15 +31,31 @@ _SAME_MEMORY = 1 / 8
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
     asked = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
     surveyed = machine.witnesses(evidence.host)
-    known = _through_the_system(devices)
+    known = _through_the_system([without_defaults(device) for device in devices], evidence.host.environ)
     return [_complete(device, asked, surveyed, evidence) for device in known]
 
 
-def _through_the_system(devices: Sequence[Device]) -> list[Device]:
+def without_defaults(device: Device) -> Device:
+    """Without a figure of free memory that nobody measured.
+
+    Where a build or a driver does not know, it answers that everything is free (ggml's Vulkan backend without the budget
+    extension, its SYCL backend, i915 to accounts without CAP_PERFMON), and a card is never that empty: what lists it holds
+    some. An integrated GPU, which has what the system has, may be. Metal counts what the asking process holds.
+    """
+    free, total = device.free_memory, device.total_memory
+    if free is None or library_named(device.library).witness:
+        return device
+    default = total is not None and free >= total and (device.build != SYSTEM or device.type is not DeviceType.INTEGRATED)
+    own = not library_named(device.library).refreshes
+    return device._replace(free_memory=None, used_memory=None) if default or own else device
+
+
+def _through_the_system(devices: Sequence[Device], environ: Mapping[str, str]) -> list[Device]:
     """A build tells little more than name and memory of a card: the rest is what its library says without the build."""
     found: dict[int, Device] = {}
     for library, build in dict.fromkeys((device.library, device.build) for device in devices if device.build != SYSTEM):
         mine = [device for device in devices if (device.library, device.build) == (library, build)]
+        mine = [device for device in mine if repeated(device, environ) is None]
         own = [device for device in devices if (device.library, device.build) == (library, SYSTEM)]
         found |= {id(device): _told_by_twin(device, twin) for twin, device in matches(own, mine)}
     return [found.get(id(device), device) for device in devices]
@@ -126,7 +143,7 @@ def _from_validation(device: Device, evidence: Evidence) -> Device:
     """The driver API tells free memory only inside a context: the validation had one."""
     for outcome in evidence.outcomes:
         if outcome.status is Status.OK and validates(outcome.probe, device):
-            told = Device(device.library, device.number, free_memory=outcome.facts.get("free_memory"))
+            told = without_defaults(device._replace(free_memory=outcome.facts.get("free_memory")))
             return filled(device, told, ("free_memory",))
     return device
 

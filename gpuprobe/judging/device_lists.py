@@ -63,21 +63,35 @@ def resolve_mask(value: str | None, number: int) -> str | None:
 
 
 def ggml_positions(value: str, count: int | None = None) -> tuple[int, ...]:
-    """The raw positions that `GGML_VK_VISIBLE_DEVICES=value` makes visible; empty where ggml shows no device at all.
+    """The raw positions that `GGML_VK_VISIBLE_DEVICES=value` makes visible, each once; see `ggml_list`."""
+    return tuple(dict.fromkeys(ggml_list(value, count)))
 
-    ggml takes commas for blanks and reads unsigned numbers until something is not one. One number that is out of range
-    makes it give up Vulkan altogether; "-1" relies on that. `count` is the length of the raw list, where it is known.
-    Source: ggml-vulkan; seen with a llama.cpp build of 2025: `1` with one device gives "Invalid device index" and none.
+
+def ggml_list(value: str, count: int | None = None) -> tuple[int, ...]:
+    """The raw positions that ggml lists under `GGML_VK_VISIBLE_DEVICES=value`, one that is named twice as two devices;
+    empty where it shows no device at all.
+
+    ggml takes commas for blanks and reads unsigned numbers of 64 bits until something is not one: a sign may stand before
+    each, and what is below zero counts on from 2^64. One number that is out of range makes it give up Vulkan altogether;
+    "-1" relies on that. A number of more bits ends the list. `count` is the length of the raw list, where it is known.
+    Source: ggml-vulkan; seen with ggml 0.25.1 and its 30 oddest values (tests/test_real_ggml.py), and with a llama.cpp build
+    of 2025: `1` with one device gives "Invalid device index" and none.
     """
     positions: list[int] = []
-    for word in value.replace(",", " ").split():
-        number = re.match(r"[+-]?[0-9]{1,9}", word)
-        if number is None:
+    text, place = value.replace(",", " "), 0
+    while (number := _UNSIGNED.match(text, place)) is not None:
+        sign, digits = number.groups()
+        size = int(digits) if len(digits) <= _MOST_DIGITS else _NUMBERS
+        if size >= _NUMBERS:
             break
-        position = int(number[0])
-        if position < 0 or (count is not None and position >= count):
+        position = -size % _NUMBERS if sign == "-" else size
+        if position >= (_NUMBERS // 2 if count is None else count):
             return ()
         positions.append(position)
-        if number[0] != word:
-            break
-    return tuple(dict.fromkeys(positions))
+        place = number.end()
+    return tuple(positions)
+
+
+_NUMBERS = 1 << 64  # std::size_t, as std::istream reads it
+_MOST_DIGITS = 20  # of such a number, zeros before it aside
+_UNSIGNED = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]+)", re.ASCII)

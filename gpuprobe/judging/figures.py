@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe.judging import identity
-from gpuprobe.judging.completion import FROM_SYSTEM
+from gpuprobe.judging.completion import FROM_SYSTEM, without_defaults
 from gpuprobe.judging.verdicts import describe, validates
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
@@ -89,16 +89,22 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
     """What listings tell of memory; an answer that could not be read tells nothing."""
     for outcome in outcomes:
         if not outcome.probe.purpose.is_validation and outcome.status is not Status.UNREADABLE:
-            for device in outcome.devices:
+            for device in map(without_defaults, outcome.devices):
                 if device.free_memory is not None:
                     yield Told(device, outcome.probe.library)
 
 
 def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
-    often = Counter((_list_of(each.device), _names(each.device)) for each in told)
-    unmistakable = [each for each in told if often[_list_of(each.device), _names(each.device)] == 1]
-    found = ((place, _surest(device, unmistakable)) for place, device in enumerate(known))
+    often = Counter((_list_of(each.device), _kind(each.device)) for each in told)
+    unmistakable = [each for each in told if often[_list_of(each.device), _kind(each.device)] == 1]
+    twins = Counter((_list_of(device), _kind(device)) for device in known)
+    sure = (
+        (place, device)
+        for place, device in enumerate(known)
+        if _is_named(device) or twins[_list_of(device), _kind(device)] == 1
+    )
+    found = ((place, _surest(device, unmistakable)) for place, device in sure)
     return {place: answer for place, answer in found if answer is not None}
 
 
@@ -154,7 +160,14 @@ def _watts(said: object) -> float | None:
 
 def _is_about(other: Device, device: Device) -> bool:
     """A witness speaks of every library's devices, a library of its own only."""
-    return (library_named(other.library).witness or _list_of(other) == _list_of(device)) and is_same(device, other)
+    if _list_of(other) == _list_of(device):
+        return is_same(device, other) or _are_of_one_kind(device, other)
+    return library_named(other.library).witness and is_same(device, other)
+
+
+def _are_of_one_kind(device: Device, other: Device) -> bool:
+    """Of one list, and known by nothing but their name: one device, where the list has one such."""
+    return not _is_named(device) and not _is_named(other) and _kind(device) == _kind(other)
 
 
 def is_same(device: Device, other: Device) -> bool:
@@ -168,6 +181,16 @@ def is_same(device: Device, other: Device) -> bool:
 
 def _list_of(device: Device) -> tuple[str, str, str | None]:
     return device.library, device.build, device.manifest
+
+
+def _is_named(device: Device) -> bool:
+    return _names(device) != (None, None)
+
+
+def _kind(device: Device) -> tuple[str | None, str | None, str | None]:
+    """Address and UUID; where there is neither, the name."""
+    address, uuid = _names(device)
+    return address, uuid, None if address or uuid else identity.normal_name(device.name)
 
 
 def _names(device: Device) -> tuple[str | None, str | None]:
@@ -189,7 +212,8 @@ def from_validation(device: Device, outcomes: Iterable[Outcome]) -> Told | None:
     """What a context on exactly this device told of its memory."""
     for outcome in outcomes:
         free = _count(outcome.facts.get("free_memory"))
-        if outcome.status is Status.OK and validates(outcome.probe, device) and free is not None:
+        told = without_defaults(device._replace(free_memory=free))
+        if outcome.status is Status.OK and validates(outcome.probe, device) and told.free_memory is not None:
             return Told(Device(device.library, device.number, free_memory=free), device.library)
     return None
 
@@ -230,4 +254,4 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
 
 
 def _lists(outcome: Outcome, device: Device) -> bool:
-    return outcome.probe.purpose.is_validation or any(is_same(device, other) for other in outcome.devices)
+    return outcome.probe.purpose.is_validation or any(_is_about(other, device) for other in outcome.devices)

@@ -33,7 +33,7 @@ def of_file(device: Device, file: CodeFile) -> Fit:
     """A file that could not be read to its end is never one without code for the card."""
     name = file.path.rpartition("/")[2]
     if not file.architectures:
-        return Fit(UNKNOWN, f"what `{name}` was compiled for is not known: {file.unread or 'it holds no code'}")
+        return Fit(UNKNOWN, f"what `{name}` was compiled for is not known: {file.unread or 'no section of it holds code'}")
     fit = architecture.of_device(device, file.architectures)
     if file.unread is not None and fit.answer is UNSUPPORTED:
         return Fit(UNKNOWN, f"what could be read of `{name}` does not run on it, and more could not: {file.unread}")

@@ -48,12 +48,15 @@ def _unfit(inventory: Inventory) -> Iterator[str]:
 def hidden(inventory: Inventory) -> Iterator[str]:
     """What the user's own variables hide, found out by a child without them."""
     evidence = inventory.evidence
+    told: dict[str, set[str]] = {}
     for outcome in evidence.outcomes:
         if outcome.probe.purpose is not Purpose.UNFILTERED:
             continue
-        listed = {device.key for device in _listed(evidence, outcome.probe.library)}
+        known = told.setdefault(outcome.probe.library, set())
+        listed = {device.key for device in _listed(evidence, outcome.probe.library)} | known
         real = [device for device in outcome.devices if device.type is not DeviceType.SOFTWARE]
         missing = [device for device in real if device.key not in listed]
+        known.update(device.key for device in missing)
         names = ", ".join(f"`{name}={evidence.host.environ.get(name, '')}`" for name, _ in outcome.probe.variables)
         if missing:
             kept = [other for other in inventory.kept if any(same_card(device, other).same for device in missing)]

@@ -115,27 +115,40 @@ def too_little_memory(remaining: Sequence[Device], host: Host, request: Request)
 
 
 def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
-    """One library in one build lists a card twice, as with two driver manifests for it.
+    """One library in one build lists a card twice, as with two driver manifests for it, or a variable that names it twice.
 
     A view that one manifest alone gives is preferred: it exists because all manifests together do not work.
     """
     kept: list[Device] = []
     for device in sorted(remaining, key=lambda device: device.manifest is None):
-        twin = next((other for other in kept if _same_view(device, other)), None)
+        named_twice = visibility.repeated(device, host.environ)
+        twin = next((other for other in kept if _same_view(device, other)), None) or (
+            _named_before(device, kept, host) if named_twice else None
+        )
         if twin is None:
             kept.append(device)
         else:
-            reason, because = _why_twice(device, twin, host)
+            reason, because = _why_twice(device, twin, host, named_twice)
             yield Drop(device, reason, because, twin)
 
 
-def _why_twice(device: Device, twin: Device, host: Host) -> tuple[Reason, str]:
+def _why_twice(device: Device, twin: Device, host: Host, named_twice: str | None) -> tuple[Reason, str]:
     """ggml makes several devices of one card where it is told to, and marks each: `NVIDIA … (dev p0/v1)`."""
     if _VIRTUAL.search(device.name or "") or _VIRTUAL.search(device.description or ""):
         told = host.environ.get("GGML_CUDA_DEVICES")
         why = f"`GGML_CUDA_DEVICES={told}` makes several of one card" if told else "ggml made several of one card"
         return Reason.VIRTUAL_DEVICE, f"it is a virtual device: {why}, which share its memory"
-    return Reason.LISTED_TWICE, f"{device.library} lists this card twice ({identity.same_card(device, twin).evidence})"
+    return (
+        Reason.LISTED_TWICE,
+        f"{device.library} lists this card twice ({named_twice or identity.same_card(device, twin).evidence})",
+    )
+
+
+def _named_before(device: Device, kept: Sequence[Device], host: Host) -> Device | None:
+    """The view that a build gives of the device which the user's variable named before."""
+    mine = (other for other in kept if (other.library, other.build) == (device.library, device.build))
+    raw = visibility.raw_position(device, host.environ)
+    return next((other for other in mine if visibility.raw_position(other, host.environ) == raw), None)
 
 
 def _same_view(device: Device, other: Device) -> bool:

@@ -7,8 +7,9 @@ library that got none would bring back through a side door the card that another
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from gpuprobe.judging.device_lists import ggml_positions, resolve, resolve_mask
+from gpuprobe.judging.device_lists import ggml_list, ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType
@@ -40,14 +41,36 @@ def visible_variables(
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
         else:
-            variables.update(_of_chosen_drivers(library, mine, platform))
+            drivers = _of_chosen_drivers(library, mine, platform)
             mine = [device for device in mine if device.manifest or not any(other.manifest for other in mine)]
-            variables.update(_listed_selection(library, selection, mine, known, environ))
+            variables.update({**_listed_selection(library, selection, mine, known, environ), **drivers})
     for library, selection in selecting(known, platform, unasked):
         count = len(_split(variables[selection.variable], selection))
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
     return tuple(variables.items())
+
+
+def seen_besides(chosen: Sequence[Device], listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> list[Device]:
+    """Devices of `listed` that a program would see under the map of `chosen` although they are not among them.
+
+    Each driver of Level Zero counts its own devices, so one number may mean a device of every driver that is loaded.
+    """
+    besides: list[Device] = []
+    for library, selection in selecting(chosen, platform):
+        mine = [device for device in chosen if device.library == library.name]
+        if selection.takes == "raw" or selection.keeps_order or library.drivers is None:
+            continue
+        tokens = {_token(library, selection, device, listed, environ) for device in mine}
+        manifests = {device.manifest for device in mine}
+        besides += [
+            other
+            for other in listed
+            if (other.library, other.build) == (library.name, SYSTEM) and other.manifest in manifests
+            if _token(library, selection, other, listed, environ) in tokens
+            if not any(same_card(other, device).same for device in mine)
+        ]
+    return besides
 
 
 def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = ()) -> list[tuple[Library, Selection]]:
@@ -245,6 +268,40 @@ def hidden(device: Device, environ: Mapping[str, str], listed: Sequence[Device] 
     if device.manifest is not None or device.build != SYSTEM or device.number in positions:
         return None
     return f"{setting} hides it: it is number {device.number} in the unfiltered list"
+
+
+def repeated(device: Device, environ: Mapping[str, str]) -> str | None:
+    """The clause that says which variable of the user made a build list this device once more; None: none did.
+
+    A build lists a device as often as its variable names it, and its number is then its place among the names.
+    """
+    named = _named_positions(device, environ)
+    if named is None or "number" in dict(device.sources) or device.number >= len(named.positions):
+        return None
+    again = named.positions[device.number] in named.positions[: device.number]
+    return f"`{named.setting}` names it twice" if again else None
+
+
+def raw_position(device: Device, environ: Mapping[str, str]) -> int | None:
+    """The raw number of a device that a build numbers; None: nobody says which it is."""
+    if "number" in dict(device.sources):
+        return device.number
+    named = _named_positions(device, environ)
+    return None if named is None or device.number >= len(named.positions) else named.positions[device.number]
+
+
+class _Named(NamedTuple):
+    setting: str
+    positions: tuple[int, ...]
+
+
+def _named_positions(device: Device, environ: Mapping[str, str]) -> _Named | None:
+    """What the user's variable names for the builds of this device's library; None: it is no build's, or nothing is set."""
+    selections = library_named(device.library).selections.values()
+    selection = next((selection for selection in selections if selection.takes == "raw"), None)
+    if selection is None or device.build == SYSTEM or (value := environ.get(selection.variable)) is None:
+        return None
+    return _Named(f"{selection.variable}={printable(value)}", ggml_list(value))
 
 
 def _length_of_list(device: Device, listed: Sequence[Device]) -> int | None:

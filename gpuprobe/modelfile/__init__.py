@@ -30,6 +30,8 @@ def read(argument: str, environ: Mapping[str, str]) -> Found:
 
     from gpuprobe.modelfile.gguf import Unreadable
 
+    if not argument:
+        raise Unreadable("an empty text is no model: a file, a directory or a name is accepted")
     path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
     try:
         is_folder, is_there = path.is_dir(), path.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.planning.blocks import Builder
+from gpuprobe.planning.experts import experts
 from gpuprobe.planning.graph import Node, contiguous, each, join, multiply_matrices, permute, repeat, reshape, strided
 from gpuprobe.planning.kv_cache import is_compressed
 from gpuprobe.planning.transformers import SIGMOID, finish
@@ -28,7 +29,8 @@ def build(builder: Builder) -> Node:
 
 def _experts(builder: Builder, node: Node) -> Node:
     numbers = builder.numbers
-    mixed = builder.experts(
+    mixed = experts(
+        builder,
         node,
         sigmoid=numbers.number("expert_gating_func") == SIGMOID,
         normed=bool(numbers.value("expert_weights_norm")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from gpuprobe.planning import compressed, recurrent, transformers
+from gpuprobe.planning import compressed, hybrids, transformers
 from gpuprobe.planning.allocator import peaks
 from gpuprobe.planning.blocks import Builder, Missing, Work, is_quantized
 from gpuprobe.planning.hyperparameters import Hyperparameters
@@ -16,7 +16,7 @@ from gpuprobe.planning.schedule import COPIES, assign, schedule
 from gpuprobe.planning.weights import Homes, Weights
 from gpuprobe.planning.windows import Windows
 
-KNOWN = frozenset((*transformers.TRAITS, *recurrent.HYBRIDS, "mamba", "mamba2", "deepseek2"))
+KNOWN = frozenset((*transformers.TRAITS, *hybrids.HYBRIDS, "mamba", "mamba2", "deepseek2"))
 
 
 class LayerKinds(NamedTuple):
@@ -49,7 +49,7 @@ def flash_attention(subject: Subject, settings: Settings) -> bool:
         return settings.flash_attention is FlashAttention.ON
     numbers, homes = subject.numbers, subject.homes
     in_one_place = len(set(homes.layers)) == 1 and settings.offload_cache
-    if numbers.architecture not in recurrent.HYBRIDS or in_one_place:
+    if numbers.architecture not in hybrids.HYBRIDS or in_one_place:
         return True
     sequences = subject.room.sequences
     builder = _builder(subject, _work(subject.room, settings, tokens=sequences, flash=True))
@@ -155,8 +155,8 @@ def _build(builder: Builder) -> None:
     if name == "deepseek2":
         compressed.build(builder)
     elif name in {"mamba", "mamba2"}:
-        recurrent.build_states_alone(builder)
-    elif name in recurrent.HYBRIDS:
-        recurrent.build_hybrid(builder, recurrent.HYBRIDS[name])
+        hybrids.build_states_alone(builder)
+    elif name in hybrids.HYBRIDS:
+        hybrids.build_hybrid(builder, hybrids.HYBRIDS[name])
     else:
         transformers.build(builder, transformers.TRAITS[name])

@@ -51,7 +51,7 @@ class Hyperparameters:
 
     def real(self, key: str) -> float:
         value = self.value(key)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return float(value) if isinstance(value, int | float) and -LARGEST < value < LARGEST else 0.0
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.value(key)
@@ -70,7 +70,7 @@ class Hyperparameters:
             return default if default is not None else (0,) * count
         if not isinstance(value, tuple):
             return (self.number(key),) * count
-        numbers = tuple(int(item) for item in value)
-        if len(numbers) < count or not all(0 <= number < LARGEST for number in numbers):
+        # What is no number compares false with everything.
+        if len(value) < count or not all(0 <= item < LARGEST for item in value):
             raise Unplannable(f"the model's {self.architecture}.{key} does not fit its {count} layers")
-        return numbers[:count]
+        return tuple(int(item) for item in value[:count])

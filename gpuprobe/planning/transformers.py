@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuprobe.planning.blocks import Builder
+from gpuprobe.planning.experts import experts
 from gpuprobe.planning.graph import Node, each, multiply_matrices, unary
 
 SIGMOID = 2  # the value of expert_gating_func
@@ -151,7 +152,8 @@ def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:
     if builder.own("ffn_gate_inp") is None:
         return builder.feed_forward(node, fused=traits.feed_forward_fused, squared=traits.feed_forward_squared)
     scale = builder.numbers.real("expert_weights_scale")
-    mixed = builder.experts(
+    mixed = experts(
+        builder,
         node,
         sigmoid=traits.experts_sigmoid or builder.numbers.number("expert_gating_func") == SIGMOID,
         normed=builder.numbers.flag("expert_weights_norm", traits.experts_normed),

@@ -64,6 +64,11 @@ class Answers:
     def last_call(self) -> str | None:
         return self.starts[-1][0] if self.starts else None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of a library was called or loaded: what ends a child before that is none of its doing."""
+        return bool(self.starts) or self.loaded is not None or self.failed is not None or self.done_at is not None
+
     def _take(self, said: object) -> None:
         if not isinstance(said, dict) or not said:
             raise NotTheProtocol("not an object")

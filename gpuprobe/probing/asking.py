@@ -13,11 +13,9 @@ from pathlib import Path
 from gpuprobe.facts import Host
 from gpuprobe.libraries import Library, library_named
 from gpuprobe.model import SYSTEM, Device, Json, Outcome, Probe, Purpose
+from gpuprobe.probing.start import MARK
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import ROOT, why_others
-
-MARK = "GPUPROBE_CHILD"
-RUNNER = str(Path(__file__).parents[1] / "runner.py")
 
 _PACKAGES = ("site-packages", "dist-packages")
 

@@ -10,7 +10,6 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
 from gpuprobe.probing import asking, termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, stop_waiting
+from gpuprobe.probing.start import RUNNER, NotStarted, interpreter, why_it_never_began, why_refused
 
 KEPT_BYTES = 1024 * 1024
 GRACE_SECONDS = 0.2  # between asking to end and killing
@@ -101,6 +101,8 @@ class Child:
         """What became of it, once it has ended or been given up."""
         code = self.process.returncode
         status, message = self._ending(code)
+        if status in (Status.OK, Status.CRASHED) and self.answers.has_begun is False:
+            status, message = Status.NOT_STARTED, why_it_never_began(code, self.stderr.text())
         return self.answers.outcome(
             status=status,
             message=message,
@@ -161,8 +163,9 @@ class Children:
         mark = f"{self._mark}.{self._count}."  # the last dot keeps child 1 apart from child 10
         try:
             process = _spawn(asking.child_environment(self._environ, probe, mark, request.get("directories", ())))
-        except OSError as problem:
-            self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=f"no child started: {problem}"))
+        except (OSError, NotStarted) as problem:
+            message = why_refused(problem) if isinstance(problem, OSError) else str(problem)
+            self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=message))
             return
         child = Child(probe, process, mark, seconds)
         self._children.append(child)
@@ -288,7 +291,7 @@ def _spawn(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         else {"start_new_session": True}
     )
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", asking.RUNNER],
+        [interpreter(), "-I", "-S", RUNNER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

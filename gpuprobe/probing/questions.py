@@ -94,13 +94,14 @@ def _listings(host: Host, request: Request) -> Iterator[Probe]:
 
 
 def _alone(evidence: Evidence) -> Iterator[Probe]:
-    """One bad driver must not hide the others: where all together fail, each is asked alone. Nor may one slice."""
+    """One bad driver must not hide the others: where all together fail, each is asked alone. Nor may one slice. Where each
+    driver counts its own devices, a number alone names none."""
     for library in LIBRARIES:
         yield from slices.alone(library, evidence)
     for outcome in evidence.outcomes:
         drivers = library_named(outcome.probe.library).drivers
         is_system = outcome.probe.purpose is Purpose.LIST and outcome.probe.build == SYSTEM
-        if drivers is None or not is_system or not _drivers_failed(outcome.status):
+        if drivers is None or not is_system or not (_drivers_failed(outcome.status) or _numbers_repeat(outcome)):
             continue
         found = driver_files(drivers, evidence.host)
         for driver in found if len(found) > 1 else ():
@@ -127,13 +128,28 @@ def _unfiltered(evidence: Evidence) -> Iterator[Probe]:
         # A library that hangs would only hang once more, and what cannot be loaded is hidden by no variable.
         unasked = _asking_again_is_useless(outcome.status) or not _speaks_for_its_library(outcome, evidence)
         if filters and outcome.probe.purpose is Purpose.LIST and not unasked:
-            variables = tuple((name, None) for name in filters)
-            yield Probe(library.name, Purpose.UNFILTERED, build=outcome.probe.build, variables=variables)
+            for names in _unset_together(filters, library):
+                variables = tuple((name, None) for name in names)
+                yield Probe(library.name, Purpose.UNFILTERED, build=outcome.probe.build, variables=variables)
+
+
+def _unset_together(filters: list[str], library: Library) -> Iterator[list[str]]:
+    """All of them; and before that, where one names the drivers, the others without it: it may be what brings the driver that
+    another one hides, as on NixOS."""
+    naming = (library.drivers.variable, *library.drivers.others) if library.drivers is not None else ()
+    others = [name for name in filters if name not in naming]
+    if others and others != filters:
+        yield others
+    yield filters
 
 
 def _drivers_failed(status: Status) -> bool:
     """All drivers together gave no list; each by itself may."""
     return status.lost or (status.failed and status is not Status.NOT_LOADABLE)
+
+
+def _numbers_repeat(outcome: Outcome) -> bool:
+    return len({device.number for device in outcome.devices}) < len(outcome.devices)
 
 
 def _asking_again_is_useless(status: Status) -> bool:

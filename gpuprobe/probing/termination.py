@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gpuprobe.probing.asking import MARK
+from gpuprobe.probing.start import MARK
 
 WINDOWS = sys.platform == "win32"
 

@@ -47,7 +47,8 @@ def test_every_stage_is_passed() -> None:
 def test_copies_are_timed_and_memory_is_told() -> None:
     measured = figures(proved(M3))
 
-    assert (measured["free_bytes"], measured["elements"]) == (48 << 30, known_kernel.ELEMENTS)
+    assert measured["elements"] == known_kernel.ELEMENTS
+    assert "free_bytes" not in measured  # what this process alone does not hold
     for way in ("to_device", "from_device", "on_device"):
         assert measured[f"{way}_bytes_per_second"] > 1 << 20
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 
-from tests.benchmark import limits, saved, startup
+from tests.benchmark import limits, saved, software, startup
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
 from tests.benchmark.workplace import PEERS, Workplace
 
@@ -28,6 +28,7 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "noise": limits.noise,
     "orphan": limits.orphan,
     "killed": limits.killed,
+    "software": software.software,
 }
 NAMES = {name.replace("--", "").replace(",", "").replace(" ", "-"): name for name in (*TOGETHER, *ALONE)}
 

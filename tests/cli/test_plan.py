@@ -241,6 +241,13 @@ def test_what_is_no_model_is_named_as_what_it_is(tmp_path: Path) -> None:
         assert said in ran.err
 
 
+@pytest.mark.parametrize("argument", ["", "/dev/zero", "/dev/null", "/", "x\ny", "/nonexistent.gguf"])
+def test_what_cannot_be_read_is_refused_in_one_line(argument: str) -> None:
+    ran = piped("plan", argument)
+
+    assert (ran.code, len(ran.err.splitlines()), ran.out) == (2, 1, "")
+
+
 def test_a_name_that_is_neither_a_file_nor_in_the_store_says_where_was_looked(tmp_path: Path) -> None:
     ran = piped("plan", "no-such-model", OLLAMA_MODELS=str(tmp_path / "models"))
 

@@ -175,3 +175,15 @@ def test_what_makes_a_build_unsupported_drops_its_view_everywhere() -> None:
     (drop,) = inventory.drops
     assert drop.reason is Reason.NO_CODE
     assert "it needs 550" in drop.because
+
+
+def test_a_list_of_architectures_does_not_tell_whether_the_driver_can_unpack_the_code() -> None:
+    """The machine of `driver-too-old-for-the-build` as it was captured: ARCHS, and no file of the build."""
+    named = fit(a_geforce(driver="535.247.01"), V12, a_host(builds=(V12,)), "890")
+    newer = fit(a_geforce(driver="550.54.14"), V12, a_host(builds=(V12,)), "890")
+    read = fit(a_geforce(driver="535.247.01"), V12, with_files(V12, "sm_89"), "890")
+
+    assert (named.answer, named.doubtful) == (UNKNOWN, True)
+    assert "it needs 550" in named.because
+    assert (newer.answer, newer.doubtful) == (NATIVE, False)
+    assert (read.answer, read.doubtful) == (NATIVE, False)

@@ -37,9 +37,9 @@ def test_every_engine_that_is_not_asked_is_found_in_a_named_directory(tmp_path: 
 
 
 def test_a_wheels_engine_with_a_checksum_in_its_name_is_one(tmp_path: Path) -> None:
-    (found,) = survey(machine(tmp_path, {"/opt/w/libggml-sycl-1a2b3c4d.so": ELF_X86_64}), "/opt/w").engines
+    (found,) = survey(machine(tmp_path, {"/opt/wheel/libggml-sycl-1a2b3c4d.so": ELF_X86_64}), "/opt/wheel").engines
 
-    assert found == FoundEngine("SYCL", "/opt/w/libggml-sycl-1a2b3c4d.so", "--lib-dir", "Intel GPUs", "llama.cpp")
+    assert found == FoundEngine("SYCL", "/opt/wheel/libggml-sycl-1a2b3c4d.so", "--lib-dir", "Intel GPUs", "llama.cpp")
 
 
 def test_engines_beside_builds_do_not_rename_those(tmp_path: Path) -> None:
@@ -100,3 +100,10 @@ def test_a_build_for_another_kind_of_machine_has_no_code_that_counts(tmp_path: P
 
 def test_without_a_card_no_build_is_read(tmp_path: Path) -> None:
     assert survey(machine(tmp_path, {**BASE, f"{OLLAMA}/cuda_v12/libggml-cuda.so": library("sm_75")})).software is None
+
+
+def test_a_named_place_with_an_engine_further_down_is_not_called_empty(tmp_path: Path) -> None:
+    host = survey(machine(tmp_path, {"/opt/llama/build/bin/libggml-sycl.so": ELF_X86_64}), "/opt/llama")
+
+    assert [engine.name for engine in host.engines] == ["SYCL"]
+    assert host.empty_places == ()

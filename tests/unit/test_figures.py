@@ -78,9 +78,66 @@ def test_another_card_at_the_same_address_is_another_card() -> None:
 
 
 def test_a_number_alone_is_no_identity() -> None:
-    nameless = a_device("Vulkan", uuid=None, pci_id=None)
+    nameless = [a_device("Vulkan", uuid=None, pci_id=None, number=number) for number in (0, 1)]
 
-    assert matched([nameless], told(nameless._replace(free_memory=1))) == {}
+    assert matched(nameless, told(*(device._replace(free_memory=1) for device in nameless))) == {}
+    assert matched(nameless, told(nameless[0]._replace(free_memory=1))) == {}
+
+
+def test_the_only_one_of_its_kind_keeps_its_identity_without_an_address_and_a_uuid() -> None:
+    """As Adreno and Mali under Vulkan: "Vulkan no longer lists it" was false."""
+    mali, other = (a_device("Vulkan", uuid=None, pci_id=None, name=name, number=place) for place, name in enumerate("ab"))
+    turned = an_outcome(other._replace(number=0, free_memory=3), mali._replace(number=1, free_memory=4))
+
+    found = matched([mali, other], list(told_by([turned])))
+
+    assert {place: each.device.free_memory for place, each in found.items()} == {0: 4, 1: 3}
+    silent = an_outcome(mali._replace(free_memory=None))
+    assert why_silent(mali, [silent.probe], [silent]) == Silence("Vulkan does not tell it")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        a_device("Vulkan", build="vulkan", total_memory=8 * GiB, free_memory=8 * GiB),
+        a_device("Vulkan", build="vulkan", type=DeviceType.INTEGRATED, total_memory=8 * GiB, free_memory=8 * GiB),
+        a_device("Vulkan", total_memory=8 * GiB, free_memory=8 * GiB),
+        a_device("Metal", total_memory=8 * GiB, free_memory=8 * GiB),
+        a_device("Metal", total_memory=8 * GiB, free_memory=7 * GiB),
+        a_device("Metal", build="metal", total_memory=8 * GiB, free_memory=7 * GiB),
+    ],
+)
+def test_a_default_in_the_place_of_a_measurement_is_unknown(device: Device) -> None:
+    """Without the budget extension ggml's Vulkan builds answer that everything is free; Metal counts the asking process."""
+    (kept,) = judge(evidence_of(device), Request()).kept
+
+    assert (kept.free_memory, kept.used_memory) == (None, None)
+    assert list(told_by([an_outcome(device)])) == []
+
+
+def test_a_context_that_says_everything_is_free_measured_nothing() -> None:
+    device = a_device("Vulkan", build="vulkan", total_memory=8 * GiB, free_memory=None)
+    context = an_outcome(library="Vulkan", probe=validation_probe(device), depth=Depth.CONTEXT, facts={"free_memory": 8 * GiB})
+
+    (kept,) = judge(evidence_of(device, outcomes=(context,)), Request()).kept
+
+    assert (kept.free_memory, kept.used_memory) == (None, None)
+
+
+def test_what_a_witness_measured_stands_for_what_a_build_does_not_know() -> None:
+    device = a_device("Vulkan", build="vulkan", pci_id=FIRST, total_memory=24 * GiB, free_memory=24 * GiB)
+
+    (kept,) = judge(evidence_of(device, nvml(free_memory=24 * GiB, used_memory=0)), Request()).kept
+
+    assert (kept.free_memory, kept.used_memory) == (24 * GiB, 0)
+
+
+def test_an_integrated_gpu_may_have_everything_that_the_system_has() -> None:
+    uhd = a_device("Level Zero", type=DeviceType.INTEGRATED, total_memory=8 * GiB, free_memory=8 * GiB)
+
+    (kept,) = judge(evidence_of(uhd), Request()).kept
+
+    assert kept.free_memory == 8 * GiB
 
 
 def test_devices_that_a_driver_does_not_tell_apart_get_no_figure() -> None:
@@ -217,7 +274,9 @@ def test_metal_keeps_its_old_figure_and_says_why() -> None:
 
     (figure,) = memory_refresh.refresh((device,), known, known.host, Request()).figures
 
-    assert figure == Figure(device, "Metal", known.gathered_at, Silence("Metal tells it at its first reading only"))
+    assert figure == Figure(
+        device, "Metal", known.gathered_at, Silence("Metal counts what the asking process holds, and not what others do")
+    )
     assert figure.stale
 
 

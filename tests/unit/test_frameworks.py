@@ -407,3 +407,49 @@ def test_a_needed_name_that_is_split_between_two_pieces_is_found(tmp_path: Path)
 
     assert elf.find_all(Tree(str(tmp_path)), "/a.so", b".rodata", form, 1 << 30) == (b"libcublas.so.12",)
     assert elf.find_all(Tree(str(tmp_path)), "/a.so", b".rodata", form, 1 << 10) == ()
+
+
+def test_only_ordinary_files_match_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "a.so").mkdir()
+    os.mkfifo(tmp_path / "b.so")
+    (tmp_path / "c.so").symlink_to("/dev/zero")
+    (tmp_path / "d.so").write_bytes(b"")
+
+    assert list(code_files.matching(Tree(), str(tmp_path), "*.so")) == [f"{tmp_path}/d.so"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("nvidia_cudnn_cu12-9.10.0", "nvidia_cudnn_cu13-9.28.1", True),
+        ("nvidia_nccl_cu12-2.30.0", "nvidia_nccl_cu13-2.32.3", True),
+        ("nvidia_cublas_cu12-12.9.0", "nvidia_cublas-13.0.2", False),
+    ],
+)
+def test_wheels_of_nvidia_that_write_one_file_are_told(tmp_path: Path, first: str, second: str, told: bool) -> None:
+    files: dict[str, bytes | str] = {
+        "nvidia/cudnn/lib/libcudnn.so.9": "",
+        "nvidia/nccl/lib/libnccl.so.2": "",
+        "nvidia/cublas/lib/libcublas.so.12": "",
+        "nvidia/cu13/lib/libcublas.so.13": "",
+    }
+    root = machine(tmp_path, installed(first, second, files=files), CARD)
+
+    software = read_host(root, VENV, platform="linux", machine="x86_64").software or ()
+
+    assert software
+    assert all(("writes the same files" in (each.damage or "")) == told for each in software)
+
+
+def test_code_of_nvidias_own_wheels_is_read(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "nvidia/cudnn/lib/libcudnn.so.9": library(),
+        "nvidia/cudnn/lib/libcudnn_ops.so.9": library("sm_75", "sm_90"),
+        "nvidia/cudnn/lib/libcudnn_adv.so.9": library("sm_90a"),
+    }
+    root = machine(tmp_path, installed("nvidia_cudnn_cu13-9.28.1", files=files), CARD)
+
+    (cudnn,) = read_host(root, VENV, platform="linux", machine="x86_64").software or ()
+
+    assert (cudnn.name, cudnn.version, cudnn.release) == ("libcudnn", "9.28.1", "13")
+    assert architectures(cudnn) == {"libcudnn_adv.so.9": ("sm_90a",), "libcudnn_ops.so.9": ("sm_75", "sm_90")}

@@ -133,6 +133,13 @@ def test_a_known_architecture_is_exact_in_every_figure(model: Callable[[str], Mo
     assert all(place_.needed for place_ in placement.devices)
 
 
+def test_a_hybrid_partly_on_the_host_is_said_to_be_a_bound(model: Callable[[str], Model]) -> None:
+    whole, half = (place(model("jamba-mini"), ONE, Settings(context=4096, layers=count)) for count in (99, 8))
+
+    assert whole.devices[0].compute.source is Source.EXACT
+    assert half.devices[0].compute.source is Source.BOUND
+
+
 def renamed(model: Model, name: str) -> Model:
     """The same tensors and dimensions under another architecture's name."""
     metadata = {key.replace(f"{model.architecture}.", f"{name}.", 1): value for key, value in model.metadata.items()}
@@ -233,7 +240,7 @@ def test_a_bound_is_never_below_what_a_known_graph_takes(
     bound = planner.place(CARDS, settings)
 
     for one, other in zip((*exact.devices, exact.host), (*bound.devices, bound.host), strict=True):
-        assert (one.compute.source, other.compute.source) == (Source.EXACT, Source.BOUND)
+        assert other.compute.source is Source.BOUND
         assert (one.compute.bytes or 0) <= (other.compute.bytes or 0)
 
 
@@ -265,6 +272,17 @@ def test_a_row_of_equal_layers_is_shortened(kinds: str, kept: int) -> None:
     assert len(indices) == kept
     assert indices == sorted(set(indices))
     assert {0, len(kinds) - 1} <= set(indices)
+
+
+@pytest.mark.parametrize(
+    "lie", [(float("nan"),) * 32, (-1,) * 32, (1 << 60,) * 32, (8,) * 3, "many", -5, float("inf"), 1 << 50]
+)
+def test_numbers_that_cannot_be_are_refused(lie: tuple[float, ...] | str | float, model: Callable[[str], Model]) -> None:
+    dense = model("llama-8b")
+    for key in ("attention.head_count_kv", "feed_forward_length"):
+        lying = dense._replace(metadata={**dense.metadata, f"llama.{key}": lie})
+        with pytest.raises(Unplannable):
+            place(lying, ONE, Settings(context=4096))
 
 
 def test_a_split_file_counts_as_one(model: Callable[[str], Model], tmp_path: Path) -> None:

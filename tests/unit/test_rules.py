@@ -351,6 +351,31 @@ def test_one_manifest_alone_is_preferred_to_a_listing_that_crashed() -> None:
     assert [drop.reason for drop in inventory.drops] == [Reason.LISTED_TWICE]
 
 
+@pytest.mark.parametrize("value", ["0,0", "0,0,0"])
+def test_a_renderer_that_the_variable_names_again_is_one_renderer(value: str) -> None:
+    """A build lists it as often as it is named; the loader lists it once, and neither gives it an address."""
+    own = a_software_renderer(uuid=None)
+    named = [a_software_renderer(uuid=None, build="vulkan", number=place) for place in range(value.count("0"))]
+    host = a_host(environ={"GGML_VK_VISIBLE_DEVICES": value})
+
+    inventory = kept_by(own, *named, host=host, request=Request(allow_software=True))
+
+    assert names(inventory) == ["Vulkan:0"]
+    twice = [drop.because for drop in inventory.drops if drop.reason is Reason.LISTED_TWICE]
+    assert len(inventory.drops) == len(named)
+    assert twice == [twice[0]] * (len(named) - 1)
+    assert twice[0] == f"Vulkan lists this card twice (`GGML_VK_VISIBLE_DEVICES={value}` names it twice)"
+
+
+def test_a_variable_that_names_two_cards_names_none_twice() -> None:
+    build = [a_device("Vulkan", build="vulkan", number=place, name=f"card {place}") for place in (0, 1)]
+    own = [a_device("Vulkan", number=1 - place, name=f"card {place}") for place in (0, 1)]
+
+    inventory = kept_by(*own, *build, host=a_host(environ={"GGML_VK_VISIBLE_DEVICES": "1,0"}))
+
+    assert [device.number for device in inventory.kept] == [0, 1]
+
+
 def test_what_is_kept_instead_of_a_view_is_followed_to_the_end() -> None:
     """An ordinary machine with Ollama: its Vulkan build wins over the system's Vulkan, and CUDA over that build."""
     cuda, system = a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST)

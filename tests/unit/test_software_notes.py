@@ -258,3 +258,11 @@ def test_a_device_that_only_looks_virtual_is_a_card_of_its_own() -> None:
     one, other = a_geforce(name="A (dev p0/v0)"), a_geforce(name="A (dev p0/v1)", pci_id="0000:02:00.0", number=1)
 
     assert len(judge(evidence_of(one, other), Request()).kept) == 2
+
+
+def test_a_part_with_code_does_not_make_up_for_the_main_library_without() -> None:
+    files = (CodeFile("/v/torch/liba.so", ("sm_80",)), CodeFile("/v/torch/libb.so", ("sm_75",), main=False))
+
+    (answer,) = of_device(a_geforce((7, 5)), evidence_of(host=a_host(software=(framework("torch", files=files),)))) or ()
+
+    assert answer.fit.answer == "unsupported"

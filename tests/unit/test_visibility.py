@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.judging.device_lists import ggml_positions, parse_list, resolve, resolve_mask
-from gpuprobe.judging.visibility import filter_id, hidden, visible_variables
+from gpuprobe.judging.visibility import filter_id, hidden, seen_besides, visible_variables
 from gpuprobe.model import Device, DeviceType, Partition
 from tests.cuda_list_oracle import cuda_selects
 from tests.records import a_device, a_slice, a_software_renderer
@@ -79,6 +79,15 @@ def test_a_list_that_is_a_set_keeps_the_library_s_own_order() -> None:
         ("-1", ()),
         ("0,-1", ()),
         ("0,5", ()),
+        ("0,18446744073709551616", (0,)),
+        ("18446744073709551616,0", ()),
+        ("0000000001", (1,)),
+        ("-18446744073709551615", (1,)),
+        ("-18446744073709551616,1", ()),
+        ("0+1", (0, 1)),
+        ("0-1", ()),
+        ("1" * 5000, ()),
+        ("0" * 5000 + "1", (1,)),
     ],
 )
 def test_ggml_reads_its_list_in_its_own_way(value: str, positions: tuple[int, ...]) -> None:
@@ -439,3 +448,12 @@ def test_the_user_s_vulkan_numbers_say_nothing_of_a_device_of_one_manifest() -> 
 
     assert hidden(alone, {"GGML_VK_VISIBLE_DEVICES": "0"}) is None
     assert hidden(alone, {"GGML_VK_VISIBLE_DEVICES": "-1"}) is not None
+
+
+def test_where_no_driver_can_be_named_a_number_that_two_drivers_give_is_known_to_show_both() -> None:
+    """On Windows the registry names Level Zero's drivers, so that none is asked alone."""
+    arc, uhd = (a_device("Level Zero", number=0, pci_id=address) for address in ("0000:03:00.0", "0000:00:02.0"))
+
+    assert seen_besides([arc], [arc, uhd], "win32", {}) == [uhd]
+    assert seen_besides([arc, uhd], [arc, uhd], "win32", {}) == []
+    assert seen_besides([arc], [arc, uhd._replace(number=1)], "win32", {}) == []

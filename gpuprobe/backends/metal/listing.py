@@ -102,7 +102,8 @@ def new_buffer(runtime: Runtime, device: int, size: int, mode: int) -> int:
 
 
 def free_memory(runtime: Runtime, device: int) -> int | None:
-    """Bytes of the recommended working set that this process does not hold; None where the system does not say."""
+    """Bytes of the recommended working set that this process does not hold; None where the system does not say. What others
+    hold it does not count, so it is no figure of the device."""
     total = _number(runtime, device, "recommendedMaxWorkingSetSize")
     own = _number(runtime, device, "currentAllocatedSize", zero=0)
     return None if total is None or own is None else max(0, total - own)
@@ -154,7 +155,6 @@ def _described(runtime: Runtime, number: int, device: int) -> Json:
         "type": _type(name, switches),
         "vendor_id": _VENDORS.get((name or "").partition(" ")[0]),
         "total_memory": _number(runtime, device, "recommendedMaxWorkingSetSize"),
-        "free_memory": free_memory(runtime, device),
         "capabilities": {key: value for key, value in known.items() if value is not None},
     }
 

@@ -1,0 +1,118 @@
+"""What a child needs before a library can be loaded in it: an interpreter, and a process and threads that the limits leave.
+
+What is missing of these is never the library's fault.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MARK = "GPUPROBE_CHILD"
+RUNNER = str(Path(__file__).parents[1] / "runner.py")
+
+_UNLIMITED = "max"
+_PIDS = "pids.max"
+_CGROUPS = "/sys/fs/cgroup"
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+
+
+class NotStarted(RuntimeError):
+    """No child can be started by this program at all; the message says why, and what to do."""
+
+
+def interpreter() -> str:
+    """The Python that runs the children; NotStarted where there is none.
+
+    A frozen program (PyInstaller, Nuitka, cx_Freeze) names itself in `sys.executable`: started as a child, it would start
+    itself again.
+    """
+    if os.environ.get(MARK):
+        raise NotStarted(f"this process is a child of gpuprobe already (`{MARK}` is set), and would start itself without end")
+    if not Path(RUNNER).is_file():
+        raise NotStarted(f"`{RUNNER}` is not a file: put the package gpuprobe beside the program with all its files")
+    if sys.executable and not getattr(sys, "frozen", False):
+        return sys.executable
+    found = next(_others(), None)
+    if found is not None:
+        return found
+    what = "this program is frozen, and" if getattr(sys, "frozen", False) else "Python does not know its own path, and"
+    raise NotStarted(f"{what} no Python lies beside it; start `gpuprobe list --json` of an installed gpuprobe instead")
+
+
+def _others() -> Iterator[str]:
+    """Interpreters of this very version: what Python calls its base, and those where it is installed or beside the program."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    names = ("python.exe",) if sys.platform == "win32" else (f"python{version}",)
+    beside = [Path(sys.executable).parent] if sys.executable else []
+    roots = dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
+    folders = [*beside, *(Path(root) / below for root in roots for below in ("bin", "."))]
+    base = getattr(sys, "_base_executable", None)
+    for path in (*((Path(base),) if base else ()), *(folder / name for folder in folders for name in names)):
+        is_python = path.name.startswith("python") and str(path) != sys.executable
+        if path.is_absolute() and is_python and path.is_file() and os.access(path, os.X_OK):
+            yield str(path)
+
+
+def why_refused(problem: OSError) -> str:
+    """Why the system gave no process: with the limit's name and value where it has one."""
+    if problem.errno == errno.EAGAIN:
+        return f"the system gave no further process; {_of_processes()}"
+    if problem.errno in _TOO_MANY_FILES:
+        return f"the system gave no further file or pipe; {_limit('RLIMIT_NOFILE', 'open files', 'ulimit -n')}"
+    if problem.errno == errno.ENOMEM:
+        return f"the system gave no memory; {_limit('RLIMIT_AS', 'memory', 'ulimit -v', unit=' bytes')}"
+    return f"no child started: {problem}"
+
+
+def why_it_never_began(code: int | None, stderr: str) -> str:
+    """Why a child ended before it called anything of its library, whose own doing that cannot be."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    said = f": {lines[-1].removeprefix('gpuprobe runner: ')}" if lines else ""
+    ended = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    limit = f"; {_of_processes()}" if "thread" in said else ""
+    return f"the child ended ({ended}) before it loaded anything{said}{limit}"
+
+
+def _of_processes() -> str:
+    cgroup = _pids_of_the_cgroup()
+    own = _limit("RLIMIT_NPROC", "processes and threads", "ulimit -u")
+    return f"{own}{f', that of its control group {cgroup} (`{_PIDS}`)' if cgroup is not None else ''}"
+
+
+def _limit(name: str, what: str, shown_by: str, unit: str = "") -> str:
+    """Of this process, which its children inherit."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return "too much is running"
+    soft = resource.getrlimit(getattr(resource, name))[0]
+    value = "without a limit" if soft == resource.RLIM_INFINITY else f"{soft}{unit}"
+    return f"the limit of {what} is {value} (`{shown_by}`)"
+
+
+def _pids_of_the_cgroup() -> int | None:
+    """The smallest limit of this process's control group and those above it; None: there is none, or it cannot be read."""
+    found = []
+    folder = Path(_CGROUPS + _own_group())
+    while str(folder).startswith(_CGROUPS):
+        try:
+            text = (folder / _PIDS).read_text().strip()
+        except OSError:
+            text = _UNLIMITED
+        if text.isascii() and text.isdigit() and len(text) < 10:
+            found.append(int(text))
+        folder = folder.parent
+    return min(found, default=None)
+
+
+def _own_group() -> str:
+    """Of version 2 of control groups: the line `0::/path`."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line[3:] for line in lines if line.startswith("0::/") and ".." not in line), "").rstrip("/")
