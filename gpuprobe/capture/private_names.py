@@ -32,6 +32,7 @@ _KNOWN = frozenset(_WORDS.split())
 _PSEUDONYM = re.compile(r"(?:[0-9]*(?:dir|user|host|value|id|key|serial|mac|ip)-[0-9a-f]{4})")
 _FILE = re.compile(r"[\w.+-]{1,200}\.(?:so(?:\.[0-9.]{1,40})?|dll|dylib|json|exe|py)", re.IGNORECASE)
 _IS_A_PATH = re.compile(r"(?:[A-Za-z]:[/\\]|/(?!.{0,4096}\s/))[^:;\n]{0,4096}")
+_OF_A_PACKAGE = re.compile(r"(?<=[/\\](?:site|dist)-packages)[/\\].{0,4096}")  # published names, which are judged
 _ABSOLUTE = re.compile(r"(?<![\w/.~-])(?<!:/)/[\w.+@~-]{1,255}(?:/[\w.+@~-]{1,255})+")
 _WORD = re.compile(r"[^\s,;:=/\\*?\"'\[\](){}|]+")
 _PLAIN = re.compile(
@@ -58,7 +59,8 @@ def names_in_paths(value: Any, environ: Mapping[str, str], kept: Iterable[str]) 
     known, found = set(kept), dict[str, None]()
     for path in (*_paths(value), *(path for text in environ.values() for path in re.split(r"[:;,]", text) if "/" in path)):
         if not _OF_THE_SYSTEM.match(path):
-            found.update(dict.fromkeys(each for each in re.split(r"[/\\]", path) if each not in known and not is_known(each)))
+            elements = re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path))
+            found.update(dict.fromkeys(each for each in elements if each not in known and not is_known(each)))
         if len(found) > _MOST:
             break
     return tuple(sorted((name for name in found if len(name) > 1 and not name.endswith(":")), key=len, reverse=True))[:_MOST]
