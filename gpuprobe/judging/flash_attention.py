@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe import environment
+from gpuprobe.facts import Host
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
 from gpuprobe.strings import printable
@@ -52,10 +53,10 @@ def _by_capability(device: Device) -> FlashAnswer:
     if (major, minor) == _XAVIER:
         return FlashAnswer(False, "capability_7_2", f"{has}, for which no kernel is compiled")
     if major >= 7:
-        return FlashAnswer(True, "capability_7_0", f"{has}, and 7.0 or more is enough")
+        return FlashAnswer(True, "capability_7_0", f"{has} (7.0 or higher is needed)")
     if major == 6:
-        return FlashAnswer(False, "capability_6", f"{has}, and 7.0 is needed; newer Ollama allows it")
-    return FlashAnswer(False, "capability_below_6", f"{has}, and 7.0 is needed")
+        return FlashAnswer(False, "capability_6", f"{has} (7.0 is needed; newer Ollama allows it)")
+    return FlashAnswer(False, "capability_below_6", f"{has} (7.0 is needed)")
 
 
 def _named(device: Device) -> str:
@@ -75,6 +76,22 @@ def of_set(devices: Sequence[Device]) -> FlashAnswer:
     (first, *others) = answers
     every = "both" if len(answers) == 2 else f"all {len(answers)}"
     return first._replace(because=f"{every} devices support it; {first.because}") if others else first
+
+
+def apart(devices: Sequence[Device], host: Host) -> str | None:
+    """The clause that says why these devices cannot hold one model together; None: nothing speaks against it.
+
+    A program loads the builds of one directory: with `cuda_v12` for an old card and `cuda_v13` for a new one it uses one.
+    """
+    served: dict[str, Device] = {}
+    for device in devices:
+        build = host.build_named(device.build)
+        if build is not None:
+            served.setdefault(build.path.replace("\\", "/").rpartition("/")[0], device)
+    if len(served) < 2:
+        return None
+    by = " and ".join(f"the build {device.build} for {device.library}:{device.ordinal}" for device in served.values())
+    return f"they cannot share one model: a program loads the builds of one directory, and this takes {by}"
 
 
 def effective(environ: Mapping[str, str], answer: FlashAnswer) -> Effective:
@@ -104,7 +121,7 @@ def _cache(setting: str | None, state: str) -> tuple[str, tuple[str, ...]]:
         return _PLAIN, ()
     said = f"`OLLAMA_KV_CACHE_TYPE={printable(setting or '')}`"
     if wanted not in _QUANTISED:
-        return _PLAIN, (f"{said} is no type that Ollama knows (f16, q8_0, q4_0), so the cache is {_PLAIN}",)
+        return _PLAIN, (f"{said} is not a type that Ollama knows (f16, q8_0, q4_0), so the cache is {_PLAIN}",)
     if state == "off":
         return _PLAIN, (f"{said} needs flash attention, which is off, so the cache is {_PLAIN}",)
     if state == "on":
