@@ -28,7 +28,7 @@ _PLACES = (
     ("pci_problem", "/sys/bus/pci/devices", "which cards are on the PCI bus is not known", True),
     ("drm_problem", "/sys/class/drm", "which GPUs are beside the processor is not known", True),
     ("kfd_problem", "/sys/class/kfd/kfd/topology/nodes", "which AMD cards compute, and how they are cut, is not known", True),
-    ("dev_problem", "/dev", "which device nodes there are is not known", False),
+    ("dev_problem", "/dev", "which device nodes there are is not known", True),
     ("dri_problem", "/dev/dri", "which device nodes there are is not known", True),
     ("proc_problem", "/proc/self", "what kind of machine and container this is, is not known", False),
 )

@@ -170,8 +170,9 @@ def test_people_and_machines_are_taken_out_of_every_text(monkeypatch: pytest.Mon
 
     pairs = (("user", "alice"), ("host", "wonderland"), ("id", "a" * 64), ("id", "root@builder.example.org"))
     user, name, container, builder = (redaction.pseudonym(*pair) for pair in pairs)
+    other = redaction.pseudonym("dir", "alicette")
     assert clean == {
-        "/home/alice/key stays": f"/home/{user}/lib:/data/homes/{user}/lib and /home/alicette",
+        "/home/alice/key stays": f"/home/{user}/lib:/data/homes/{user}/lib and /home/{other}",
         "stderr": f"on {name}, not on wonderland-like",
         "list": [container, f"Linux version 6.1 ({builder})"],
     }

@@ -613,3 +613,12 @@ def test_fifty_commands_at_once_leave_a_whole_file_and_read_whole_files(path: st
     assert problems <= {None, saved.Problem("none", "no discovery is saved")}
     assert saved.load(a_machine(), path, NOW).problem is None
     assert sorted(os.listdir(os.path.dirname(path))) == ["devices", "discovery.json"]
+
+
+def test_a_cache_directory_that_is_named_is_made_with_its_parents_and_a_home_is_not(tmp_path: Path) -> None:
+    named = str(tmp_path / "a" / "b" / "c" / "gpuprobe" / "discovery.json")
+    homeless = str(tmp_path / "home" / ".cache" / "gpuprobe" / "discovery.json")
+
+    assert saved.save(evidence(), a_machine(), named) is None
+    assert saved.save(evidence(), a_machine(), homeless) is not None
+    assert not (tmp_path / "home").exists()
