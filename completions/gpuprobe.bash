@@ -97,6 +97,7 @@ _gpuprobe_argument() {  # number $2 behind the command $1
         'env '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'plan '*) _gpuprobe_offer_paths default ;;
         'capture 0') _gpuprobe_offer_paths default ;;
+        'refresh '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'completion 0') _gpuprobe_offer bash zsh fish powershell ;;
     esac
 }

@@ -4,36 +4,36 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
     $commands = [ordered]@{
-        'list' = 'Which GPUs are usable, and what became of the others.'
-        'validate' = 'Whether every view of every card really computes.'
-        'flash-attn' = 'Whether these devices can use flash attention together.'
-        'env' = 'The variables that select exactly the devices that work.'
+        'list' = 'List usable GPUs, and why the others are not.'
+        'validate' = 'Test whether every GPU really computes, through each library.'
+        'flash-attn' = 'Tell whether these devices can use flash attention together.'
+        'env' = 'Print the variables that select exactly the devices that work.'
         'plan' = 'What of a model fits where, and the command line for it.'
-        'capture' = 'Write this machine as a file that `--from` judges elsewhere.'
-        'refresh' = 'How much memory is free now.'
-        'completion' = 'The script with which a shell completes `gpuprobe` at a TAB.'
+        'capture' = 'Save what is known of this machine in a file, to be read elsewhere with `--from`.'
+        'refresh' = 'Show how much memory is free now.'
+        'completion' = 'Print a shell completion script.'
     }
     # Behind: the commands that have it, with an empty one for before any command.
     $options = @(
-        @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and leave.' }
+        @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and exit.' }
         @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
         @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
-        @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every view and every library: how far each got, and why it was dropped.' }
-        @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, and proves less.' }
+        @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every library and each of its views of a GPU: how far each got, and why it is not used.' }
+        @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, but does not test whether they work.' }
         @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
         @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
-        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Judge a machine that `gpuprobe capture` wrote, not this one.' }
-        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries, as in `--library cuda,vulkan`.' }
+        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
         @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
         @{ Name = '--software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
-        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long one child may take (30, or 60 in `validate`).' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take: 30, or 60 in `validate`, and less than 1000000.' }
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
-        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Count renderers that compute on the CPU (llvmpipe) as devices.' }
-        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Ask nothing that would wake a sleeping card; says what was not asked.' }
+        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
+        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
         @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
-        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
-        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Each child''s steps, times and last words.' }
+        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
         @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
@@ -41,14 +41,14 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }
         @{ Name = '--repeat'; Behind = @('validate'); Takes = ''; Does = 'Each view N times: what fails now and then has failed.' }
         @{ Name = '--jobs'; Behind = @('validate'); Takes = ''; Does = 'At most N cards at once; copies are timed on one at a time.' }
-        @{ Name = '--shell'; Behind = @('env'); Takes = 'sh bash zsh dash fish csh powershell cmd'; Does = 'For which shell: sh, bash, zsh, dash, fish, csh, powershell, cmd. By `$SHELL` where nothing is said.' }
+        @{ Name = '--shell'; Behind = @('env'); Takes = 'sh bash zsh dash fish csh powershell cmd'; Does = 'For which shell: sh, bash, zsh, dash, ksh, fish, csh, powershell (pwsh), cmd. Without it, by `$SHELL`.' }
         @{ Name = '--format'; Behind = @('env'); Takes = 'dotenv docker compose systemd'; Does = 'For a file instead: dotenv, docker (`--env-file`), compose, systemd.' }
         @{ Name = '--unset'; Behind = @('env'); Takes = ''; Does = 'Undo: unset whatever `env` may have set. What stood there before is not restored.' }
         @{ Name = '--required'; Behind = @('env'); Takes = ''; Does = 'Only variables without which a library crashes on an unsupported card (ROCm).' }
         @{ Name = '--count'; Behind = @('env'); Takes = ''; Does = 'The N devices with most free memory, discrete ones first.' }
         @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with as much free memory, as in `8GiB`; unknown is none.' }
-        @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Prove it: list once more under the variables; exit 4 where others are seen.' }
-        @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Ask the machine anew, also where the saved discovery fits.' }
+        @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Check it: list once more under the variables; exit 4 if other devices are seen.' }
+        @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Detect the devices again, also where the saved results fit.' }
         @{ Name = '--context'; Behind = @('plan'); Takes = ''; Does = 'Tokens of context, as in 8192 or 32k; with --compare several: 4k,32k.' }
         @{ Name = '--parallel'; Behind = @('plan'); Takes = ''; Does = 'How many requests at once, each with a cache of its own.' }
         @{ Name = '--cache-type-k'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the K cache: f16, q8_0, q4_0 and the like.' }
@@ -66,7 +66,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--own'; Behind = @('plan'); Takes = ''; Does = 'Ask no installed engine: gpuprobe''s own arithmetic alone.' }
         @{ Name = '--compare'; Behind = @('plan'); Takes = ''; Does = 'One line for each model and each context, instead of one plan in full.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }
-        @{ Name = '--watch'; Behind = @('refresh'); Takes = ''; Does = 'Again every 2 seconds, or as said, until Ctrl-C: on a terminal in place.' }
+        @{ Name = '--watch'; Behind = @('refresh'); Takes = ''; Does = 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.' }
     )
     $arguments = @(
         @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
@@ -75,6 +75,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'env'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'plan'; Place = '*'; Takes = '<files>' }
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
+        @{ Behind = 'refresh'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
     $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')

@@ -81,7 +81,7 @@ class Library(NamedTuple):
         return tuple(number for vendor in self.vendors for number in vendor.pci_ids)
 
 
-# Of builds, whatever the library: as `init_steps` and `context_steps`.
+# Of builds, whatever the library: as `init_calls` and `context_calls`.
 BUILD_INIT_CALLS = ("ggml_log_set", "ggml_backend_score", "ggml_backend_load", "ggml_backend_init", "ggml_backend_reg_by_name")
 BUILD_CONTEXT_CALLS = ("ggml_backend_dev_init", "ggml_backend_free")
 
@@ -341,7 +341,13 @@ def spelled(text: str) -> Library | None:
     return next((library for library in LIBRARIES if wanted in (_folded(library.name), *_ALIASES.get(library.name, ()))), None)
 
 
-_ALIASES = {"ROCm": ("hip", "amd"), "CUDA": ("nvidia",), "Level Zero": ("ze", "oneapi")}
+_ALIASES = {
+    "ROCm": ("hip", "amd"),
+    "CUDA": ("nvidia",),
+    "Metal": ("apple",),
+    "Level Zero": ("ze", "oneapi", "intel"),
+    "Vulkan": ("vk",),
+}
 
 
 def _folded(text: str) -> str:

@@ -141,7 +141,7 @@ def _asked(
 def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children, request: Request) -> list[Outcome]:
     """What was cut off at the deadline, and what was not even begun."""
     ended = list(iter(lambda: children.next(0.0), None))
-    message = f"not asked: {limits(request)[1]:g} s had passed"
+    message = f"no time left to ask it: {limits(request)[1]:g} s had passed"
     left = _next_probes(before, (*outcomes, *ended), ())
     return [*ended, *(Outcome(probe, status=Status.SKIPPED, message=message) for probe in left)]
 

@@ -18,7 +18,7 @@ from gpuprobe.model import Device, Evidence, Json, Request
 from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.survey.host import read_host
-from gpuprobe.survey.processes import program_names
+from gpuprobe.survey.processes import accounts, program_names
 
 
 class Reading(NamedTuple):
@@ -56,7 +56,7 @@ class Watching:
         if self._key is None:
             self._key = key
         found = (difference for difference in differences(self._key, key) if difference.section != "cards")
-        return tuple(f"{difference.because}; `gpuprobe list` discovers anew" for difference in found)
+        return tuple(f"{difference.because}; run `gpuprobe list` to look again" for difference in found)
 
 
 def _kept(last: Figure, now: Figure) -> Figure:
@@ -68,24 +68,26 @@ def _is_news(lost: Lost) -> bool:
 
 
 def _said(lost: Lost) -> str:
-    library, child = lost.probe.library, f"its child (process {lost.process})"
+    library = lost.probe.library
     if lost.outcome is not None:
-        return f"{library}: {describe(lost.outcome)}; {child} is replaced at the next reading"
+        return f"{library}: {describe(lost.outcome)}; restarting it"
     ended = f"by signal {-lost.code}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
-    return f"{library}: {child} was ended {ended} after its last answer, and is replaced"
+    return f"{library}: its process {lost.process} was ended {ended} after its last answer, and is replaced"
 
 
 def _named(figures: Sequence[Figure]) -> tuple[Figure, ...]:
     users = {user.process for figure in figures for user in _users(figure.activity)}
     names = program_names(users) if users else {}
-    return tuple(figure._replace(activity=_with_names(figure.activity, names)) for figure in figures)
+    owners = accounts(names) if names else {}
+    return tuple(figure._replace(activity=_with_names(figure.activity, names, owners)) for figure in figures)
 
 
 def _users(activity: Activity | None) -> Sequence[User]:
     return (activity.users or ()) if activity is not None else ()
 
 
-def _with_names(activity: Activity | None, names: dict[int, str]) -> Activity | None:
+def _with_names(activity: Activity | None, names: dict[int, str], owners: dict[int, str]) -> Activity | None:
     if activity is None or not activity.users:
         return activity
-    return activity._replace(users=tuple(user._replace(name=names.get(user.process)) for user in activity.users))
+    named = (user._replace(name=names.get(user.process), account=owners.get(user.process)) for user in activity.users)
+    return activity._replace(users=tuple(named))

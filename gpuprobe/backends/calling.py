@@ -73,19 +73,15 @@ def _not_loadable(refusals: dict[str, str]) -> str:
     present = {name: words for name, words in refusals.items() if not words.startswith(f"{name}: {_NO_FILE}")}
     telling = present or dict(list(refusals.items())[:1])
     said = "; ".join(f"`{name}` did not load: {words}" for name, words in telling.items())
-    if not present:
-        return f"{said}; install the package that brings it, or name its directory in `LD_LIBRARY_PATH`"
-    return f"{said}; {_advice(' '.join(telling.values()))}"
+    return said if not present else f"{said}{_cause(' '.join(telling.values()))}"
 
 
-def _advice(words: str) -> str:
-    if _NO_FILE in words:
-        return "install the package that brings the missing file"
+def _cause(words: str) -> str:
     if "undefined symbol" in words or "version `" in words:
-        return "libraries of different releases are mixed: reinstall what brings them in one version"
+        return "; libraries of different releases are mixed"
     if "wrong ELF class" in words or "invalid ELF header" in words:
-        return "it was built for another kind of machine, or is damaged: reinstall the package that brings it"
-    return "reinstall the package that brings it"
+        return "; it was built for another kind of machine, or is damaged"
+    return ""
 
 
 def loaded_path(library: ctypes.CDLL) -> str | None:

@@ -47,8 +47,10 @@ def form_of(options: Options, choice: Choice) -> Form:
 def _accepted(option: str, given: str, form: Form | None, names: Sequence[str]) -> Form:
     if form is not None:
         return form
+    if given == "json":
+        raise WrongUsage(f"`{option} json`: that is an option of its own", "for example `gpuprobe env --json`")
     accepted = ", ".join(f"`{name}`" for name in names)
-    raise WrongUsage(f"`{option} {given}`: accepted is one of {accepted}", f"as in `gpuprobe env {option} {names[-4]}`")
+    raise WrongUsage(f"`{option} {given}`: {option} takes {accepted}", f"for example `gpuprobe env {option} {names[-4]}`")
 
 
 _COMMAND = "-- COMMAND"
@@ -64,7 +66,7 @@ _EXCLUDE = (
 
 def refuse_contradictions(options: Options, devices: Sequence[str], choice: Choice) -> None:
     if options.command == ():
-        raise WrongUsage("`--` without a command behind it", "as in `gpuprobe env CUDA:0 -- python3 train.py`")
+        raise WrongUsage("no command after `--`", "for example `gpuprobe env CUDA:0 -- python3 train.py`")
     given: dict[str, object] = {
         "DEVICE": devices,
         "--json": options.json,

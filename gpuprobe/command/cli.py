@@ -84,6 +84,10 @@ class Commands(TyperGroup):
         while position < len(args) and args[position].startswith("-"):
             position += 2 if args[position] in taking else 1
         options, rest = args[:position], args[position:]
+        if rest[:1] == ["help"] and "help" not in COMMANDS:
+            return [*[word for word in rest[1:2] if word in COMMANDS], "--help"]
+        if rest[:1] == ["version"] or "-V" in options:
+            return ["--version"]
         if rest:
             return [*rest[:1], *options, *rest[1:]]
         early = [option for option in options if option in ("--help", "-h", "--version")]
@@ -118,10 +122,10 @@ def command(
 @app.callback()
 def gpuprobe(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Print the version and leave.")
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Which GPUs inference can really use, and what became of the others.
+    """List the GPUs that inference can really use, and why the others are not usable.
 
     Every library of every vendor is asked in a process of its own, under a time limit, and really initialised.
     Without a command it lists: `gpuprobe --json` is `gpuprobe list --json`.
@@ -140,9 +144,14 @@ def list_devices(
     device: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help=DEVICE_HELP, show_default=False)] = None,
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also every view and every library: how far each got, and why it was dropped.")
+        bool,
+        typer.Option(
+            "--all", help="Also every library and each of its views of a GPU: how far each got, and why it is not used."
+        ),
     ] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Only list, initialise nothing: faster, and proves less.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only list, initialise nothing: faster, but does not test whether they work.")
+    ] = False,
     require: Annotated[
         str | None,
         typer.Option(
@@ -155,7 +164,7 @@ def list_devices(
         str | None, typer.Option("--sort", metavar="free", help="Most free memory first, instead of the fixed order.")
     ] = None,
 ) -> Reply:
-    """Which GPUs are usable, and what became of the others.
+    """List usable GPUs, and why the others are not.
 
     Use it when a program runs on the CPU although there is a GPU, or to check a machine before work is sent to it.
     With a DEVICE: everything about that one, and whether the CUDA toolkits, torch and rocBLAS that are installed run on it.
@@ -192,7 +201,7 @@ def validate(
         str | None, typer.Option("--jobs", metavar="N", help="At most N cards at once; copies are timed on one at a time.")
     ] = None,
 ) -> Reply:
-    """Whether every view of every card really computes.
+    """Test whether every GPU really computes, through each library.
 
     Use it when a program finds a GPU and then fails on it, or after a driver update: `list` stops at a context,
     this copies memory, runs a kernel and a product, compares every element and times copies, with each library,
@@ -210,7 +219,7 @@ def validate(
 
 @command("flash-attn")
 def flash_attn(options: Options, device: Devices = None) -> Reply:
-    """Whether these devices can use flash attention together.
+    """Tell whether these devices can use flash attention together.
 
     Use it before `OLLAMA_FLASH_ATTENTION` or a quantised K/V cache is set: it names the device that says no, and
     what the variables that are set now make of it.
@@ -237,7 +246,7 @@ def env(
     check: env_options.Check = False,
     fresh: env_options.Fresh = False,
 ) -> Reply:
-    """The variables that select exactly the devices that work.
+    """Print the variables that select exactly the devices that work.
 
     Use it in a script or a service's start: the chosen devices are selected, and all others are hidden from every
     library. Nothing usable, or not enough: nothing is printed, and the exit code is 3. It answers from the discovery
@@ -247,7 +256,7 @@ def env(
     Examples:
       gpuprobe env -- python3 train.py       run one program on all usable devices
       gpuprobe env --count 2 -- ./serve      on the two with most free memory
-      e=$(gpuprobe env) || exit; eval "$e"   for all that a script does from here on
+      e=$(gpuprobe env) || exit; eval "$e"   for the rest of a script
       gpuprobe env --shell fish | source     the same in fish; in csh:
       set e = "`gpuprobe env --shell csh`" || exit $status
       eval "$e"
@@ -325,15 +334,15 @@ def plan(
 @command("capture")
 def capture(
     options: Options,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it; `-` is standard output.", show_default=False)],
 ) -> Reply:
-    """Write this machine as a file that `--from` judges elsewhere.
+    """Save what is known of this machine in a file, to be read elsewhere with `--from`.
 
     Use it for a bug report, or to look at another person's machine. Serial numbers, host and user names are replaced.
 
     \b
     Examples:
-      gpuprobe capture machine.json
+      gpuprobe capture machine.json         save this machine
       gpuprobe list --from machine.json     the same answer as on that machine
     """
     return commands.capture(options, file)
@@ -342,32 +351,34 @@ def capture(
 @command("refresh", kind=WatchCommand)
 def refresh(
     options: Options,
+    device: Devices = None,
     *,
     diff: Annotated[
         bool, typer.Option("--diff", help="Also what changed since the saved discovery: memory, drivers, devices.")
     ] = False,
     watch: Watch = None,
 ) -> Reply | Stream:
-    """How much memory is free now.
+    """Show how much memory is free now.
 
     Use it before work is sent to a GPU, or in a loop that waits for memory. It asks about the devices that `list` or
     `validate` found and saved, and takes 3 seconds at most; `--timeout` and `--deadline` change that, for an integrated
     GPU that is slow to answer. A device without an answer keeps its old figure, marked as stale: exit code 6 where it
-    may answer the next time. Where nothing is saved, or it no longer fits, everything is discovered anew.
+    may answer the next time. Where nothing is saved, or it no longer fits, devices are detected again.
 
     \b
     Examples:
       gpuprobe refresh --json
-      gpuprobe refresh --diff           after an update or a suspend: what is not as it was
-      gpuprobe refresh --watch          memory, load, heat, power and processes, as they are now
+      gpuprobe refresh --diff           after an update or a suspend: what has changed
+      gpuprobe refresh --watch          memory, load, temperature, power and processes; `q` ends it
+      gpuprobe refresh CUDA:0 --watch   one device of several
       gpuprobe refresh --watch 10 --json >> log    one document a line
     """
     from gpuprobe.command import refreshing, watching
 
     if watch is not None:
-        return watching.watch(options, watch, diff=diff)
+        return watching.watch(options, watch, tuple(device or ()), diff=diff)
 
-    return refreshing.refresh(options, diff=diff)
+    return refreshing.refresh(options, tuple(device or ()), diff=diff)
 
 
 @command("completion", asks=False)
@@ -375,14 +386,14 @@ def completion(
     options: Options,
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.", show_default=False)],
 ) -> Reply:
-    """The script with which a shell completes `gpuprobe` at a TAB.
+    """Print a shell completion script.
 
     Use it once per shell, from its start-up file or as a file in its folder of completions. The script holds every
     command, option and value itself, and reads the devices that `list` found last: a TAB starts nothing.
 
     \b
     Examples:
-      eval "$(gpuprobe completion bash)"    at the end of ~/.bashrc; with `zsh` in ~/.zshrc, behind `compinit`
+      eval "$(gpuprobe completion bash)"    at the end of ~/.bashrc; with `zsh` in ~/.zshrc, after `compinit`
       gpuprobe completion fish > ~/.config/fish/completions/gpuprobe.fish    for fish
       gpuprobe completion powershell | Out-String | Invoke-Expression    in PowerShell's $PROFILE
     """

@@ -55,7 +55,7 @@ def list_devices(
     from gpuprobe.command import listing
 
     if sort not in (None, "free"):
-        raise WrongUsage(f"`--sort {sort}`: only `free` is accepted", "as in `gpuprobe list --sort free`")
+        raise WrongUsage(f"`--sort {sort}`: it takes `free`", "for example `gpuprobe list --sort free`")
     requirement = None if require is None else gathering.requirement_of(require)
     inventory = inventory_of(options, request_of(options, ValidationScope.NONE if quick else ValidationScope.NEEDED))
     remembering.remember(options, inventory)
@@ -153,7 +153,7 @@ def capture(options: Options, file: str) -> Reply:
     except (OSError, captures.files.Unfit) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise Unwritable(f"`{file}` could not be written: {reason}") from problem
-    text = f"written to {file}; `gpuprobe list --from {file}` judges it anywhere"
+    text = f"Saved as {file}. Read it anywhere with `gpuprobe list --from {file}`"
 
     def document() -> Json:
         from gpuprobe.judging.rules import judge
@@ -173,9 +173,14 @@ def completion(options: Options, shell: str, root: Any) -> Reply:
     """`root`: the whole command line, as Typer has built it."""
     from gpuprobe.command import command_tree
     from gpuprobe.render.completions import SCRIPTS
+    from gpuprobe.render.shell import ALIASES
 
+    if ALIASES.get(shell) in SCRIPTS:
+        shell = ALIASES[shell]
     if shell not in SCRIPTS:
-        raise WrongUsage(f"`completion {shell}`: {', '.join(SCRIPTS)} are accepted", "as in `gpuprobe completion bash`")
+        raise WrongUsage(
+            f"`completion {shell}`: there are scripts for {', '.join(SCRIPTS)}", "for example `gpuprobe completion bash`"
+        )
     script = SCRIPTS[shell].write(command_tree.program(root))
 
     def document() -> Json:

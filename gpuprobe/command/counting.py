@@ -57,19 +57,19 @@ class Count(NamedTuple):
         return self.min_free is None or (device.free_memory is not None and device.free_memory >= self.min_free)
 
     def _too_few(self, fitting: Sequence[Device], candidates: Sequence[Device], unknown: Sequence[Device]) -> str:
-        found = "there is 1 usable device" if len(candidates) == 1 else f"there are {len(candidates)} usable devices"
-        if self.min_free is not None:
-            verb = "has" if len(fitting) == 1 else "have"
-            found += f", of which {len(fitting)} {verb} {size_text(self.min_free)} free or more"
-        doubt = f"; of {len(unknown)} it is not known how much is free" if unknown else ""
-        return f"not enough devices: {self.number or 1} needed, and {found}{doubt}"
+        of_them = f"{len(candidates)} usable device{'s' if len(candidates) != 1 else ''}"
+        found = (
+            of_them if self.min_free is None else f"{len(fitting) or 'none'} of {of_them} with {size_text(self.min_free)} free"
+        )
+        doubt = f"; what {len(unknown)} of them have free is unknown" if unknown else ""
+        return f"not enough devices: {self.number or 1} needed, {found}{doubt}"
 
 
 def _number(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and int(text[:6]) > 0 and len(text) <= 6):
-        raise WrongUsage(f"`--count {text}`: a whole number above 0 is accepted", "as in `gpuprobe env --count 2`")
+        raise WrongUsage(f"`--count {text}`: --count takes a whole number above 0", "for example `gpuprobe env --count 2`")
     return int(text)
 
 
@@ -81,7 +81,8 @@ def _size(text: str | None) -> int | None:
     size = size_of(text.strip())
     if size is None:
         raise WrongUsage(
-            f"`--min-free {text}`: a size in GiB, GB, MiB, MB or bytes is accepted", "as in `gpuprobe env --min-free 8GiB`"
+            f"`--min-free {text}`: --min-free takes a size with its unit (GiB, GB, MiB, MB, bytes)",
+            "for example `gpuprobe env --min-free 8GiB`",
         )
     return size
 

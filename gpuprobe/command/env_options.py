@@ -12,7 +12,7 @@ Shell = Annotated[
     typer.Option(
         "--shell",
         metavar="NAME",
-        help="For which shell: sh, bash, zsh, dash, fish, csh, powershell, cmd. By `$SHELL` where nothing is said.",
+        help="For which shell: sh, bash, zsh, dash, ksh, fish, csh, powershell (pwsh), cmd. Without it, by `$SHELL`.",
     ),
 ]
 Format = Annotated[
@@ -33,9 +33,9 @@ MinFree = Annotated[
     typer.Option("--min-free", metavar="SIZE", help="Only devices with as much free memory, as in `8GiB`; unknown is none."),
 ]
 Check = Annotated[
-    bool, typer.Option("--check", help="Prove it: list once more under the variables; exit 4 where others are seen.")
+    bool, typer.Option("--check", help="Check it: list once more under the variables; exit 4 if other devices are seen.")
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Ask the machine anew, also where the saved discovery fits.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Detect the devices again, also where the saved results fit.")]
 
 
 class BeforeCommand(TyperCommand):

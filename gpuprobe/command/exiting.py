@@ -174,7 +174,8 @@ def _tell(failure: Failure, screen: Screen, json: bool) -> None:
 
             screen.write_document(error_document(failure.code, failure.message, failure.hint, failure.exit))
         else:
-            screen.complain(f"Error: {failure.message}; {failure.hint}")
+            ended = failure.message.endswith((".", "?"))
+            screen.complain(f"Error: {failure.message}{' ' if ended else '; '}{failure.hint}")
     except OSError:
         _let_go(screen.out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def _libraries(texts: Sequence[str]) -> tuple[str, ...]:
         raise WrongUsage("`--library` without a name", _LIBRARY_HINT)
     unknown = [name for name in names if spelled(name) is None]
     if unknown:
-        raise WrongUsage(f"`--library {unknown[0]}`: there is no such library", _LIBRARY_HINT)
+        raise WrongUsage(f"`--library {unknown[0]}`: no such library", _LIBRARY_HINT)
     return tuple(dict.fromkeys(library.name for name in names if (library := spelled(name))))
 
 
@@ -59,15 +60,15 @@ def _named(option: str, texts: Sequence[str], source: str | None, what: str, exa
 
     if source is not None:
         message = f"`{option}` with `--from`: a capture holds the builds and the software that were looked for there"
-        raise WrongUsage(message, f"as in `gpuprobe list {option} {texts[0]}`, or capture it there with `{option}`")
+        raise WrongUsage(message, f"for example `gpuprobe list {option} {texts[0]}`, or capture it there with `{option}`")
     for text in texts:
         if not Path(text).is_dir() or not text:
-            why = "is no directory" if text and Path(text).exists() else "there is no such directory"
-            raise WrongUsage(f"`{option} {text}`: {why}", f"{what} is accepted, as in `{option} {example}`")
+            why = "not a directory" if text and Path(text).exists() else "no such directory"
+            raise WrongUsage(f"`{option} {text}`: {why}", f"it takes {what}, for example `{option} {example}`")
     return tuple(dict.fromkeys(str(Path(text).absolute()) for text in texts))
 
 
-_LIBRARY_HINT = f"{', '.join(library.name for library in LIBRARIES)} are accepted, as in `--library cuda,level-zero`"
+_LIBRARY_HINT = f"the libraries are {', '.join(library.name for library in LIBRARIES)}, for example `--library cuda,level-zero`"
 
 
 def _seconds(option: str, text: str | None) -> float | None:
@@ -78,7 +79,9 @@ def _seconds(option: str, text: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:  # not a number fails both comparisons
-        raise WrongUsage(f"`{option} {text}`: a number of seconds above 0 is accepted", f"as in `{option} 10`")
+        given = f"`{option} {text}`: {option} takes seconds, more than 0 and less than 1000000"
+        digits = re.match(r"[0-9]{1,5}(?=[a-z ]*$)", text)
+        raise WrongUsage(given, f"for example `{option} {digits[0] if digits and int(digits[0]) else 10}`")
     return seconds
 
 
@@ -146,7 +149,7 @@ def _captured(source: str, patience: float | None) -> Evidence:
     try:
         return load(Path(source), patience)
     except CaptureError as problem:
-        raise WrongUsage(str(problem), "as in `gpuprobe list --from machine.json`") from problem
+        raise WrongUsage(str(problem), "for example `gpuprobe list --from machine.json`") from problem
 
 
 def requirement_of(text: str) -> Requirement:
@@ -155,7 +158,7 @@ def requirement_of(text: str) -> Requirement:
     try:
         return parse(text)
     except RequirementError as problem:
-        raise WrongUsage(f"--require: {problem}", "as in `gpuprobe list --require 'count>=2, free>=20GiB'`") from problem
+        raise WrongUsage(f"--require: {problem}", problem.hint) from problem
 
 
 def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, ...]:
@@ -167,5 +170,5 @@ def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, .
     try:
         found = [device for text in texts for device in select(text, devices)]
     except SelectionError as problem:
-        raise WrongUsage(str(problem), "`gpuprobe list` shows the devices and their ids") from problem
+        raise WrongUsage(str(problem), "`gpuprobe list DEVICE` shows the id and the address of one") from problem
     return tuple(device for place, device in enumerate(found) if device not in found[:place])

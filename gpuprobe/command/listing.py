@@ -82,7 +82,7 @@ def headline(inventory: Inventory, part: Part, quick: bool, requirement: Require
     """The first line and the exit code."""
     text = card_status.summary(inventory).text
     if quick and inventory.kept:
-        text += " (listed, not initialised: whether they work was not asked)"
+        text += " (only listed: whether they work was not tested)"
     if requirement is None:
         return text, Exit.ANSWERED
     from gpuprobe.judging.requirement import meets
@@ -91,7 +91,8 @@ def headline(inventory: Inventory, part: Part, quick: bool, requirement: Require
     doubt = met.undecided or (not met.answer and card_status.undecided(inventory))
     leave_with = weightiest(Exit.ANSWERED if met.answer else Exit.NO, Exit.UNDECIDED if doubt else Exit.ANSWERED)
     verdict = {Exit.ANSWERED: "met", Exit.NO: "not met", Exit.UNDECIDED: "cannot be decided"}[leave_with]
-    return f"requirement {verdict}: {met.because}", leave_with
+    gone = "" if met.answer else card_status.missing(inventory)
+    return f"requirement {verdict}: {met.because}{f' ({gone})' if gone else ''}", leave_with
 
 
 def document(inventory: Inventory, part: Part, text: str, leave_with: Exit) -> Json:

@@ -44,11 +44,19 @@ def _shared(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="CAPTURE", help="Judge a machine that `gpuprobe capture` wrote, not this one."),
+        typer.Option(
+            "--from",
+            metavar="CAPTURE",
+            help="Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.",
+        ),
     ] = None,
     library: Annotated[
         list[str] | None,
-        typer.Option("--library", metavar="NAME", help="Ask only these libraries, as in `--library cuda,vulkan`."),
+        typer.Option(
+            "--library",
+            metavar="NAME",
+            help="Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).",
+        ),
     ] = None,
     lib_dir: Annotated[
         list[str] | None,
@@ -60,19 +68,25 @@ def _shared(
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="SECONDS", help="How long one child may take (30, or 60 in `validate`)."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="How long one library may take: 30, or 60 in `validate`, and less than 1000000.",
+        ),
     ] = None,
     deadline: Annotated[
         str | None, typer.Option("--deadline", metavar="SECONDS", help="How long everything together may take.")
     ] = None,
     allow_software: Annotated[
-        bool, typer.Option("--allow-software", help="Count renderers that compute on the CPU (llvmpipe) as devices.")
+        bool, typer.Option("--allow-software", help="Include renderers that run on the CPU (llvmpipe).")
     ] = False,
     no_wake: Annotated[
-        bool, typer.Option("--no-wake", help="Ask nothing that would wake a sleeping card; says what was not asked.")
+        bool, typer.Option("--no-wake", help="Let sleeping cards sleep, and say what was therefore not asked.")
     ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours; `NO_COLOR` does the same.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Each child's steps, times and last words.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Also the steps, times and last output of each check.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress line and no notes.")] = False,
     version: Annotated[
         bool, typer.Option("--version", hidden=True, is_eager=True, callback=show_version, help="Print the version.")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.command.commands import Reply
-from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of
+from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of, selected
 from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.exits import Exit
 from gpuprobe.facts import Host
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gpuprobe.saved import Saved
 
 
-def refresh(options: Options, *, diff: bool = False) -> Reply:
-    return reply_of(answer_of(options), options, diff)
+def refresh(options: Options, devices: Sequence[str] = (), *, diff: bool = False) -> Reply:
+    return reply_of(answer_of(options, devices), options, diff)
 
 
 def reply_of(answer: Refreshment, options: Options, diff: bool) -> Reply:
@@ -56,8 +56,8 @@ class Start(NamedTuple):
     host: Host | None = None  # as it was surveyed to see that the saved one fits
 
 
-def answer_of(options: Options) -> Refreshment:
-    start, request = start_of(options), request_of(options)
+def answer_of(options: Options, devices: Sequence[str] = ()) -> Refreshment:
+    start, request = start_of(options, devices), request_of(options)
     if start.anew is not None or start.host is None:
         return discovered(start)
     from gpuprobe import memory_refresh
@@ -67,10 +67,19 @@ def answer_of(options: Options) -> Refreshment:
         return refreshed(known, memory_refresh.refresh(known.kept, known.evidence, start.host, request, watch=watch))
 
 
-def start_of(options: Options) -> Start:
+def start_of(options: Options, devices: Sequence[str] = ()) -> Start:
+    """With DEVICEs only these are asked about, and an earlier discovery is not compared with: it is of all."""
+    start = _start_of(options)
+    if not devices:
+        return start
+    chosen = start.inventory._replace(kept=selected(devices, start.inventory.kept))
+    return start._replace(inventory=chosen, old=None)
+
+
+def _start_of(options: Options) -> Start:
     request = request_of(options)
     if options.source is not None:
-        return Start(inventory_of(options, request), "it is the machine of a capture, which cannot be asked again")
+        return Start(inventory_of(options, request), "this is a capture, whose machine cannot be read now")
     from gpuprobe import saved
     from gpuprobe.survey.host import read_host
 
@@ -89,7 +98,7 @@ def _why_anew(found: Saved, request: Request) -> str | None:
     from gpuprobe.saved.key import only_cards_came_or_went
 
     if not asks_for_everything(request._replace(wake=True)):
-        return "the options ask for something else than what is saved"
+        return "the saved results were made with other options"
     if found.problem is None or only_cards_came_or_went(found.differences):
         return None
     return found.problem.because

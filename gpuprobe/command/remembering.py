@@ -29,8 +29,10 @@ def remember(options: Options, inventory: Inventory) -> str | None:
     from gpuprobe.survey.host import read_host
 
     problem = saved.save(inventory.evidence, read_host(software=False), devices=inventory.kept)
-    if problem and options.verbose:
-        options.screen.complain(f"note: the discovery was not saved: {problem}")
+    if problem and not options.quiet:
+        options.screen.complain(
+            f"note: the results were not saved, so each `env` and `refresh` detects the devices again: {problem}"
+        )
     return problem
 
 
@@ -51,7 +53,7 @@ def recalled(options: Options, request: Request, host: Host) -> Evidence | None:
 def _tell(options: Options, problem: Problem) -> None:
     from gpuprobe.strings import printable
 
-    options.screen.complain(printable(f"note: {problem.because}; the machine is asked anew"))
+    options.screen.complain(printable(f"note: {problem.because}; the devices are detected again"))
 
 
 def asks_for_everything(request: Request) -> bool:

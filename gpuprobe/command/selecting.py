@@ -35,7 +35,7 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
         return _undoing(options, choice, form)
     enough = Count.read(choice.number, choice.min_free)
     inventory = inventory_of(options, request_of(options), may_be_saved=choice.may_be_saved)
-    found = enough.of(_chosen(devices, inventory), inventory, named=bool(devices))
+    found = enough.of(_chosen_or_a_program(devices, inventory), inventory, named=bool(devices))
     views = _views(found.devices, devices, inventory)
     variables = _map(views, inventory, choice.required) if views else ()
     checks = _checked(options, views, variables, inventory) if choice.check and views else None
@@ -46,6 +46,19 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
         found = found.with_doubts(inventory, counted=choice.number is not None)
     hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
     return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
+
+
+def _chosen_or_a_program(texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:
+    """`gpuprobe env python3 train.py` is what everybody types first."""
+    try:
+        return _chosen(texts, inventory)
+    except WrongUsage as wrong:
+        from gpuprobe.command.guesses import before_a_program
+
+        instead = before_a_program(texts)
+        if instead is None:
+            raise
+        raise WrongUsage(wrong.message.partition(":")[0], instead) from wrong
 
 
 def _refused(found: Selected, views: Sequence[Device], inventory: Inventory) -> Selected:
@@ -218,7 +231,7 @@ def _undoing(options: Options, choice: Choice, form: Form) -> Reply:
     libraries = [library for library in libraries if not choice.required or library.crash_prone]
     variables: Variables = tuple((name, None) for name in settable(libraries, sys.platform))
     if form.unsetting is None:
-        raise WrongUsage(f"`--unset`: {form.named} can only set variables", "as in `gpuprobe env --unset --shell sh`")
+        raise WrongUsage(f"`--unset`: {form.named} can only set variables", "for example `gpuprobe env --unset --shell sh`")
 
     def document() -> Json:
         from gpuprobe.render.replies import undo_document

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.command.concluding import Named, counted
 from gpuprobe.command.gathering import inventory_of, request_of, selected
+from gpuprobe.command.guesses import did_you_mean
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import WrongUsage
 from gpuprobe.judging import measured_bandwidth, programs_without_build
@@ -57,17 +58,28 @@ def views_of(
 
 def _stage(step: str | None) -> StageName | None:
     try:
-        return None if step is None else StageName(step)
+        return None if step is None else _BY_HEAD.get(step.lower()) or StageName(step.lower())
     except ValueError:
         stages = ", ".join(stage.value for stage in StageName)
-        raise WrongUsage(f"`--step {step}`: {stages} are accepted", "as in `gpuprobe validate --step copy`") from None
+        meant = did_you_mean(str(step), [*_BY_HEAD, *(stage.value for stage in StageName)])
+        message = f"`--step {step}`: {meant}The steps are {stages}" if meant else f"`--step {step}`: the steps are {stages}"
+        raise WrongUsage(message, "for example `gpuprobe validate --step copy`") from None
+
+
+# As the matrix heads them.
+_BY_HEAD = {
+    "ctx": StageName.CONTEXT,
+    "alloc": StageName.ALLOCATE,
+    "prod": StageName.PRODUCT,
+    "speed": StageName.BANDWIDTH,
+}
 
 
 def _request(options: Options, pace: Pace) -> Request:
     until = _stage(pace.step)
     repeat = _count("--repeat", pace.repeat, MOST_REPEATS)
     if options.source is not None and repeat is not None:
-        raise WrongUsage("`--repeat` asks a machine again, and a capture cannot be asked", "leave out `--repeat`")
+        raise WrongUsage("`--repeat` runs the tests again, which a capture cannot do", "leave out `--repeat`")
     jobs = _count("--jobs", pace.jobs, MOST_JOBS)
     return request_of(options, ValidationScope.PROVED)._replace(until=until, repeat=repeat or 1, jobs=jobs)
 
@@ -76,7 +88,7 @@ def _count(option: str, text: str | None, most: int) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
-        raise WrongUsage(f"`{option} {text}`: a whole number from 1 to {most} is accepted", f"as in `{option} 3`")
+        raise WrongUsage(f"`{option} {text}`: {option} takes a whole number from 1 to {most}", f"for example `{option} 3`")
     return int(text)
 
 
@@ -90,8 +102,8 @@ def _check_builds(builds: Sequence[str], inventory: Inventory) -> None:
     unknown = [build for build in builds if build not in there]
     if unknown:
         accepted = ", ".join(f"`{build}`" for build in there)
-        message = f"`--build {unknown[0]}`: there is no build of this name; there is {accepted}"
-        raise WrongUsage(message, "as in `gpuprobe validate --build system`")
+        message = f"`--build {unknown[0]}`: no build of this name; the builds are {accepted}"
+        raise WrongUsage(message, "for example `gpuprobe validate --build system`")
 
 
 def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
@@ -99,7 +111,7 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
     shallow = [view for view in shown if view.outcome is not None and view.outcome.probe.purpose is Purpose.VALIDATE]
     if shallow:
         views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {counted(len(shown), 'view')}"
-        yield f"the capture holds no full validation of {views}: it went no further than a context"
+        yield f"this capture has no full validation of {views}; only context creation was tested"
     yield from map(programs_without_build.sentence, programs_without_build.lacks(inventory))
     for view in shown:
         measured = measured_bandwidth.speeds_of(view.device, view.outcome)

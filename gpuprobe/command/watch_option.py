@@ -11,7 +11,7 @@ OPTION, DEFAULT_SECONDS = "--watch", "2"
 
 Watch = Annotated[
     str | None,
-    typer.Option(OPTION, metavar="[SECONDS]", help="Again every 2 seconds, or as said, until Ctrl-C: on a terminal in place."),
+    typer.Option(OPTION, metavar="[SECONDS]", help="Again every 2 seconds, or as given; `q` or Ctrl-C ends it."),
 ]
 
 

@@ -6,7 +6,7 @@ import gc
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ _REMEMBERED = 1000  # readings; no terminal has more columns
 Show = Callable[[Refreshment], None]
 
 
-def watch(options: Options, text: str, *, diff: bool) -> Stream:
+def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: bool) -> Stream:
     every = _seconds(text)
     request_of(options)
     if options.source is not None:
@@ -40,11 +40,11 @@ def watch(options: Options, text: str, *, diff: bool) -> Stream:
     def run(screen: Screen) -> None:
         gc.enable()  # it was switched off for commands that end at once
         if options.json:
-            _one_after_another(options, every, lambda answer: written(answer, options, diff=diff))
+            _one_after_another(options, devices, every, lambda answer: written(answer, options, diff=diff))
         elif screen.can_be_drawn_on:
-            _in_place(options, every, diff, screen)
+            _in_place(options, devices, every, diff, screen)
         else:
-            _one_after_another(options, every, _printing(options, every, diff, screen))
+            _one_after_another(options, devices, every, _printing(options, every, diff, screen))
 
     return Stream(run)
 
@@ -55,16 +55,16 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not _SHORTEST <= seconds <= _LONGEST:
-        accepted = f"seconds between two readings, from {_SHORTEST:g} to {_LONGEST:g}, are accepted"
-        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"as in `gpuprobe refresh {OPTION} 5`")
+        accepted = f"{OPTION} takes the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
+        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"for example `gpuprobe refresh {OPTION} 5`")
     return seconds
 
 
-def readings(options: Options) -> Generator[Refreshment]:
+def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refreshment]:
     """The first is that of the discovery, where one had to be made."""
     from gpuprobe.readings import Watching
 
-    start = start_of(options)
+    start = start_of(options, devices)
     if start.anew is not None:
         yield discovered(start)
     known = start.inventory
@@ -91,8 +91,8 @@ def written(answer: Refreshment, options: Options, *, diff: bool) -> None:
     options.screen.write_line(reply_of(answer, options, diff).document())
 
 
-def _one_after_another(options: Options, every: float, show: Show) -> None:
-    with closing(readings(options)) as found:
+def _one_after_another(options: Options, devices: Sequence[str], every: float, show: Show) -> None:
+    with closing(readings(options, devices)) as found:
         _paced(found, every, show, _sleep)
 
 
@@ -120,17 +120,17 @@ class Picture:
             self.remarks[same] = f"{answer.evidence.gathered_at}: {remark}", often + 1
         for forgotten in list(self.remarks)[:-_MOST_REMARKS]:  # a driver that says something else each time fills no memory
             del self.remarks[forgotten]
-        remarks = (f"{said} ({often} times)" if often > 1 else said for said, often in self.remarks.values())
+        remarks = (f"{said} ({often} times so far)" if often > 1 else said for said, often in self.remarks.values())
         self._answer = answer._replace(remarks=tuple(remarks))
 
-    def parts(self) -> Iterable[RenderableType]:
+    def parts(self, height: int | None = None) -> Iterable[RenderableType]:
         from gpuprobe.render.texts import watch_text
 
         if self._answer is None:
             return ()
         histories = {place: tuple(history) for place, history in self._histories.items()}
         width, diff, every = self._screen.width, self._diff, self._every
-        return watch_text(self._answer, self._options, width, diff=diff, every=every, histories=histories)
+        return watch_text(self._answer, self._options, width, diff=diff, every=every, histories=histories, height=height)
 
 
 def _printing(options: Options, every: float, diff: bool, screen: Screen) -> Show:
@@ -143,21 +143,23 @@ def _printing(options: Options, every: float, diff: bool, screen: Screen) -> Sho
     return show
 
 
-def _in_place(options: Options, every: float, diff: bool, screen: Screen) -> None:
+def _in_place(options: Options, devices: Sequence[str], every: float, diff: bool, screen: Screen) -> None:
     """The last picture stays when the terminal is as it was."""
-    from gpuprobe.render.painter import Ended, Painter
+    from gpuprobe.render.painter import Ended, Painter, Quit
 
     picture = Picture(options, every, diff, screen)
-    with closing(readings(options)) as found:
+    with closing(readings(options, devices)) as found:
         first = next(found)  # a discovery shows what it asks on the ordinary screen
         try:
             with Painter(screen) as painter:
 
                 def show(answer: Refreshment) -> None:
                     picture.take(answer)
-                    painter.paint(picture.parts)
+                    painter.paint(lambda: picture.parts(painter.height))
 
                 _paced(chain([first], found), every, show, painter.wait)
+        except Quit:
+            pass
         except Ended as ended:
             found.close()
             ended.end()

@@ -8,6 +8,7 @@ from gpuprobe import machine
 from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.programs_without_build import CPU_ONLY, lacks, sentence
+from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import ENGINES
 from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason
@@ -83,7 +84,7 @@ def _unfit(inventory: Inventory) -> Iterator[str]:
 def _not_started(inventory: Inventory) -> Iterator[str]:
     for outcome in _build_listings(inventory):
         if outcome.status.failed and outcome.seconds is not None:
-            yield f"{_named(outcome)} does not start: {describe(outcome)}"
+            yield and_advice(f"{_named(outcome)} does not start: {describe(outcome)}", outcome, inventory.evidence.host)
 
 
 def _passed_over(device: Device, inventory: Inventory) -> Iterator[str]:

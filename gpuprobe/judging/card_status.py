@@ -19,7 +19,6 @@ class CardStatus(NamedTuple):
     card: Card
     devices: tuple[Device, ...]
     why: Why | None  # None: usable
-    asked: bool = True  # False: nothing is known against it, it was only left asleep
 
 
 class Summary(NamedTuple):
@@ -178,9 +177,7 @@ def _listed_by(device: Device) -> str:
 def _status(card: Card, inventory: Inventory) -> CardStatus:
     devices = tuple(device for device in inventory.kept if is_of(device, card))
     name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
-    reason = None if devices else why(card, inventory)
-    asleep = reason is not None and reason.reason is Status.SKIPPED and not inventory.request.wake
-    return CardStatus(card._replace(name=name), devices, reason, asked=not asleep)
+    return CardStatus(card._replace(name=name), devices, None if devices else why(card, inventory))
 
 
 def _views(card: Card, inventory: Inventory) -> list[Device]:
@@ -193,13 +190,10 @@ def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:
     renderers = _counted(len(cards) - len(real), "software renderer")
     if not real:
         return f"{renderers} usable, and no GPU" if cards else _no_card(inventory)
-    unasked = [status for status in real if not status.asked]
-    unused = [status for status in real if status.why is not None and status.asked]
-    text = f"{len(real) - len(unused) - len(unasked)} of {_counted(len(real), 'GPU')} usable"
+    unused = [status for status in real if status.why is not None]
+    text = f"{len(real) - len(unused)} of {_counted(len(real), 'GPU')} usable"
     if len(cards) > len(real):
         text += f", and {renderers}"
-    if unasked:
-        text += f"; {len(unasked)} {'was' if len(unasked) == 1 else 'were'} not asked, because that would wake a sleeping card"
     return text + _first_reason(unused)
 
 
@@ -208,27 +202,44 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:
-    if not unused:
-        return ""
-    card, why_not = unused[0].card, unused[0].why
-    more = f" (and {len(unused) - 1} more below)" if len(unused) > 1 else ""
-    return f"; {card.pci_id or card.name or 'the GPU'} is not: {why_not.because if why_not else ''}{more}"
+    """ "; 0000:03:00.0 is not: no kernel driver": a few words. The reason itself stands with the card."""
+    failing = [status for status in unused if status.why and status.why.reason is not Status.SKIPPED]
+    unasked = len(unused) - len(failing)
+    left_out = f"; {unasked} {'was' if unasked == 1 else 'were'} not asked" if unasked else ""
+    if not failing:
+        return left_out
+    briefs = list(dict.fromkeys(_brief(status.why) for status in failing if status.why))
+    first = failing[0].card
+    alike = f"{len(failing)} are not" if len(failing) > 1 else f"{first.pci_id or first.name or 'the GPU'} is not"
+    return f"; {alike}: {', '.join(briefs[:_BRIEFS])}{', …' if len(briefs) > _BRIEFS else ''}{left_out}"
+
+
+_BRIEFS = 2
+
+
+def missing(inventory: Inventory) -> str:
+    """ "0000:03:00.0: no kernel driver": the cards that are not usable, and why, in a few words; empty: none."""
+    unused = [status for status in card_statuses(inventory) if status.why is not None]
+    said = [f"{each.card.pci_id or each.card.name or 'a GPU'}: {_brief(each.why)}" for each in unused if each.why]
+    return ", ".join(said[:_BRIEFS]) + (", …" if len(said) > _BRIEFS else "")
+
+
+def _brief(why_not: Why) -> str:
+    return why_not.brief or why_not.because
 
 
 def _no_card(inventory: Inventory) -> str:
     lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status.undecided and _is_offer(outcome)]
     if lost:
-        return f"No GPU was found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
+        return f"No GPU found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
     if unknown := machine.unread(inventory.evidence.host):
-        return f"No GPU was found, but that is not certain: {unknown[0].sentence}"
+        return f"No GPU found, but that is not certain: {unknown[0].sentence}"
     failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status.failed and _of_one_vendor(outcome)]
     if failed:
-        return f"No GPU is usable: {failed[0].probe.library} is installed and does not work: {describe(failed[0])}"
+        return f"No GPU is usable: {failed[0].probe.library} is installed but does not work: {describe(failed[0])}"
     software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]
     if software:
         name = software[0].name or software[0].library
-        return (
-            f"No GPU is usable: this machine shows none. {software[0].library} offers `{name}`, a software renderer: it "
-            "computes on the CPU and does not count (`--allow-software` lists it)"
-        )
-    return "No GPU is usable: this machine shows none, and models will run on the CPU"
+        runs = "it runs on the CPU, so it is not counted (`--allow-software` includes it)"
+        return f"No GPU found on this machine. {software[0].library} offers the software renderer `{name}`: {runs}"
+    return "No GPU found on this machine: models will run on the CPU"

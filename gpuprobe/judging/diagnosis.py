@@ -13,8 +13,9 @@ from gpuprobe import machine, vendors
 from gpuprobe.facts import Host
 from gpuprobe.judging import container_advice
 from gpuprobe.judging.identity import normal_pci
+from gpuprobe.judging.remedies import JOIN, Remedy, of_loading, remedy
 from gpuprobe.judging.rules import order
-from gpuprobe.judging.verdicts import describe
+from gpuprobe.judging.verdicts import describe, outcomes_of, telling
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
@@ -43,6 +44,7 @@ class Why(NamedTuple):
     reason: CardReason | Reason | Status
     because: str
     advice: str | None
+    brief: str = ""  # the reason in a few words, for a headline; empty: `because` is short enough
 
 
 # A view that another view replaces says nothing about the card.
@@ -66,7 +68,7 @@ def why(card: Card, inventory: Inventory) -> Why:
         _not_given(card, inventory),
         _not_cut(card, inventory),
         _library(card, inventory, drops),
-        _dropped(drops),
+        _dropped(drops, inventory),
         _unserved(card),
     ]
     nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
@@ -95,14 +97,18 @@ def _kernel_driver(card: Card, host: Host) -> Why | None:
         return None
     if card.driver == "vfio-pci" or card.driver_override == "vfio-pci":
         elsewhere = "use it inside that virtual machine, or remove it from the vfio configuration and reboot"
-        return Why(CardReason.RESERVED_FOR_A_VM, "`vfio-pci` holds it for a virtual machine", elsewhere)
+        held = "`vfio-pci` holds it for a virtual machine"
+        return Why(CardReason.RESERVED_FOR_A_VM, held, elsewhere, "held for a virtual machine")
     maker = vendors.vendor_of(card.vendor_id)
     advice = maker.driver_advice if maker else None
     if card.driver is None:
-        return Why(CardReason.NO_KERNEL_DRIVER, "no kernel driver is bound to it", advice)
+        named = f" (`{'` or `'.join(maker.drivers)}`)" if maker and maker.drivers else ""
+        because = f"no kernel driver{named} is loaded for this card"
+        return Why(CardReason.NO_KERNEL_DRIVER, because, advice, "no kernel driver")
     if maker is not None and card.driver in maker.lesser_drivers:
-        because = f"the kernel driver `{card.driver}` owns it, and that has no {maker.lesser_drivers[card.driver]}"
-        return Why(CardReason.OTHER_KERNEL_DRIVER, because, advice)
+        lacks = f"has no {maker.lesser_drivers[card.driver]}"
+        because = f"it uses the kernel driver `{card.driver}`, which {lacks}"
+        return Why(CardReason.OTHER_KERNEL_DRIVER, because, advice, f"`{card.driver}` {lacks}")
     return None
 
 
@@ -120,19 +126,18 @@ def _device_node(card: Card, host: Host) -> Why | None:
     if absent:
         maker = vendors.vendor_of(card.vendor_id)
         own = maker.node_advice if maker else None
-        where = f" in this {contained} container" if contained else ""
-        advice = container_advice.for_nodes(contained, card) if contained else own
-        return Why(CardReason.NO_DEVICE_NODE, f"`{absent[0]}` does not exist{where}", advice)
+        if contained is None:
+            return Why(CardReason.NO_DEVICE_NODE, f"`{absent[0]}` does not exist", own, "no device node")
+        because = f"this {contained} container was started without it (`{absent[0]}` does not exist)"
+        advice = container_advice.for_nodes(contained, card)
+        return Why(CardReason.NO_DEVICE_NODE, because, advice, f"{contained} container started without it")
     denied = [nodes[path] for path in needed if not nodes[path].accessible]
     if denied:
         group = denied[0].group or denied[0].gid
-        because = f"this user may not open `{denied[0].path}`, which belongs to the group `{group}`"
-        advice = container_advice.for_group(contained, denied[0]) if contained else _JOIN
-        return Why(CardReason.NO_PERMISSION, because, advice)
+        because = f"your account has no access to `{denied[0].path}` (group {group})"
+        advice = container_advice.for_group(contained, denied[0]) if contained else JOIN
+        return Why(CardReason.NO_PERMISSION, because, advice, "no permission")
     return None
-
-
-_JOIN = 'run `sudo usermod -aG render,video "$USER"`, then log out and in again'
 
 
 def _nodes_of(card: Card) -> list[str]:
@@ -149,7 +154,8 @@ def _hidden(card: Card, inventory: Inventory) -> Why | None:
             names = [name for name, _ in outcome.probe.variables]
             shown = ", ".join(f"`{name}={inventory.evidence.host.environ.get(name, '')}`" for name in names)
             because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
-            return Why(Reason.HIDDEN_BY_VARIABLE, because, f"unset it to use this card: `unset {' '.join(names)}`")
+            cure = f"unset it to use this card: `unset {' '.join(names)}`"
+            return Why(Reason.HIDDEN_BY_VARIABLE, because, cure, f"hidden by `{names[0]}`" if names else "")
     return None
 
 
@@ -159,11 +165,10 @@ def _not_cut(card: Card, inventory: Inventory) -> Why | None:
     views = [device for outcome in outcomes for device in outcome.devices if is_of(device, card)]
     if any(view.partition for view in views) or not any(view.capabilities.get("mig_enabled") for view in views):
         return None
-    because = "MIG is on and no instance is made, so there is nothing to compute on"
+    because = "MIG is on and no instance exists, so there is nothing to compute on"
     make, off = f"sudo nvidia-smi mig -i {card.pci_id} -cgi 0 -C", f"sudo nvidia-smi -i {card.pci_id} -mig 0"
-    return Why(
-        CardReason.MIG_WITHOUT_SLICES, because, f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`"
-    )
+    cure = f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`"
+    return Why(CardReason.MIG_WITHOUT_SLICES, because, cure, "MIG is on without an instance")
 
 
 def _not_given(card: Card, inventory: Inventory) -> Why | None:
@@ -177,7 +182,8 @@ def _not_given(card: Card, inventory: Inventory) -> Why | None:
     if not any(device.pci_id not in (None, card.pci_id) for outcome in answering for device in outcome.devices):
         return None
     because = f"not given to this {inside} container, which was started with others"
-    return Why(CardReason.NOT_GIVEN, because, container_advice.for_nodes(inside or "", card))
+    advice = container_advice.for_nodes(inside or "", card)
+    return Why(CardReason.NOT_GIVEN, because, advice, f"{inside} container started without it")
 
 
 def _is_vendors_own(outcome: Outcome, card: Card) -> bool:
@@ -192,10 +198,22 @@ def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
     return [(outcome.probe.library, outcome.probe.purpose) for outcome in lists]
 
 
-def _dropped(drops: Sequence[Drop]) -> Why | None:
+def _dropped(drops: Sequence[Drop], inventory: Inventory) -> Why | None:
     if not drops:
         return None
-    return Why(drops[0].reason, f"{drops[0].device.library}: {drops[0].because}", None)
+    device, reason = drops[0].device, drops[0].reason
+    spoken = outcomes_of(device, inventory.evidence.outcomes) if reason in _OF_A_VALIDATION else []
+    cure = remedy(telling(spoken), inventory.evidence.host) if spoken else Remedy()
+    brief = f"{device.library} {_DROPPED[reason]}" if reason in _DROPPED else ""
+    return Why(reason, f"{device.library}: {drops[0].because}", cure.advice, brief)
+
+
+_OF_A_VALIDATION = (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
+_DROPPED = {
+    Reason.FAILED_VALIDATION: "does not work on it",
+    Reason.NOT_DECIDED: "could not be tested on it",
+    Reason.NO_CODE: "has no code for it",
+}
 
 
 def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
@@ -215,7 +233,33 @@ def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | N
         return None
     outcome = min(telling, key=lambda each: _left_out(each, inventory))
     library = library_named(outcome.probe.library)
-    return Why(outcome.status, f"{library.name}: {describe(outcome)}", _advice(library, outcome, inventory))
+    found = remedy(outcome, inventory.evidence.host)
+    because = describe(outcome) if found.cause is None else f"{found.cause} ({_number_of(outcome)})"
+    brief = found.brief or f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
+    return Why(outcome.status, f"{library.name}: {because}", _advice(library, outcome, inventory) or found.advice, brief)
+
+
+def _number_of(outcome: Outcome) -> str:
+    name = f"{outcome.code_name}, " if outcome.code_name else ""
+    return f"`{outcome.last_call}`: {name}error {outcome.code}" if outcome.last_call else f"{name}error {outcome.code}"
+
+
+_ENDED = {
+    Status.OK: "does not list it",
+    Status.NO_DEVICES: "found no card it can use",
+    Status.ABSENT: "is not installed",
+    Status.NOT_LOADABLE: "did not load",
+    Status.INIT_FAILED: "did not start",
+    Status.CALL_FAILED: "failed",
+    Status.CRASHED: "crashed",
+    Status.EXITED: "ended without an answer",
+    Status.TIMED_OUT: "did not answer in time",
+    Status.ABANDONED: "is stuck in the kernel",
+    Status.UNREADABLE: "gave an answer that cannot be read",
+    Status.NOT_STARTED: "could not be asked",
+    Status.REFUSED: "was refused",
+    Status.SKIPPED: "was not asked",
+}
 
 
 def _says_nothing(status: Status, *, listed: bool, answered: bool) -> bool:
@@ -232,9 +276,10 @@ def _unserved(card: Card) -> Why | None:
         return None
     through = maker.computes_through
     if through is None:
-        return Why(CardReason.NOT_SERVED, f"gpuprobe asks no library that is made for GPUs of {maker.name}", None)
-    because = f"this GPU of {maker.name} computes through {through}, and gpuprobe asks no library for that"
-    return Why(CardReason.NOT_SERVED, because, f"use a program that was built for {through}")
+        unknown = f"gpuprobe knows no library for GPUs of {maker.name}"
+        return Why(CardReason.NOT_SERVED, unknown, None, "no library for it is known")
+    because = f"this GPU of {maker.name} computes through {through}, which gpuprobe does not know"
+    return Why(CardReason.NOT_SERVED, because, f"use a program that was built for {through}", f"it needs {through}")
 
 
 def _left_out(outcome: Outcome, inventory: Inventory) -> int:
@@ -258,11 +303,13 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
         hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
         return f"{hidden}; remove it: `{cure}`"
     if outcome.status.not_there:
-        return library.advice or None
+        return of_loading(outcome.message or "") or library.advice or None
     if outcome.status is Status.TIMED_OUT:
         return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"
     if outcome.status is Status.CRASHED:
-        return f"reinstall the {library.name} driver in one version; `gpuprobe list --all -v` shows its last words"
+        maker = library.vendors[0].name if len(library.vendors) == 1 else library.name
+        whole = f"reinstall the {maker} driver so that all its packages have one version"
+        return f"{whole}; `gpuprobe list --all -v` shows its last output"
     if outcome.status is Status.SKIPPED and not inventory.request.wake:
         return "run it without `--no-wake`"
     return None

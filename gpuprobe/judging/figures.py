@@ -34,6 +34,7 @@ class User(NamedTuple):
     process: int
     used_memory: int | None
     name: str | None = None
+    account: str | None = None  # whose it is
 
 
 class Activity(NamedTuple):
@@ -245,6 +246,8 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
     if not asked:
         return Silence("nothing that could tell was asked", in_doubt=True)
     last = asked[-1]
+    if last.status is Status.SKIPPED:  # for want of time: who took it is the one to be named
+        last = next((outcome for outcome in asked if outcome.status.overdue or outcome.status.lost), last)
     library = last.probe.library
     if last.failure == "device_missing" or (last.status.answered and not _lists(last, device)):
         return Silence(f"{library} no longer lists it", is_gone=True)

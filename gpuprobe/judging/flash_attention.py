@@ -53,10 +53,10 @@ def _by_capability(device: Device) -> FlashAnswer:
     if (major, minor) == _XAVIER:
         return FlashAnswer(False, "capability_7_2", f"{has}, for which no kernel is compiled")
     if major >= 7:
-        return FlashAnswer(True, "capability_7_0", f"{has}, and 7.0 or more is enough")
+        return FlashAnswer(True, "capability_7_0", f"{has} (7.0 or higher is needed)")
     if major == 6:
-        return FlashAnswer(False, "capability_6", f"{has}, and 7.0 is needed; newer Ollama allows it")
-    return FlashAnswer(False, "capability_below_6", f"{has}, and 7.0 is needed")
+        return FlashAnswer(False, "capability_6", f"{has} (7.0 is needed; newer Ollama allows it)")
+    return FlashAnswer(False, "capability_below_6", f"{has} (7.0 is needed)")
 
 
 def _named(device: Device) -> str:
@@ -121,7 +121,7 @@ def _cache(setting: str | None, state: str) -> tuple[str, tuple[str, ...]]:
         return _PLAIN, ()
     said = f"`OLLAMA_KV_CACHE_TYPE={printable(setting or '')}`"
     if wanted not in _QUANTISED:
-        return _PLAIN, (f"{said} is no type that Ollama knows (f16, q8_0, q4_0), so the cache is {_PLAIN}",)
+        return _PLAIN, (f"{said} is not a type that Ollama knows (f16, q8_0, q4_0), so the cache is {_PLAIN}",)
     if state == "off":
         return _PLAIN, (f"{said} needs flash attention, which is off, so the cache is {_PLAIN}",)
     if state == "on":

@@ -27,11 +27,11 @@ def passed_clause(stages: Sequence[Stage]) -> str:
 
 
 def impossible_clause(stages: Sequence[Stage]) -> str:
-    """ "; not possible here: kernel (…), blas (…); the verdict rests on the other steps", or nothing."""
+    """ "; not tested: kernel (…), blas (…); the result rests on the other steps", or nothing."""
     impossible = [f"{stage.name.value} ({stage.because})" for stage in stages if stage.result is StageResult.NOT_POSSIBLE]
     if not impossible:
         return ""
-    return f"; not possible here: {', '.join(impossible)}; the verdict rests on the other steps"
+    return f"; not tested: {', '.join(impossible)}; the result rests on the other steps"
 
 
 def cut(outcome: Outcome, until: StageName | None) -> Outcome:

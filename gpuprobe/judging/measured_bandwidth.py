@@ -53,23 +53,23 @@ def remarks(speeds: Speeds) -> Iterator[str]:
     """Sentences about what is slower than it should be, each with its reason where one is known."""
     if speeds.width is not None and speeds.width < (speeds.width_at_most or 0):
         yield (
-            f"its link has {speeds.width} of {speeds.width_at_most} lanes: the slot, a riser or the board's sharing of lanes "
-            "gives no more; try another slot"
+            f"its link has {speeds.width} of {speeds.width_at_most} lanes: possible causes are a slot with fewer lanes, a "
+            "badly seated card, a riser, or lanes shared in the BIOS"
         )
     if speeds.generation is not None and speeds.generation < (speeds.generation_at_most or 0):
         yield (
             f"its link runs at PCIe generation {speeds.generation} of {speeds.generation_at_most} while copies run: "
-            "a riser, the slot or a setting of the firmware holds it back"
+            "possible causes are a riser, the slot, or a setting in the BIOS"
         )
     measured = min((rate for rate in (speeds.to_device, speeds.from_device) if rate), default=None)
     if speeds.link is not None and measured is not None and measured < _POOR * speeds.link:
         yield (
-            f"copies reach {rate_text(measured)} of the {rate_text(speeds.link)} that its link carries: "
-            "the processor's memory, another device on the same bridge or a virtual machine is in between"
+            f"copies reach {rate_text(measured)} of the {rate_text(speeds.link)} that its link can carry: "
+            "possible causes are slow system memory, another device on the same bridge, or a virtual machine"
         )
     if speeds.slowed_by is not None:
         look = "look at its temperature, fans and power (`nvidia-smi -q -d PERFORMANCE`)"
-        yield f"its clocks are held back ({speeds.slowed_by}): {look}"
+        yield f"its clocks are slowed down ({speeds.slowed_by}): {look}"
 
 
 def rate_text(rate: int | None) -> str:

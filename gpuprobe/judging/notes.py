@@ -9,9 +9,10 @@ from gpuprobe.judging.build_notes import of_builds
 from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.judging.diagnosis import serves
 from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
-from gpuprobe.judging.verdicts import describe
+from gpuprobe.judging.verdicts import describe, outcomes_of, telling
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
@@ -77,11 +78,11 @@ def _failed(inventory: Inventory) -> Iterator[str]:
     for outcome in inventory.evidence.outcomes:
         news = not any(describe(outcome) in because for because in told)
         if outcome.status.undecided and not outcome.probe.purpose.is_validation and news:
-            kept = f"; {len(outcome.devices)} it had named before are looked at" if outcome.devices else ""
+            kept = f"; the {len(outcome.devices)} it had listed before are tested" if outcome.devices else ""
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
         for process in outcome.survivors:
-            yield f"process {process} is left behind: it could not be ended, and may still hold the card"
+            yield f"process {process} is left behind: it could not be ended, and may still use the card"
 
 
 _WAY_AROUND = "; a program that loads every driver meets this too: remove that file, or use `gpuprobe env`, which avoids it"
@@ -94,13 +95,15 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
             for device in inventory.kept:
                 if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).same:
                     better = drop.device.library
-                    yield f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
+                    second = f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
+                    spoken = outcomes_of(drop.device, inventory.evidence.outcomes)
+                    yield and_advice(second, telling(spoken) if spoken else None, inventory.evidence.host)
     for status in card_statuses(inventory):
         maker = vendors.vendor_of(status.card.vendor_id) if status.why is None else None
         lacks = maker.lesser_drivers.get(status.card.driver or "") if maker else None
         if maker is not None and lacks is not None:
-            own = f"{maker.name}'s driver has"
-            yield f"{status.card.pci_id} is driven by `{status.card.driver}`, which has no {lacks}; {own}"
+            uses = f"{status.card.pci_id} uses the `{status.card.driver}` driver, which has no {lacks}"
+            yield f"{uses}. For {lacks}, install {maker.name}'s driver"
 
 
 def _subject(outcome: Outcome) -> str:
@@ -145,7 +148,7 @@ def _woken(evidence: Evidence) -> Iterator[str]:
             if outcome.seconds is not None and _opens(library_named(outcome.probe.library), card)
         ]
         if card.was_asleep and asked:
-            yield f"{card.pci_id} was asleep and was woken by asking {', '.join(dict.fromkeys(asked))} (`--no-wake` does not)"
+            yield f"{card.pci_id} was asleep; asking {', '.join(dict.fromkeys(asked))} woke it (`--no-wake` lets it sleep)"
 
 
 def _opens(library: Library, card: Card) -> bool:

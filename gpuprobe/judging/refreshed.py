@@ -30,11 +30,14 @@ def headline(answer: Refreshment) -> str:
         return card_status.summary(answer.inventory).text
     unknown = sum(figure.unknown for figure in answer.figures)
     stale = sum(figure.stale and not figure.unknown for figure in answer.figures)
-    devices = f"memory of {len(answer.figures)} device{'s' if len(answer.figures) > 1 else ''}"
+    devices = f"{len(answer.figures)} device{'s' if len(answer.figures) > 1 else ''}"
+    fresh = len(answer.figures) - stale - unknown
     if not (stale or unknown):
-        return f"{devices}: measured now"
-    counts = ((len(answer.figures) - stale - unknown, "measured now"), (stale, "stale"), (unknown, "unknown"))
-    return f"{devices}: {', '.join(f'{number} {word}' for number, word in counts if number or word == 'measured now')}"
+        return f"{devices}, read just now"
+    if not fresh:
+        return f"{devices}, no new reading"
+    counts = ((fresh, "read just now"), (stale, "with an old reading"), (unknown, "without any"))
+    return f"{devices}: {', '.join(f'{number} {word}' for number, word in counts if number)}"
 
 
 def is_in_doubt(answer: Refreshment) -> bool:
@@ -46,11 +49,11 @@ def is_in_doubt(answer: Refreshment) -> bool:
 def notes_of(answer: Refreshment) -> list[str]:
     """Why everything was asked anew; else what only a discovery takes in, and what the user's variables hid from it."""
     if answer.anew is not None:
-        return [f"discovered anew: {answer.anew}", *answer.remarks]
+        return [f"devices were detected again: {answer.anew}", *answer.remarks]
     news = [each.text for each in answer.changes if each.kind not in (ChangeKind.LIBRARY, ChangeKind.MEMORY)]
     return [
         *answer.remarks,
-        *(f"{text}; `gpuprobe list` discovers anew" for text in news),
+        *(f"{text}; run `gpuprobe list` to look again" for text in news),
         *notes.hidden(answer.inventory),
     ]
 

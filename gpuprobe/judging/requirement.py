@@ -35,7 +35,11 @@ _BYTES: dict[str, int] = {
 
 
 class RequirementError(ValueError):
-    """A requirement that cannot be read; the message is one line for the user."""
+    """A requirement that cannot be read; the message and `hint`, an example, are one line for the user."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Clause(NamedTuple):
@@ -83,22 +87,41 @@ def _clause(part: str) -> Clause:
     found = _CLAUSE.fullmatch(part)
     field = found[1].lower() if found else ""
     if found is None or field not in _FIELDS:
-        fields = ", ".join(f"`{name}`" for name in _FIELDS)
-        raise RequirementError(
-            f"`{printable(part.strip())}` is no requirement: accepted is one of {fields}, then one of >= > = != <= <,"
-            f" then a value, as in `{EXAMPLE}`"
-        )
+        raise _unreadable(printable(part.strip()), field)
     comparison, value = found[2].replace("==", "="), found[3]
     reader = _FIELDS[field]
     if reader.texts_only and comparison not in ("=", "!="):
-        written = f"`{printable(part.strip())}`"
-        raise RequirementError(f"{written}: {field} is compared with = or != only, as in `{reader.example}`")
+        raise RequirementError(
+            f"`{printable(part.strip())}`: {field} is compared with = or != only", f"for example `{reader.example}`"
+        )
     read = reader.read(value)
     if read is None:
-        raise RequirementError(
-            f"`{printable(value)}` is no value for {field}: accepted is {reader.accepts}, as in `{reader.example}`"
-        )
+        bare = reader.read is size_of and value.strip().replace(".", "", 1).isdecimal()
+        example = f"{field}{comparison}{value.strip()}GiB" if bare else reader.example
+        said = "needs a unit" if bare else f"takes {reader.accepts}, and `{printable(value)}` is not one"
+        raise RequirementError(f"`{field}` {said}", f"for example `{example}`")
     return Clause(field, comparison, read, f"{field}{comparison}{printable(value)}")
+
+
+_WRONG_SIGNS = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!="}
+_WRONG_FIELDS = {
+    **dict.fromkeys(("vram", "memory", "mem", "ram"), "total` or `free"),
+    **dict.fromkeys(("gpus", "gpu", "cards", "devices", "number"), "count"),
+    **dict.fromkeys(("cc", "capability", "sm", "arch"), "compute"),
+}
+
+
+def _unreadable(part: str, field: str) -> RequirementError:
+    wrong = next((sign for sign in _WRONG_SIGNS if sign in part), None)
+    if wrong:
+        return RequirementError(
+            f"`{part}`: did you mean `{part.replace(wrong, _WRONG_SIGNS[wrong])}`?", f"For example `{EXAMPLE}`"
+        )
+    if field in _WRONG_FIELDS:
+        return RequirementError(f"`{part}`: did you mean `{_WRONG_FIELDS[field]}`?", "For example `total>=24GiB`")
+    fields = ", ".join(_FIELDS)
+    said = f"`{part}` is not a requirement: it needs a field ({fields}), one of >= > = != <= < and a value"
+    return RequirementError(said, f"for example `{EXAMPLE}`")
 
 
 def _whole_number(text: str) -> int | None:
@@ -193,11 +216,13 @@ def _enough(counts: Iterable[Clause], count: int) -> bool:
 
 
 def _because(requirement: Requirement, sure: int, possible: int, total: int) -> str:
-    wanted = ", ".join(clause.text for clause in requirement.counts)
+    wanted = ", ".join(_needed(clause) for clause in requirement.counts)
     clauses = ", ".join(clause.text for clause in requirement.clauses)
-    if clauses:
-        meeting = f"{sure} of {total} usable devices meet{'s' if sure == 1 else ''} {clauses}"
-    else:
-        meeting = "there is 1 usable device" if total == 1 else f"there are {total} usable devices"
-    unknown = f"; of {possible - sure} more, a figure is unknown" if possible > sure else ""
-    return f"{meeting}{unknown}; required is {wanted}"
+    devices = f"usable device{'s' if total != 1 else ''}"
+    meeting = f"{sure} of {total} {devices} with {clauses}" if clauses else f"{total} {devices}"
+    unknown = f", of {possible - sure} more a figure is unknown" if possible > sure else ""
+    return f"{meeting}{unknown}, {wanted} needed"
+
+
+def _needed(count: Clause) -> str:
+    return str(count.value) if count.comparison == ">=" else count.text

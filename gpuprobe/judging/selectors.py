@@ -12,10 +12,6 @@ from gpuprobe.model import Device
 from gpuprobe.strings import printable
 
 SHORTEST_BEGINNING = 6
-_ACCEPTED = (
-    f"an id or its first {SHORTEST_BEGINNING} characters or more, a PCI address (`0000:01:00.0`), a number in a library"
-    " (`CUDA:0`) or a library's name (`cuda`)"
-)
 
 
 class SelectionError(ValueError):
@@ -83,17 +79,62 @@ def _by_bare_number(wanted: str, devices: Sequence[Device]) -> tuple[Device, ...
     libraries = list(dict.fromkeys(device.library for device in devices))
     if len(libraries) > 1:
         examples = " or ".join(f"`{name}:{int(wanted)}`" for name in libraries)
-        raise SelectionError(
-            f"`{wanted}` could be a number in {' or '.join(libraries)}: say {examples}; there is {_choice(devices)}"
-        )
+        raise SelectionError(f"`{wanted}` could be a number in {' or '.join(libraries)}: say {examples}")
     return _found(wanted, [device for device in devices if device.ordinal == int(wanted)], devices)
 
 
 def _found(wanted: str, fitting: Sequence[Device], devices: Sequence[Device]) -> tuple[Device, ...]:
     if not fitting:
-        there_is = _choice(devices)
-        raise SelectionError(f"no device fits `{printable(wanted)}`: accepted is {_ACCEPTED}; there is {there_is}")
+        raise SelectionError(_nothing_fits(wanted, devices))
     return tuple(fitting)
+
+
+def _nothing_fits(wanted: str, devices: Sequence[Device]) -> str:
+    meant = _meant(wanted, devices)
+    there_is = f"there is {_labels(devices)}" if devices else "there is no device at all"
+    said = f"no device `{printable(wanted)}`: "
+    return f"{said}did you mean {meant}? There is {_labels(devices)}" if meant else f"{said}{there_is}"
+
+
+def _meant(wanted: str, devices: Sequence[Device]) -> str | None:
+    """`CUDA0`, `gpu0` and `RTX4090` are what other tools and people call `CUDA:0`."""
+    folded = _folded(wanted)
+    labels = [label for device in devices if (label := _label(device)) is not None]
+    exact = [label for label in labels if _folded(label) == folded]
+    number = _ANY_GPU.fullmatch(folded)
+    numbered = [label for label in labels if number and label.endswith(f":{int(number[1])}")]
+    named = [
+        label for device in devices if len(folded) > 3 and folded in _folded(device.name or "") and (label := _label(device))
+    ]
+    fitting = exact or numbered or named
+    first = [label for label in dict.fromkeys(fitting) if label.partition(":")[0] == fitting[0].partition(":")[0]]
+    return f"`{first[0]}`" if len(first) == 1 else None
+
+
+_ANY_GPU = re.compile(r"(?:gpu|card|device|dev|igpu)([0-9]{1,3})")
+
+
+def _folded(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _label(device: Device) -> str | None:
+    return None if device.ordinal is None else f"{device.library}:{device.ordinal}"
+
+
+def _labels(devices: Sequence[Device]) -> str:
+    """ "CUDA:0 … CUDA:7, Vulkan:0": ids are told by `gpuprobe list`."""
+    said = []
+    for library in dict.fromkeys(device.library for device in devices):
+        numbers = sorted({device.ordinal for device in devices if device.library == library and device.ordinal is not None})
+        whole = len(numbers) > _FEW and numbers == list(range(numbers[0], numbers[-1] + 1))
+        said += (
+            [f"{library}:{numbers[0]} … {library}:{numbers[-1]}"] if whole else [f"{library}:{number}" for number in numbers]
+        )
+    return ", ".join(said)
+
+
+_FEW = 3
 
 
 def _one_card(wanted: str, fitting: tuple[Device, ...], devices: Sequence[Device]) -> tuple[Device, ...]:

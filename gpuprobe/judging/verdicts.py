@@ -13,14 +13,14 @@ _OWN_DEATH = frozenset({3, 4, 5, 6, 7, 8, 11, 31})
 _TRACEBACK = "Traceback (most recent call last)"
 
 _SENTENCES = {
-    Status.CRASHED: "its child crashed",
-    Status.TIMED_OUT: "its child did not answer in time",
-    Status.ABANDONED: "its child is stuck in the kernel and cannot be ended",
-    Status.EXITED: "the library ended the child",
-    Status.UNREADABLE: "the child's answer could not be read",
-    Status.NOT_STARTED: "the child could not be started",
-    Status.SKIPPED: "it was not asked",
-    Status.REFUSED: "it may not be asked",
+    Status.CRASHED: "crashed",
+    Status.TIMED_OUT: "no answer in time",
+    Status.ABANDONED: "stuck in the kernel, and cannot be ended",
+    Status.EXITED: "the check exited before it answered",
+    Status.UNREADABLE: "the check's answer could not be read",
+    Status.NOT_STARTED: "the check could not be started",
+    Status.SKIPPED: "not asked",
+    Status.REFUSED: "not loaded, for safety",
 }
 
 
@@ -103,12 +103,14 @@ def describe(outcome: Outcome) -> str:
     if outcome.failure == "wrong_result":
         return said  # no call failed: the last one only brought it to light
     told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_call}`" in said
-    where = f" in `{outcome.last_call}`" if outcome.last_call and not told else ""
+    where = f"`{outcome.last_call}`" if outcome.last_call and not told else ""
     name = outcome.code_name or (f"error {outcome.code}" if outcome.code is not None else "")
-    known = f" ({name})" if name and name not in (outcome.message or "") else ""
+    known = name if name and name not in (outcome.message or "") else ""
+    place = f"in {where}" if where else ""
     if said:
-        return f"{where.strip()}: {said}{known}".removeprefix(": ")
-    return f"{_SENTENCES.get(outcome.status, outcome.status.value.replace('_', ' '))}{_signal(outcome)}{known}{where}"
+        return f"{said} ({f'{known} {place}'.strip()})" if known or place else said
+    ended = _SENTENCES.get(outcome.status, outcome.status.value.replace("_", " "))
+    return f"{f'{ended} {place}'.strip()}{_signal(outcome)}{f' ({known})' if known else ''}"
 
 
 def _signal(outcome: Outcome) -> str:

@@ -20,7 +20,7 @@ def heading(text: str) -> Iterator[RenderableType]:
 
 
 def libraries(outcomes: Sequence[Outcome], verbose: bool) -> Iterator[RenderableType]:
-    yield from heading("What was asked, and how far each got")
+    yield from heading("Libraries, and how far each got")
     for outcome in outcomes:
         yield from _outcome(outcome, verbose)
 
@@ -55,13 +55,13 @@ def verbose_outcomes(outcomes: Iterable[Outcome]) -> Iterator[RenderableType]:
     """With -v and without --all: the children that were really started."""
     started = [outcome for outcome in outcomes if not outcome.status.not_asked]
     if started:
-        yield from heading("Children")
+        yield from heading("Checks")
     for outcome in started:
         yield from _outcome(outcome, verbose=True)
 
 
 def all_views(inventory: Inventory) -> Iterator[RenderableType]:
-    yield from heading("Every view")
+    yield from heading("Every view of a GPU, by its number in its library (`CUDA:0` is gpuprobe's own number)")
     if not inventory.kept and not inventory.drops:
         yield indented("no library lists a device")
     for device in inventory.kept:
@@ -86,7 +86,7 @@ def _raw(device: Device) -> str:
         None if device.free_memory is None else f"{device.free_memory} free",
     ]
     parts = [
-        f"{device.library}{build} number {device.number}",
+        f"{device.library}{build}'s number {device.number}",
         wording.name_of(device),
         *(part for part in known if part),
     ]
@@ -95,7 +95,7 @@ def _raw(device: Device) -> str:
 
 def _proved(device: Device) -> str:
     if device.validation is None:
-        return "not asked whether it works"
+        return "not tested"
     depth = f", {device.validation.depth.value}" if device.validation.depth else ""
     return f"{device.validation.verdict.value}{depth} in {wording.seconds_of(device.validation.seconds)}"
 
@@ -106,8 +106,14 @@ def one_device(record: Mapping[str, object]) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in _flat(record):
+        if value is None and key in _WHERE_THERE:
+            continue
         table.add_row(Text(key, style="bold"), Text(_shown(key, value)))
     yield table
+
+
+# What an ordinary card has not, rather than what is unknown of it.
+_WHERE_THERE = ("partition", "gfx_target", "manifest", "driver.name", "description")
 
 
 def _flat(record: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -1,8 +1,8 @@
-"""The live view of `refresh --watch`: what each device holds and does now, and a line of what it did lately."""
+"""The live view of `refresh --watch`: what each device holds and does now, its history, and who uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -16,8 +16,9 @@ from gpuprobe.strings import age_between, age_text, printable, size_text
 
 LEVELS = "▁▂▃▄▅▆▇█"
 UNTOLD = "·"
-MOST_USERS = 3
+MOST_USERS = 8
 _DIM, _FULL, _NEARLY_FULL = "dim", 0.9, 0.7
+_HOT, _WARM = 85, 75  # °C: cards slow themselves down from about 83 to 95 on
 _SHORTEST_NAME, _SHORTEST_HISTORY = 14, 16  # cells
 
 History = Sequence[float | None]  # shares from 0 to 1, the latest last; None: nobody told
@@ -30,23 +31,32 @@ class Row(NamedTuple):
     name: str
     memory: str
     bar: str
-    busy: str
-    heat: str
+    load: str
+    temperature: str
     power: str
     watts: str  # the same without the limit
     clock: str
     history: str  # its label; the line behind it takes what room there is
 
 
-_HEADINGS = Row("DEVICE", "NAME", "MEMORY", "", "BUSY", "HEAT", "POWER", "POWER", "CLOCK", "LATELY")
+_HEADINGS = Row("DEVICE", "NAME", "USED", "", "UTIL", "TEMP", "POWER", "POWER", "CLOCK", "HISTORY")
 
 # The columns from left to right, each with what stands below it in the second line of a device.
 Columns = tuple[tuple[str, str], ...]
 _ONE_LINE: Columns = (
     *(("device", ""), ("name", ""), ("bar", ""), ("memory", "")),
-    *(("busy", ""), ("heat", ""), ("power", ""), ("clock", ""), ("history", "")),
+    *(("load", ""), ("temperature", ""), ("power", ""), ("clock", ""), ("history", "")),
 )
-_TWO_LINES: Columns = (("device", ""), ("name", "history"), ("memory", "bar"), ("busy", ""), ("heat", ""), ("watts", "clock"))
+_TWO_LINES: Columns = (
+    ("device", ""),
+    ("name", "history"),
+    ("memory", "bar"),
+    ("load", ""),
+    ("temperature", ""),
+    ("watts", "clock"),
+)
+# Where the terminal has not two lines for each device.
+_SHORT: Columns = (("device", ""), ("name", ""), ("memory", ""), ("bar", ""), ("load", ""), ("temperature", ""), ("watts", ""))
 
 
 def share_of(figure: Figure) -> float | None:
@@ -68,16 +78,26 @@ def _level(share: float) -> str:
     return LEVELS[min(len(LEVELS) - 1, max(0, int(share * len(LEVELS))))]
 
 
-def live_table(figures: Sequence[Figure], histories: Mapping[int, History], now: str, width: int) -> Iterator[RenderableType]:
-    """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits."""
+def live_table(
+    figures: Sequence[Figure], histories: Mapping[int, History], now: str, width: int, height: int | None = None
+) -> Iterator[RenderableType]:
+    """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits.
+
+    `height`: the lines of the terminal; where two for each device are too many, each has a short one.
+    """
     rows = [_row(figure) for figure in figures]
-    layout = _layout(rows, width) if rows else None
+    is_short = height is not None and 2 * len(rows) + _BESIDE > height
+    layout = _layout(rows, width, is_short) if rows else None
     if layout is not None:
         yield _line([Text(getattr(_HEADINGS, name), style="bold") for name in layout.upper], layout)
     for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
         history = histories.get(place, ())
         yield from _block(row, history, width) if layout is None else _lines(figure, row, history, layout)
         yield from _under(figure, now)
+    yield from _users(figures)
+
+
+_BESIDE = 12  # lines above and below the devices: title, heads, who uses them, a note
 
 
 class _Layout(NamedTuple):
@@ -86,10 +106,11 @@ class _Layout(NamedTuple):
     widths: tuple[int, ...]
 
 
-def _layout(rows: Sequence[Row], width: int) -> _Layout | None:
+def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> _Layout | None:
     """The first that fits; None: a block for each device."""
     told = {name for name in Row._fields if any(getattr(row, name).strip(" -") for row in rows)}
-    for columns in (_ONE_LINE, _TWO_LINES) if width >= BLOCKS_BELOW else ():
+    layouts = (_ONE_LINE, *((_SHORT,) if is_short else ()), _TWO_LINES)
+    for columns in layouts if width >= BLOCKS_BELOW else ():
         shown = [column for column in columns if told & set(column)]
         widths = {upper: max(_width(rows, upper), _width(rows, lower)) for upper, lower in shown}
         shortest = {"name": _SHORTEST_NAME, "history": _SHORTEST_HISTORY}
@@ -108,8 +129,8 @@ def _width(rows: Sequence[Row], name: str) -> int:
 
 
 def _lines(figure: Figure, row: Row, history: History, layout: _Layout) -> Iterator[RenderableType]:
-    at = layout.upper.index("history") if "history" in layout.upper else layout.lower.index("history")
-    cells = _cells(figure, row, history, layout.widths[at])
+    at = next((names.index("history") for names in (layout.upper, layout.lower) if "history" in names), None)
+    cells = _cells(figure, row, history, 0 if at is None else layout.widths[at])
     for names in (layout.upper, layout.lower):
         if any(names):
             yield _line([cells.get(name, Text()) for name in names], layout)
@@ -129,7 +150,10 @@ def _cells(figure: Figure, row: Row, history: History, room: int) -> dict[str, T
     plain = _DIM if figure.stale else ""
     cells = {name: Text(text, style=plain) for name, text in row._asdict().items()}
     cells["device"].style = "bold green"
+    activity = figure.activity or Activity()
     cells["bar"].style = plain or _bar_style(figure)
+    cells["load"].style = plain or _limit_style(activity.utilization, 100 * _NEARLY_FULL, 100 * _FULL)
+    cells["temperature"].style = plain or _limit_style(activity.temperature, _WARM, _HOT)
     cells["history"] = Text.assemble((f"{row.history} ", _DIM), sparkline(history, room - cell_len(row.history) - 1))
     return cells
 
@@ -140,6 +164,10 @@ def _bar_style(figure: Figure) -> str:
     return "red" if share >= _FULL else "yellow" if share >= _NEARLY_FULL else "green"
 
 
+def _limit_style(value: int | None, much: float, most: float) -> str:
+    return "" if value is None or value < much else "bold red" if value >= most else "yellow"
+
+
 def _row(figure: Figure) -> Row:
     device, activity = figure.device, figure.activity or Activity()
     total = "" if device.total_memory is None else size_text(device.total_memory)
@@ -147,14 +175,14 @@ def _row(figure: Figure) -> Row:
     return Row(
         device=wording.numbered(device),
         name=wording.name_of(device),
-        memory=memory if " free of " in memory else memory.rjust(2 * len(total) - len(total.partition(" ")[2]) + 3),
+        memory=memory.rjust(2 * len(total) - len(total.partition(" ")[2]) + 3),
         bar=wording.bar_of(device),
-        busy=_figure(activity.utilization, 3, "%"),
-        heat=_figure(activity.temperature, 3, "°C"),
+        load=_figure(activity.utilization, 3, "%"),
+        temperature=_figure(activity.temperature, 3, "°C"),
         power=_power(activity),
         watts=_figure(None if activity.power is None else round(activity.power), 4, "W"),
         clock=_figure(activity.clock, 4, "MHz"),
-        history="memory" if activity.utilization is None else "busy",
+        history="memory" if activity.utilization is None else "load",
     )
 
 
@@ -172,8 +200,8 @@ def _power(activity: Activity) -> str:
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((row.device, "bold green"), "  ", row.name)
     yield indented(f"{row.memory.strip()} {row.bar}".rstrip())
-    busy = f"{row.busy} busy" if row.busy.strip(" -") else ""
-    told = (busy, row.heat, row.power, row.clock)
+    load = f"{row.load} load" if row.load.strip(" -") else ""
+    told = (load, row.temperature, row.power, row.clock)
     figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -"))
     if figures:
         yield indented(figures)
@@ -184,24 +212,41 @@ def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
     """What is said of a device in lines of their own: why its figure is old, what holds it back, who uses it."""
     if figure.silence is not None:
         age = age_between(figure.measured_at, now)
-        told = f"told {age_text(age)} ago" if age is not None else "told some time ago"
-        known = "unknown" if figure.unknown else f"stale, {told}"
+        old = f"{age_text(age)} old" if age is not None else "of unknown age"
+        known = "unknown" if figure.unknown else f"last reading {old}"
         yield indented(f"{known}: {printable(figure.silence.because)}", style="yellow")
     if figure.activity is not None and figure.activity.throttle_reasons:
         reasons = ", ".join(reason.replace("_", " ") for reason in figure.activity.throttle_reasons)
-        yield indented(f"held back by: {printable(reasons)}", style="yellow")
-    if figure.activity is not None and figure.activity.users:
-        yield indented(_used_by(figure.activity.users), style=_DIM)
+        yield indented(f"slowed down by: {printable(reasons)}", style="yellow")
 
 
-def _used_by(users: Iterable[User]) -> str:
-    """`used by python3 (4711) 20.0 GiB, ollama (99) 1.2 GiB and 2 more`, who holds most first."""
-    known = sorted(users, key=lambda user: (-(user.used_memory or 0), user.process))
-    shown = ", ".join(_user(user) for user in known[:MOST_USERS])
-    more = len(known) - MOST_USERS
-    return f"used by {shown}{f' and {more} more' if more > 0 else ''}"
+def _users(figures: Sequence[Figure]) -> Iterator[RenderableType]:
+    """The processes of all devices, who holds most first: `CUDA:0  20.0 GiB  alice  python3 (4711)`."""
+    found = [(figure, user) for figure in figures if figure.activity for user in figure.activity.users or ()]
+    if not found:
+        return
+    found.sort(key=lambda pair: (-(pair[1].used_memory or 0), pair[1].process))
+    rows = [_user(*pair) for pair in found[:MOST_USERS]]
+    more = len(found) - len(rows)
+    widths = [max(map(cell_len, column)) for column in zip(_USER_HEADS, *rows, strict=True)]
+    yield Text(_padded(_USER_HEADS, widths), style="bold", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        yield Text(_padded(row, widths), style=_DIM, no_wrap=True, overflow="ellipsis")
+    if more > 0:
+        yield indented(f"and {more} more processes", style=_DIM)
 
 
-def _user(user: User) -> str:
-    name = f"{printable(user.name)} ({user.process})" if user.name else f"process {user.process}"
-    return name if user.used_memory is None else f"{name} {size_text(user.used_memory)}"
+_USER_HEADS = ("DEVICE", "MEMORY", "USER", "PROCESS")
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    device, memory, account, process = (
+        cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
+    )
+    return f"{device}  {memory.strip():>{widths[1]}}  {account}  {process}".rstrip()
+
+
+def _user(figure: Figure, user: User) -> tuple[str, str, str, str]:
+    name = f"{printable(user.name)} ({user.process})" if user.name else f"({user.process})"
+    memory = wording.UNKNOWN if user.used_memory is None else size_text(user.used_memory)
+    return wording.numbered(figure.device), memory, printable(user.account) if user.account else wording.UNKNOWN, name

@@ -42,4 +42,4 @@ def _swap(total: int | None) -> str:
 def bystanders(found: Iterable[Bystander]) -> Iterator[RenderableType]:
     """What a person might take for a GPU, named as what it is."""
     for one in found:
-        yield Text(f"{printable(one.pci_id)} is no GPU that could be used: {printable(one.what)}")
+        yield Text(f"{printable(one.pci_id)} is not a compute GPU: {printable(one.what)}")

@@ -10,7 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.facts import Host
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
+from gpuprobe.judging.remedies import remedy
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
 from gpuprobe.model import Json, Stage, StageName, StageResult, Verdict
@@ -106,11 +108,11 @@ def impossible(shown: Sequence[View]) -> Iterator[RenderableType]:
     for view in shown:
         for stage in view.outcome.stages if view.outcome and view.verdict is Verdict.SUPPORTED else ():
             if stage.result is StageResult.NOT_POSSIBLE:
-                views.setdefault(f"{stage.name.value} is not possible here: {printable(stage.because or '')}", []).append(
+                views.setdefault(f"{stage.name.value} was not tested: {printable(stage.because or '')}", []).append(
                     _label(view)
                 )
     for sentence, labels in views.items():
-        yield indented(f"{', '.join(labels)}: {sentence}; the verdict rests on the other steps")
+        yield indented(f"{', '.join(labels)}: {sentence}. The result rests on the other steps")
 
 
 def copies(shown: Sequence[View]) -> Iterator[RenderableType]:
@@ -119,16 +121,16 @@ def copies(shown: Sequence[View]) -> Iterator[RenderableType]:
     if measured:
         yield Text("Copies", style="bold")
     for view, speeds in measured:
-        ways = (("to it", speeds.to_device), ("from it", speeds.from_device), ("on it", speeds.on_device))
-        said = ", ".join(f"{rate_text(rate)} {way}" for way, rate in ways)
+        ways = (("to GPU", speeds.to_device), ("from GPU", speeds.from_device), ("on GPU", speeds.on_device))
+        said = ", ".join(f"{way} {rate_text(rate)}" for way, rate in ways)
         yield indented(f"{_label(view)}: {said}{_theory(speeds)}")
 
 
 def _theory(speeds: Speeds) -> str:
-    lanes = f"PCIe {speeds.generation}.0 x{speeds.width or '?'}"
-    link = "" if speeds.generation is None else f"{lanes} carries {rate_text(speeds.link)}"
-    memory = "" if speeds.memory is None else f"its memory {rate_text(speeds.memory)}"
-    return f"; {known}" if (known := ", ".join(part for part in (link, memory) if part)) else ""
+    link_name = f"PCIe {speeds.generation}.0 x{speeds.width or '?'}"
+    link = "" if speeds.generation is None else f"{link_name} {rate_text(speeds.link)}"
+    memory = "" if speeds.memory is None else f"memory {rate_text(speeds.memory)}"
+    return f" (limits: {known})" if (known := ", ".join(part for part in (link, memory) if part)) else ""
 
 
 def stage_times(shown: Sequence[View]) -> Iterator[RenderableType]:
@@ -178,8 +180,8 @@ def _seconds(view: View) -> str:
     return "-" if view.outcome is None or view.outcome.seconds is None else seconds_of(view.outcome.seconds)
 
 
-def details(shown: Sequence[View]) -> Iterator[RenderableType]:
-    """For each view that did not pass: which device it is, in which step it ended, and what the library said last."""
+def details(shown: Sequence[View], host: Host) -> Iterator[RenderableType]:
+    """For each view that did not pass: which device it is, where it ended, what to do, and what the library said last."""
     for view in shown:
         if view.verdict is Verdict.SUPPORTED:
             continue
@@ -196,8 +198,10 @@ def details(shown: Sequence[View]) -> Iterator[RenderableType]:
         if view.outcome.last_call and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_call)}`{said}", by=4)
+        if advice := remedy(view.outcome, host).advice:
+            yield indented(printable(advice), by=4)
         for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
-            yield indented(f"last words: {printable(line)}", by=4)
+            yield indented(f"last output: {printable(line)}", by=4)
 
 
 def _wrong(wrong: Json) -> Iterator[RenderableType]:

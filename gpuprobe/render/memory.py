@@ -14,7 +14,7 @@ from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
 from gpuprobe.strings import age_between, age_text, printable, size_text
 
-_HEADER = ("DEVICE", "NAME", "FREE", "MEMORY", "", "TOLD BY", "AGE")
+_HEADER = ("DEVICE", "NAME", "FREE", "USED", "", "SOURCE", "AGE")
 _NAME, _SHORTEST_NAME, _BAR = 1, 12, 4
 
 
@@ -31,8 +31,8 @@ def memory_table(figures: Sequence[Figure], now: str, width: int) -> Iterator[Re
             yield from _block(row)
     for figure in figures:
         if figure.silence is not None:
-            known = "unknown" if figure.unknown else "stale"
-            yield indented(f"{wording.numbered(figure.device)} is {known}: {printable(figure.silence.because)}")
+            known = "no reading" if figure.unknown else "no new reading"
+            yield indented(f"{wording.numbered(figure.device)}: {known}: {printable(figure.silence.because)}")
 
 
 def _row(figure: Figure, now: str) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def _block(row: Sequence[str]) -> Iterator[RenderableType]:
     device, name, free, memory, bar, told_by, age = row
     yield Text.assemble((device, "bold green"), "  ", name)
     yield indented(f"{free} free, {memory} {bar}".rstrip())
-    yield indented(f"told by {told_by}, {age}")
+    yield indented(f"source {told_by}, {age}")
 
 
 def servers(answers: Sequence[ServerAnswer]) -> Iterator[RenderableType]:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gpuprobe.render.keys import Keys
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -25,6 +27,25 @@ _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 _ROWS = 24  # where the terminal does not say
 
 _RESIZED, _STOPPED, _ENDING = ("SIGWINCH",), ("SIGTSTP",), ("SIGTERM", "SIGHUP")
+
+
+_QUIT = ("q", "Q")
+# Lines; a half of 1: a page.
+_SCROLL = {
+    "\x1b[A": -1.0,
+    "\x1bOA": -1.0,
+    "k": -1.0,
+    "\x1b[B": 1.0,
+    "\x1bOB": 1.0,
+    "j": 1.0,
+    "\x1b[5~": -0.5,
+    "\x1b[6~": 0.5,
+    " ": 0.5,
+    "\x1b[H": -1e6,
+    "g": -1e6,
+    "\x1b[F": 1e6,
+    "G": 1e6,
+}
 
 
 class Ended(BaseException):
@@ -40,6 +61,10 @@ class Ended(BaseException):
         os.kill(os.getpid(), self._number)
 
 
+class Quit(Exception):
+    """The key that ends the view was pressed."""
+
+
 class Painter:
     """Used as a context. `paint` takes a function that gives what to draw, because a new size is drawn at once.
 
@@ -53,6 +78,8 @@ class Painter:
         self._before: dict[int, Any] = {}
         self._came: set[str] = set()
         self._is_drawing = True  # until there is something to draw
+        self._keys = Keys()
+        self._top, self._lines = 0, 0  # the first line that is shown, and how many there are
 
     def __enter__(self) -> Painter:
         try:
@@ -62,6 +89,7 @@ class Painter:
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._end if name in _ENDING else self._note)
             self._screen.write(_ENTER)
+            self._keys.begin()
         except BaseException:
             self.__exit__()
             raise
@@ -69,6 +97,7 @@ class Painter:
 
     def __exit__(self, *problem: object) -> None:
         self._is_drawing = True
+        self._keys.end()
         try:
             self._screen.write(_LEAVE)
         finally:
@@ -87,24 +116,38 @@ class Painter:
         self._is_drawing = False
 
     def wait(self, until: float) -> None:
-        """Up to this moment (monotonic seconds); signals are attended to meanwhile."""
+        """Up to this moment (monotonic seconds); signals and keys are attended to meanwhile. Quit where one ends it."""
         while (left := until - time.monotonic()) > 0:
-            time.sleep(left)
+            for key in self._keys.pressed(left):
+                if key in _QUIT:
+                    raise Quit
+                self._scroll(_SCROLL.get(key, 0))
+
+    def _scroll(self, by: float) -> None:
+        if by:
+            rows = self._rows()
+            self._top += round(by) if abs(by) >= 1 else round(by * 2 * (rows - 2))
+            self.paint(self._parts)
 
     def _draw(self) -> None:
         lines = self._screen.drawn(self._parts()).splitlines()
         rows = self._rows()
+        self._top = max(0, min(self._top, len(lines) - rows + 1)) if len(lines) > rows else 0
         if len(lines) > rows:
-            lines = [*lines[: rows - 1], f"… {len(lines) - rows + 1} more lines"]
+            shown = lines[self._top : self._top + rows - 1]
+            how = "; arrows and PgDn scroll" if self._keys.are_read else ""
+            lines = [*shown, f"… lines {self._top + 1} to {self._top + len(shown)} of {len(lines)}{how}"]
         drawn = "\n".join(_CLEAR_LINE + line for line in lines)
         self._screen.write(f"{_BEGIN}{_HOME}{drawn}{_CLEAR_BELOW}{_END}")
 
     def _attend(self) -> None:
         came, self._came = self._came, set()
         if came & set(_STOPPED):
+            self._keys.end()
             self._screen.write(_LEAVE)
             os.kill(os.getpid(), signal.SIGSTOP)
             self._screen.write(_ENTER)
+            self._keys.begin()
         self._draw()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -114,6 +157,11 @@ class Painter:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         raise Ended(number)
+
+    @property
+    def height(self) -> int:
+        """The lines of the terminal, as they are now."""
+        return self._rows()
 
     def _rows(self) -> int:
         try:

@@ -18,9 +18,39 @@ KINDS = {
     CONSUMER: "Variables of Ollama",
     ENGINE: "Variables of llama.cpp and other engines, which change what they use",
     SEARCH: "Variables that say where libraries and drivers are looked for",
-    PLACE: "Variables that tell a container or a subsystem",
     OWN: "Variables of gpuprobe itself",
 }
+# What every program reads, as what it is for: nobody looks for it here. So with what tells a container (PLACE).
+ORDINARY = {
+    *("HOME", "PATH", "SYSTEMROOT", "PROGRAMFILES", "LOCALAPPDATA", "SHELL", "VIRTUAL_ENV", "CONDA_PREFIX"),
+    *("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "XDG_DATA_DIRS", "LD_PRELOAD", "DYLD_LIBRARY_PATH"),
+    *("GPUPROBE_CHILD", "GGML_NO_BACKTRACE"),
+}
+
+_FILES = (
+    (
+        "~/.cache/gpuprobe/discovery.json",
+        "What `list` or `validate` found last, for `env`, `refresh` and the completion of devices. Below `XDG_CACHE_HOME` "
+        "where that is set. It may be deleted at any time.",
+    ),
+    (
+        "/usr/share/vulkan/icd.d, /etc/vulkan/icd.d",
+        "Vulkan's driver manifests, read as the Vulkan loader does.",
+    ),
+    (
+        "/usr/local/lib/ollama, /usr/lib/ollama",
+        "Builds of Ollama, which are tested beside the system's libraries; more with `--lib-dir`.",
+    ),
+)
+_JSON = (
+    "With `--json` every command prints one document and nothing else on standard output, errors included; with `--watch` one "
+    "document a line. `schema_version` is raised when a field goes or changes its meaning. Sizes are integers in bytes; `null` "
+    "is what was asked and is unknown, and what was not asked is left out. The schemas are part of the package, in "
+    "`gpuprobe/schemas`.",
+    "Of `list`: `summary` (how many cards, how many usable, the first line), `cards` (each with `why`, which holds `reason`, "
+    "`because` and `advice`, where it is not usable), `devices` (each with `selector`, such as `CUDA:0`), `dropped`, `probes` "
+    "and `warnings`.",
+)
 
 SEE_ALSO = (("lspci", 8), ("nvidia-smi", 1), ("vulkaninfo", 1))
 
@@ -37,6 +67,8 @@ def page(program: Program, variables: Iterable[Variable], version: str, date: st
         "OPTIONS": _options(program),
         "EXIT STATUS": _exit_status(),
         "ENVIRONMENT": _environment(variables),
+        "FILES": [line for path, text in _FILES for line in _described(rf"\fI{_escaped(path)}\fP", text)],
+        "JSON": [*_filled(_JSON[0]), *_paragraphs(*_JSON[1:])],
         "EXAMPLES": _examples(program),
         "SEE ALSO": [",\n".join(rf"\fB{_escaped(name)}\fP({section})" for name, section in SEE_ALSO)],
     }
@@ -82,8 +114,8 @@ def _common(program: Program) -> tuple[Option, ...]:
 def _taken(command: Command, common: tuple[Option, ...]) -> str:
     taken = [option for option in common if option in command.options]
     if len(taken) == len(common):
-        return "All options of the section OPTIONS are accepted."
-    return f"Of the section OPTIONS it accepts {', '.join(f'`{option.names[-1]}`' for option in taken)}."
+        return "It takes all options of the section OPTIONS."
+    return f"Of the section OPTIONS it takes {', '.join(f'`{option.names[-1]}`' for option in taken)}."
 
 
 def _options(program: Program) -> Iterator[str]:
@@ -108,7 +140,7 @@ def _environment(variables: Iterable[Variable]) -> Iterator[str]:
     for kind, heading in KINDS.items():
         yield f'.SS "{_escaped(heading)}"'
         for row in rows:
-            if row.kind == kind:
+            if row.kind == kind and row.name not in ORDINARY:
                 yield from _variable(row)
 
 

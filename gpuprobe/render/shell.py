@@ -86,7 +86,7 @@ SHELLS = {
     "powershell": _POWERSHELL,
     "cmd": _CMD,
 }
-ALIASES = {"tcsh": "csh", "pwsh": "powershell"}
+ALIASES = {"tcsh": "csh", "pwsh": "powershell", "ksh": "sh", "mksh": "sh", "ash": "sh"}
 
 
 def shell_named(text: str) -> Form | None:

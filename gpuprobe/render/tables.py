@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from rich.text import Text
 from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.machine import Card
-from gpuprobe.model import SYSTEM, Device, Verdict
+from gpuprobe.model import SYSTEM, Device, Status, Verdict
 from gpuprobe.render import wording
 from gpuprobe.strings import printable
 
@@ -40,7 +41,7 @@ class Row(NamedTuple):
     pci: str
 
 
-HEADER = Row("DEVICE", "BUILD", "NAME", "COMPUTE", "DRIVER", "MEMORY", "", "TYPE", "PCI")
+HEADER = Row("DEVICE", "BUILD", "NAME", "COMPUTE", "DRIVER", "USED", "", "TYPE", "PCI")
 
 
 def rows_of(devices: Sequence[Device]) -> list[Row]:
@@ -126,7 +127,7 @@ def _block(row: Row) -> Iterator[RenderableType]:
     for line in _below(row):
         yield indented(line)
     yield indented(f"compute {row.compute}, driver {row.driver}")
-    yield indented(f"memory {row.memory} {row.bar}".rstrip())
+    yield indented(f"memory used {row.memory} {row.bar}".rstrip())
 
 
 def indented(text: str, style: str = "", by: int = 2) -> RenderableType:
@@ -134,13 +135,32 @@ def indented(text: str, style: str = "", by: int = 2) -> RenderableType:
 
 
 def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableType]:
-    """One line per card that is not usable, with the reason, and what to do under it."""
+    """A paragraph per reason: the cards that are not usable, why, and what to do under it."""
+    alike: dict[tuple[str, str, str | None], list[CardStatus]] = {}
     for status in card_statuses:
         if status.why is not None:
-            found = " is not usable: " if status.asked else " was not asked: "
-            yield Text.assemble((card_text(status.card), "bold"), found, printable(status.why.because))
-            if status.why.advice:
-                yield indented(printable(status.why.advice), by=4)
+            same = (status.card.name or "", _RENDER_NODE.sub("renderD*", status.why.because), status.why.advice)
+            alike.setdefault(same, []).append(status)
+    for (_, because, advice), group in alike.items():
+        own = group[0].why.because if len(group) == 1 and group[0].why else because
+        unasked = group[0].why is not None and group[0].why.reason is Status.SKIPPED
+        verb = ("was" if unasked else "is") if len(group) == 1 else ("were" if unasked else "are")
+        said = f" {verb} not {'asked' if unasked else 'usable'}: "
+        yield Text.assemble((_cards_text([each.card for each in group]), "bold"), said, printable(own))
+        if advice:
+            yield indented(printable(advice), by=4)
+
+
+_RENDER_NODE = re.compile(r"renderD[0-9]{1,6}")
+
+
+def _cards_text(cards: Sequence[Card]) -> str:
+    """ "8 x NVIDIA H100 (0000:19:00.0, 0000:3b:00.0, …)": cards of one name; one of them as ever."""
+    if len(cards) == 1:
+        return card_text(cards[0])
+    places = ", ".join(printable(card.pci_id) for card in cards if card.pci_id)
+    name = printable(cards[0].name) if cards[0].name else "GPUs without a name"
+    return f"{len(cards)} x {name}{f' ({places})' if places else ''}"
 
 
 _WITHOUT_VIEW = {

@@ -80,7 +80,7 @@ def validate_text(
     yield line(text if seconds is None or not shown else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
-        yield from matrix.details(shown)
+        yield from matrix.details(shown, inventory.evidence.host)
         yield from matrix.impossible(shown)
         yield from matrix.copies(shown)
     yield from tables.cards_without_view(others)
@@ -102,7 +102,7 @@ def flash_attn_text(
         own = of_device(device)
         yield tables.indented(f"{wording.numbered(device)}: {_ANSWERS[own.supported]} ({own.rule}); {printable(own.because)}")
     if chosen:
-        yield line(f"in effect: flash attention {effective.flash_attention}, K/V cache {effective.cache_type}")
+        yield line(f"with your settings: flash attention {effective.flash_attention}, KV cache {effective.cache_type}")
         for sentence in effective.because:
             yield tables.indented(printable(sentence))
     if not detail.quiet:
@@ -110,14 +110,22 @@ def flash_attn_text(
 
 
 def watch_text(
-    answer: Refreshment, detail: Detail, width: int, *, diff: bool, every: float, histories: Mapping[int, History]
+    answer: Refreshment,
+    detail: Detail,
+    width: int,
+    *,
+    diff: bool,
+    every: float,
+    histories: Mapping[int, History],
+    height: int | None = None,
 ) -> Iterator[RenderableType]:
     from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
-    yield line(f"{now}, every {every:g} s, until Ctrl-C", "dim")
-    yield from live.live_table(answer.figures, histories, now, width)
+    ends = "Ctrl-C ends it" if height is None else "q ends it"
+    yield line(f"{now}, every {every:g} s; {ends}", "dim")
+    yield from live.live_table(answer.figures, histories, now, width, height)
     yield from _below_the_figures(answer, detail, diff)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpuprobe.judging.completion import FROM_SYSTEM
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Status
 from gpuprobe.strings import compute_string, printable, size_text
@@ -30,19 +31,26 @@ def driver_of(device: Device) -> str:
 
 
 def memory_of(device: Device) -> str:
-    """Used and total: `3.2 of 24.0 GiB`; what is free where only that is known, as of memory shared with the system."""
-    if device.used_memory is None and device.free_memory is not None and device.total_memory is not None:
-        return f"{size_text(device.free_memory)} free of {size_text(device.total_memory)}"
-    used, total = (UNKNOWN if size is None else size_text(size) for size in (device.used_memory, device.total_memory))
+    """Used and total: `3.2 of 24.0 GiB`. Of memory shared with the system, what is not available is used."""
+    used, total = (UNKNOWN if size is None else size_text(size) for size in (used_of(device), device.total_memory))
     number, _, unit = used.partition(" ")
     return f"{number if unit and total.endswith(f' {unit}') else used} of {total}"
 
 
+def used_of(device: Device) -> int | None:
+    """None: unknown. That a library says how much is free is not enough: some say all of it where they do not know."""
+    from_system = dict(device.sources).get("free_memory") == FROM_SYSTEM
+    if device.used_memory is not None or not from_system or device.free_memory is None or device.total_memory is None:
+        return device.used_memory
+    return max(0, device.total_memory - device.free_memory)
+
+
 def bar_of(device: Device) -> str:
     """How full the memory is, in `BAR_CELLS` cells; empty where that is not known."""
-    if device.used_memory is None or not device.total_memory:
+    used = used_of(device)
+    if used is None or not device.total_memory:
         return ""
-    share = min(max(device.used_memory / device.total_memory, 0.0), 1.0)
+    share = min(max(used / device.total_memory, 0.0), 1.0)
     full = round(share * BAR_CELLS)
     return "█" * full + "░" * (BAR_CELLS - full)
 

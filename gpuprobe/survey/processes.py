@@ -16,3 +16,19 @@ def program_names(numbers: Iterable[int], root: str = "/") -> dict[int, str]:
     if tree.target("/proc/self/ns/pid") != _FIRST_NAMESPACE:
         return {}
     return {number: name for number in numbers if (name := tree.line(f"/proc/{number}/comm")) is not None}
+
+
+def accounts(numbers: Iterable[int], root: str = "/") -> dict[int, str]:
+    """Whose these processes are, by process number: the account's name, or its number where it has none here."""
+    tree = Tree(root)
+    found = {number: status.st_uid for number in numbers if (status := tree.status(f"/proc/{number}")) is not None}
+    return {number: _name_of(account) for number, account in found.items()}
+
+
+def _name_of(account: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(account).pw_name
+    except (ImportError, KeyError):
+        return str(account)

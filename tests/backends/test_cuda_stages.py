@@ -90,7 +90,7 @@ def test_each_call_that_fails_is_told_with_its_stage_its_number_and_its_name(
 
     assert answer.failed is not None
     assert (answer.failed["status"], answer.failed["code"], answer.failed["name"]) == (status, code, name)
-    assert f"`{function}` answered {name} ({code}): " in answer.failed["message"]
+    assert f"`{function}` failed with {name} ({code})" in answer.failed["message"]
     assert stages(answer)[-1] == stage
     assert answer.all("passed") == []
     assert not answer.is_done
@@ -101,7 +101,7 @@ def test_success_without_an_answer_passes_nothing(function: str) -> None:
     failed = proved(card(), f"silent {function}").failed
 
     assert failed is not None
-    assert f"`{function}` answered success and gave no" in failed["message"]
+    assert f"`{function}` reported success but gave no" in failed["message"]
 
 
 @pytest.mark.parametrize("function", ["cuMemcpyHtoD_v2", "cuMemcpyDtoD_v2", "cuMemcpyDtoH_v2"])

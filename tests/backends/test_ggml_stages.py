@@ -135,7 +135,7 @@ def test_a_graph_that_fails_gives_its_number(code: int, tmp_path: Path) -> None:
     answer = failed(spoiled.talk(purpose="prove", device=SECOND))
 
     assert (answer["status"], answer["code"]) == ("call_failed", code)
-    assert answer["message"].startswith(f"`ggml_backend_graph_compute` answered {code}: ")
+    assert answer["message"].startswith(f"`ggml_backend_graph_compute` failed with {code}: ")
 
 
 def test_a_crash_in_the_product_is_on_its_stage(tmp_path: Path) -> None:

@@ -151,23 +151,25 @@ def test_success_without_an_answer_is_unknown_and_not_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "name", "advice"),
+    ("code", "status", "name", "meaning"),
     [
         (9, "init_failed", "NVML_ERROR_DRIVER_NOT_LOADED", "kernel module is not loaded"),
-        (18, "init_failed", "NVML_ERROR_LIB_RM_VERSION_MISMATCH", "reboot"),
+        (18, "init_failed", "NVML_ERROR_LIB_RM_VERSION_MISMATCH", "different versions"),
         (15, "init_failed", "NVML_ERROR_GPU_IS_LOST", "fallen off the bus"),
-        (4, "init_failed", "NVML_ERROR_NO_PERMISSION", "/dev/nvidiactl"),
-        (8, "init_failed", "NVML_ERROR_INSUFFICIENT_POWER", "power lead"),
-        (12, "not_loadable", "NVML_ERROR_LIBRARY_NOT_FOUND", "libnvidia-ml.so.1"),
-        (999, "init_failed", "NVML_ERROR_UNKNOWN", "container"),
+        (4, "init_failed", "NVML_ERROR_NO_PERMISSION", "may not open"),
+        (8, "init_failed", "NVML_ERROR_INSUFFICIENT_POWER", "lacks power"),
+        (12, "not_loadable", "NVML_ERROR_LIBRARY_NOT_FOUND", "not there"),
+        (999, "init_failed", "NVML_ERROR_UNKNOWN", "no reason"),
     ],
 )
-def test_a_library_that_does_not_start_is_named_and_what_to_do_is_said(code: int, status: str, name: str, advice: str) -> None:
+def test_a_library_that_does_not_start_is_named_with_what_its_number_means(
+    code: int, status: str, name: str, meaning: str
+) -> None:
     failed = listed(*TWO, f"error nvmlInitWithFlags {code}").failed
 
     assert failed is not None
     assert (failed["status"], failed["code"], failed["name"]) == (status, code, name)
-    assert advice in failed["message"]
+    assert meaning in failed["message"]
 
 
 def test_a_number_that_the_binding_does_not_know_is_told_as_a_number() -> None:

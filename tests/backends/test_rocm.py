@@ -171,25 +171,25 @@ def test_each_step_is_said_before_it_is_taken_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "status", "name", "advice"),
+    ("lines", "status", "name", "meaning"),
     [
-        ((), "no_devices", "hipErrorInvalidDevice", "/dev/kfd"),
-        ((*TWO, "error hipInit 100"), "no_devices", "hipErrorNoDevice", "ROCR_VISIBLE_DEVICES"),
-        ((*TWO, "error hipGetDeviceCount 100"), "no_devices", "hipErrorNoDevice", "render"),
+        ((), "no_devices", "hipErrorInvalidDevice", "found no card"),
+        ((*TWO, "error hipInit 100"), "no_devices", "hipErrorNoDevice", "found no card"),
+        ((*TWO, "error hipGetDeviceCount 100"), "no_devices", "hipErrorNoDevice", "found no card"),
         ((*TWO, "error hipInit 35"), "init_failed", "hipErrorInsufficientDriver", "too old"),
-        ((*TWO, "error hipInit 999"), "init_failed", "hipErrorUnknown", "dmesg"),
-        ((*TWO, "error hipGetDeviceCount 919"), "call_failed", "hipErrorOfTomorrow", "dmesg"),
+        ((*TWO, "error hipInit 999"), "init_failed", "hipErrorUnknown", "hipInit"),
+        ((*TWO, "error hipGetDeviceCount 919"), "call_failed", "hipErrorOfTomorrow", "hipGetDeviceCount"),
     ],
 )
-def test_a_runtime_that_does_not_start_is_named_and_what_to_do_is_said(
-    lines: tuple[str, ...], status: str, name: str, advice: str
+def test_a_runtime_that_does_not_start_is_named_with_what_its_number_means(
+    lines: tuple[str, ...], status: str, name: str, meaning: str
 ) -> None:
     failed = listed(*lines).failed
 
     assert failed is not None
     assert (failed["status"], failed["name"]) == (status, name)
-    assert f"answered {name} ({failed['code']})" in failed["message"]
-    assert advice in failed["message"]
+    assert f"failed with {name} ({failed['code']})" in failed["message"]
+    assert meaning in failed["message"]
 
 
 def test_after_a_failed_start_no_other_function_is_called() -> None:

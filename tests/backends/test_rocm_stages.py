@@ -126,7 +126,7 @@ def test_success_without_an_answer_is_a_failure(function: str) -> None:
 
 
 @pytest.mark.parametrize(("function", "stage"), IN_STAGE.items())
-def test_a_call_that_fails_names_its_stage_its_number_and_what_to_do(function: str, stage: str) -> None:
+def test_a_call_that_fails_names_its_stage_and_its_number(function: str, stage: str) -> None:
     answer = proved(FIRST, f"error {function} 719")
 
     failed = failure(answer)
@@ -134,7 +134,7 @@ def test_a_call_that_fails_names_its_stage_its_number_and_what_to_do(function: s
     status = "call_failed" if stage == "context" else "unsupported"
     assert (failed["status"], failed["code"], failed["name"]) == (status, 719, "hipErrorLaunchFailure")
     assert f"`{function}`" in failed["message"]
-    assert "reset it or reboot" in failed["message"]
+    assert "stopped in the middle of a kernel" in failed["message"]
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,11 @@ def test_sorting_by_free_memory_changes_the_order_and_not_the_numbers(two: str, 
 @pytest.mark.parametrize(
     ("requirement", "code", "said"),
     [
-        ("count>=2, free>=4GiB", 0, "requirement met: 2 of 2 usable devices meet free>=4GiB; required is count>=2"),
+        ("count>=2, free>=4GiB", 0, "requirement met: 2 of 2 usable devices with free>=4GiB, 2 needed"),
         (
             "count>=2, free>=20GiB",
             5,
-            "requirement not met: 1 of 2 usable devices meets free>=20GiB; required is count>=2",
+            "requirement not met: 1 of 2 usable devices with free>=20GiB, 2 needed",
         ),
         ("compute>=9.0", 5, "requirement not met: 0 of 2 usable devices meet compute>=9.0; required is count>=1"),
     ],
@@ -215,7 +215,7 @@ def test_flash_attn_names_the_device_that_decides_and_what_is_in_effect(tmp_path
 
     assert ran.code == 5
     assert ran.out.splitlines()[0] == (
-        "flash attention: no; NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed; newer Ollama allows it"
+        "flash attention: no; NVIDIA GeForce GTX 1080 has compute capability 6.1 (7.0 is needed; newer Ollama allows it)"
     )
     assert "in effect: flash attention off, K/V cache f16" in ran.out
 

@@ -69,14 +69,17 @@ def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "accepted"),
     [
-        (["lst"], "accepted is list, validate, flash-attn, env, "),
+        (["lst"], "Did you mean `list`? Commands: list, validate, flash-attn, env, "),
         (["CUDA:0"], "to see one device: `gpuprobe list CUDA:0`"),
-        (["list", "a", "b"], "accepted is `gpuprobe list [OPTION]... [DEVICE]`, as in `gpuprobe list --all`; "),
-        (["capture"], "accepted is `gpuprobe capture [OPTION]... FILE`, as in `gpuprobe capture machine.json`; "),
-        (["validate", "--jsno"], "accepted is `gpuprobe validate [OPTION]... [DEVICE]...`, as in `gpuprobe validate`; "),
-        (["env", "--library"], "accepted is `--library NAME`: ask only these libraries, as in `--library cuda,vulkan`"),
-        (["--timeout"], "accepted is `--timeout SECONDS`: how long one child may take"),
-        (["list", "--all=yes"], "accepted is `--all`: also every view"),
+        (
+            ["list", "a", "b"],
+            "takes one DEVICE, and `b` is too many; usage: `gpuprobe list [OPTION]... [DEVICE]`, for example ",
+        ),
+        (["capture"], "usage: `gpuprobe capture [OPTION]... FILE`, for example `gpuprobe capture machine.json`; "),
+        (["validate", "--jsno"], "has no option `--jsno`. Did you mean `--json`? `gpuprobe validate --help` shows the options"),
+        (["env", "--library"], "`--library NAME`: ask only these libraries, as in `--library cuda,vulkan`"),
+        (["--timeout"], "`--timeout SECONDS`: how long one child may take"),
+        (["list", "--all=yes"], "`--all`: also every view"),
     ],
 )
 def test_a_command_line_that_cannot_be_read_is_answered_with_one_that_can(arguments: list[str], accepted: str) -> None:
@@ -88,7 +91,70 @@ def test_a_device_that_is_not_there_is_answered_with_those_that_are(device: str,
     ran = piped("env", device, "--from", captured(machines.two_geforces(), tmp_path))
 
     assert (ran.code, ran.out) == (2, "")
-    assert "GPU-11111111-2222-3333-4444-555555555555" in ran.err
+    assert "there is CUDA:0, CUDA:1" in ran.err
+    assert "GPU-11111111-2222-3333-4444-555555555555" not in ran.err, "ids are told by `gpuprobe list`"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "instead"),
+    [
+        (["watch"], "`gpuprobe refresh --watch`"),
+        (["top"], "`gpuprobe refresh --watch`"),
+        (["list", "--watch"], "`gpuprobe refresh --watch`"),
+        (["doctor"], "`gpuprobe list` says why a GPU is not usable"),
+        (["status"], "`gpuprobe list` shows the GPUs"),
+        (["list", "--format", "json"], "`--json` prints one JSON document"),
+        (["env", "--format", "json"], "`gpuprobe env --json`"),
+        (["validate", "--step", "copyy"], "did you mean `copy`?"),
+        (["list", "--timeout", "5s"], "for example `--timeout 5`"),
+        (["list", "--timeout", "1e9"], "less than 1000000"),
+        (["list", "--require", "free=>20GiB"], "did you mean `free>=20GiB`?"),
+        (["list", "--require", "vram>=20GiB"], "did you mean `total` or `free`?"),
+        (["list", "--require", "free>=20"], "`free` needs a unit; for example `free>=20GiB`"),
+        (["env", "sh", "-c", "exit"], "put `--` before a command: `gpuprobe env -- sh -c exit`"),
+    ],
+)
+def test_what_people_type_leads_to_what_they_mean(arguments: list[str], instead: str) -> None:
+    ran = piped(*arguments)
+
+    assert ran.code == 2
+    assert instead in ran.err
+    assert "?;" not in ran.err
+
+
+def test_a_suggestion_that_is_far_off_is_none() -> None:
+    assert "Did you mean" not in piped("list", "--bogus").err
+
+
+@pytest.mark.parametrize(("given", "meant"), [("CUDA0", "CUDA:0"), ("gpu1", "CUDA:1")])
+def test_a_device_in_another_tools_words_is_recognised(given: str, meant: str, tmp_path: Path) -> None:
+    ran = piped("list", given, "--from", captured(machines.two_geforces(), tmp_path))
+
+    assert f"did you mean `{meant}`?" in ran.err
+
+
+def test_a_program_without_the_two_dashes_is_told_where_they_go(tmp_path: Path) -> None:
+    ran = piped("env", "sh", "train.sh", "--from", captured(machines.two_geforces(), tmp_path))
+
+    assert "put `--` before a command: `gpuprobe env -- sh train.sh`" in ran.err
+
+
+@pytest.mark.parametrize("step", ["CTX", "ctx", "SPEED", "Copy"])
+def test_a_step_is_taken_as_the_matrix_heads_it(step: str, tmp_path: Path) -> None:
+    assert piped("validate", "--step", step, "--from", captured(machines.two_geforces(), tmp_path)).code != 2
+
+
+@pytest.mark.parametrize(("words", "told"), [(["help"], "Usage: gpuprobe"), (["help", "env"], "Usage: gpuprobe env")])
+def test_help_is_a_word_too(words: list[str], told: str) -> None:
+    ran = piped(*words)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert told in ran.out
+
+
+@pytest.mark.parametrize("word", ["version", "-V"])
+def test_version_is_told_however_it_is_asked_for(word: str) -> None:
+    assert piped(word).out == "gpuprobe 0.1.0\n"
 
 
 def test_an_answer_of_json_is_refused_as_a_capture(tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ def test_the_picture_fits_the_terminal_and_is_drawn_in_its_place(machine: Machin
         text = seen.wait(lambda text: "busy ▃▃▃" in text)
 
         assert max(map(len, seen.lines)) <= columns
-        for told in ("NVIDIA GeForce RTX", "4.0 of 24.0 GiB", "██░░░░░░░░", "37 %", "61 °C", "held back by: software power"):
+        for told in ("NVIDIA GeForce RTX", "4.0 of 24.0 GiB", "██░░░░░░░░", "37 %", "61 °C", "slowed down by: software power"):
             assert told in text
         assert text.count("memory of 1 device") == 1
         assert seen.press_ctrl_c() == 130
@@ -430,7 +430,7 @@ def test_a_terminal_of_few_rows_is_never_scrolled(machine: Machine) -> None:
         seen.wait(lambda text: "CUDA:0" in text)
 
     assert len(seen.lines) == 10
-    assert re.fullmatch(r"… \d+ more lines", seen.lines[-1])
+    assert re.fullmatch(r"… lines 1 to 9 of \d+; arrows and PgDn scroll", seen.lines[-1])
 
 
 def test_without_colours_only_the_places_are_controlled(machine: Machine) -> None:

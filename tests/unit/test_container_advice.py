@@ -65,7 +65,7 @@ def test_a_container_is_given_a_card_in_its_own_way(kind: str, vendor: int, told
     found = reason(kind, vendor)
 
     assert found.reason == "no_device_node"
-    assert f"in this {kind} container" in found.because
+    assert f"this {kind} container was started without it" in found.because
     assert told in str(found.advice)
 
 

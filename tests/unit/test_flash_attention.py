@@ -49,7 +49,7 @@ def test_the_version_of_the_driver_plays_no_role(api_version: str | None) -> Non
 def test_a_card_of_6_x_is_told_that_newer_ollama_allows_it() -> None:
     answer = of_device(cuda(6, 1, name="NVIDIA GeForce GTX 1080"))
 
-    assert answer.because == "NVIDIA GeForce GTX 1080 has compute capability 6.1, and 7.0 is needed; newer Ollama allows it"
+    assert answer.because == "NVIDIA GeForce GTX 1080 has compute capability 6.1 (7.0 is needed; newer Ollama allows it)"
 
 
 @pytest.mark.parametrize("library", ["ROCm", "Metal", "Vulkan"])

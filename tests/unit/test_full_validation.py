@@ -72,8 +72,8 @@ def test_what_is_not_possible_here_is_named_in_the_verdicts_sentence() -> None:
 
     assert found.verdict is Verdict.SUPPORTED
     assert found.because == (
-        "CUDA copied to its memory and back without an error; not possible here: kernel (there is no compiler (221)); "
-        "the verdict rests on the other steps"
+        "CUDA copied to its memory and back without an error; not tested: kernel (there is no compiler (221)); "
+        "the result rests on the other steps"
     )
 
 

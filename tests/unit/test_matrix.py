@@ -13,7 +13,7 @@ from gpuprobe.judging.views import View
 from gpuprobe.model import Call, GiB, Outcome, Probe, Purpose, Stage, StageName, StageResult, Status, Validation, Verdict
 from gpuprobe.render import matrix
 from gpuprobe.render.screen import Screen
-from tests.records import a_device
+from tests.records import a_device, a_host
 
 WHOLE = ("load", "init", "list", "context", "allocate", "copy", "kernel", "blas", "bandwidth")
 
@@ -80,7 +80,7 @@ def test_a_stage_that_is_not_possible_here_is_no_failure_and_says_why_once() -> 
 
     assert matrix.results(views[0]) == {"copy": "ok", "kernel": "n/a"}
     said = " ".join(" ".join(drawn(matrix.impossible(views))).split())
-    assert said == "CUDA:0, CUDA:1: kernel is not possible here: there is no compiler; the verdict rests on the other steps"
+    assert said == "CUDA:0, CUDA:1: kernel was not tested: there is no compiler. The result rests on the other steps"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE])
@@ -156,7 +156,7 @@ def test_copies_stand_beside_what_the_link_carries() -> None:
     lines: list[RenderableType] = list(matrix.copies([figures(from_device_bytes_per_second=25_100_000_000)]))
 
     said = " ".join(" ".join(drawn(lines)).split())
-    assert said == "Copies CUDA:0: 24.6 GB/s to it, 25.1 GB/s from it, ? on it; PCIe 4.0 x16 carries 31.5 GB/s"
+    assert said == "Copies CUDA:0: to GPU 24.6 GB/s, from GPU 25.1 GB/s, on GPU ? (limits: PCIe 4.0 x16 31.5 GB/s)"
 
 
 def test_without_timed_copies_nothing_is_said_of_them() -> None:
@@ -180,7 +180,7 @@ def test_of_a_wrong_result_the_further_elements_are_shown_and_no_last_call() -> 
     wrong = {"compared": 16, "different": 2, "first": first}
     view = staged(Verdict.UNSUPPORTED, Stage(StageName.BLAS, StageResult.FAILED), calls=(Call("cuX", 1.0),), wrong=wrong)
 
-    lines = drawn(matrix.details([view]))
+    lines = drawn(matrix.details([view], a_host()))
 
     assert lines[-1].strip() == "element 9, expected 1, found nan"
     assert not any("cuX" in line for line in lines)
@@ -190,9 +190,9 @@ def test_empty_lines_are_nobodys_last_words() -> None:
     """rocBLAS says an empty line before it says why."""
     died = staged(Verdict.UNSUPPORTED, *passed("load"), stderr="\nrocBLAS error: no kernels\n\n")
 
-    said = [line for line in drawn(matrix.details((died,))) if "last words" in line]
+    said = [line for line in drawn(matrix.details((died,), a_host())) if "last output" in line]
 
-    assert said == ["    last words: rocBLAS error: no kernels"]
+    assert said == ["    last output: rocBLAS error: no kernels"]
 
 
 def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
@@ -200,5 +200,5 @@ def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() ->
     validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
     known = died._replace(device=died.device._replace(validation=validation))
 
-    assert "    ended in `cuInit`" in drawn(matrix.details((died,)))
-    assert "    ended in `cuInit`" not in drawn(matrix.details((known,)))
+    assert "    ended in `cuInit`" in drawn(matrix.details((died,), a_host()))
+    assert "    ended in `cuInit`" not in drawn(matrix.details((known,), a_host()))

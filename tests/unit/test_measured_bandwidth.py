@@ -40,8 +40,8 @@ def test_a_link_that_only_sleeps_gets_no_remark() -> None:
     [
         ({"link_width": 4, "to_device_bytes_per_second": 6_000_000_000}, "4 of 16 lanes"),
         ({"link_generation": 1, "to_device_bytes_per_second": 3_000_000_000}, "PCIe generation 1 of 4 while copies run"),
-        ({"from_device_bytes_per_second": 5_000_000_000}, "copies reach 5.0 GB/s of the 31.5 GB/s that its link carries"),
-        ({"slowed_by": "hardware_thermal"}, "its clocks are held back (hardware_thermal)"),
+        ({"from_device_bytes_per_second": 5_000_000_000}, "copies reach 5.0 GB/s of the 31.5 GB/s that its link can carry"),
+        ({"slowed_by": "hardware_thermal"}, "its clocks are slowed down (hardware_thermal)"),
     ],
 )
 def test_what_is_slower_than_it_should_be_is_remarked_on_with_the_reason(changed: dict[str, object], words: str) -> None:

@@ -66,7 +66,7 @@ def test_a_picture_is_one_write_from_the_first_place_on_with_what_was_there_clea
     assert picture == "\x1b[?2026h\x1b[H\x1b[Kone\n\x1b[Ktwo\x1b[J\x1b[?2026l"
 
 
-@pytest.mark.parametrize(("count", "last"), [(24, "line 24"), (25, "… 2 more lines"), (100, "… 77 more lines")])
+@pytest.mark.parametrize(("count", "last"), [(24, "line 24"), (25, "… lines 1 to 23 of 25"), (100, "… lines 1 to 23 of 100")])
 def test_what_does_not_fit_is_counted_and_scrolls_nothing(screen: Screen, count: int, last: str) -> None:
     with Painter(screen) as drawing:
         drawing.paint(lines_of(*(f"line {number}" for number in range(1, count + 1))))

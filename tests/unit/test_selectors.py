@@ -55,28 +55,21 @@ def test_a_bare_number_is_refused_where_several_libraries_are_in_play() -> None:
     with pytest.raises(SelectionError) as refused:
         select("0", (FIRST, ARC))
 
-    assert str(refused.value) == (
-        "`0` could be a number in CUDA or Vulkan: say `CUDA:0` or `Vulkan:0`; there is"
-        " CUDA:0 (GPU-8932f937-d72c-4106-c12f-20bd9faed9f6, 0000:01:00.0), Vulkan:0 (0000:03:00.0)"
-    )
+    assert str(refused.value) == "`0` could be a number in CUDA or Vulkan: say `CUDA:0` or `Vulkan:0`"
 
 
-def test_what_fits_nothing_lists_what_is_accepted_and_what_there_is() -> None:
+def test_what_fits_nothing_lists_what_there_is() -> None:
     with pytest.raises(SelectionError) as refused:
         select("CUDA:7", (FIRST,))
 
-    assert str(refused.value) == (
-        "no device fits `CUDA:7`: accepted is an id or its first 6 characters or more, a PCI address (`0000:01:00.0`),"
-        " a number in a library (`CUDA:0`) or a library's name (`cuda`); there is"
-        " CUDA:0 (GPU-8932f937-d72c-4106-c12f-20bd9faed9f6, 0000:01:00.0)"
-    )
+    assert str(refused.value) == "no device `CUDA:7`: there is CUDA:0"
 
 
 @pytest.mark.parametrize(
     "text", ["", "GPU-8", "GPU-0", "rocm", "0000:99:00.0", "CUDA:", ":0", "CUDA:-1", "CUDA:00000001", "nonsense"]
 )
 def test_what_fits_nothing_is_an_error(text: str) -> None:
-    with pytest.raises(SelectionError, match="no device fits"):
+    with pytest.raises(SelectionError, match="no device `"):
         select(text, MACHINE)
 
 

@@ -116,7 +116,7 @@ def test_amds_partitions_are_all_seen_at_once() -> None:
 
 
 def test_a_card_in_mig_mode_without_slices_says_so_and_one_with_slices_does_not() -> None:
-    nothing = Outcome(Probe("CUDA", Purpose.LIST), Status.NO_DEVICES, message="`cuInit` answered 100")
+    nothing = Outcome(Probe("CUDA", Purpose.LIST), Status.NO_DEVICES, message="`cuInit` failed with 100")
     uncut = judge(evidence(nothing, an_outcome(WHOLE)), Request())
     cut = judge(evidence(nothing, an_outcome(WHOLE, *WITNESSED)), Request())
 

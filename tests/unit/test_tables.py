@@ -36,11 +36,16 @@ def test_memory_is_used_of_total_and_unknown_is_no_number(used: int | None, tota
     assert wording.memory_of(a_device(used_memory=used, total_memory=total, free_memory=None)) == text
 
 
-def test_what_is_free_is_told_where_nothing_else_is_known() -> None:
-    """Memory that is shared with the system: what is used is nobody's figure."""
-    orin = a_device(used_memory=None, free_memory=20 * GiB, total_memory=30 * GiB)
+def test_of_memory_shared_with_the_system_what_is_not_available_is_used() -> None:
+    orin = a_device(used_memory=None, free_memory=20 * GiB, total_memory=30 * GiB, sources=(("free_memory", "system"),))
 
-    assert wording.memory_of(orin) == "20.0 GiB free of 30.0 GiB"
+    assert wording.memory_of(orin) == "10.0 of 30.0 GiB"
+
+
+def test_that_a_library_says_how_much_is_free_says_nothing_of_what_is_used() -> None:
+    metal = a_device("Metal", used_memory=None, free_memory=30 * GiB, total_memory=30 * GiB)
+
+    assert wording.memory_of(metal) == "? of 30.0 GiB"
 
 
 @pytest.mark.parametrize(
@@ -106,4 +111,4 @@ def test_memory_that_is_shared_and_large_still_fits_a_table_of_80_columns() -> N
 
     header, *_ = drawn([board], 80)
 
-    assert header.split() == ["DEVICE", "NAME", "COMPUTE", "DRIVER", "MEMORY"]
+    assert header.split() == ["DEVICE", "NAME", "COMPUTE", "DRIVER", "USED"]

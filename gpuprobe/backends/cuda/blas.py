@@ -117,7 +117,7 @@ def _multiplied(card: Card, library: CDLL, path: str) -> str | None:
     handle, version = c_void_p(), c_int(0)
     _run(card, library, path, "cublasCreate_v2", byref(handle))
     if not handle:
-        raise calling.Failed("call_failed", f"`cublasCreate_v2` of {path} answered success and gave no handle")
+        raise calling.Failed("call_failed", f"`cublasCreate_v2` of {path} reported success but gave no handle")
     ask = calling.optional(library, "cublasGetVersion_v2")
     known = ask is not None and ask(handle, byref(version)) == 0 and version.value > 0
     buffers = [compute.allocated(card, 4 * SIDE * SIDE) for _ in range(3)]
@@ -142,7 +142,7 @@ def _run(card: Card, library: CDLL, path: str, function: str, *arguments: object
         name = _STATUS_NAMES.get(code)
         meaning = f": {_MEANINGS[code]}" if code in _MEANINGS else ""
         status = "busy" if code == _ALLOC_FAILED else "call_failed" if code == _NOT_INITIALIZED else "unsupported"
-        message = f"`{function}` of {path} answered {name or 'a number without a name'} ({code}){meaning}"
+        message = f"`{function}` of {path} failed with {name or 'an unknown error'} ({code}){meaning}"
         raise calling.Failed(status, message, code, name)
 
 

@@ -72,7 +72,7 @@ class Card:
         self.handle = c_int(NO_INT)
         check(library, announce, "cuDeviceGet", byref(self.handle), c_int(number))
         if self.handle.value == NO_INT:
-            raise calling.Failed("call_failed", f"`cuDeviceGet` answered success and gave no device for number {number}")
+            raise calling.Failed("call_failed", f"`cuDeviceGet` reported success but gave no device for number {number}")
 
     def described(self, api_version: str | None) -> Json:
         """The device's line of the protocol."""
@@ -109,7 +109,7 @@ class Card:
             return None
         digits = calling.uuid_text(bytes(raw))
         if digits is None:
-            self.problems["uuid"] = f"`{function}` answered success and wrote nothing"
+            self.problems["uuid"] = f"`{function}` reported success but wrote nothing"
             return None
         return f"{'MIG' if is_slice else 'GPU'}-{digits}"
 
@@ -163,7 +163,7 @@ class Card:
         if not self.answers(field, function, byref(out), *arguments, self.handle):
             return None
         if out.value == untouched:
-            self.problems[field] = f"`{function}` answered success and wrote nothing"
+            self.problems[field] = f"`{function}` reported success but wrote nothing"
             return None
         return out.value
 
@@ -187,7 +187,7 @@ class Card:
         context, judge = c_void_p(), results.context_status
         self.check("cuDevicePrimaryCtxRetain", byref(context), self.handle, judge=judge)
         if not context:
-            raise calling.Failed("call_failed", "`cuDevicePrimaryCtxRetain` answered success and gave no context")
+            raise calling.Failed("call_failed", "`cuDevicePrimaryCtxRetain` reported success but gave no context")
         self.check("cuCtxSetCurrent", context, judge=judge)
 
     def memory(self) -> tuple[int, int]:
@@ -195,5 +195,5 @@ class Card:
         free, total = c_size_t(NO_SIZE), c_size_t(NO_SIZE)
         self.check("cuMemGetInfo_v2", byref(free), byref(total), judge=results.context_status)
         if NO_SIZE in (free.value, total.value):
-            raise calling.Failed("call_failed", "`cuMemGetInfo_v2` answered success and wrote nothing")
+            raise calling.Failed("call_failed", "`cuMemGetInfo_v2` reported success but wrote nothing")
         return free.value, total.value

@@ -16,7 +16,7 @@ def allocated(card: Card, size: int) -> c_uint64:
     where = c_uint64(0)
     card.check("cuMemAlloc_v2", byref(where), c_size_t(size))
     if not where.value:
-        raise calling.Failed("call_failed", "`cuMemAlloc_v2` answered success and gave no memory")
+        raise calling.Failed("call_failed", "`cuMemAlloc_v2` reported success but gave no memory")
     return where
 
 

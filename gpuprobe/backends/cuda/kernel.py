@@ -86,7 +86,7 @@ def _compiled(card: Card, validation: Validation) -> c_void_p | None:
         raise _refused(code, card.library, calling.text(log.raw))
     card.check("cuModuleGetFunction", byref(function), module, c_char_p(b"probe"))
     if not function:
-        raise calling.Failed("call_failed", "`cuModuleGetFunction` answered success and gave no function")
+        raise calling.Failed("call_failed", "`cuModuleGetFunction` reported success but gave no function")
     return function
 
 

@@ -87,7 +87,7 @@ def _counted(library: CDLL, announce: Announce) -> int:
     count = c_int(NO_INT)
     check(library, announce, "cuDeviceGetCount", byref(count))
     if count.value < 0:
-        raise calling.Failed("call_failed", "`cuDeviceGetCount` answered success and wrote no number of devices")
+        raise calling.Failed("call_failed", "`cuDeviceGetCount` reported success but wrote no number of devices")
     if count.value == 0:
         raise calling.Failed("no_devices", "`cuDeviceGetCount` counts no device; compare with `nvidia-smi -L`")
     return count.value

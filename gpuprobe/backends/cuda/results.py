@@ -1,4 +1,4 @@
-"""What the CUDA driver's result numbers are called, what a person does about them, and which of them decide anything.
+"""What the CUDA driver's result numbers are called, what they mean, and which of them decide anything.
 
 Numbers and names are those of cuda.h 13.0, where `tests/backends/test_layout_cuda.py` reads them again.
 """
@@ -64,38 +64,26 @@ NAMES = {
     999: "CUDA_ERROR_UNKNOWN",
 }
 
-_UVM = "most often the kernel module `nvidia_uvm` is not loaded, or went stale in a suspend: `sudo modprobe nvidia_uvm`"
-_MPS = (
-    "the MPS daemon that this process is directed to does not answer; start `nvidia-cuda-mps-control` as the same user, "
-    "or unset `CUDA_MPS_PIPE_DIRECTORY`"
-)
-_FAULT = (
-    "the card stopped in a kernel that is known to be right, and takes nothing more from this process; look at the kernel log "
-    "for `Xid`, then at the card's power, temperature and memory"
-)
+_FAULT = "the card stopped in a kernel that is known to be right, and takes nothing more from this process"
+# What a number says by itself. What it comes from on this machine, and what to do: judging/remedies.py, which sees the rest.
 _MEANINGS = {
-    2: "memory ran out; end programs that hold the card's memory (`nvidia-smi` lists them), or raise this process's limits",
-    3: f"the driver did not start; {_UVM}",
-    34: "the library that was loaded is the stub that programs are built against; take its directory (`stubs`) out of "
-    "`LD_LIBRARY_PATH`",
-    36: "the driver is too old for this call; install a newer one",
-    46: "the card takes no new context: its compute mode is exclusive or prohibited, or it hangs; look at "
-    "`nvidia-smi -q -d COMPUTE` and end the program that holds the card",
-    100: "the driver has no card that it may use: a variable such as `CUDA_VISIBLE_DEVICES` hides all of them, MIG is on "
-    "without an instance, or the kernel driver could not start the card; compare with `nvidia-smi -L`",
+    2: "memory ran out",
+    3: "the driver did not start",
+    34: "the library that was loaded is the stub that programs are built against",
+    36: "the driver is too old for this call",
+    46: "the card takes no new context: its compute mode is exclusive or prohibited, or it hangs",
+    100: "the driver found no card it can use",
     101: "the driver does not know a card that it has just listed, or a visibility variable names one that is not there",
-    102: "the card is a virtual GPU without a licence; install NVIDIA's client token and restart `nvidia-gridd`",
-    209: "the driver has no code for a card of this architecture; install a driver release that supports it",
-    214: "the card's memory has an error that could not be corrected; reset the card or reboot",
-    220: "an NVLink connection has an error that could not be corrected; reset the card or reboot",
-    218: "the driver's compiler refuses a program that is known to be right; reinstall the driver's packages in one version",
-    221: "the driver's compiler (`libnvidia-ptxjitcompiler.so.1`) is not installed here; in a container add `compute` to "
-    "`NVIDIA_DRIVER_CAPABILITIES`",
-    222: "the driver's compiler is older than the language of the test program; a newer driver brings a newer one",
+    102: "the card is a virtual GPU without a licence",
+    209: "the driver has no code for a card of this architecture",
+    214: "the card's memory has an error that could not be corrected",
+    218: "the driver's compiler refuses a program that is known to be right",
+    220: "an NVLink connection has an error that could not be corrected",
+    221: "the driver's compiler (`libnvidia-ptxjitcompiler.so.1`) is not installed here",
+    222: "the driver's compiler is older than the language of the test program",
     223: "`CUDA_DISABLE_PTX_JIT` switches the driver's compiler off",
-    303: "a library that the driver needs did not start; reinstall the driver's packages in one version",
-    304: "the system refused something to the driver, most often `/dev/nvidia-uvm`; look at the device nodes, and in a "
-    "container at the devices it was given",
+    303: "a library that the driver needs did not start",
+    304: "the system refused something to the driver",
     700: _FAULT,
     702: "the kernel ran longer than the system lets one run; a card that drives a display has such a limit, or it hangs",
     714: _FAULT,
@@ -104,20 +92,18 @@ _MEANINGS = {
     717: _FAULT,
     718: _FAULT,
     719: _FAULT,
-    800: "the system forbids it, as where a container has lost its devices; restart the container",
+    800: "the system forbids it",
     801: "the driver cannot do this on this card or in this kind of virtual machine",
-    802: "the machine is not ready for CUDA: with NVSwitch the fabric manager must run, in exactly the driver's version "
-    "(`systemctl status nvidia-fabricmanager`); in a confidential virtual machine the card waits for its attestation",
-    803: "the driver's library and the kernel module in memory are of different releases, as after an update; reboot",
-    804: "a forward-compatibility library (`cuda-compat`) was loaded, which this card does not allow; take its directory "
-    "out of `LD_LIBRARY_PATH`",
-    805: _MPS,
-    806: _MPS,
-    807: _MPS,
-    808: "the MPS daemon has no place for another client; end one",
-    809: "the MPS daemon has no connection left; end one of its clients",
-    909: "the driver gave up waiting; the card may hang: look at the kernel log for `Xid`",
-    999: f"the driver gives no reason; {_UVM}, and where that does not help, reboot",
+    802: "the machine is not ready for CUDA",
+    803: "the driver's library and the loaded kernel module have different versions",
+    804: "a forward-compatibility library (`cuda-compat`) was loaded, which this card does not allow",
+    805: "the MPS daemon that this process is directed to does not answer",
+    806: "the MPS daemon that this process is directed to does not answer",
+    807: "the MPS daemon that this process is directed to is not ready",
+    808: "the MPS daemon has no place for another client",
+    809: "the MPS daemon has no connection left",
+    909: "the driver gave up waiting; the card may hang",
+    999: "the driver gives no reason",
 }
 
 # The answers of the calls that make a context. Unsupported: the same question gets the same answer until somebody installs
@@ -153,8 +139,8 @@ def named(code: int, library: CDLL) -> str:
 def failure(status: str, function: str, code: int, library: CDLL | None = None) -> Failed:
     """The end of a probe by this result. No library is given after a failed `cuInit`: nothing of it may be called then."""
     name = name_of(code, library)
-    cause = meaning(code) or "the kernel log may say more (`sudo dmesg | grep -i nvrm`)"
-    return Failed(status, f"`{function}` answered {name or 'a number without a name'} ({code}): {cause}", code, name)
+    words = f"`{function}` failed with {name or 'an unknown error'} ({code})"
+    return Failed(status, f"{words}: {said}" if (said := meaning(code)) else words, code, name)
 
 
 def undecided(code: int) -> str:
@@ -173,5 +159,5 @@ def proof_status(code: int) -> str:
 
 
 def meaning(code: int) -> str | None:
-    """What a number most often comes from, and what to do; None where nothing is known of it."""
+    """What a number says by itself; None where it says nothing."""
     return _MEANINGS.get(code)

@@ -145,7 +145,7 @@ def _way_in(build: Build) -> tuple[str, tuple[bytes, ...]]:
 def _handles(build: Build, registry: int) -> list[int]:
     count = build.call("ggml_backend_reg_dev_count", registry)
     if count > _MOST_DEVICES:
-        raise calling.Failed("call_failed", f"`ggml_backend_reg_dev_count` answered {count}: what was loaded is no ggml build")
+        raise calling.Failed("call_failed", f"`ggml_backend_reg_dev_count` gave {count}: what was loaded is not a ggml build")
     return [build.call("ggml_backend_reg_dev_get", registry, number) for number in range(count)]
 
 

@@ -99,7 +99,7 @@ def _multiply(card: Card, validation: stages.Validation) -> None:
     code = build.call("ggml_backend_graph_compute", card.backend, graph)
     if code:
         words = build.last_words() or "it gives no reason"
-        raise calling.Failed("call_failed", f"`ggml_backend_graph_compute` answered {code}: {words}", code)
+        raise calling.Failed("call_failed", f"`ggml_backend_graph_compute` failed with {code}: {words}", code)
     expected = _product(one, other).tobytes()
     comparing.same("the matrix product", expected, card.read(product or 0, len(expected)), FLOAT_BYTES, "f")
 

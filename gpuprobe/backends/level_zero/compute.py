@@ -133,5 +133,5 @@ def write(memory: c_void_p, content: bytes) -> None:
 
 def _there(function: str, made: c_void_p) -> c_void_p:
     if not made:
-        raise calling.Failed("call_failed", f"`{function}` answered success and gave nothing")
+        raise calling.Failed("call_failed", f"`{function}` reported success but gave nothing")
     return made

@@ -1,4 +1,4 @@
-"""What Level Zero's result numbers are called, what a person does about them, and which of them decide anything.
+"""What Level Zero's result numbers are called, what they mean, and which of them decide anything.
 
 Numbers and names are those of `ze_api.h`, where `tests/backends/test_layout_level_zero.py` reads them again.
 """
@@ -44,27 +44,24 @@ NAMES = {
     0x7FFFFFFE: "ZE_RESULT_ERROR_UNKNOWN",
 }
 
-_NO_DRIVER = (
-    "the Level Zero loader found no driver that works: the card's driver library (`libze_intel_gpu.so.1`) is not installed "
-    "or does not load, it found no card that this account may open (`/dev/dri/renderD*`, group `render`), or "
-    "`ZE_AFFINITY_MASK` leaves it none"
-)
+# What a number says by itself. What it comes from on this machine, and what to do: judging/remedies.py, which sees the rest.
+_NO_DRIVER = "the Level Zero loader found no driver that works"
 _MEANINGS = {
     NOT_READY: "the card did not finish in the time that it was given; it hangs, or another program keeps it",
-    0x70000001: "the card hangs, was reset or was taken away; look at `sudo dmesg | grep -iE 'i915|xe'`, and reboot",
+    0x70000001: "the card hangs, was reset or was taken away",
     OUT_OF_HOST_MEMORY: "the machine's memory, or what this process may take of it, ran out",
-    OUT_OF_DEVICE_MEMORY: "the card's memory ran out; end programs that hold it",
-    BUILD_FAILURE: "the driver's compiler makes no code for this card; install a newer compute runtime",
-    0x70000006: "the card must be reset: reboot",
-    0x70000007: "the card sleeps, and the driver could not wake it; try again",
-    0x70010000: "this account may not use the card; add it to the group `render` (`sudo usermod -aG render $USER`)",
-    0x70010001: "the driver says it is not to be had now; another program may hold it",
-    DEPENDENCY_UNAVAILABLE: "a library that the driver needs is missing; reinstall Intel's compute runtime in one version",
+    OUT_OF_DEVICE_MEMORY: "the card's memory ran out",
+    BUILD_FAILURE: "the driver's compiler makes no code for this card",
+    0x70000006: "the card must be reset",
+    0x70000007: "the card sleeps, and the driver could not wake it",
+    0x70010000: "your account may not use the card",
+    0x70010001: "the driver says it is not available now; another program may hold it",
+    DEPENDENCY_UNAVAILABLE: "a library that the driver needs is missing",
     UNINITIALIZED: "the driver did not start",
-    0x78000002: "the driver is too old for this loader; install a newer compute runtime",
+    0x78000002: "the driver is too old for this loader",
     UNSUPPORTED_FEATURE: "the driver cannot do this on this card",
     0x78000006: "the driver says that it is in use",
-    0x7FFFFFFE: "the driver gives no reason; look at `sudo dmesg | grep -iE 'i915|xe'`",
+    0x7FFFFFFE: "the driver gives no reason",
 }
 
 # The answers of the calls that a validation makes. Busy: another process decides it, or it passes by itself. Unsupported: the
@@ -84,8 +81,9 @@ def named(code: int) -> str:
 def failure(status: str, function: str, code: int) -> Failed:
     """The end of a probe by this result."""
     starting = status == "no_devices"
-    meaning = _NO_DRIVER if starting else _MEANINGS.get(code, "the driver says no more")
-    return Failed(status, f"`{function}` answered {named(code)}: {meaning}", code, NAMES.get(code))
+    meaning = _NO_DRIVER if starting else _MEANINGS.get(code)
+    words = f"`{function}` failed with {named(code)}"
+    return Failed(status, f"{words}: {meaning}" if meaning else words, code, NAMES.get(code))
 
 
 def validation_status(code: int) -> str:

@@ -85,7 +85,7 @@ class Session:
             return False
         code = _unsigned(call(*arguments))
         if code:
-            problems[field] = f"`{function}` answered {results.named(code)}"
+            problems[field] = f"`{function}` failed with {results.named(code)}"
         return not code
 
     def counted(self, function: str, *of: Any) -> int:

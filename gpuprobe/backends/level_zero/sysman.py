@@ -105,6 +105,6 @@ class Sysman:
         if not self.session.answers(problems, _FIELD, "zesMemoryGetState", module, byref(state)):
             return None
         if calling.known(state.free) is None or not calling.known(state.size):
-            problems[_FIELD] = "`zesMemoryGetState` answered success and wrote nothing"
+            problems[_FIELD] = "`zesMemoryGetState` reported success but wrote nothing"
             return None
         return state.free, state.size

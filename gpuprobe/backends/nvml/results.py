@@ -1,4 +1,4 @@
-"""What NVML's result numbers are called, and what a person does about them."""
+"""What NVML's result numbers are called, and what they mean."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ NAMES = {
     29: "NVML_ERROR_INVALID_STATE",
     999: "NVML_ERROR_UNKNOWN",
 }
+# What a number says by itself. What to do: judging/remedies.py.
 _MEANINGS = {
-    4: "this user may not open the device nodes; look at the permissions of `/dev/nvidiactl` and `/dev/nvidia0`",
-    8: "a card lacks power; power off and connect every power lead of the card",
-    9: "NVIDIA's kernel module is not loaded, or its device nodes are missing; try `sudo nvidia-modprobe -c=0 -u`, and in a "
-    "container, start it with the GPUs",
-    11: "interrupts of a card do not arrive, as in a virtual machine without interrupt routing; look at the kernel log",
-    12: "the library is not there; install the package that brings `libnvidia-ml.so.1`",
-    13: "the library is older than this function; install a newer driver",
-    14: "a card's infoROM is damaged; the card needs service",
-    15: "a card has fallen off the bus; reboot, then look at its power, its heat and its slot",
-    16: "a card needs a reset; end its clients and run `sudo nvidia-smi --gpu-reset`, or reboot",
-    17: "the system refused something to the driver; in a container, look at the devices it was given",
-    18: "the library and the kernel module in memory are of different releases, as after an update; reboot",
-    999: "the driver gives no reason; where it happens in a container that worked before, restart the container",
+    4: "your account may not open the device nodes",
+    8: "a card lacks power",
+    9: "NVIDIA's kernel module is not loaded, or its device nodes are missing",
+    11: "interrupts of a card do not arrive, as in a virtual machine without interrupt routing",
+    12: "the library is not there",
+    13: "the library is older than this function",
+    14: "a card's infoROM is damaged",
+    15: "a card has fallen off the bus",
+    16: "a card needs a reset",
+    17: "the system refused something to the driver",
+    18: "the library and the loaded kernel module have different versions",
+    999: "the driver gives no reason",
 }
 
 
 def failure(status: str, function: str, code: int) -> Failed:
     name = NAMES.get(code)
-    meaning = _MEANINGS.get(code, "the kernel log may say more (`sudo dmesg | grep -i nvrm`)")
-    return Failed(status, f"`{function}` answered {name or 'a number without a name'} ({code}): {meaning}", code, name)
+    words = f"`{function}` failed with {name or 'an unknown error'} ({code})"
+    return Failed(status, f"{words}: {_MEANINGS[code]}" if code in _MEANINGS else words, code, name)

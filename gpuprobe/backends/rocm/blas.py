@@ -92,7 +92,7 @@ def beside(hip: CDLL, names: Sequence[str]) -> list[str]:
 
 def _failure(function: str, code: int) -> calling.Failed:
     name = NAMES.get(code)
-    words = f"`{function}` answered {name or 'a number without a name'} ({code})"
+    words = f"`{function}` failed with {name or 'an unknown error'} ({code})"
     what = "multiply" if function == "rocblas_sgemm" else "start"
     because = f"rocBLAS does not {what} on this card, and no model computes with ROCm without it"
     return calling.Failed(_STATUS.get(code, "call_failed"), f"{words}: {because}", code, name)

@@ -80,7 +80,7 @@ class Card:
         if not self.answers("total_memory", "hipDeviceTotalMem", byref(size), c_int(self.number)):
             return None
         if size.value == _NO_SIZE:
-            self.problems["total_memory"] = "`hipDeviceTotalMem` answered success and wrote nothing"
+            self.problems["total_memory"] = "`hipDeviceTotalMem` reported success but wrote nothing"
             return None
         return size.value or None
 
@@ -144,7 +144,7 @@ class Card:
         free, total = c_size_t(_NO_SIZE), c_size_t(_NO_SIZE)
         self.check("hipMemGetInfo", byref(free), byref(total), judge=results.context_status)
         if _NO_SIZE in (free.value, total.value):
-            raise calling.Failed("call_failed", "`hipMemGetInfo` answered success and wrote nothing")
+            raise calling.Failed("call_failed", "`hipMemGetInfo` reported success but wrote nothing")
         return free.value, total.value
 
 

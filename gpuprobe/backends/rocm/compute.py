@@ -83,5 +83,5 @@ def copying(source: c_void_p, target: c_void_p, size: int, kind: int) -> tuple[o
 
 def _there(function: str, made: c_void_p) -> c_void_p:
     if not made:
-        raise calling.Failed("call_failed", f"`{function}` answered success and gave nothing")
+        raise calling.Failed("call_failed", f"`{function}` reported success but gave nothing")
     return made

@@ -93,7 +93,7 @@ def _check(library: CDLL, announce: Announce, function: str, *arguments: object)
     code = calling.required(library, function)(*arguments)
     if code:
         name = NAMES.get(code) or "a number without a name"
-        raise Unavailable(f"hiprtc makes no program for this card: `{function}` answered {name} ({code})", code)
+        raise Unavailable(f"hiprtc makes no program for this card: `{function}` failed with {name} ({code})", code)
 
 
 def _log(library: CDLL, announce: Announce, program: c_void_p) -> str | None:

@@ -92,7 +92,7 @@ def _counted(library: CDLL, announce: Announce) -> int:
         status = "no_devices" if code == results.NO_DEVICE else "call_failed"
         raise results.failure(status, "hipGetDeviceCount", code, library)
     if count.value < 0:
-        raise calling.Failed("call_failed", "`hipGetDeviceCount` answered success and wrote no number of devices")
+        raise calling.Failed("call_failed", "`hipGetDeviceCount` reported success but wrote no number of devices")
     if count.value == 0:
         raise calling.Failed("no_devices", "`hipGetDeviceCount` counts no device; compare with `rocminfo`")
     return count.value

@@ -1,4 +1,4 @@
-"""What HIP's result numbers are called, what a person does about them, and which of them decide anything.
+"""What HIP's result numbers are called, what they mean, and which of them decide anything.
 
 Numbers and names are those of hip_runtime_api.h 5.2, where `tests/backends/test_layout_hip.py` reads them again. Most are as
 CUDA's.
@@ -46,30 +46,25 @@ NAMES = {
     1053: "hipErrorRuntimeOther",
 }
 
-_NONE_TO_USE = (
-    "the runtime has no card that it may use: this user may not open `/dev/kfd` and the render node (groups `render` and "
-    "`video`), the kernel driver `amdgpu` is not loaded, a container was started without `--device /dev/kfd --device "
-    "/dev/dri`, a variable such as `ROCR_VISIBLE_DEVICES` hides all of them, or this release of ROCm has dropped the card"
-)
+# What a number says by itself. What it comes from on this machine, and what to do: judging/remedies.py, which sees the rest.
 _MEANINGS = {
-    2: "memory ran out; end programs that hold the card's memory, or raise this process's limits",
-    3: "the runtime did not start; look at `sudo dmesg | grep -i -e amdgpu -e kfd`",
-    35: "the kernel driver is too old for this release of ROCm; install AMD's driver of the same release",
-    98: "the library has no code for a card of this architecture; install a release of ROCm that supports it",
-    100: _NONE_TO_USE,
-    101: _NONE_TO_USE,
-    209: "the library has no code for a card of this architecture; install a release of ROCm that supports it",
-    214: "the card's memory has an error that could not be corrected; reset the card or reboot",
-    303: "a library that the runtime needs did not start; reinstall ROCm's packages in one release",
-    304: "the system refused something to the runtime; look at the permissions of `/dev/kfd` and `/dev/dri`",
-    200: "the runtime does not take the program that its own compiler made; reinstall ROCm's packages in one release",
-    700: "a kernel that is right touched memory that is not there; look at `sudo dmesg | grep -i amdgpu`",
-    719: "the card stopped in the middle of a kernel; look at `sudo dmesg | grep -i amdgpu`, and reset it or reboot",
+    2: "memory ran out",
+    3: "the runtime did not start",
+    35: "the kernel driver is too old for this release of ROCm",
+    98: "the library has no code for a card of this architecture",
+    100: "the runtime found no card it can use",
+    101: "the runtime found no card it can use",
+    200: "the runtime does not take the program that its own compiler made",
+    209: "the library has no code for a card of this architecture",
+    214: "the card's memory has an error that could not be corrected",
+    303: "a library that the runtime needs did not start",
+    304: "the system refused something to the runtime",
+    700: "a kernel that is right touched memory that is not there",
+    719: "the card stopped in the middle of a kernel",
     801: "the runtime cannot do this on this card",
-    1052: "the runtime below HIP could not get memory; end programs that hold the card's memory",
-    1053: "the runtime below HIP failed and gives no reason; look at `sudo dmesg | grep -i -e amdgpu -e kfd`",
+    1052: "the runtime below HIP could not get memory",
+    1053: "the runtime below HIP failed and gives no reason",
 }
-_ELSE = "the kernel log may say more (`sudo dmesg | grep -i -e amdgpu -e kfd`)"
 
 # Of the calls that make a context. Unsupported: the same question gets the same answer until another release is installed.
 # Busy: another process decides it. Everything else passes by itself, is a fault that a reset may clear, or says nothing.
@@ -100,8 +95,8 @@ def named(code: int, library: CDLL) -> str:
 def failure(status: str, function: str, code: int, library: CDLL | None = None) -> Failed:
     """The end of a probe by this result. No library is given after a failed `hipInit`: nothing of it may be called then."""
     name = name_of(code, library)
-    words = f"`{function}` answered {name or 'a number without a name'} ({code})"
-    return Failed(status, f"{words}: {_MEANINGS.get(code, _ELSE)}", code, name)
+    words = f"`{function}` failed with {name or 'an unknown error'} ({code})"
+    return Failed(status, f"{words}: {_MEANINGS[code]}" if code in _MEANINGS else words, code, name)
 
 
 def context_status(code: int) -> str:

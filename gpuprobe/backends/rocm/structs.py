@@ -79,7 +79,7 @@ def asked(library: CDLL, number: int) -> tuple[int, Properties | str]:
     if code:
         return code, ""
     if buffer.raw == _UNTOUCHED * _ROOM:
-        return code, f"`{function}` answered success and wrote nothing"
+        return code, f"`{function}` reported success but wrote nothing"
     start = ARCHITECTURE[function]
     arch = calling.text(buffer.raw[start : start + 256]) or ""
     if not arch.startswith("gfx"):

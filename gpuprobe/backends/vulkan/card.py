@@ -57,7 +57,7 @@ class Card:
         wanted = asking(structs.CommandBufferAllocateInfo, commandPool=pool, level=0, commandBufferCount=1)
         self.check("vkAllocateCommandBuffers", self.made, byref(wanted), byref(self._commands))
         if not self._commands.value:
-            raise Failed("call_failed", "`vkAllocateCommandBuffers` answered success and gave no command buffer")
+            raise Failed("call_failed", "`vkAllocateCommandBuffers` reported success but gave no command buffer")
 
     def check(self, name: str, *arguments: Any) -> None:
         self._instance.announce(name)
@@ -70,7 +70,7 @@ class Card:
         memory, address = self._memory(handle, needs, kind, "that the processor can write to"), c_void_p()
         self.check("vkMapMemory", self.made, memory, c_uint64(0), _WHOLE, c_uint32(0), byref(address))
         if not address.value:
-            raise Failed("call_failed", "`vkMapMemory` answered success and gave no address")
+            raise Failed("call_failed", "`vkMapMemory` reported success but gave no address")
         return Buffer(handle, memory, size, address.value, kind is not None and self.memories.is_coherent(kind))
 
     def card_buffer(self, size: int) -> Buffer:

@@ -125,7 +125,7 @@ def _made(instance: Instance, handle: c_void_p, family: int) -> c_void_p:
     made = c_void_p()
     instance.check("vkCreateDevice", handle, byref(wanted), None, byref(made))
     if not made.value:
-        raise calling.Failed("unsupported", "`vkCreateDevice` answered success and made no device")
+        raise calling.Failed("unsupported", "`vkCreateDevice` reported success but made no device")
     return made
 
 

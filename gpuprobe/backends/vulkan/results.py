@@ -1,4 +1,4 @@
-"""What Vulkan's result numbers are called, what a person does about them, and which of them decide anything.
+"""What Vulkan's result numbers are called, what they mean, and which of them decide anything.
 
 Numbers and names are those of `vulkan_core.h`, where `tests/backends/test_layout_vulkan.py` reads them again.
 """
@@ -28,18 +28,16 @@ NAMES = {
     -1000072003: "VK_ERROR_INVALID_EXTERNAL_HANDLE",
 }
 
-_BROKEN_MANIFEST = (
-    "the Vulkan loader says this also of a driver manifest that is not valid JSON, and then refuses every program that asks "
-    "for extensions: look at the manifests before looking for missing memory"
-)
-# What the loader means by these, tried with loader 1.3.239.
+# What a number says by itself; the loader was tried with 1.3.239. What to do: judging/remedies.py.
+_BROKEN_MANIFEST = "the Vulkan loader says this also of a driver manifest that is not valid JSON"
 _MEANINGS = {
     ("vkEnumerateInstanceExtensionProperties", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -1): _BROKEN_MANIFEST,
-    ("vkCreateInstance", -9): "the Vulkan loader found no driver that works: no driver manifest is installed, or the "
-    "drivers they name do not load or refuse to start; install the Vulkan driver of the card",
-    ("vkEnumeratePhysicalDevices", -3): "either no driver found a device, or one driver failed and hides the devices of "
-    "all others: ask each driver manifest alone with `VK_DRIVER_FILES`",
+    ("vkCreateInstance", -9): "the Vulkan loader found no driver that works",
+    (
+        "vkEnumeratePhysicalDevices",
+        -3,
+    ): "either no driver found a device, or one driver failed and hides the devices of all others",
 }
 
 # `vkCreateDevice` gives the driver's own verdict on the card. Only where another process may be the cause does it decide
@@ -47,20 +45,20 @@ _MEANINGS = {
 _BUSY = (-1, -2, -10)
 
 _IN_USE = {
-    2: "the device did not finish in the time that it was given; it hangs, or another program keeps it: look at the kernel log",
+    2: "the device did not finish in the time that it was given; it hangs, or another program keeps it",
     -1: "the machine's memory, or what this process may take of it, ran out",
-    -2: "the device's memory ran out; end programs that hold it",
-    -4: "the device was lost in the middle of the work; look at the kernel log (`sudo dmesg`), and reset the card or reboot",
-    -10: "the driver keeps no more objects; end programs that use the device",
+    -2: "the device's memory ran out",
+    -4: "the device was lost in the middle of the work",
+    -10: "the driver keeps no more objects",
 }
-_IN_USE_ELSE = "the driver cannot do this with the device; install another release of the driver"
+_IN_USE_ELSE = "the driver cannot do this with the device"
 
 
 def failure(name: str, code: int) -> Failed:
     """What a failed call means: its status in the protocol, and a sentence."""
     result = NAMES.get(code)
     meaning = _MEANINGS.get((name, code))
-    message = f"`{name}` answered {result or code}" + (f": {meaning}" if meaning else "")
+    message = f"`{name}` failed with {result or code}" + (f": {meaning}" if meaning else "")
     return Failed(_status(name, code), message, code, result)
 
 
@@ -68,7 +66,7 @@ def use_failure(name: str, code: int) -> Failed:
     """What a failed call means on a device that was made: its memory or its queue was to be used."""
     result = NAMES.get(code)
     status = "busy" if code in _BUSY else "call_failed" if code > 0 else "unsupported"
-    return Failed(status, f"`{name}` answered {result or code}: {_IN_USE.get(code, _IN_USE_ELSE)}", code, result)
+    return Failed(status, f"`{name}` failed with {result or code}: {_IN_USE.get(code, _IN_USE_ELSE)}", code, result)
 
 
 def _status(name: str, code: int) -> str:
