@@ -19,6 +19,7 @@ class CardStatus(NamedTuple):
     card: Card
     devices: tuple[Device, ...]
     why: Why | None  # None: usable
+    asked: bool = True  # False: nothing is known against it, it was only left asleep
 
 
 class Summary(NamedTuple):
@@ -177,7 +178,9 @@ def _listed_by(device: Device) -> str:
 def _status(card: Card, inventory: Inventory) -> CardStatus:
     devices = tuple(device for device in inventory.kept if is_of(device, card))
     name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
-    return CardStatus(card._replace(name=name), devices, None if devices else why(card, inventory))
+    reason = None if devices else why(card, inventory)
+    asleep = reason is not None and reason.reason is Status.SKIPPED and not inventory.request.wake
+    return CardStatus(card._replace(name=name), devices, reason, asked=not asleep)
 
 
 def _views(card: Card, inventory: Inventory) -> list[Device]:
@@ -190,10 +193,13 @@ def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:
     renderers = _counted(len(cards) - len(real), "software renderer")
     if not real:
         return f"{renderers} usable, and no GPU" if cards else _no_card(inventory)
-    unused = [status for status in real if status.why is not None]
-    text = f"{len(real) - len(unused)} of {_counted(len(real), 'GPU')} usable"
+    unasked = [status for status in real if not status.asked]
+    unused = [status for status in real if status.why is not None and status.asked]
+    text = f"{len(real) - len(unused) - len(unasked)} of {_counted(len(real), 'GPU')} usable"
     if len(cards) > len(real):
         text += f", and {renderers}"
+    if unasked:
+        text += f"; {len(unasked)} {'was' if len(unasked) == 1 else 'were'} not asked, because that would wake a sleeping card"
     return text + _first_reason(unused)
 
 

@@ -366,5 +366,6 @@ def test_under_no_wake_what_was_not_asked_is_not_counted_as_not_usable() -> None
 
     inventory = judge(replay(asleep, request), request)
 
-    assert summary(inventory).text == "0 of 2 GPUs usable; 2 were not asked"
+    assert summary(inventory).text == "0 of 2 GPUs usable; 2 were not asked, because that would wake a sleeping card"
+    assert [status.asked for status in card_statuses(inventory)] == [False, False]
     assert undecided(inventory)
