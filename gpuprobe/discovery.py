@@ -34,7 +34,6 @@ def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a froze
     from gpuprobe.survey.host import read_host
 
     interpreter()
-
     return judge(gather(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), request), request)
 
 

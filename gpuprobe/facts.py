@@ -141,6 +141,7 @@ class FoundSoftware(NamedTuple):
     needs: tuple[Need, ...] = ()
     compiles: bool = False  # it compiles its kernels for the card when it runs: no architecture keeps it from one
     through: str | None = None  # what it asks to compute in turn: "TensorRT", "MIGraphX"
+    loads_one: bool = False  # of its files it loads a single one, and which is not known
 
     @property
     def is_runtime(self) -> bool:

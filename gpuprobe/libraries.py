@@ -81,7 +81,7 @@ class Library(NamedTuple):
         return tuple(number for vendor in self.vendors for number in vendor.pci_ids)
 
 
-# Of builds, whatever the library: as `init_steps` and `context_steps`.
+# Of builds, whatever the library: as `init_calls` and `context_calls`.
 BUILD_INIT_CALLS = ("ggml_log_set", "ggml_backend_score", "ggml_backend_load", "ggml_backend_init", "ggml_backend_reg_by_name")
 BUILD_CONTEXT_CALLS = ("ggml_backend_dev_init", "ggml_backend_free")
 
@@ -109,6 +109,7 @@ _HIP = Selection(
         "ROCm documentation, GPU isolation techniques; HIP on Windows has no ROCr underneath; seen with HIP 5.2.3: -1 hides"
         " all, set to nothing it is not set, and CUDA_VISIBLE_DEVICES is read instead"
     ),
+    empty_hides=False,
 )
 # What leaves out devices of drivers that are loaded: the loader's own filters, and what Mesa's device selection layer reads.
 _VULKAN_DEVICE_FILTERS = (

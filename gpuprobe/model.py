@@ -294,6 +294,7 @@ class Evidence(NamedTuple):
     outcomes: tuple[Outcome, ...]
     gathered_at: str  # ISO 8601, UTC
     appeared: tuple[str, ...] = ()  # device nodes that were not there before the libraries were asked
+    not_understood: tuple[str, ...] = ()  # of the capture it was read from: sentences
 
     def outcome_of(self, probe: Probe) -> Outcome | None:
         return next((outcome for outcome in self.outcomes if outcome.probe == probe), None)

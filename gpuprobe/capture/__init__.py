@@ -11,9 +11,9 @@ from typing import Any
 
 from gpuprobe import __version__
 from gpuprobe.capture import files
-from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Evidence, Json
+from gpuprobe.wire import ShapeError, from_json, to_json
 
 KIND = "gpuprobe capture"
 SCHEMA_VERSION = 1
@@ -73,12 +73,16 @@ def _evidence(said: Any, path: Path) -> Evidence:
     if said.get("schema_version") != SCHEMA_VERSION:
         found = said.get("schema_version")
         raise CaptureError(f"`{path}` is a capture of version {found!r:.20}; this gpuprobe reads version {SCHEMA_VERSION}")
+    left_out: list[str] | None = [] if _is_newer(said.get("gpuprobe")) else None
     try:
-        evidence = from_json(Evidence, said.get("evidence"))
+        evidence: Evidence = from_json(Evidence, said.get("evidence"), left_out=left_out)
     except (ShapeError, RecursionError) as problem:
-        raise CaptureError(f"`{path}` is a damaged capture: {problem}") from problem
-    _check_libraries(evidence, path)
-    return evidence
+        newer = "" if left_out is None else f" (written by gpuprobe {said['gpuprobe']:.20}; this is {__version__})"
+        raise CaptureError(f"`{path}` is a damaged capture: {problem}{newer}") from problem
+    if left_out is None:
+        _check_libraries(evidence, path)
+        return evidence._replace(not_understood=())
+    return _as_far_as_known(evidence, said["gpuprobe"], left_out)
 
 
 def _what_else(said: Any) -> str:
@@ -87,9 +91,44 @@ def _what_else(said: Any) -> str:
     return ""
 
 
+_KNOWN = frozenset(library.name for library in LIBRARIES)
+
+
 def _check_libraries(evidence: Evidence, path: Path) -> None:
-    known = {library.name for library in LIBRARIES}
+    host = evidence.host
     named = {device.library for outcome in evidence.outcomes for device in outcome.devices}
-    named |= {outcome.probe.library for outcome in evidence.outcomes}
-    if not named <= known:
-        raise CaptureError(f"`{path}` names a library that this gpuprobe does not know: {sorted(named - known)[0]!r:.60}")
+    named |= {outcome.probe.library for outcome in evidence.outcomes} | {build.library for build in host.builds}
+    named |= {each.library for each in host.software or () if each.library is not None}
+    if not named <= _KNOWN:
+        raise CaptureError(f"`{path}` names a library that this gpuprobe does not know: {min(named - _KNOWN)[:60]!r}")
+
+
+def _is_newer(version: object) -> bool:
+    """Whether a release after this one wrote it: what this one does not know is then no damage."""
+    return isinstance(version, str) and _numbers(version) > _numbers(__version__)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version[:40].split(".") if part.isascii() and part.isdigit())
+
+
+def _as_far_as_known(evidence: Evidence, version: str, left_out: list[str]) -> Evidence:
+    """Without the libraries that this release does not know, and with a note of what it could not read."""
+    host = evidence.host
+    outcomes = tuple(
+        outcome
+        for outcome in evidence.outcomes
+        if {outcome.probe.library, *(device.library for device in outcome.devices)} <= _KNOWN
+    )
+    builds = tuple(build for build in host.builds if build.library in _KNOWN)
+    software = tuple(each for each in host.software or () if each.library is None or each.library in _KNOWN)
+    known = host._replace(builds=builds, software=None if host.software is None else software)
+    unknown = {outcome.probe.library[:60] for outcome in evidence.outcomes if outcome.probe.library not in _KNOWN}
+    places = [*sorted(unknown), *left_out]
+    told = f"; not understood here: {', '.join(places[:3])}{_more(places)}" if places else ""
+    note = f"the capture was written by gpuprobe {version[:20]}, which is newer than this {__version__}{told}"
+    return evidence._replace(host=known, outcomes=outcomes, not_understood=(note,))
+
+
+def _more(places: list[str]) -> str:
+    return f" and {len(places) - 3} more" if len(places) > 3 else ""

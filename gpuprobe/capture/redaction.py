@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import Any
 
 from gpuprobe import environment
+from gpuprobe.capture.private_names import finder, names_in_paths, value_of_variable
 from gpuprobe.capture.secrets import ALWAYS, IN_FREE_TEXTS, Secret, by_pattern, replaced
 from gpuprobe.facts import Host
 
@@ -30,7 +31,18 @@ _FREE_TEXTS = frozenset({"stderr", "message"})
 
 def redacted(value: Any, host: Host) -> Any:
     """The JSON value with every secret in its texts replaced; keys are paths and names of facts and stay."""
-    return _walk(_places(value), list(_secrets(host)))
+    kept = {*(build.name for build in host.builds), *(build.folder for build in host.builds), *_replaced_already(host)}
+    kept |= {PurePath(manifest.path).name for manifest in host.manifests}
+    directories = finder(names_in_paths(value, host.environ, kept))
+    secrets = list(_secrets(host))
+    if directories is not None:
+        secrets.append(Secret("dir", directories, free_only=False))
+    return _walk(_variables(value, frozenset(kept)), secrets)
+
+
+def _replaced_already(host: Host) -> set[str]:
+    """Names that have a pseudonym of their own kind."""
+    return {_account(), PurePath(host.environ.get("HOME", "")).name, socket.gethostname().split(".")[0]}
 
 
 def pseudonym(kind: str, secret: str) -> str:
@@ -76,11 +88,21 @@ def _walk(value: Any, secrets: list[Secret], free: bool = False) -> Any:
     return value
 
 
-def _places(value: Any) -> Any:
-    """Marks of containers and sandboxes count by being there; their values name networks and people."""
+def _variables(value: Any, kept: frozenset[str]) -> Any:
+    """Marks of containers and sandboxes count by being there; their values name networks and people. Of others the words stay
+    that gpuprobe or a library knows; directories are looked for everywhere."""
     environ = value.get("host", {}).get("environ") if isinstance(value, dict) else None
     if not isinstance(environ, dict):
         return value
-    names = {row.name for row in environment.VARIABLES if row.kind == environment.PLACE}
-    hidden = {name: pseudonym("value", text) if name in names and text else text for name, text in environ.items()}
-    return {**value, "host": {**value["host"], "environ": hidden}}
+    return {**value, "host": {**value["host"], "environ": {name: _value(name, text, kept) for name, text in environ.items()}}}
+
+
+_PLACES = frozenset(row.name for row in environment.VARIABLES if row.kind == environment.PLACE)
+
+
+def _value(name: str, text: str, kept: frozenset[str]) -> str:
+    if name in _PLACES:
+        return pseudonym("value", text) if text else text
+    if "/" in text or "\\" in text:  # directories and files: replaced as they are in every other text
+        return text
+    return value_of_variable(text, pseudonym, kept)

@@ -46,9 +46,12 @@ _KEY = (
 )
 _NAMED_KEY = (
     r"(?i)(?<![a-z])(?:token|secret|password|passwd|api[_-]?key|authorization|bearer)[\"']?\s{0,4}[=: ]\s{0,4}[\"']?"
-    r"((?=[^\s\"',;]{0,399}[0-9])[^\s\"',;]{8,400})"
+    r"(?!key-[0-9a-f]{4}(?![\w-]))((?=[^\s\"',;]{0,399}[0-9])[^\s\"',;]{8,400})"
 )
-_SERIAL = r"(?i)\bserial(?:[ _-]?(?:number|no|nr))?[\"']?\s{0,4}[=:# ]\s{0,4}[\"']?((?=[a-z0-9-]{0,63}[0-9])[a-z0-9-]{6,64})"
+_SERIAL = (
+    r"(?i)\bserial(?:[ _-]?(?:number|no|nr))?[\"']?\s{0,4}[=:# ]\s{0,4}[\"']?"
+    r"(?!serial-[0-9a-f]{4}(?![\w-]))((?=[a-z0-9-]{0,63}[0-9])[a-z0-9-]{6,64})"
+)
 _MAC = r"(?<![\w:])[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?![\w:])"
 # Four groups or more: a PCI address has two colons.
 _INTERNET_6 = (

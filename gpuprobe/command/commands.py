@@ -109,6 +109,8 @@ def flash_attn(options: Options, devices: Sequence[str]) -> Reply:
     inventory = inventory_of(options, request_of(options))
     chosen = selected(devices, inventory.kept)
     answer = flash_attention.of_set(chosen)
+    if apart := flash_attention.apart(chosen, inventory.evidence.host):
+        answer = answer._replace(because=f"{answer.because}; {apart}")
     effective = flash_attention.effective(inventory.evidence.host.environ, answer)
     if chosen:
         codes = {True: Exit.ANSWERED, False: Exit.NO, None: Exit.UNDECIDED}

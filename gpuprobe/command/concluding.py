@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gpuprobe.exits import Exit, weightiest
 from gpuprobe.judging import card_status, unviewed
 from gpuprobe.judging.diagnosis import serves
+from gpuprobe.judging.programs_without_build import served_by_nothing
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided
@@ -48,12 +49,17 @@ def conclusion(
     names = list(dict.fromkeys(text for text, card in groups if has_failed(card)))
     fallen = count.failed or broken or names or (strict and any(view.verdict is Verdict.UNSUPPORTED for view in shown))
     doubt = count.undecided or any(is_undecided(card) for _, card in groups) or len(lost) > len(broken)
+    doubt = doubt or (strict and any(view.verdict is Verdict.INCONCLUSIVE for view in shown))
+    unknown = card_status.doubts(inventory)
     leave_with = weightiest(
         Exit.FAILED if fallen else Exit.ANSWERED,
-        Exit.UNDECIDED if doubt or card_status.undecided(inventory) else Exit.ANSWERED,
+        Exit.UNDECIDED if doubt or unknown else Exit.ANSWERED,
         Exit.ANSWERED if shown else Exit.NOTHING_USABLE,
     )
-    return _said(shown, count, names) if shown else _nothing(inventory, lost), leave_with
+    if not shown:
+        return _nothing(inventory, lost), leave_with
+    more = f"; more may be usable: {unknown[0]}" if unknown and leave_with is Exit.UNDECIDED and not count.undecided else ""
+    return _said(shown, count, names, inventory) + more, leave_with
 
 
 def _counted_cards(shown: Sequence[View], others: Sequence[Unviewed]) -> _Count:
@@ -95,12 +101,14 @@ def _nothing(inventory: Inventory, lost: Sequence[Outcome]) -> str:
     return f"nothing to validate: {card_status.summary(inventory).text}"
 
 
-def _said(shown: Sequence[View], count: _Count, names: Sequence[str]) -> str:
+def _said(shown: Sequence[View], count: _Count, names: Sequence[str], inventory: Inventory) -> str:
     passed = sum(view.verdict is Verdict.SUPPORTED for view in shown)
     quoted = ", ".join(f"`{printable(text)}`" for text in names)
     also = f", but {quoted} failed" if quoted and not count.failed else ""
+    passing = [view.device for view in shown if view.verdict is Verdict.SUPPORTED]
+    served = not passing or not all(served_by_nothing(device, inventory) for device in passing)
     beside = f"; {counted(count.left_out, 'card')} left out" if count.left_out else ""
-    return f"{passed} of {counted(len(shown), 'view')} passed; {_about_cards(count, _noun(shown))}{also}{beside}"
+    return f"{passed} of {counted(len(shown), 'view')} passed; {_about_cards(count, _noun(shown), served)}{also}{beside}"
 
 
 def _noun(shown: Sequence[View]) -> str:
@@ -109,12 +117,16 @@ def _noun(shown: Sequence[View]) -> str:
     return "slice" if any(view.device.partition for view in shown) else "card"
 
 
-def _about_cards(count: _Count, noun: str) -> str:
+def _about_cards(count: _Count, noun: str, served: bool) -> str:
     all_of_them = counted(count.looked_at, noun)
     parts = [
         f"{count.failed} of {all_of_them} failed" if count.failed else "",
         f"{count.undecided} of {all_of_them} could not be decided" if count.undecided else "",
     ]
+    each = {1: f"the {noun}", 2: f"both {noun}s"}.get(count.looked_at, f"all {count.looked_at} {noun}s")
+    pronoun = "it" if count.looked_at == 1 else "them"
+    if not served and not any(parts):
+        return f"the driver computes on {each}, and no program that is installed has code for {pronoun}"
     works = {1: f"the {noun} works", 2: f"both {noun}s work"}.get(count.looked_at, f"all {count.looked_at} {noun}s work")
     return ", ".join(part for part in parts if part) or works
 

@@ -18,6 +18,16 @@ class Selected(NamedTuple):
     devices: tuple[Device, ...]
     text: str
     exit: Exit
+    not_decided: tuple[str, ...] = ()  # what the variables hide for that reason: a clause each
+    may_grow: bool = False  # the same question could be answered with more devices
+
+    def with_doubts(self, inventory: Inventory, *, counted: bool) -> Selected:
+        """What was not decided; no more than `--count` are chosen, however many there are."""
+        if not self.devices:
+            return self
+        doubts = card_status.doubts(inventory)
+        views = [card_status.told_of(drop) for drop in card_status.undecided_drops(inventory)]
+        return self._replace(not_decided=tuple(dict.fromkeys((*doubts, *views))), may_grow=bool(doubts) and not counted)
 
 
 class Count(NamedTuple):

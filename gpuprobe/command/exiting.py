@@ -79,7 +79,7 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         raise _bug(problem, arguments, screen) from problem
     if isinstance(reply, Stream):
         return Exit.ANSWERED
-    return reply.exit if reply.exit or reply.launch is None else _launched(reply.launch, screen)
+    return reply.exit if reply.launch is None else _launched(reply.launch, screen)
 
 
 def _launched(order: Launch, screen: Screen) -> int:

@@ -19,7 +19,7 @@ from gpuprobe.judging.selectors import names_a_view
 from gpuprobe.judging.views import numbered
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
-from gpuprobe.model import Device, Inventory, Json
+from gpuprobe.model import SYSTEM, Device, Inventory, Json, Purpose
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
     if choice.required and found.devices:
         found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
     found = _refused(found, views, inventory)
+    if not devices:
+        found = found.with_doubts(inventory, counted=choice.number is not None)
     hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
     return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
 
@@ -105,9 +107,10 @@ def _reply(
     form: Form,
     hidden: Sequence[str],
 ) -> Reply:
-    leave_with = weightiest(found.exit, *(_ANSWERS[check.answer] for check in checks or ()))
-    text = found.text if leave_with == found.exit else _doubts(checks or ())
-    printed = variables if leave_with is Exit.ANSWERED else ()
+    wrong = weightiest(found.exit, *(_ANSWERS[check.answer] for check in checks or ()))
+    text = found.text if wrong == found.exit else _doubts(checks or ())
+    leave_with = wrong or (Exit.UNDECIDED if found.may_grow else Exit.ANSWERED)
+    printed = () if wrong else variables
 
     def document() -> Json:
         from gpuprobe.render.replies import env_document
@@ -119,8 +122,8 @@ def _reply(
         document,
         lambda screen: (),
         lines=_lines(form, printed, options),
-        complaint=f"Error: {printable(text)}" if leave_with else _note(form, printed, options, found.devices, hidden),
-        launch=_launch(printed, inventory, options),
+        complaint=f"Error: {printable(text)}" if wrong else _note(form, printed, options, found, hidden),
+        launch=None if wrong else _launch(printed, inventory, options),
     )
 
 
@@ -144,30 +147,33 @@ def _doubts(checks: Sequence[Check]) -> str:
 
 def _lines(form: Form, variables: Variables, options: Options) -> str | None:
     """None: nothing is to be printed as it is."""
-    from gpuprobe.render.form import NotCarried, written
+    from gpuprobe.render.form import AS_JSON, NotCarried, written
 
-    if options.json:
-        return None
     try:
-        lines = written(form, variables)
+        lines = written(AS_JSON if options.json else form, variables)
     except NotCarried as problem:
         raise WrongUsage(str(problem), "`gpuprobe env -- COMMAND` runs a program with these variables as they are") from problem
+    if options.json:
+        return None
     return lines if options.command is None else ""
 
 
-def _note(form: Form, variables: Variables, options: Options, chosen: Sequence[Device], hidden: Sequence[str]) -> str | None:
-    """What cannot be done is said in any case; what the user's own variables hide from the choice, where notes are welcome."""
+def _note(form: Form, variables: Variables, options: Options, found: Selected, hidden: Sequence[str]) -> str | None:
+    """What cannot be done and what was not decided is said in any case; what the user's own variables hide from the choice,
+    where notes are welcome."""
     from gpuprobe.judging.slices import seen_at_once
     from gpuprobe.render.form import left_set
 
-    notes = [] if options.quiet else list(hidden)
+    chosen = found.devices
+    notes = [f"not decided, and therefore hidden: {'; '.join(found.not_decided)}"] if found.not_decided else []
+    notes += [] if options.quiet else list(hidden)
     if left := left_set(form, variables):
         names = ", ".join(f"`{name}`" for name in left)
         notes.append(f"{form.named} cannot unset {names}: see that nothing sets it where these lines are used")
     elif unseen := [device for device in chosen if device not in seen_at_once(chosen)]:
         library = unseen[0].library
         notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
-    elif not variables and not options.quiet:
+    elif not variables and not options.quiet and not found.not_decided:
         notes.append("none of these devices needs a variable")
     return f"Note: {printable('; '.join(notes))}" if notes else None
 
@@ -179,7 +185,8 @@ def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Vari
         return [device for device in devices if not required or library_named(device.library).crash_prone]
 
     host = inventory.evidence.host
-    unasked = [] if required else _unasked(inventory)
+    unasked = [name for name in _lost(inventory) if not required or library_named(name).crash_prone]
+    unasked += [] if required else _unasked(inventory)
     return visible_variables(concerned(chosen), concerned(_listed(inventory)), host.platform, host.environ, unasked)
 
 
@@ -191,6 +198,12 @@ def _unasked(inventory: Inventory) -> list[str]:
     from gpuprobe.probing.needs import installed
 
     return [library.name for library in LIBRARIES if library.name not in request and installed(library, host)]
+
+
+def _lost(inventory: Inventory) -> list[str]:
+    """Libraries that are here and did not answer: a program would meet the crash, or cards that nobody has looked at."""
+    listings = [each for each in inventory.evidence.outcomes if each.probe.purpose is Purpose.LIST and each.status.lost]
+    return [each.probe.library for each in listings if each.probe.build == SYSTEM and each.probe.manifest is None]
 
 
 def _listed(inventory: Inventory) -> list[Device]:

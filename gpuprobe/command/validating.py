@@ -10,7 +10,7 @@ from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.guesses import did_you_mean
 from gpuprobe.command.remembering import remember
 from gpuprobe.exits import WrongUsage
-from gpuprobe.judging import measured_bandwidth
+from gpuprobe.judging import measured_bandwidth, programs_without_build
 from gpuprobe.judging.views import View, numbered, views
 from gpuprobe.model import SYSTEM, Device, Inventory, Purpose, Request, StageName, ValidationScope
 
@@ -112,6 +112,7 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
     if shallow:
         views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {counted(len(shown), 'view')}"
         yield f"this capture has no full validation of {views}; only context creation was tested"
+    yield from map(programs_without_build.sentence, programs_without_build.lacks(inventory))
     for view in shown:
         measured = measured_bandwidth.speeds_of(view.device, view.outcome)
         for sentence in measured_bandwidth.remarks(measured) if measured else ():

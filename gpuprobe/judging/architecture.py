@@ -174,7 +174,8 @@ def _dotted(compute: Compute) -> str:
 
 
 def _names(known: Iterable[Compiled]) -> str:
-    return ", ".join(one.name for one in sorted(set(known), key=lambda one: (one.compute, one.suffix, one.kind == PTX)))
+    ordered = sorted(set(known), key=lambda one: (one.compute, one.suffix))
+    return ", ".join(dict.fromkeys(one.name for one in ordered))
 
 
 def of_gfx(card: str, targets: Sequence[str], source: str | None = None) -> Fit:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gpuprobe import machine
 from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.programs_without_build import CPU_ONLY, lacks, sentence
 from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import ENGINES
@@ -25,13 +26,21 @@ def of_builds(inventory: Inventory) -> Iterator[str]:
     yield from _unfit(inventory)
     yield from _not_started(inventory)
     yield from _engines(evidence)
+    yield from of_programs(inventory)
     for device in inventory.kept:
         yield from _passed_over(device, inventory)
         yield from _doubtful(device, inventory)
 
 
 def _empty_places(evidence: Evidence) -> Iterator[str]:
-    return (f"`{place.where}` names `{place.path}`, which {place.problem}" for place in evidence.host.empty_places)
+    named = (place for place in evidence.host.empty_places if place.problem != CPU_ONLY)
+    return (f"`{place.where}` names `{place.path}`, which {place.problem}" for place in named)
+
+
+def of_programs(inventory: Inventory) -> Iterator[str]:
+    """Programs that will compute on the CPU although a card is usable. Those whose builds have no code for it are told build
+    by build."""
+    return (sentence(lack) for lack in lacks(inventory) if lack.brings_none)
 
 
 def _engines(evidence: Evidence) -> Iterator[str]:

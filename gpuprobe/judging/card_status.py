@@ -7,17 +7,19 @@ from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.judging.diagnosis import REPLACED, Why, is_of, serves, why
+from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Bystander, Card
-from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
 
 
 class CardStatus(NamedTuple):
     card: Card
     devices: tuple[Device, ...]
     why: Why | None  # None: usable
+    asked: bool = True  # False: nothing is known against it, it was only left asleep
 
 
 class Summary(NamedTuple):
@@ -53,13 +55,55 @@ def scheduling_order(devices: Sequence[Device]) -> tuple[Device, ...]:
 
 def undecided(inventory: Inventory) -> bool:
     """Whether a crash, a timeout or an unknown could change the answer about any card or library."""
-    if any(drop.reason is Reason.NOT_DECIDED for drop in inventory.drops):
+    if undecided_drops(inventory) or _unread(inventory):
         return True
     asleep = [status for status in card_statuses(inventory) if status.card.was_asleep and status.why is not None]
     if asleep and not inventory.request.wake:
         return True
     listings = [outcome for outcome in inventory.evidence.outcomes if not outcome.probe.purpose.is_validation]
     return any(outcome.status.undecided and not _made_good(outcome, inventory) for outcome in listings)
+
+
+def doubts(inventory: Inventory) -> tuple[str, ...]:
+    """Why more cards or slices may be usable than are: a clause for each that was not decided, and for each library that was
+    lost. A view that was not decided changes nothing where another view of the same card passed."""
+    listings = [outcome for outcome in inventory.evidence.outcomes if not outcome.probe.purpose.is_validation]
+    asleep = [each.card for each in card_statuses(inventory) if each.card.was_asleep and each.why is not None]
+    return (
+        *(told_of(drop) for drop in undecided_drops(inventory) if not _is_covered(drop.device, inventory)),
+        *_unread(inventory),
+        *(f"{card.pci_id} sleeps and was not woken" for card in asleep if not inventory.request.wake),
+        *(
+            f"{outcome.probe.library}: {describe(outcome)}"
+            for outcome in listings
+            if outcome.status.undecided and not _made_good(outcome, inventory)
+        ),
+    )
+
+
+def _unread(inventory: Inventory) -> list[str]:
+    """What could not be looked at and may hold the answer: where no card is known, or where one of them does not work."""
+    found = machine.unread(inventory.evidence.host)
+    if not found:
+        return []
+    cards = card_statuses(inventory)
+    if not cards:
+        return [each.sentence for each in found]
+    unused = any(each.why is not None for each in cards)
+    return [each.sentence for each in found if unused and each.place.startswith("/dev")]
+
+
+def undecided_drops(inventory: Inventory) -> list[Drop]:
+    return [drop for drop in inventory.drops if drop.reason is Reason.NOT_DECIDED]
+
+
+def told_of(drop: Drop) -> str:
+    """ "0000:0e:00.0 through ROCm: its child did not answer in time"."""
+    return f"{drop.device.pci_id or drop.device.id} through {drop.device.library}: {drop.because}"
+
+
+def _is_covered(device: Device, inventory: Inventory) -> bool:
+    return any(same_card(device, kept).same for kept in inventory.kept)
 
 
 def _is_offer(outcome: Outcome) -> bool:
@@ -134,7 +178,9 @@ def _listed_by(device: Device) -> str:
 def _status(card: Card, inventory: Inventory) -> CardStatus:
     devices = tuple(device for device in inventory.kept if is_of(device, card))
     name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
-    return CardStatus(card._replace(name=name), devices, None if devices else why(card, inventory))
+    reason = None if devices else why(card, inventory)
+    asleep = reason is not None and reason.reason is Status.SKIPPED and not inventory.request.wake
+    return CardStatus(card._replace(name=name), devices, reason, asked=not asleep)
 
 
 def _views(card: Card, inventory: Inventory) -> list[Device]:
@@ -147,10 +193,13 @@ def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:
     renderers = _counted(len(cards) - len(real), "software renderer")
     if not real:
         return f"{renderers} usable, and no GPU" if cards else _no_card(inventory)
-    unused = [status for status in real if status.why is not None]
-    text = f"{len(real) - len(unused)} of {_counted(len(real), 'GPU')} usable"
+    unasked = [status for status in real if not status.asked]
+    unused = [status for status in real if status.why is not None and status.asked]
+    text = f"{len(real) - len(unused) - len(unasked)} of {_counted(len(real), 'GPU')} usable"
     if len(cards) > len(real):
         text += f", and {renderers}"
+    if unasked:
+        text += f"; {len(unasked)} {'was' if len(unasked) == 1 else 'were'} not asked, because that would wake a sleeping card"
     return text + _first_reason(unused)
 
 
@@ -189,6 +238,8 @@ def _no_card(inventory: Inventory) -> str:
     lost = [outcome for outcome in inventory.evidence.outcomes if outcome.status.undecided and _is_offer(outcome)]
     if lost:
         return f"No GPU found, but that is not certain: {lost[0].probe.library}: {describe(lost[0])}"
+    if unknown := machine.unread(inventory.evidence.host):
+        return f"No GPU found, but that is not certain: {unknown[0].sentence}"
     failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status.failed and _of_one_vendor(outcome)]
     if failed:
         return f"No GPU is usable: {failed[0].probe.library} is installed but does not work: {describe(failed[0])}"

@@ -44,7 +44,8 @@ def _of_software(device: Device, found: FoundSoftware, host: Host) -> Compatibil
         return Compatibility(found, build_fit.of_build(device, found.name, (), host))
     fit = _fit(device, found, host)
     if fit.answer is UNSUPPORTED:
-        instead = advice(device, found, host) or (_OTHER_BUILD if found.library is None else "")
+        chosen = f"; {found.problem}" if found.problem and found.files else ""
+        instead = chosen or advice(device, found, host) or (_OTHER_BUILD if found.library is None else "")
         fit = fit._replace(because=f"{fit.because}{instead}")
     files = file_fit.each_file(device, found) if found.library is not None else ()
     return Compatibility(found, fit, files)
@@ -70,7 +71,7 @@ def _fit(device: Device, found: FoundSoftware, host: Host) -> Fit:
 
 def _code(device: Device, found: FoundSoftware) -> Fit | None:
     """By the code in its files, else by its own list; None: it has neither."""
-    code = file_fit.of_files(device, found.files)
+    code = file_fit.of_one(device, found.files) if found.loads_one else file_fit.of_files(device, found.files)
     if (code is None or code.answer is UNKNOWN) and found.architectures:
         code = architecture.of_device(device, found.architectures)
     if not found.compiles:

@@ -121,6 +121,8 @@ def _device_node(card: Card, host: Host) -> Why | None:
     absent = [path for path in needed if path not in nodes]
     inside = machine.container(host)
     contained = None if inside in (None, machine.NONE) else inside
+    if absent and (unknown := machine.why_no_node(host, absent[0])):
+        return Why(CardReason.NO_PERMISSION, unknown, None)
     if absent:
         maker = vendors.vendor_of(card.vendor_id)
         own = maker.node_advice if maker else None

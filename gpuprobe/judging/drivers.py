@@ -6,6 +6,7 @@ import re
 
 from gpuprobe import knowledge, machine
 from gpuprobe.facts import Host
+from gpuprobe.judging import where_to_get
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.model import Device
 
@@ -40,7 +41,9 @@ def _by_offer(device: Device, offered: Version | None, family: knowledge.Family,
 def _by_version(device: Device, driver: Version, family: knowledge.Family, release: str | None, windows: bool) -> Fit:
     lowest = family.windows if windows else family.linux
     if driver < (version(lowest) or ()):
-        because = f"driver {device.kernel_version} is too old for CUDA {release}: it needs {lowest}"
+        because = (
+            f"driver {device.kernel_version} is too old for CUDA {release}: it needs {lowest}{_branch(device, lowest, windows)}"
+        )
         return Fit(UNSUPPORTED, because, source_of(family))
     row = next((row for row in knowledge.releases() if row.toolkit == release), None)
     exact = (row.windows if windows else row.linux) if row else None
@@ -50,6 +53,17 @@ def _by_version(device: Device, driver: Version, family: knowledge.Family, relea
     if row is not None and exact is not None:
         return Fit(COMPATIBLE, f"{because}; PTX of CUDA {release} needs {exact}", source_of(row))
     return Fit(COMPATIBLE, f"{because}; which driver compiles its PTX is not known", source_of(family))
+
+
+def _branch(device: Device, lowest: str, windows: bool) -> str:
+    """A branch to take it from, for a card that such a one serves: a chip's driver comes with its system."""
+    wanted, major, minor = version(lowest), device.compute_major, device.compute_minor
+    if windows or wanted is None or major is None or minor is None or where_to_get.is_tegra(device):
+        return ""
+    for row in knowledge.branches():
+        if row.branch >= wanted[0] and (version(row.compute) or ()) <= (major, minor):
+            return f"; branch {row.branch} has it ({row.designation}, until {row.until})"
+    return ""
 
 
 def floor(device: Device, release: str | None) -> Fit | None:

@@ -49,10 +49,32 @@ def _sentences(
     if row.name == "HSA_OVERRIDE_GFX_VERSION":
         yield from _override(row, name, value, platform)
         return
+    if (elsewhere := _only_on(row.name, platform)) is not None:
+        yield f"it has an effect on {elsewhere} only"
+        return
     yield row.effect
     yield from _selected(row, value)
     yield from _ignored(row, environ)
     yield from _elsewhere(row, environ, vendors)
+
+
+_SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
+
+
+def _only_on(name: str, platform: str) -> str | None:
+    """The systems on which a library chooses devices by this variable, where this is none of them; None: it counts here.
+
+    There is no CUDA for macOS, and HIP on Windows stands on no ROCr.
+    """
+    there = {
+        each
+        for library in LIBRARIES
+        for each, selection in library.selections.items()
+        if selection.variable == name or name in library.stacked
+    }
+    if not there or platform in there:
+        return None
+    return " and ".join(text for each, text in _SYSTEMS.items() if each in there)
 
 
 def _for_ollama(row: environment.Variable, value: str) -> Iterator[str]:
@@ -74,7 +96,7 @@ def _for_ollama(row: environment.Variable, value: str) -> Iterator[str]:
 
 def _override(row: environment.Variable, name: str, value: str, platform: str) -> Iterator[str]:
     number = name.removeprefix(row.name + "_") if name != row.name else None
-    cards = "every AMD card" if number is None else f"AMD card number {number}"
+    cards = "every AMD card" if number is None else f"the AMD card that is KFD node {number} (processors are counted too)"
     gfx = gfx_of_override(value)
     if platform != "linux":
         yield "it has an effect on Linux only"

@@ -25,6 +25,14 @@ def of_files(device: Device, files: Sequence[CodeFile]) -> Fit | None:
     return min(answers, key=lambda fit: fit.answer.rank, default=None)
 
 
+def of_one(device: Device, files: Sequence[CodeFile]) -> Fit | None:
+    """The answer where one of the main files is loaded and which is not known: certain only where they agree."""
+    fits = {fit.answer is UNSUPPORTED: fit for fit in (of_file(device, file) for file in files if file.main)}
+    if len(fits) < 2:
+        return of_files(device, files)
+    return Fit(UNKNOWN, "it loads one of its files, by the torch beside it, which was not found; they differ")
+
+
 def each_file(device: Device, found: FoundSoftware) -> tuple[FileFit, ...]:
     return tuple(FileFit(file, of_file(device, file)) for file in found.files)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe import environment
+from gpuprobe.facts import Host
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
 from gpuprobe.strings import printable
@@ -75,6 +76,22 @@ def of_set(devices: Sequence[Device]) -> FlashAnswer:
     (first, *others) = answers
     every = "both" if len(answers) == 2 else f"all {len(answers)}"
     return first._replace(because=f"{every} devices support it; {first.because}") if others else first
+
+
+def apart(devices: Sequence[Device], host: Host) -> str | None:
+    """The clause that says why these devices cannot hold one model together; None: nothing speaks against it.
+
+    A program loads the builds of one directory: with `cuda_v12` for an old card and `cuda_v13` for a new one it uses one.
+    """
+    served: dict[str, Device] = {}
+    for device in devices:
+        build = host.build_named(device.build)
+        if build is not None:
+            served.setdefault(build.path.replace("\\", "/").rpartition("/")[0], device)
+    if len(served) < 2:
+        return None
+    by = " and ".join(f"the build {device.build} for {device.library}:{device.ordinal}" for device in served.values())
+    return f"they cannot share one model: a program loads the builds of one directory, and this takes {by}"
 
 
 def effective(environ: Mapping[str, str], answer: FlashAnswer) -> Effective:

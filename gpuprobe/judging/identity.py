@@ -65,8 +65,8 @@ def is_slice(device: Device) -> bool:
 def same_card(a: Device, b: Device) -> CardMatch:
     """Whether two views are the same card, or the same slice of one; the answer does not depend on their order.
 
-    PCI addresses decide where both know theirs, except between slices. UUIDs count within one namespace only. A slice
-    is never its whole card, and two slices at one address are one only by their UUID.
+    PCI addresses decide where both know theirs, except between slices. UUIDs count within one namespace only, and two that
+    differ there are never one card. A slice is never its whole card, and two slices at one address are one only by their UUID.
     """
     by_address = _by_address(a, b)
     if by_address.answer is Match.DIFFERENT:
@@ -77,7 +77,8 @@ def same_card(a: Device, b: Device) -> CardMatch:
         return CardMatch(Match.DIFFERENT, "one is a slice and the other is a whole card")
     if is_slice(a):
         return _between_slices(a, b, by_address)
-    return by_address if by_address.same else _by_uuid(a, b)
+    by_uuid = _by_uuid(a, b)
+    return by_uuid if by_uuid.answer is Match.DIFFERENT or not by_address.same else by_address
 
 
 def _list_of(device: Device) -> tuple[str, str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-from gpuprobe.judging.identity import normal_name, normal_pci, same_card
+from gpuprobe.judging.identity import Match, is_slice, normal_name, normal_pci, same_card
 from gpuprobe.model import Device
 
 Pair = tuple[Device, Device]
@@ -60,4 +60,8 @@ def _name(device: Device) -> str | None:
 
 def _contradict(one: Device, other: Device) -> bool:
     here, there = _address(one), _address(other)
-    return here is not None and there is not None and here != there
+    if here is not None and there is not None and here != there:
+        return True
+    # A build takes a slice for its whole card, and gives partitions functions and UUIDs of their own.
+    is_whole = not is_slice(one) and not is_slice(other)
+    return is_whole and same_card(one, other).answer is Match.DIFFERENT

@@ -22,6 +22,8 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
     """Sentences in a fixed order: what is hidden, what went wrong, what was changed on the machine, what is scarce."""
     evidence = inventory.evidence
     return (
+        *evidence.not_understood,
+        *(each.sentence for each in machine.unread(evidence.host)),
         *hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),
@@ -162,13 +164,20 @@ def _overridden(inventory: Inventory) -> Iterator[str]:
     """A library that takes a card for another architecture than it has, as `HSA_OVERRIDE_GFX_VERSION` tells ROCm."""
     environ = inventory.evidence.host.environ
     names = [name for name in environ if (row := environment.variable(name)) is not None and row.per_device]
-    told = ", ".join(f"`{name}={environ[name]}`" for name in names)
     for device in sorted((*inventory.kept, *(drop.device for drop in inventory.drops)), key=order):
         real = device.capabilities.get("real_gfx_target")
         if real is not None:
+            told = ", ".join(f"`{name}={environ[name]}`" for name in _of_its_node(device, names))
             why = f"{told} tells it so" if told else "the kernel driver says otherwise"
             name = f"{device.name or 'a device'} ({device.id})"
             yield f"{device.library} takes {name} for {device.gfx_target}, and it is {real}: {why}"
+
+
+def _of_its_node(device: Device, names: list[str]) -> list[str]:
+    """The form with the number of the card's KFD node goes before the one for every card (libhsakmt, topology.c)."""
+    node = device.capabilities.get("kfd_node")
+    numbered = [name for name in names if name.rpartition("_")[2] == str(node)]
+    return numbered or [name for name in names if not name.rpartition("_")[2].isdecimal()]
 
 
 def _little_free(inventory: Inventory) -> Iterator[str]:

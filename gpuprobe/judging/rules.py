@@ -138,10 +138,8 @@ def _why_twice(device: Device, twin: Device, host: Host, named_twice: str | None
         told = host.environ.get("GGML_CUDA_DEVICES")
         why = f"`GGML_CUDA_DEVICES={told}` makes several of one card" if told else "ggml made several of one card"
         return Reason.VIRTUAL_DEVICE, f"it is a virtual device: {why}, which share its memory"
-    return (
-        Reason.LISTED_TWICE,
-        f"{device.library} lists this card twice ({named_twice or identity.same_card(device, twin).evidence})",
-    )
+    evidence = named_twice or identity.same_card(device, twin).evidence
+    return Reason.LISTED_TWICE, f"{device.library} lists this card twice ({evidence})"
 
 
 def _named_before(device: Device, kept: Sequence[Device], host: Host) -> Device | None:
@@ -154,6 +152,22 @@ def _named_before(device: Device, kept: Sequence[Device], host: Host) -> Device 
 def _same_view(device: Device, other: Device) -> bool:
     same_source = (device.library, device.build) == (other.library, other.build)
     return same_source and identity.same_card(device, other).same
+
+
+def one_of_several(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
+    """A build says neither address nor UUID of what it lists. Where the system's library knows such cards in another number,
+    it is one of them, nobody can say which, and it is no further card."""
+    for device in remaining:
+        nameless = identity.normal_pci(device.pci_id) is None and identity.normal_uuid(device.uuid) is None
+        if device.build == SYSTEM or not nameless or "number" in dict(device.sources):
+            continue
+        name = identity.normal_name(device.name)
+        own = [other for other in remaining if (other.library, other.build) == (device.library, SYSTEM)]
+        alike = [other for other in own if name and identity.normal_name(other.name) == name]
+        if alike:
+            such = f"{len(alike)} such devices" if len(alike) > 1 else "such a device"
+            because = f"the build {device.build} gives no address: {device.library} has {such}, and nothing says which this is"
+            yield Drop(device, Reason.LISTED_TWICE, because, alike[0] if len(alike) == 1 else None)
 
 
 def no_code(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
@@ -210,6 +224,7 @@ RULES: tuple[Rule, ...] = (
     software_renderer,
     too_little_memory,
     listed_twice,
+    one_of_several,
     no_code,
     failed_validation,
     not_decided,

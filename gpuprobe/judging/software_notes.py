@@ -7,7 +7,7 @@ from posixpath import basename
 
 from gpuprobe import machine
 from gpuprobe.facts import FoundSoftware, Host, Need
-from gpuprobe.judging import compatibility, file_fit
+from gpuprobe.judging import compatibility, file_fit, mixed_releases
 from gpuprobe.judging.architecture import UNSUPPORTED
 from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.compatibility import Compatibility
@@ -23,7 +23,8 @@ Judged = Sequence[tuple[Device, Sequence[Compatibility]]]
 
 
 def of_software(inventory: Inventory) -> Iterator[str]:
-    """In a fixed order: what does not run, what runs in part, what lacks a library, what is damaged, what is for others."""
+    """In a fixed order: what does not run, what runs in part, what lacks a library or meets one of another CUDA, what is
+    damaged, what is for others."""
     host = inventory.evidence.host
     if not host.software:
         return
@@ -31,6 +32,7 @@ def of_software(inventory: Inventory) -> Iterator[str]:
     yield from _unfit(judged)
     yield from _parts_without_code(judged)
     yield from _lacking_libraries(judged)
+    yield from mixed_releases.of_environments(_that_run(judged))
     yield from _damaged(host)
     yield from _for_other_cards(host)
 
@@ -76,6 +78,12 @@ def _parts_without_code(judged: Judged) -> Iterator[str]:
                 yield f"{runs}: {which} in it has no code for {compute_string(device)}, and what needs that fails"
 
 
+def _that_run(judged: Judged) -> Iterator[FoundSoftware]:
+    """Each once, though several cards of a machine are judged."""
+    found = (each for _, answers in judged for each in answers if each.fit.answer is not UNSUPPORTED)
+    return iter({(each.software.name, each.software.path): each.software for each in found}.values())
+
+
 def _lacking_libraries(judged: Judged) -> Iterator[str]:
     """One sentence for each environment. What only hands over to another program (TensorRT) need not be there."""
     told: dict[str, dict[str, None]] = {}
@@ -112,7 +120,7 @@ def _damaged(host: Host) -> Iterator[str]:
 
 
 def _for_other_cards(host: Host) -> Iterator[str]:
-    """A framework that computes through libraries of vendors whose cards are not here: it runs, on the CPU."""
+    """A framework that computes through libraries of vendors whose cards are not here."""
     here = {card.vendor_id for card in machine.cards(host)}
     families: dict[tuple[str, str | None], list[FoundSoftware]] = {}
     for each in host.software or ():
@@ -126,7 +134,7 @@ def _for_other_cards(host: Host) -> Iterator[str]:
             asked = " and ".join(dict.fromkeys(library.name for library in libraries))
             whose = " or ".join(dict.fromkeys(vendor.name for library in libraries for vendor in library.vendors))
             lacks = f"{named(members[:1])} computes through {asked}, and this machine shows no card of {whose}"
-            yield f"{lacks}: it computes on the CPU{_instead(name, here, host)}"
+            yield f"{lacks}: here it computes on the CPU or not at all{_instead(name, here, host)}"
 
 
 def _instead(name: str, here: set[int | None], host: Host) -> str:

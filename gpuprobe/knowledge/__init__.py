@@ -87,11 +87,12 @@ class Generic(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A branch of NVIDIA's driver, and until when NVIDIA mends it."""
+    """A branch of NVIDIA's driver, until which month NVIDIA mends it, and the lowest capability of a card that it serves."""
 
     branch: int
     designation: str
     until: str
+    compute: str
     source: str
     checked: date
 

@@ -6,6 +6,7 @@ from gpuprobe.machine.cards import Bystander, Card, bystanders, card_at, cards
 from gpuprobe.machine.nvidia import JetPack, foreign_to_wsl, jetpack
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
 from gpuprobe.machine.surroundings import NONE, container, operating_system, virtualization, wsl
+from gpuprobe.machine.unread import unread, why_no_node
 from gpuprobe.machine.witnesses import video_memory, witnesses
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "memory",
     "operating_system",
     "processor",
+    "unread",
     "video_memory",
     "virtualization",
+    "why_no_node",
     "witnesses",
     "wsl",
 ]

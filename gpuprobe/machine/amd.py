@@ -66,7 +66,8 @@ def amd_cards(host: Host) -> tuple[AmdCard, ...]:
 def _nodes(host: Host) -> Iterator[_Node]:
     """KFD's nodes that are GPUs, by number; processors have no architecture."""
     paths = (path for path in host.texts if path.startswith(_NODES) and path.count("/") == _NODES.count("/") + 1)
-    for number in sorted(int(path.split("/")[-2]) for path in paths):
+    numbers = (path.split("/")[-2] for path in paths)
+    for number in sorted(int(number) for number in numbers if _is_number(number)):
         values = _values(text_of(host, f"{_NODES}{number}/properties"))
         if values.get("gfx_target_version"):
             yield _Node(number, values, _video_memory(host, number))

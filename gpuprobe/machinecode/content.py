@@ -46,7 +46,7 @@ class Content(NamedTuple):
 
 
 def bounded(content: Content, most: int) -> Content:
-    """The same, and Unread from the moment that more than `most` pages were read, each time that one is read anew."""
+    """The same, and Unread from the moment that more than `most` pages were read, a page that is read twice counting twice."""
     left = most
 
     def read(offset: int, size: int) -> bytes:

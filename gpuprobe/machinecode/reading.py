@@ -10,7 +10,7 @@ from gpuprobe.machinecode.cuda_fatbin import CUDA_MAGIC, cuda_modules
 from gpuprobe.machinecode.hip_bundle import HIP_COMPRESSED, HIP_PLAIN, hip_modules
 from gpuprobe.machinecode.sections import sections
 from gpuprobe.machinecode.sycl_image import SYCL_SECTION, sycl_modules
-from gpuprobe.machinecode.targets import Container, Image, Module, Target, Targets
+from gpuprobe.machinecode.targets import Container, Image, Module, Target, Targets, in_order
 
 Images = Iterator[tuple[Image, ...]]
 
@@ -47,7 +47,7 @@ class _Gathered:
 
     def take(self, container: Container, images: tuple[Image, ...]) -> None:
         self.containers.setdefault(container)
-        targets = tuple(sorted({image.target for image in images}, key=_order))
+        targets = in_order({image.target for image in images})
         if len(self.sets) >= _MOST_SETS and targets not in self.sets:
             raise Unread("its modules differ more than those of any compiler")
         self.sets[targets] += 1
@@ -76,10 +76,6 @@ def targets_in(path: str, file: Content) -> Targets:
         compressions=tuple(sorted(gathered.compressions)),
         ptx=gathered.ptx,
     )
-
-
-def _order(target: Target) -> tuple[str, str, int, str]:
-    return target.vendor, target.kind, target.number or 0, target.name
 
 
 def _parts(file: Content) -> Iterator[tuple[Container, Images]]:

@@ -6,6 +6,7 @@ Intel's are the numbers of a generation of its graphics: "12.60.7".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -26,7 +27,6 @@ class Container(str, Enum):
 
     CUDA_FATBIN = "CUDA fat binary"
     HIP_BUNDLE = "HIP bundle"
-    HIP_COMPRESSED = "compressed HIP bundle"
     SYCL = "SYCL image"
 
 
@@ -61,6 +61,11 @@ class Module(NamedTuple):
     times: int = 1
 
 
+def in_order(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Sorted by vendor, kind, number and name."""
+    return tuple(sorted(targets, key=lambda target: (target.vendor, target.kind, target.number or 0, target.name)))
+
+
 class Targets(NamedTuple):
     """What is in one file. Nothing found and nothing unread: it has no section with code for a GPU.
 
@@ -78,7 +83,7 @@ class Targets(NamedTuple):
     def targets(self) -> tuple[Target, ...]:
         """All of the file's, each once, sorted by number and name; see `Module` for what this does not say."""
         every = {target for module in self.modules for target in module.targets}
-        return tuple(sorted(every, key=lambda target: (target.vendor, target.kind, target.number or 0, target.name)))
+        return in_order(every)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gpuprobe.model import Call, Depth, Device, DeviceType, Json, Outcome, Partition, Probe, Status
-from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
+from gpuprobe.model import Call, Depth, Device, Json, Outcome, Probe, Status
+from gpuprobe.probing.shapes import NotTheProtocol, seconds, text, text_or_none
 from gpuprobe.probing.stages_taken import Stages, wrong_elements
+from gpuprobe.wire import from_json
 
-_TEXTS = (
-    *("name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),
+_OF_A_CHILD = frozenset({
+    *("number", "type", "partition", "name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),
     *("api_version", "kernel_version", "runtime_version", "driver_name", "library_path"),
-)
-_NUMBERS = ("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory")
+    *("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory"),
+})  # fmt: skip
+_MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
 
 _FAILURES = {
     "not_loadable": Status.NOT_LOADABLE,
@@ -48,10 +50,11 @@ class Answers:
         self.rubbish: str | None = None
 
     def take(self, line: bytes) -> None:
+        """Nothing that stands in a line may end more than this child's answer."""
         try:
-            self._take(json.loads(line))
-        except (NotTheProtocol, ValueError, RecursionError) as problem:
-            self.reject(f"{problem}: {line[:80]!r}")
+            self._take(from_json(Any, json.loads(line)))
+        except Exception as problem:
+            self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
 
     def reject(self, why: str) -> None:
         """What came is not the protocol; the first reason is kept."""
@@ -136,7 +139,7 @@ class Answers:
 
     def _failed(self, said: Json) -> None:
         failed = said["failed"]
-        if not isinstance(failed, dict) or failed.get("status") not in _FAILURES:
+        if not isinstance(failed, dict) or text(failed.get("status")) not in _FAILURES:
             raise NotTheProtocol("unknown failure")
         code = failed.get("code")
         if code is not None and type(code) is not int:
@@ -173,9 +176,11 @@ class Answers:
     def _facts(self, said: Json) -> None:
         if not isinstance(said["facts"], dict):
             raise NotTheProtocol("facts are not an object")
-        self.facts = {**self.facts, **said["facts"]}
+        self.facts.update(said["facts"])
 
     def _device(self, said: Json) -> None:
+        if len(self.devices) == _MOST_DEVICES:
+            raise NotTheProtocol(f"more than {_MOST_DEVICES} devices")
         device = device_from(said["device"], self.probe)
         copies = sum(other._replace(copy=0).key == device.key for other in self.devices)
         self.devices.append(device._replace(copy=copies))
@@ -204,38 +209,16 @@ _HANDLERS = {
 
 
 def device_from(said: object, probe: Probe) -> Device:
-    """One device line as a record; NotTheProtocol if a field has the wrong type."""
-    if not isinstance(said, dict) or type(said.get("number")) is not int:
-        raise NotTheProtocol("a device without a number")
-    capabilities = said.get("capabilities") or {}
-    if not isinstance(capabilities, dict):
-        raise NotTheProtocol("capabilities are not an object")
-    problems = said.get("problems")
-    if isinstance(problems, dict) and problems:
-        capabilities = {**capabilities, "problems": problems}
-    return Device(
-        library=probe.library,
-        number=said["number"],
-        build=probe.build,
-        manifest=probe.manifest,
-        type=_type(said.get("type")),
-        partition=_partition(said.get("partition")),
-        capabilities=capabilities,
-        **{field: text_or_none(said.get(field)) for field in _TEXTS},  # type: ignore[arg-type]
-        **{field: number_or_none(said.get(field)) for field in _NUMBERS},  # type: ignore[arg-type]
-    )
+    """One device line as a record, read by the rules of a capture: what a child may say, a capture can hold.
 
-
-def _type(said: object) -> DeviceType:
-    try:
-        return DeviceType(said or "unknown")
-    except ValueError as problem:
-        raise NotTheProtocol("unknown device type") from problem
-
-
-def _partition(said: object) -> Partition | None:
-    if said is None:
-        return None
+    ShapeError, NotTheProtocol.
+    """
     if not isinstance(said, dict):
-        raise NotTheProtocol("the partition is not an object")
-    return Partition(kind=text(said.get("kind")), parent=text_or_none(said.get("parent")))
+        raise NotTheProtocol("a device without a number")
+    known = {field: value for field, value in said.items() if field in _OF_A_CHILD and value is not None}
+    capabilities, problems = said.get("capabilities") or {}, said.get("problems")
+    if isinstance(capabilities, dict) and isinstance(problems, dict) and problems:
+        capabilities = {**capabilities, "problems": problems}
+    place = {"library": probe.library, "build": probe.build, "manifest": probe.manifest}
+    device: Device = from_json(Device, {**known, **place, "capabilities": capabilities}, "device")
+    return device

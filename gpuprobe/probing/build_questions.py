@@ -86,23 +86,23 @@ def _without_asking(build: FoundBuild, host: Host, request: Request) -> Answer |
         return Status.SKIPPED, f"asking would wake {', '.join(asleep)}, which `--no-wake` forbids"
     if not installed(library, host) and not vendor_cards(library, host):
         return Status.SKIPPED, "no card here needs it"
-    because = None if request.builds else _left_to_others(build, library, host)
+    because = None if request.builds else _left_to_others(build, library, host, request)
     return None if because is None else (Status.SKIPPED, because)
 
 
-def _left_to_others(build: FoundBuild, library: Library, host: Host) -> str | None:
+def _left_to_others(build: FoundBuild, library: Library, host: Host, request: Request) -> str | None:
     """Why Ollama would not use this build here. A build that is asked for by its name is used all the same (14.12)."""
     chosen = chosen_by_name(host)
     if chosen is not None and is_for_ollama(build):
         return None if is_named(build, chosen) else f"`OLLAMA_LLM_LIBRARY={chosen}` chooses another one"
     if switched_off(library, host, build):
         return f"`{library.switch}` switches it off"
-    return _of_another_jetpack(build, host)
+    return None if library.name in request.libraries and _jetpack_of(build) is None else _of_another_jetpack(build, host)
 
 
 def _of_another_jetpack(build: FoundBuild, host: Host) -> str | None:
     """A JetPack's build and JetPack itself belong together: on a server such a build lists cards that it has no code for, and
-    on a Jetson the common one lists the card and crashes in cuBLAS."""
+    on a Jetson the common one lists the card and crashes in cuBLAS. One for another library is asked where that is named."""
     stack = machine.jetpack(host)
     here = None if stack is None else stack.version
     number = _jetpack_of(build)
@@ -110,7 +110,7 @@ def _of_another_jetpack(build: FoundBuild, host: Host) -> str | None:
         is_here = f"this is JetPack {here}" if here is not None else "this is none that says which one it has"
         return None if number == here else f"it is for a Jetson with JetPack {number}, and {is_here}"
     fitting = (other for other in host.builds if here is not None and _jetpack_of(other) == here and other.problem is None)
-    own = next((other for other in fitting if other.library == build.library), None)
+    own = next(fitting, None)
     return f"JetPack {here} has a build of its own, `{own.name}`" if own is not None and is_for_ollama(build) else None
 
 

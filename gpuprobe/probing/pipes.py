@@ -36,7 +36,8 @@ class Tail:
         return max(0, self.total - self.limit)
 
     def text(self) -> str:
-        return bytes(self._kept[-self.limit :]).decode(errors="backslashreplace")
+        """At most as many characters; bytes that are not UTF-8 take four."""
+        return bytes(self._kept[-self.limit :]).decode(errors="backslashreplace")[-self.limit :]
 
 
 def selectable(pipe: IO[bytes]) -> int | socket.socket:

@@ -1,7 +1,8 @@
 """Ending a child with everything it started, and knowing that nothing is left.
 
 A grandchild that called `setsid` survives a signal to the group, so every descendant is also found by a mark in its
-environment (tried: it survives `killpg`, and its own environment still carries the mark).
+environment (tried: it survives `killpg`, and its own environment still carries the mark). One that forks twice, leaves the
+session and empties its environment is not found: no ordinary driver does this, and a library that means to can stay behind.
 """
 
 from __future__ import annotations

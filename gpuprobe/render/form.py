@@ -30,6 +30,10 @@ class Form(NamedTuple):
     between: str = "\n"
 
 
+# What the values of a document have to bear as those of every form do; the document itself is written elsewhere.
+AS_JSON = Form(named="a JSON document", setting=lambda name, value: name, unsetting=lambda name: name)
+
+
 class NotCarried(ValueError):
     """A value that the form has no way to write; the message is a clause for the user."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 PLAIN_WIDTH = 80
 WIDEST = 1000  # nobody reads a longer line, and drawing one of a million columns takes seconds
@@ -36,8 +36,8 @@ class Screen:
     def width(self) -> int:
         """Columns: `COLUMNS` where it is a number above 0, else the terminal's, else 80."""
         told = self._environ.get("COLUMNS", "")
-        if told.isascii() and told.isdigit() and int(told) > 0:
-            return min(int(told), WIDEST)
+        if told.isascii() and told.isdigit() and told.strip("0"):
+            return min(int(told.lstrip("0")[:9]), WIDEST)
         try:
             return os.get_terminal_size(self.out.fileno()).columns or PLAIN_WIDTH
         except (OSError, ValueError):
@@ -78,9 +78,9 @@ class Screen:
         )
         for part in parts:
             if isinstance(part, str):
-                console.out(part)
+                console.out(harmless(part))
             else:
-                console.print(part)
+                console.print(_Harmless(part))
         return "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
 
     def write(self, text: str) -> None:
@@ -98,17 +98,25 @@ class Screen:
     def _write_json(self, document: dict[str, Any], indent: int | None) -> None:
         import json
 
-        text = json.dumps(document, indent=indent)  # ASCII: no control character of a driver's name reaches a terminal
+        # ASCII, and JSON leaves DEL alone: no control character of a driver's name reaches a terminal.
+        text = json.dumps(document, indent=indent).replace("\x7f", "\\u007f")
         if "\\ud" in text:
             # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the document.
-            clean = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-            text = json.dumps(json.loads(clean), indent=indent)
+            clean = "".join(map(_in_unicode, json.dumps(document, ensure_ascii=False)))
+            text = json.dumps(json.loads(clean), indent=indent).replace("\x7f", "\\u007f")
         self.out.write(text + "\n")
         self.out.flush()
 
     def write_exactly(self, text: str) -> None:
-        """Text whose bytes matter: a path in it that is not UTF-8 must come out as it came in."""
+        """Text whose bytes matter: a path in it that is not UTF-8 must come out as it came in.
+
+        A terminal evaluates no line, and obeys what controls it: there the text is only to be read.
+        """
         self.out.flush()
+        if self.out.isatty():
+            self.out.write(harmless(text))
+            self.out.flush()
+            return
         self.out.buffer.write(os.fsencode(text))
         self.out.buffer.flush()
 
@@ -138,6 +146,30 @@ class Screen:
     @classmethod
     def of_process(cls) -> Screen:
         return cls(sys.stdout, sys.stderr or StringIO(), os.environ)  # closed by `2>&-`: nobody is listening
+
+
+def harmless(text: str) -> str:
+    r"""Lines whose characters no terminal obeys; control characters are shown, a line break ends a line."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _in_unicode(character: str) -> str:
+    r"""Inside JSON: a byte that is not UTF-8 as `\xff`, as the survey spells it, any other lone surrogate by its number."""
+    code = ord(character)
+    if not 0xD800 <= code < 0xE000:
+        return character
+    return f"\\\\x{code - 0xDC00:02x}" if 0xDC80 <= code < 0xDD00 else f"\\\\u{code:04x}"
+
+
+class _Harmless:
+    """Draws what it holds, and makes its characters harmless where they leave: every code is then Rich's own."""
+
+    def __init__(self, part: RenderableType) -> None:
+        self._part = part
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._part, options):
+            yield segment if segment.text.isprintable() else segment._replace(text=harmless(segment.text))
 
 
 class _ProgressLine:

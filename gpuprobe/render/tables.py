@@ -15,7 +15,7 @@ from rich.text import Text
 from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.machine import Card
-from gpuprobe.model import SYSTEM, Device, Status, Verdict
+from gpuprobe.model import SYSTEM, Device, Verdict
 from gpuprobe.render import wording
 from gpuprobe.strings import printable
 
@@ -143,7 +143,7 @@ def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableTy
             alike.setdefault(same, []).append(status)
     for (_, because, advice), group in alike.items():
         own = group[0].why.because if len(group) == 1 and group[0].why else because
-        unasked = group[0].why is not None and group[0].why.reason is Status.SKIPPED
+        unasked = not group[0].asked
         verb = ("was" if unasked else "is") if len(group) == 1 else ("were" if unasked else "are")
         said = f" {verb} not {'asked' if unasked else 'usable'}: "
         yield Text.assemble((_cards_text([each.card for each in group]), "bold"), said, printable(own))

@@ -20,7 +20,7 @@ from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
 
 KIND = "gpuprobe saved discovery"
-SCHEMA_VERSION = 4  # raised with every change of the records in it and of what stands in its key
+SCHEMA_VERSION = 5  # raised with every change of the records in it and of what stands in its key
 MOST_SECONDS = 24 * 3600.0  # what no key sees, such as a card that broke, is noticed within a day
 _CLOCK_SECONDS = 60.0  # by which a clock may be set back without a discovery seeming to come from the future
 
@@ -80,7 +80,7 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     meanwhile = [each for each in differences(key_of(evidence.host), key) if not _comes_of_asking(each)]
     if meanwhile:
         return f"while the libraries were asked, something changed: {meanwhile[0].because}"
-    from gpuprobe.capture.wire import to_json
+    from gpuprobe.wire import to_json
 
     said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
     discovery = json.dumps(said, separators=(",", ":")).encode()
@@ -133,10 +133,10 @@ def _parsed(content: bytes, path: str) -> Any:
 
 
 def _evidence(said: object, path: str) -> Evidence:
-    from gpuprobe.capture.wire import ShapeError, from_json
+    from gpuprobe.wire import ShapeError, from_json
 
     try:
-        evidence = from_json(Evidence, said)
+        evidence: Evidence = from_json(Evidence, said)
     except (ShapeError, RecursionError) as problem:
         raise _Unusable("damaged", f"`{path}` is damaged: {problem}") from problem
     known = {library.name for library in LIBRARIES}

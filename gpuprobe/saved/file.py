@@ -1,7 +1,7 @@
 """Where the saved discovery lies, how it is written whole, and how it is read only if it is ours."""
 
 # A Path object costs more than the call it makes; `env` reads this file at every start of a script.
-# ruff: noqa: PTH208, PTH102, PTH105, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH119, PTH208, PTH102, PTH105, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -135,7 +135,12 @@ def _prepare(directory: str) -> None:
 
 
 def _make(directory: str, below: str) -> None:
-    """With `sudo` and the user's own HOME, root would leave a directory there that the user can never write."""
+    """With `sudo` and the user's own HOME, root would leave a directory there that the user can never write.
+
+    What `XDG_CACHE_HOME` names is made with its parents, as its specification asks; `~/.cache` is made in a home that is there.
+    """
+    if not os.path.isdir(below) and os.path.basename(directory) not in (".cache", "Caches"):
+        _make(below, below=os.path.dirname(below))
     owner = os.stat(below).st_uid
     if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
         raise Untrusted(f"`{below}` belongs to another account (user id {owner})")

@@ -7,9 +7,9 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gpuprobe.capture import KIND, SCHEMA_VERSION
-from gpuprobe.capture.wire import written
 from gpuprobe.model import Evidence, Json
 from gpuprobe.schemas.vocabulary import TEXT, document, ref
+from gpuprobe.wire import written
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 

@@ -52,4 +52,4 @@ def _of_nodes(tree: Tree) -> Iterator[str]:
 
 def _numbers(tree: Tree, place: str) -> list[str]:
     """Names that are numbers, in numeric order: KFD's is the order in which ROCr counts."""
-    return sorted((name for name in tree.names(place) if name.isascii() and name.isdigit()), key=int)
+    return sorted((name for name in tree.names(place) if name.isascii() and name.isdigit() and len(name) <= 9), key=int)

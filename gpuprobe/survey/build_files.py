@@ -45,6 +45,11 @@ def others(names: Iterable[str], platform: str) -> Iterator[tuple[Engine, str]]:
             yield engine, file
 
 
+def is_for_cpu(name: str) -> bool:
+    """Whether this file is a backend of ggml for the processor: `libggml-cpu-haswell.so`."""
+    return re.match(r"(?:lib)?ggml-cpu[-.]", name) is not None
+
+
 def loaded_first(names: Iterable[str], platform: str) -> list[str]:
     """ggml's base library and its registry, in the order in which they are loaded; empty where the first is missing."""
     there = list(names)

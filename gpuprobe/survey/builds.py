@@ -14,7 +14,7 @@ from gpuprobe.facts import FoundBuild, FoundEngine, NamedPlace
 from gpuprobe.libraries import Engine
 from gpuprobe.strings import build_key
 from gpuprobe.survey import trust
-from gpuprobe.survey.build_files import Backend, backends, loaded_first
+from gpuprobe.survey.build_files import Backend, backends, is_for_cpu, loaded_first
 from gpuprobe.survey.build_files import others as others_of
 from gpuprobe.survey.build_places import BY_OPTION, BY_VARIABLE, LLAMA_CPP, OLLAMA, Place, places
 from gpuprobe.survey.search import fits
@@ -22,6 +22,7 @@ from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 
 _LEVELS_UP = 2  # Debian keeps backends in `ggml/backends0` below the directory with the base library
 
+CPU_ONLY = "holds CPU backends only"
 _WHY_EMPTY = {ABSENT: "does not exist", DENIED: "may not be read"}
 
 
@@ -59,6 +60,7 @@ def builds(
     found: dict[str, FoundBuild] = {}
     engines: dict[str, FoundEngine] = {}
     empty = []
+    on_cpu: dict[str, NamedPlace] = {}
     for place in places(tree, environ, platform, named):
         folders = list(_folders(tree, place.path, platform))
         for folder in folders:
@@ -68,11 +70,14 @@ def builds(
                 engines.setdefault(tree.real_path(engine.path), engine)
         if not folders and place.where in (BY_OPTION, BY_VARIABLE):
             empty.append(NamedPlace(place.path, place.where, _why_empty(tree, place.path)))
+        elif not folders and any(map(is_for_cpu, tree.names(place.path))):
+            real = tree.real_path(place.path)
+            on_cpu.setdefault(real, NamedPlace(place.path, place.where, CPU_ONLY))
     known: list[FoundBuild | FoundEngine] = [*found.values(), *engines.values()]
     told = [each for each in empty if not any(_is_of(one, each) for one in known)]
     vouched = [normpath(tree.absolute(path)) for path in named]
     checked = (_checked(tree, build, machine, uid, vouched) for build in found.values())
-    return Survey(tuple(_uniquely_named(checked)), tuple(told), tuple(engines.values()))
+    return Survey(tuple(_uniquely_named(checked)), (*told, *on_cpu.values()), tuple(engines.values()))
 
 
 def _is_of(found: FoundBuild | FoundEngine, place: NamedPlace) -> bool:

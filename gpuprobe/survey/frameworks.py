@@ -27,6 +27,7 @@ class Framework(NamedTuple):
     for_the_cpu: bool = True  # without any of the parts it computes on the CPU
     loads_later: bool = False  # it names libraries in its texts and loads them when it needs them
     linked: tuple[str, ...] = ()  # files without code of their own that name the libraries it needs
+    optional: bool = False  # its libraries make some of it faster: where they do not load, or lack a card, the rest computes
     one_per_release: bool = False  # a file for each release of CUDA or ROCm, of which torch's own is loaded
 
 
@@ -160,6 +161,7 @@ FRAMEWORKS = (
         distributions=("torchao",),
         folder="torchao",
         for_the_cpu=False,
+        optional=True,
         parts=(Part("torchao/_C*.so", compiles=True),),  # most of it is Triton's
     ),
     Framework(

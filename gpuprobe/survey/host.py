@@ -5,6 +5,7 @@ Nothing here opens a device node, reads a card's `config` or does anything else 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -12,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
-from gpuprobe.survey.amd import amd_files
+from gpuprobe.survey.amd import KFD_NODES, amd_files
 from gpuprobe.survey.builds import builds
-from gpuprobe.survey.drm import devices_off_the_bus
+from gpuprobe.survey.drm import DRM, devices_off_the_bus
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.intel import intel_files
 from gpuprobe.survey.nvidia import nvidia_files
@@ -45,6 +46,16 @@ _TEXTS = (
     f"{CPUS}/online",
     f"{CPUS}/cpu0/topology/thread_siblings_list",
     *(f"/sys/module/{module}/{file}" for module in _MODULES for file in ("version", "initstate")),
+)
+# Directories whose emptiness would say something of the machine; see machine/unread.py.
+_LISTED = (
+    ("sys_problem", "/sys/bus"),
+    ("pci_problem", DEVICES),
+    ("drm_problem", DRM),
+    ("kfd_problem", KFD_NODES),
+    ("dev_problem", "/dev"),
+    ("dri_problem", "/dev/dri"),
+    ("proc_problem", "/proc/self"),
 )
 _OTHER_OS_RELEASE = "/usr/lib/os-release"
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
@@ -93,7 +104,7 @@ def read_host(
         kernel=_kernel(tree, texts),
         uid=uid,
         gids=_groups(),
-        cpus_allowed=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        cpus_allowed=_cpus_allowed(),
         environ=environment.known(environ),
         texts={**texts, **dict((*amd_files(tree, functions), *intel_files(tree, functions)))} if platform == "linux" else texts,
         links={path: target for path in _LINKS if (target := tree.target(path))} if platform == "linux" else {},
@@ -155,18 +166,35 @@ def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:
 
 
 def _machine() -> str:
-    return os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    try:
+        return os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    except OSError:
+        return ""
 
 
 def _kernel(tree: Tree, texts: Mapping[str, Reading]) -> str:
     written = texts.get("/proc/sys/kernel/osrelease", Reading(None)).text
     if written is None and tree.is_this_machine and hasattr(os, "uname"):
-        return os.uname().release
+        with contextlib.suppress(OSError):
+            return os.uname().release
     return (written or "").strip()
 
 
 def _groups() -> tuple[int, ...]:
-    return tuple(sorted({os.getegid(), *os.getgroups()})) if hasattr(os, "getgroups") else ()
+    if not hasattr(os, "getgroups"):
+        return ()
+    try:
+        return tuple(sorted({os.getegid(), *os.getgroups()}))
+    except OSError:
+        return (os.getegid(),)
+
+
+def _cpus_allowed() -> int | None:
+    """None: the system has no such notion, or a profile (seccomp) forbids to ask."""
+    try:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    except OSError:
+        return None
 
 
 def _texts(tree: Tree) -> dict[str, Reading]:
@@ -264,7 +292,7 @@ def _group_name(gid: int) -> str | None:
         import grp
 
         return grp.getgrgid(gid).gr_name
-    except (ImportError, KeyError):
+    except (ImportError, KeyError, OSError):  # OSError: the directory of accounts does not answer
         return None
 
 
@@ -278,7 +306,7 @@ def _facts(tree: Tree, platform: str) -> dict[str, int | str | None]:
     if platform == "linux":
         return {
             "cpu_count": os.cpu_count() if tree.is_this_machine else None,
-            "pci_problem": tree.why_unlisted(DEVICES),
+            **{fact: tree.why_unlisted(place) for fact, place in _LISTED},
             "wsl_drivers": " ".join(tree.names(WSL_DRIVERS)) or None,
         }
     from gpuprobe.survey import other_systems

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.facts import CodeFile, FoundSoftware
-from gpuprobe.survey import code_files, needed, torch_texts
+from gpuprobe.survey import code_files, needed, release_files, torch_texts
 from gpuprobe.survey.distributions import Distribution
 from gpuprobe.survey.frameworks import FRAMEWORKS, TORCH, Framework, Part
 from gpuprobe.survey.needed import Pending
@@ -26,6 +26,7 @@ class Site(NamedTuple):
     names: Collection[str]
     distributions: tuple[Distribution, ...]
     torch: FoundSoftware | None = None
+    environ: Mapping[str, str] = {}
 
 
 class Group(NamedTuple):
@@ -56,20 +57,24 @@ def of_row(tree: Tree, row: Framework, site: Site, mine: Sequence[Distribution])
     groups = list(_of_torch(base, _groups(tree, row, site)) if row is TORCH else _groups(tree, row, site))
     for group in groups:
         undecided = row.one_per_release and len(group.paths) > 1
-        paths = () if undecided else (*group.paths, *_linked(tree, row, site))
+        paths = () if undecided or row.optional else (*group.paths, *_linked(tree, row, site))
         wants = needed.wanted(tree, paths, in_texts=row.loads_later)
         release = base.release or _release(mine, wants.names)
-        found = base._replace(library=group.library, through=group.through, compiles=group.compiles, release=release)
+        found = base._replace(
+            library=group.library, through=group.through, compiles=group.compiles, release=release, loads_one=undecided
+        )
         found = found._replace(path=_place(row, site, group), files=group.files)
+        if row.one_per_release:
+            found = found._replace(problem=release_files.chosen_because(site.torch, site.environ))
         yield Pending(_with_what_torch_says(tree, found) if row is TORCH else found, wants)
     if not groups and (row.for_the_cpu or base.damage):
-        yield Pending(_without_a_part(tree, row, base, mine), needed.Wanted((), ()))
+        yield Pending(_without_a_part(tree, row, base, mine, site), needed.Wanted((), ()))
 
 
 def _base(row: Framework, site: Site, mine: Sequence[Distribution]) -> FoundSoftware:
     if row is TORCH and site.torch is not None:
         return site.torch._replace(distribution=mine[0].name if mine else None)
-    folder = f"{site.path}/{row.folder}" if row.folder else site.path
+    folder = f"{site.path}/{row.folder}" if row.folder and row.folder in site.names else site.path
     found = FoundSoftware(row.name, folder, WHEEL, None, mine[0].version if mine else None, site=site.path)
     found = found._replace(distribution=mine[0].name if mine else None)
     if row.rivals and len(mine) > 1:
@@ -85,7 +90,7 @@ def _groups(tree: Tree, row: Framework, site: Site) -> Iterator[Group]:
     for part in row.parts:
         paths = list(code_files.first_of_links(tree, code_files.matching(tree, site.path, part.pattern)))
         if row.one_per_release:
-            paths = _of_release(paths, part, site.torch)
+            paths = release_files.chosen(paths, part, site.torch, site.environ)
         for path in paths:
             if path not in seen:
                 seen.add(path)
@@ -98,6 +103,10 @@ def _groups(tree: Tree, row: Framework, site: Site) -> Iterator[Group]:
             files = tuple(read.file for _, read in parts if read.file.architectures or _is_library(read.file))
             compiles = any(part.compiles for part, _ in parts)
             yield Group(library, through, compiles, files, tuple(read.file.path for _, read in parts))
+
+
+def _of_parts(tree: Tree, row: Framework, site: Site) -> Iterator[str]:
+    return (path for part in row.parts for path in code_files.matching(tree, site.path, part.pattern))
 
 
 def _is_library(file: CodeFile) -> bool:
@@ -127,41 +136,15 @@ def _with_what_torch_says(tree: Tree, found: FoundSoftware) -> FoundSoftware:
     return found if read or not compiled_beforehand else torch_texts.with_architectures(tree, found)
 
 
-def _of_release(paths: Sequence[str], part: Part, torch: FoundSoftware | None) -> list[str]:
-    """bitsandbytes 0.50 takes the file of torch's own release, else the next lower of its major version, else the next higher.
-    Without a torch for a GPU none is chosen yet: all are there."""
-    wanted = _numbers(torch.release) if torch is not None and torch.library is not None else None
-    if torch is None or wanted is None:
-        return list(paths)
-    if torch.library != part.library:
-        return []
-    known = {_of_file(path, part): path for path in paths}
-    same = sorted(release for release in known if release and release[0] == wanted[0])
-    lower = [release for release in same if release <= wanted]
-    return [known[lower[-1] if lower else same[0]]] if same else []
-
-
-def _of_file(path: str, part: Part) -> tuple[int, int] | None:
-    """`cuda130` is 13.0, and `rocm714` 7.14: CUDA's minor versions have one digit, ROCm's major ones."""
-    found = re.search(r"_(cuda|rocm)([0-9]{2,4})\.so", path)
-    if found is None:
-        return None
-    cut = len(found[2]) - 1 if found[1] == "cuda" else 1
-    return int(found[2][:cut]), int(found[2][cut:])
-
-
-def _numbers(release: str | None) -> tuple[int, int] | None:
-    found = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", release or "")
-    return (int(found[1]), int(found[2])) if found else None
-
-
 def _release(mine: Sequence[Distribution], names: Iterable[str]) -> str | None:
     """The major version of CUDA or ROCm that its libraries name; else that in its distribution's name."""
     named = next((found[1] for name in names if (found := _RUNTIME.fullmatch(name))), None)
     return named or next((found[1] for each in mine if (found := _RELEASE_IN_NAME.search(each.name))), None)
 
 
-def _without_a_part(tree: Tree, row: Framework, base: FoundSoftware, mine: Sequence[Distribution]) -> FoundSoftware:
+def _without_a_part(tree: Tree, row: Framework, base: FoundSoftware, mine: Sequence[Distribution], site: Site) -> FoundSoftware:
+    if row.one_per_release and any(_of_parts(tree, row, site)):
+        return base._replace(damage=release_files.none_because(site.torch, site.environ))
     called = next((each.name for each in mine if _CALLS_ITSELF_GPU.search(each.name)), None)
     if base.damage is not None or called is None or not row.for_the_cpu:
         return base

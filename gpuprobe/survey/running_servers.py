@@ -67,7 +67,7 @@ def _trusted_accounts() -> set[int]:
     trusted = {0, os.geteuid()}
     try:
         trusted.add(pwd.getpwnam(SERVICE).pw_uid)
-    except KeyError:
+    except (KeyError, OSError):
         return trusted  # no such account here
     return trusted
 

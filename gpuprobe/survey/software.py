@@ -26,7 +26,7 @@ def software(
 ) -> tuple[FoundSoftware, ...]:
     """Everything found on Linux, each file once. `named`: environments that the user names, which come first."""
     found = places(tree, environ, named)
-    sites = [_site(tree, place) for place in found]
+    sites = [_site(tree, place, environ) for place in found]
     libraries = (
         *nvidia_libraries.toolkits(tree),
         *nvidia_libraries.of_the_loader(tree, environ, machine),
@@ -44,10 +44,11 @@ def software(
     return tuple(_each_once(tree, everything))
 
 
-def _site(tree: Tree, place: Place) -> Site:
+def _site(tree: Tree, place: Place, environ: Mapping[str, str]) -> Site:
     names = tree.names(place.path)
     known = tuple(distributions(tree, place.path, names))
-    return Site(place.path, frozenset(names), known, torch_texts.torch(tree, place.path) if "torch" in names else None)
+    torch = torch_texts.torch(tree, place.path) if "torch" in names else None
+    return Site(place.path, frozenset(names), known, torch, environ)
 
 
 def _of_prefix(tree: Tree, prefix: str) -> Iterator[FoundSoftware]:

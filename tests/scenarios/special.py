@@ -88,6 +88,7 @@ def jetson() -> Staged:
         "/proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
         "/proc/device-tree/compatible": "nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0",
         "/sys/module/nvgpu/initstate": "live\n",
+        "/sys/bus/platform/drivers_autoprobe": "1\n",
     }
     del files["/sys/class/dmi/id/sys_vendor"]
     card = {"name": "Orin", "uuid": A, "cc": "8.7", "integrated": 1}

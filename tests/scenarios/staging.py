@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpuprobe.backends import calling
-from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.discovery import gather, replay
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
@@ -24,6 +23,7 @@ from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Sta
 from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import may_open, read_host
+from gpuprobe.wire import from_json, to_json
 from tests.doubles import BINDINGS, DRIVERS, compile_double, cublas, cuda_driver, nvml_driver, rocm_install
 from tests.file_trees import Function, machine
 
@@ -240,4 +240,5 @@ def _without_stage(evidence: Evidence, places: Mapping[str, str], staged: Staged
     if staged.machine == "aarch64":
         text = text.replace("/x86_64-linux-gnu/", "/aarch64-linux-gnu/")
     told: Any = json.loads(text)
-    return from_json(Evidence, told)
+    read: Evidence = from_json(Evidence, told)
+    return read

@@ -178,6 +178,15 @@ def test_on_a_jetson_only_the_build_of_its_jetpack_is_asked(release: str, asked:
     assert listings(CUDA_LISTS, host=host) == [asked]
 
 
+def test_on_a_jetson_vulkans_build_is_asked_where_it_is_named() -> None:
+    host = orin(*JETPACKS, a_build("vulkan", "Vulkan"), release="R36")
+
+    assert "JetPack 6 has a build of its own" in why_not(host)["vulkan"]
+    assert "vulkan" not in why_not(host, request=Request(libraries=("Vulkan",)))
+    assert "vulkan" not in why_not(host, request=Request(builds=("vulkan",)))
+    assert "vulkan" not in why_not(host._replace(environ={"OLLAMA_LLM_LIBRARY": "vulkan"}))
+
+
 def test_a_jetpack_without_a_build_of_its_own_uses_the_common_one() -> None:
     host = orin(*JETPACKS, a_build("cuda_v13"), release="R38")
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from gpuprobe import capture
 from gpuprobe.capture import CaptureError, redaction
-from gpuprobe.capture.wire import ShapeError, from_json, to_json
 from gpuprobe.model import Call, Evidence, Outcome, Partition, Probe, Purpose, Status
+from gpuprobe.wire import ShapeError, from_json, to_json
 from tests.records import a_card, a_device, a_host, a_manifest, a_slice, an_outcome, evidence_of
 
 SCHEMAS = Path(capture.__file__).parents[1] / "schemas"
@@ -170,8 +170,9 @@ def test_people_and_machines_are_taken_out_of_every_text(monkeypatch: pytest.Mon
 
     pairs = (("user", "alice"), ("host", "wonderland"), ("id", "a" * 64), ("id", "root@builder.example.org"))
     user, name, container, builder = (redaction.pseudonym(*pair) for pair in pairs)
+    other = redaction.pseudonym("dir", "alicette")
     assert clean == {
-        "/home/alice/key stays": f"/home/{user}/lib:/data/homes/{user}/lib and /home/alicette",
+        "/home/alice/key stays": f"/home/{user}/lib:/data/homes/{user}/lib and /home/{other}",
         "stderr": f"on {name}, not on wonderland-like",
         "list": [container, f"Linux version 6.1 ({builder})"],
     }

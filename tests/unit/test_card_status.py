@@ -352,3 +352,20 @@ def test_a_process_that_cannot_be_ended_is_named() -> None:
     stuck = an_outcome(library="CUDA", status=Status.ABANDONED, survivors=(4711,), message="it is stuck in the kernel")
 
     assert any("process 4711 is left behind" in line for line in notes_of(judged(with_node(), stuck)))
+
+
+def test_under_no_wake_what_was_not_asked_is_not_counted_as_not_usable() -> None:
+    """It is said to be not asked, in the headline of every command and under the card."""
+    from pathlib import Path
+
+    from gpuprobe import capture
+    from gpuprobe.discovery import replay
+
+    asleep = capture.load(Path(__file__).parents[1] / "scenarios" / "laptop-asleep" / "capture.json")
+    request = Request(wake=False)
+
+    inventory = judge(replay(asleep, request), request)
+
+    assert summary(inventory).text == "0 of 2 GPUs usable; 2 were not asked, because that would wake a sleeping card"
+    assert [status.asked for status in card_statuses(inventory)] == [False, False]
+    assert undecided(inventory)

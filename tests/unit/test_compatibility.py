@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gpuprobe import knowledge
 from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import theoretical_bandwidth
+from gpuprobe.judging.architecture import Answer
 from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.compatibility import of_device
 from gpuprobe.judging.drivers import of_driver
@@ -20,6 +21,8 @@ from tests.records import a_device, a_host, an_outcome, evidence_of
 CARD = "0000:01:00.0"
 TORCH = FoundSoftware("torch", "/venv/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_80", "sm_86", "sm_120"))
 WSL = "6.6.87.2-microsoft-standard-WSL2"
+
+BRANCH = "; branch 580 has it (long-term support, until 2028-06)"
 
 
 def a_geforce(driver: str | None = "580.95.05", compute: tuple[int, int] = (8, 9), **fields: Any) -> Device:
@@ -68,7 +71,7 @@ def test_a_driver_fits_a_release_or_not(driver: str | None, release: str | None,
 def test_the_sentence_says_which_driver_is_needed() -> None:
     fit = of_driver(a_geforce("470.223.02"), "13.0", a_host())
 
-    assert fit.because == "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
+    assert fit.because == "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06" + BRANCH
     assert "NVIDIA" in (fit.source or "")
 
 
@@ -262,3 +265,24 @@ def test_an_outcome_without_facts_is_no_build() -> None:
     device = a_geforce()
 
     assert of_device(device, evidence_of(host=a_host(software=()), outcomes=(an_outcome(device),))) == ()
+
+
+@pytest.mark.parametrize(
+    ("compute", "host", "named"),
+    [
+        ((8, 9), {}, True),
+        ((6, 1), {}, True),
+        ((3, 5), {}, False),  # no branch that is mended serves Kepler
+        ((8, 7), {}, False),  # Jetson Orin's driver comes with its system
+        ((8, 9), {"platform": "win32"}, False),
+    ],
+)
+def test_a_driver_too_old_is_told_with_a_branch_that_serves_the_card(
+    compute: tuple[int, int], host: dict[str, Any], named: bool
+) -> None:
+    device = a_geforce("390.10", compute, api_version="9.1")
+
+    fit = of_driver(device, "12.4", a_host(**host))
+
+    assert fit.answer is Answer.UNSUPPORTED
+    assert ("branch 580 has it" in fit.because) == named

@@ -110,9 +110,39 @@ def test_an_override_is_told_as_the_architecture_it_asks_for() -> None:
     assert effect_of("HSA_OVERRIDE_GFX_VERSION", "10.3.0", AMD).startswith("every AMD card is taken for gfx1030;")
 
 
-def test_an_override_for_one_card_is_told_with_its_number() -> None:
-    """Weakness 14.30: the form for one card was not looked at."""
-    assert effect_of("HSA_OVERRIDE_GFX_VERSION_1", "11.0.0", AMD).startswith("AMD card number 1 is taken for gfx1100;")
+def test_an_override_for_one_card_is_told_with_its_node() -> None:
+    """Weakness 14.30: the form for one card was not looked at. KFD counts processors too: the first card is mostly 1."""
+    told = effect_of("HSA_OVERRIDE_GFX_VERSION_1", "11.0.0", AMD)
+
+    assert told.startswith("the AMD card that is KFD node 1 (processors are counted too) is taken for gfx1100;")
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "only"),
+    [
+        ("CUDA_VISIBLE_DEVICES", "darwin", "Linux and Windows"),
+        ("ZE_AFFINITY_MASK", "darwin", "Linux and Windows"),
+        ("ROCR_VISIBLE_DEVICES", "darwin", "Linux"),
+        ("ROCR_VISIBLE_DEVICES", "win32", "Linux"),
+        ("HIP_VISIBLE_DEVICES", "darwin", "Linux and Windows"),
+    ],
+)
+def test_a_variable_of_a_library_that_a_system_does_not_have_does_nothing_there(name: str, platform: str, only: str) -> None:
+    assert effect_of(name, "0", platform=platform) == f"it has an effect on {only} only"
+
+
+@pytest.mark.parametrize(
+    ("name", "platform"),
+    [("HIP_VISIBLE_DEVICES", "linux"), ("CUDA_VISIBLE_DEVICES", "win32"), ("GGML_VK_VISIBLE_DEVICES", "darwin")],
+)
+def test_one_that_a_library_reads_there_does(name: str, platform: str) -> None:
+    assert "here it selects 0" in effect_of(name, "0", platform=platform)
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_hips_list_that_is_set_to_nothing_hides_nothing(platform: str) -> None:
+    """Seen with HIP 5.2.3, where `CUDA_VISIBLE_DEVICES` is read instead."""
+    assert effect_of("HIP_VISIBLE_DEVICES", "", AMD, platform=platform).endswith("set to nothing, which counts as not set")
 
 
 def test_an_override_that_cannot_be_read_is_told_as_unknown() -> None:

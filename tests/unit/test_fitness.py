@@ -23,7 +23,8 @@ def test_what_does_not_run_is_noted_once_for_all_that_shares_the_reason() -> Non
 
     assert notes == [
         "libcudart, libcublas of `/usr/local/cuda/lib64` cannot use CUDA:0, CUDA:1: "
-        "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
+        "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06; "
+        "branch 580 has it (long-term support, until 2028-06)"
     ]
 
 

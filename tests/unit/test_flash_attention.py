@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.judging.flash_attention import FlashAnswer, effective, of_device, of_set
+from gpuprobe.facts import FoundBuild
+from gpuprobe.judging.flash_attention import FlashAnswer, apart, effective, of_device, of_set
 from gpuprobe.model import Device
-from tests.records import a_device
+from tests.records import a_device, a_host
 
 
 def cuda(major: int | None, minor: int | None, **fields: object) -> Device:
@@ -166,3 +167,27 @@ def test_a_quantised_cache_is_uncertain_while_flash_attention_is() -> None:
 def test_two_devices_are_both() -> None:
     assert of_set([cuda(8, 9), a_device("ROCm")]).because.startswith("both devices support it; ")
     assert of_set([cuda(8, 9)] * 3).because.startswith("all 3 devices support it; ")
+
+
+def a_build(name: str, folder: str, library: str = "CUDA", kind: str = "cuda") -> FoundBuild:
+    return FoundBuild(name, library, f"{folder}/libggml-{kind}.so", (), (), "Ollama", product="ollama")
+
+
+def test_devices_of_two_builds_cannot_share_one_model() -> None:
+    host = a_host(builds=tuple(a_build(name, f"/usr/lib/ollama/{name}") for name in ("cuda_v12", "cuda_v13")))
+    old, new = cuda(7, 0, build="cuda_v12", ordinal=0), cuda(8, 9, build="cuda_v13", ordinal=1, number=1)
+
+    assert apart([old, new], host) == (
+        "they cannot share one model: a program loads the builds of one directory, and this takes the build cuda_v12 for "
+        "CUDA:0 and the build cuda_v13 for CUDA:1"
+    )
+    assert apart([old, old], host) is None
+    assert apart([old, cuda(8, 9)], host) is None
+
+
+def test_two_backends_of_one_directory_can() -> None:
+    here = "/opt/llama.cpp"
+    builds = (a_build("llama.cpp-cuda", here), a_build("llama.cpp-hip", here, "ROCm", "hip"))
+    devices = [cuda(8, 9, build="llama.cpp-cuda"), a_device("ROCm", build="llama.cpp-hip")]
+
+    assert apart(devices, a_host(builds=builds)) is None

@@ -139,6 +139,69 @@ def test_of_one_library_per_release_the_one_for_torch_is_judged(tmp_path: Path, 
     assert [each.library for each in software] == (["CUDA"] if chosen else [None])
 
 
+BITSANDBYTES = {
+    **{f"bitsandbytes/libbitsandbytes_{each}.so": library("sm_80") for each in ("cuda124", "cuda128", "cuda130")},
+    "bitsandbytes/libbitsandbytes_rocm72.so": library("gfx90a"),
+}
+
+
+def a_bitsandbytes(root: Path, torch: str | None, **environ: str) -> list[FoundSoftware]:
+    beside = {} if torch is None else {"torch/version.py": torch}
+    packages = ("bitsandbytes-0.50.2", *(("torch-2.14.1",) if torch else ()))
+    tree = installed(*packages, files={**BITSANDBYTES, **beside})
+    return [each for each in found(machine(root, tree, CARD), **VENV, **environ) if each.name == "bitsandbytes"]
+
+
+def test_the_file_that_a_variable_names_is_judged_also_where_it_does_not_fit_torch(tmp_path: Path) -> None:
+    (software,) = a_bitsandbytes(tmp_path, TORCH_13, BNB_CUDA_VERSION="124", BNB_ROCM_VERSION="72")
+
+    assert list(architectures(software)) == ["libbitsandbytes_cuda124.so"]
+    assert not software.loads_one
+    assert software.problem == "`BNB_CUDA_VERSION=124` chose its library, and `unset BNB_CUDA_VERSION` lets it choose by torch"
+
+
+@pytest.mark.parametrize("value", ["999", "", "13.0"])
+def test_a_variable_that_names_no_file_is_told_as_the_reason(tmp_path: Path, value: str) -> None:
+    (software,) = a_bitsandbytes(tmp_path, TORCH_13, BNB_CUDA_VERSION=value)
+
+    assert (software.library, software.files) == (None, ())
+    assert f"`BNB_CUDA_VERSION={value}` makes it load `libbitsandbytes_cuda{value}.so`, which is not" in (software.damage or "")
+
+
+@pytest.mark.parametrize(
+    ("torch", "because"),
+    [
+        (TORCH_13.replace("'13.0'", "'11.8'"), "it has no library for the CUDA 11.8 of the torch beside it"),
+        (TORCH_13.replace("'13.0'", "None"), "the torch beside it is for the CPU alone, and so none"),
+    ],
+)
+def test_a_torch_for_which_it_has_no_file_is_the_reason_and_not_a_build_for_the_cpu(
+    tmp_path: Path, torch: str, because: str
+) -> None:
+    (software,) = a_bitsandbytes(tmp_path, torch)
+
+    assert software.library is None
+    assert (software.damage or "").startswith(because)
+
+
+def test_without_torch_it_is_not_known_which_file_is_loaded(tmp_path: Path) -> None:
+    assert [(each.library, each.loads_one) for each in a_bitsandbytes(tmp_path, None)] == [("CUDA", True), ("ROCm", False)]
+
+
+def test_what_optional_parts_are_linked_with_is_neither_needed_nor_the_release_of_the_whole(tmp_path: Path) -> None:
+    """torchao: a part for CUDA 13 that does not load is left out, and Triton computes all the same."""
+    files = {"torchao/_C_mxfp8.so": library("sm_100", needs=("libcudart.so.13",))}
+    software = only(machine(tmp_path, installed("torchao-0.18.0", files=files), CARD))
+
+    assert (software.needs, software.release, software.compiles) == ((), None, True)
+
+
+def test_the_folder_of_a_framework_is_named_only_where_it_is(tmp_path: Path) -> None:
+    software = only(machine(tmp_path, installed("jax_cuda12_plugin-0.10.2"), CARD))
+
+    assert (software.name, software.path) == ("JAX", software.site)
+
+
 def test_what_compiles_its_kernels_is_said_to(tmp_path: Path) -> None:
     files = {"triton/backends/nvidia/driver.py": "", "triton/backends/amd/driver.py": ""}
 

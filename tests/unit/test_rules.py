@@ -420,3 +420,27 @@ def test_whatever_is_listed_what_stands_in_the_place_of_a_view_is_kept(views: li
 
     assert all(drop.instead in inventory.kept for drop in inventory.drops if drop.instead is not None)
     assert len(inventory.kept) + len(inventory.drops) == len(views)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_build_without_addresses_invents_no_further_card(count: int) -> None:
+    """It lists one of two cards, or three of two: nobody can say which of them each is."""
+    own = [a_device("CUDA", number=number, pci_id=address) for number, address in enumerate((FIRST, SECOND))]
+    build = [a_device("CUDA", number=number, build="cuda_v12") for number in range(count)]
+
+    inventory = kept_by(*own, *build)
+
+    assert [device.pci_id for device in inventory.kept] == [FIRST, SECOND]
+    assert {drop.reason for drop in inventory.drops} == {Reason.LISTED_TWICE}
+    assert inventory.drops[0].because == (
+        "the build cuda_v12 gives no address: CUDA has 2 such devices, and nothing says which this is"
+    )
+
+
+@pytest.mark.parametrize("address", [FIRST, None])
+def test_views_whose_uuids_differ_in_one_namespace_are_two_cards(address: str | None) -> None:
+    cuda = a_device("CUDA", pci_id=address, uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6")
+    vulkan = a_device("Vulkan", pci_id=address, uuid="11111111-d72c-4106-c12f-20bd9faed9f6", uuid_space="nvidia")
+
+    assert len(kept_by(cuda, vulkan).kept) == 2
+    assert len(kept_by(cuda, vulkan._replace(build="cuda_v13", library="CUDA", name=cuda.name)).kept) == 2

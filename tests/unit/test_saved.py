@@ -295,7 +295,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 4")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 5")
 
 
 @pytest.mark.parametrize(
@@ -316,10 +316,10 @@ def test_it_is_believed_for_a_day(written: Path, now: str, problem: str | None) 
     assert found.evidence is not None
 
 
-def test_a_time_that_is_none_is_too_old(path: str) -> None:
+def test_a_time_that_is_none_is_damage(path: str) -> None:
     saved.save(evidence()._replace(gathered_at="yesterday"), a_machine(), path)
 
-    assert problem_of(path)[0] == "too_old"
+    assert problem_of(path)[0] == "damaged"
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -492,7 +492,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (4, "d3ab4f47")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (5, "d487f363")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])
@@ -613,3 +613,12 @@ def test_fifty_commands_at_once_leave_a_whole_file_and_read_whole_files(path: st
     assert problems <= {None, saved.Problem("none", "no discovery is saved")}
     assert saved.load(a_machine(), path, NOW).problem is None
     assert sorted(os.listdir(os.path.dirname(path))) == ["devices", "discovery.json"]
+
+
+def test_a_cache_directory_that_is_named_is_made_with_its_parents_and_a_home_is_not(tmp_path: Path) -> None:
+    named = str(tmp_path / "a" / "b" / "c" / "gpuprobe" / "discovery.json")
+    homeless = str(tmp_path / "home" / ".cache" / "gpuprobe" / "discovery.json")
+
+    assert saved.save(evidence(), a_machine(), named) is None
+    assert saved.save(evidence(), a_machine(), homeless) is not None
+    assert not (tmp_path / "home").exists()

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.capture.wire import from_json
 from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging import architecture
 from gpuprobe.judging.compatibility import Compatibility, of_device
 from gpuprobe.model import Device
+from gpuprobe.wire import from_json
 from tests.records import a_device, a_host, evidence_of
 
 WHEELS = Path(__file__).with_name("software_of_wheels.json")

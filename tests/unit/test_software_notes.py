@@ -136,7 +136,9 @@ def test_a_package_that_calls_itself_gpu_is_told_on_a_machine_without_one() -> N
     """Looked for because the environment was named."""
     (note,) = [each for each in noted(software=(framework("FAISS", "sm_80"),), pci=()) if "FAISS" in each]
 
-    assert note.endswith("computes through CUDA, and this machine shows no card of NVIDIA: it computes on the CPU")
+    assert note.endswith(
+        "computes through CUDA, and this machine shows no card of NVIDIA: here it computes on the CPU or not at all"
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,3 +268,32 @@ def test_a_part_with_code_does_not_make_up_for_the_main_library_without() -> Non
     (answer,) = of_device(a_geforce((7, 5)), evidence_of(host=a_host(software=(framework("torch", files=files),)))) or ()
 
     assert answer.fit.answer == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("second", "answer"), [(("sm_100",), "unknown"), (("sm_75",), "unsupported"), (("sm_80",), "unsupported"), ((), "unknown")]
+)
+def test_of_files_of_which_one_is_loaded_the_answer_is_certain_only_where_they_agree(
+    second: tuple[str, ...], answer: str
+) -> None:
+    files = (CodeFile("/b/cuda118.so", ("sm_80",)), CodeFile("/b/cuda128.so", second))
+    wheel = framework("bitsandbytes", loads_one=True)._replace(files=files)
+
+    (judged,) = of_device(a_geforce((10, 0)), evidence_of(host=a_host(software=(wheel,)))) or ()
+
+    assert judged.fit.answer.value == answer
+
+
+def test_an_architecture_with_both_machine_code_and_ptx_is_named_once() -> None:
+    """xformers 0.0.35."""
+    (note,) = noted(a_geforce((6, 1)), software=(framework("xformers", "sm_75", "sm_80", "compute_80", "sm_90a"),))
+
+    assert "it has code for 7.5, 8.0, 9.0a, none of which runs on 6.1" in note
+
+
+def test_what_chose_the_file_without_code_is_told_in_place_of_another_package() -> None:
+    (note,) = noted(
+        a_geforce((10, 0)), software=(framework("bitsandbytes", "sm_80", problem="`BNB_CUDA_VERSION=121` chose it"),)
+    )
+
+    assert note.endswith("none of which runs on 10.0, and no PTX; `BNB_CUDA_VERSION=121` chose it")

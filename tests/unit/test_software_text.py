@@ -17,6 +17,8 @@ from tests.unit.test_compatibility import a_geforce
 CUDART = FoundSoftware("libcudart", "/usr/local/cuda/lib64/libcudart.so.13", "toolkit", "CUDA", release="13.0")
 GEFORCE = a_geforce("470.223.02")
 
+BRANCH = "; branch 580 has it (long-term support, until 2028-06)"
+
 
 def answers(*software: FoundSoftware) -> list[Json]:
     found: list[Json] = software_text.compatibility_of(GEFORCE, evidence_of(GEFORCE, host=a_host(software=software)))[
@@ -68,7 +70,7 @@ def test_the_answer_stands_with_its_reason_below_what_it_is_about() -> None:
 
     assert "by its files" in heading
     assert what.strip() == "libcudart 13.0: unsupported, toolkit /usr/local/cuda/lib64/libcudart.so.13"
-    assert because.strip() == "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06"
+    assert because.strip() == "driver 470.223.02 is too old for CUDA 13.0: it needs 580.65.06" + BRANCH
 
 
 def test_without_software_there_is_no_heading() -> None:

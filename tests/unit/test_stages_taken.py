@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.capture.wire import from_json, to_json
 from gpuprobe.model import Outcome, Probe, Purpose, Stage, StageName, StageResult, Status
 from gpuprobe.probing.answers import Answers
+from gpuprobe.wire import from_json, to_json
 
 PROOF = Probe("CUDA", Purpose.PROVE, device="GPU-1")
 PASSED = {"passed": {"depth": "bandwidth"}}

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe.judging.device_lists import ggml_positions, parse_list, resolve, resolve_mask
+from gpuprobe.judging.under_map import settable
 from gpuprobe.judging.visibility import filter_id, hidden, seen_besides, visible_variables
+from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Device, DeviceType, Partition
 from tests.cuda_list_oracle import cuda_selects
 from tests.records import a_device, a_slice, a_software_renderer
@@ -457,3 +459,19 @@ def test_where_no_driver_can_be_named_a_number_that_two_drivers_give_is_known_to
     assert seen_besides([arc], [arc, uhd], "win32", {}) == [uhd]
     assert seen_besides([arc, uhd], [arc, uhd], "win32", {}) == []
     assert seen_besides([arc], [arc, uhd._replace(number=1)], "win32", {}) == []
+
+
+def test_on_windows_hips_empty_list_leaves_every_card_its_number() -> None:
+    """`env` answered -1, which hides the card that was chosen."""
+    radeon = a_device("ROCm", uuid=None, pci_id="0000:03:00.0")
+
+    chosen = dict(visible_variables([radeon], [radeon], "win32", {"HIP_VISIBLE_DEVICES": ""}))
+
+    assert chosen["HIP_VISIBLE_DEVICES"] == "0"
+
+
+def test_on_macos_the_map_names_no_variable_of_a_library_that_is_not_there() -> None:
+    mac = [a_device("Metal"), a_device("Vulkan")]
+
+    assert set(dict(visible_variables(mac, mac, "darwin", {}))) == {"GGML_VK_VISIBLE_DEVICES"}
+    assert not {"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"} & set(settable(LIBRARIES, "darwin"))

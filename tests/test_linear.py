@@ -1,0 +1,111 @@
+"""Text that a driver, a file or a variable chooses costs what its length costs: no pattern begins with an open repetition."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "gpuprobe"
+SEARCHING = {"search", "sub", "subn", "findall", "finditer", "split"}
+
+# A pattern that a search tries anew at each place, and that begins with a repetition without an end.
+_OPEN = re.compile(r"^(?:\(\?[aimsx]+\)|\(\?:|\((?!\?))*(?:\\[wsdSWD]|\.|\[(?:\\.|[^\]\\])+\]|[A-Za-z0-9 ])[*+](?!\+)")
+# Two repetitions of one class behind each other share the text between them in every way there is.
+_NESTED = re.compile(r"\((?:\?:)?(?:\\[wsdSWD]|\.|\[(?:\\.|[^\]\\])+\])[*+]\)[*+]")
+
+# One repetition with nothing behind it takes what it finds and never goes back. The last is of our own texts alone.
+_ALONE = re.compile(r"(?:\\[wsdSWD]|\[(?:\\.|[^\]\\])+\])[*+]")
+HARMLESS = {"[^A-Z].*"}
+
+
+def patterns() -> list[tuple[str, int, str, bool]]:
+    """(file, line, pattern, whether it is searched for) of every literal pattern of the package."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            of_re = isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "re"
+            if (of_re or name == "by_pattern") and call.args and isinstance(call.args[0], ast.Constant):
+                pattern = call.args[0].value
+                text = pattern.decode("latin-1") if isinstance(pattern, bytes) else str(pattern)
+                found.append((path.relative_to(PACKAGE).as_posix(), call.lineno, text, name in {*SEARCHING, "by_pattern"}))
+    return found
+
+
+def test_there_are_patterns_to_look_at() -> None:
+    assert len(patterns()) > 50
+
+
+def test_no_search_begins_with_a_repetition_without_an_end() -> None:
+    searched = [each for each in patterns() if each[3] and not _ALONE.fullmatch(each[2]) and each[2] not in HARMLESS]
+
+    assert [each for each in searched if _OPEN.match(each[2])] == []
+
+
+def test_no_repetition_is_repeated() -> None:
+    assert [each for each in patterns() if _NESTED.search(each[2])] == []
+
+
+@pytest.mark.parametrize("pattern", [r"[\w.+-]+@[\w.-]+", r"\s+x", r".*x", r"(?m)[a-z]*:", r"([0-9]+)\.so"])
+def test_the_search_for_them_finds_what_it_is_for(pattern: str) -> None:
+    assert _OPEN.match(pattern)
+
+
+# Each takes a text of 1 MiB of one repeated piece, as the place meets it.
+PLACES = {
+    "a name in strings": "from gpuprobe import strings; strings.printable(t); strings.gfx_of_name(t); strings.build_key(t);"
+    " strings.gfx_of_override(t); strings.seconds_between(t, t)",
+    "an address and a UUID": "from gpuprobe.judging import identity as i; i.normal_pci(t); i.normal_uuid(t);"
+    " from tests.records import a_device as d; i.same_card(d('CUDA', name=t, pci_id=None, uuid=None), d('Vulkan', name=t))",
+    "device lists": "from gpuprobe.judging import device_lists as d; from tests.records import a_device; d.ggml_positions(t)",
+    "a selector": "from gpuprobe.judging import selectors as s; s.names_a_view(t)",
+    "a requirement": "from gpuprobe.judging import requirement as r;\n"
+    "for x in (t, 'free>=' + t, t + '>=1', 'count>=1,' + t):\n"
+    "    try:\n        r.parse(x)\n    except r.RequirementError:\n        pass",
+    "the architectures of a build": "import re, gpuprobe.judging.architecture as a;"
+    " [p.search(t) for p in vars(a).values() if isinstance(p, re.Pattern)]",
+    "files of the survey": "from gpuprobe.facts import Reading; from gpuprobe import machine as m;"
+    " from tests.records import a_host; keys = ('/proc/cpuinfo', '/proc/meminfo', '/etc/os-release', '/proc/self/cgroup',"
+    " '/etc/nv_tegra_release', '/proc/device-tree/compatible', '/sys/class/dmi/id/sys_vendor',"
+    " '/proc/driver/nvidia/gpus/0000:01:00.0/information', '/sys/class/kfd/kfd/topology/nodes/1/properties');"
+    " from tests.records import a_card; h = a_host(machine='aarch64', texts={k: Reading(t) for k in keys},"
+    " pci=(a_card('0000:01:00.0'),), environ={'JETSON_JETPACK': t, 'container': t});"
+    " m.cards(h), m.memory(h), m.processor(h), m.container(h), m.virtualization(h), m.operating_system(h), m.jetpack(h)",
+    "variables": "from gpuprobe import environment as e; e.cleaned(t); e.truth(t);"
+    " from gpuprobe.capture.private_names import value_of_variable as v; v(t, lambda k, w: k, frozenset())",
+    "redaction of a path and of words": "from gpuprobe.capture.redaction import redacted; from tests.records import a_host;"
+    " redacted({'stderr': t, 'path': '/' + t, 'message': '/data/x/' + t, 'host': {'environ': {'A': t, 'B': '/x/' + t}}},"
+    " a_host(environ={'LD_LIBRARY_PATH': '/data/acme/lib:' + t}))",
+    "a child's lines": "import json; from gpuprobe.probing.answers import Answers;"
+    " from gpuprobe.model import Probe, Purpose, Status; a = Answers(Probe('CUDA', Purpose.LIST));"
+    " [a.take(json.dumps(x).encode()) for x in ({'call': t, 'at': 0}, {'device': {'number': 0, 'name': t, 'uuid': t}},"
+    " {'facts': {t: t}}, {'failed': {'status': 'busy', 'message': t}}, t)]; a.take(t.encode('utf-8', 'surrogateescape'));"
+    " a.outcome(status=Status.OK)",
+    "the lines of a shell": "from gpuprobe.render.shell import SHELLS; from gpuprobe.render.formats import FORMATS;"
+    " from gpuprobe.render.form import written, NotCarried\n"
+    "for f in (*SHELLS.values(), *FORMATS.values()):\n"
+    "    try:\n        written(f, [('A', t)])\n    except NotCarried:\n        pass",
+    "the screen": "import io; from rich.text import Text; from gpuprobe.render.screen import Screen;"
+    " s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_mebibyte_is_taken_whatever_repeats_in_it(place: str) -> None:
+    pieces = ["x", "0", " ", "/", "0000:", "a.", "(", "\x1b", "a b\n", "\udcff"]
+    program = f"for p in {pieces!r}:\n    t = p * ((1 << 20) // len(p))\n{_indented(PLACES[place])}\n"
+
+    done = subprocess.run([sys.executable, "-c", program], check=False, timeout=240, cwd=REPOSITORY, capture_output=True)
+
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-800:]
+
+
+def _indented(program: str) -> str:
+    return "\n".join(f"    {line}" for line in program.splitlines())
