@@ -141,8 +141,8 @@ def test_an_environment_that_is_named_is_looked_through_on_any_machine(tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--software", "/nowhere/at/all"), "`--software /nowhere/at/all`: there is no such directory"),
-        (("--software", "/etc/passwd"), "`--software /etc/passwd`: is no directory"),
+        (("--software", "/nowhere/at/all"), "`--software /nowhere/at/all`: no such directory"),
+        (("--software", "/etc/passwd"), "`--software /etc/passwd`: not a directory"),
         (("--software", ""), "`--software `"),
     ],
 )
