@@ -70,9 +70,9 @@ def _is_news(lost: Lost) -> bool:
 def _said(lost: Lost) -> str:
     library = lost.probe.library
     if lost.outcome is not None:
-        return f"{library}: {describe(lost.outcome)}; restarting it"
+        return f"{library}: {describe(lost.outcome)}; restarting it (process {lost.process})"
     ended = f"by signal {-lost.code}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
-    return f"{library}: its process {lost.process} was ended {ended} after its last answer, and is replaced"
+    return f"{library}: its process {lost.process} was ended {ended} after its last answer; restarting it"
 
 
 def _named(figures: Sequence[Figure]) -> tuple[Figure, ...]:

@@ -64,7 +64,7 @@ def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterato
     yield from dict.fromkeys(change for device, now in pairs if now is not None for change in _driver(device, now))
     for device, now in pairs:
         if now is None:
-            yield Change(ChangeKind.DEVICE_GONE, device.id, f"{_called(device)} ({device.name or 'unnamed'}) is gone")
+            yield Change(ChangeKind.DEVICE_GONE, device.id, f"{_called(device)} ({device.name or 'unnamed'}) has disappeared")
         else:
             yield from _memory(device, now)
     for device in after:

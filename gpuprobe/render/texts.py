@@ -123,7 +123,7 @@ def watch_text(
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
-    ends = "Ctrl-C ends it" if height is None else "q ends it"
+    ends = "Ctrl-C ends it" if height is None else "q or Ctrl-C ends it"
     yield line(f"{now}, every {every:g} s; {ends}", "dim")
     yield from live.live_table(answer.figures, histories, now, width, height)
     yield from _below_the_figures(answer, detail, diff)

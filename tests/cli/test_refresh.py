@@ -137,8 +137,8 @@ def test_a_driver_that_hangs_leaves_the_old_figure_marked_as_stale(cache: Path, 
     assert time.monotonic() - began < 20
     text = piped("refresh", *limit, **hanging)
     assert text.code == 6
-    assert text.out.splitlines()[0] == "memory of 1 device: 0 measured now, 1 stale"
-    assert "CUDA:0 is stale: " in text.out
+    assert text.out.splitlines()[0] == "1 device, no new reading"
+    assert "CUDA:0: no new reading: " in text.out
 
 
 def test_three_seconds_are_the_limit_where_nothing_is_said(cache: Path) -> None:
@@ -147,7 +147,7 @@ def test_three_seconds_are_the_limit_where_nothing_is_said(cache: Path) -> None:
     document = refreshed(code=6, **nvidia(cache, card(), nvml=HANGS))
 
     assert [(probe["library"], probe["status"]) for probe in document["probes"]] == [("NVML", "timed_out"), ("CUDA", "skipped")]
-    assert document["devices"][0]["because"] == "CUDA: not asked: 3 s had passed"
+    assert document["devices"][0]["because"] == "NVML: no answer within 3 s (in `nvmlInitWithFlags`)"
 
 
 def test_one_library_that_hangs_does_not_keep_another_from_telling(cache: Path, tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_a_card_that_is_no_longer_listed_is_said_and_a_discovery_offered(cache: 
 
     assert [(each["id"], each["stale"]) for each in document["devices"]] == [(A, True), (B, False)]
     assert document["devices"][0]["because"] == "CUDA no longer lists it"
-    assert "CUDA:0 (NVIDIA GeForce RTX 4090) is gone; `gpuprobe list` discovers anew" in document["warnings"]
-    assert "note: CUDA:0 (NVIDIA GeForce RTX 4090) is gone; `gpuprobe list` discovers anew" in text.out
+    assert "CUDA:0 (NVIDIA GeForce RTX 4090) has disappeared; run `gpuprobe list` to look again" in document["warnings"]
+    assert "note: CUDA:0 (NVIDIA GeForce RTX 4090) has disappeared; run `gpuprobe list` to look again" in text.out
 
 
 def test_another_card_in_the_place_of_one_does_not_lend_it_its_figure(cache: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_device_that_is_new_in_a_listing_is_said_and_a_discovery_offered(cache
     document = refreshed(**nvidia(cache, second(), card(free=3)))
 
     assert free(document) == [3]
-    assert f"NVML now lists NVIDIA GeForce RTX 4090 ({B}); `gpuprobe list` discovers anew" in document["warnings"]
+    assert f"NVML now lists NVIDIA GeForce RTX 4090 ({B}); run `gpuprobe list` to look again" in document["warnings"]
 
 
 def test_diff_says_what_changed_since_the_saved_discovery(cache: Path) -> None:
@@ -200,7 +200,7 @@ def test_diff_says_what_changed_since_the_saved_discovery(cache: Path) -> None:
         ("CUDA driver 580.95.05 → 590.44.01", "580.95.05", "590.44.01"),
         ("CUDA:0 free 20.0 → 3.0 GiB", 20 * GIB, 3 * GIB),
     ]
-    assert "CUDA driver 580.95.05 → 590.44.01; `gpuprobe list` discovers anew" in document["warnings"]
+    assert "CUDA driver 580.95.05 → 590.44.01; run `gpuprobe list` to look again" in document["warnings"]
     assert document["compared_with"] == document["discovery"]["discovered_at"]
     text = piped("refresh", "--diff", **nvidia(cache, card(free=3), second()), COLUMNS="200")
     assert f"since {document['compared_with']}: CUDA:0 free 20.0 → 3.0 GiB\n" in text.out
@@ -239,15 +239,15 @@ def test_diff_after_a_change_that_makes_the_discovery_unfit_compares_two_discove
     assert document["discovery"]["because"] == "the saved discovery no longer fits: the library `libcuda.so.1` changed"
     assert [each["text"] for each in document["changes"]] == [
         "CUDA:0 free 20.0 → 3.0 GiB",
-        "CUDA:1 (NVIDIA GeForce RTX 4090) is gone",
+        "CUDA:1 (NVIDIA GeForce RTX 4090) has disappeared",
     ]
 
 
 def test_without_a_saved_discovery_it_says_so_discovers_and_saves(cache: Path) -> None:
     first, second_time = (piped("refresh", **nvidia(cache, card())) for _ in range(2))
 
-    assert first.out.splitlines()[0] == "memory of 1 device: measured now"
-    assert "note: discovered anew: no discovery is saved\n" in first.out
+    assert first.out.splitlines()[0] == "1 device, read just now"
+    assert "note: devices were detected again: no discovery is saved\n" in first.out
     assert "discovered anew" not in second_time.out
 
 
@@ -257,7 +257,7 @@ def test_an_option_that_asks_for_something_else_discovers_and_saves_nothing(cach
 
     document = refreshed("--library", "cuda", **nvidia(cache, card(free=3)))
 
-    assert document["discovery"]["because"] == "the options ask for something else than what is saved"
+    assert document["discovery"]["because"] == "the saved results were made with other options"
     assert free(document) == [3]
     assert (cache / "gpuprobe" / "discovery.json").read_bytes() == before
 
@@ -279,7 +279,7 @@ def test_with_nothing_usable_it_answers_as_list_does(cache: Path) -> None:
     ran = piped("refresh", **nvidia(cache, "error cuInit 100"))
 
     assert ran.code == 0
-    assert ran.out.startswith("No GPU is usable") or ran.out.startswith("0 of ")
+    assert ran.out.startswith("No GPU found") or ran.out.startswith("0 of ")
     assert refreshed(**nvidia(cache, "error cuInit 100"))["devices"] == []
 
 
@@ -290,7 +290,7 @@ def test_a_device_that_nobody_tells_the_memory_of_is_not_called_measured(tmp_pat
 
     ran = piped("refresh", "--from", machines.captured(machine, tmp_path))
 
-    assert ran.out.splitlines()[0] == "memory of 1 device: 0 measured now, 1 unknown"
+    assert ran.out.splitlines()[0] == "1 device, no new reading"
     assert ran.out.splitlines()[2].split()[-1] == "-"
 
 
@@ -299,7 +299,7 @@ def test_a_capture_gives_the_figures_that_it_holds(tmp_path: Path) -> None:
 
     document = refreshed("--from", path)
 
-    assert document["discovery"]["because"] == "it is the machine of a capture, which cannot be asked again"
+    assert document["discovery"]["because"] == "this is a capture, whose machine cannot be read now"
     assert {(each["measured_at"], each["stale"]) for each in document["devices"]} == {(document["timestamp"], False)}
 
 

@@ -179,7 +179,7 @@ def test_env_asks_the_machine_where_a_variable_has_changed(cache: Path) -> None:
     hides = f"Note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
     assert (plain.out, plain.err) == (LINES.replace("a'", "b'"), hides)
     unfit = "note: the saved discovery no longer fits: the variable `CUDA_VISIBLE_DEVICES` is new"
-    assert verbose.err == f"{unfit}; the machine is asked anew\n{hides}"
+    assert verbose.err == f"{unfit}; the devices are detected again\n{hides}"
 
 
 def test_env_says_what_a_variable_of_the_users_hides_also_from_what_is_saved(cache: Path) -> None:
@@ -211,7 +211,7 @@ def test_env_names_what_is_wrong_with_the_file_and_answers_rightly(cache: Path, 
 
     assert (ran.out, ran.code, quiet.err) == (LINES, 0, "")
     assert ran.err.startswith(f"note: `{saved_in(cache)}` is ")
-    assert ran.err.endswith("; the machine is asked anew\n") and ran.err.count("\n") == 1
+    assert ran.err.endswith("; the devices are detected again\n") and ran.err.count("\n") == 1
     piped("list", **nvidia(cache, CARD))
     assert piped("env", **nvidia(cache, CARD)).err == ""
 
@@ -247,14 +247,15 @@ def test_two_accounts_with_one_home_do_not_take_each_others_answer(cache: Path) 
     assert "another account owns it (user id 4242)" in ran.err
 
 
-def test_where_nothing_can_be_saved_list_answers_all_the_same_and_v_says_why(cache: Path) -> None:
+def test_where_nothing_can_be_saved_list_answers_all_the_same_and_says_why(cache: Path) -> None:
     (cache / "gpuprobe").write_text("in the way")
 
-    quiet, verbose = (piped("list", *more, **nvidia(cache, CARD)) for more in ((), ("-v",)))
+    plain, quiet = (piped("list", *more, **nvidia(cache, CARD)) for more in ((), ("-q",)))
 
     assert (quiet.code, quiet.err) == (0, "")
-    assert verbose.out.startswith("1 of 1 GPU usable")
-    assert verbose.err.startswith(f"note: the discovery was not saved: `{saved_in(cache)}` cannot be written: ")
+    assert plain.out.startswith("1 of 1 GPU usable")
+    again = "each `env` and `refresh` detects the devices again"
+    assert plain.err.startswith(f"note: the results were not saved, so {again}: `{saved_in(cache)}` cannot be written: ")
 
 
 def test_fifty_commands_at_once_leave_a_whole_file(cache: Path) -> None:

@@ -29,7 +29,7 @@ def test_at_80_columns_the_table_has_two_lines_per_device_and_nothing_is_cut(tmp
 
     assert seen.lines[:4] == [
         "2 of 2 GPUs usable",
-        "DEVICE  NAME                     COMPUTE  DRIVER     MEMORY",
+        "DEVICE  NAME                     COMPUTE  DRIVER     USED",
         "CUDA:0  NVIDIA GeForce RTX 4090  8.9      580.95.05  3.0 of 24.0 GiB",
         "        discrete, 0000:01:00.0                       █░░░░░░░░░",
     ]
@@ -50,7 +50,7 @@ def test_below_60_columns_each_device_is_a_block(tmp_path: Path) -> None:
     assert seen.lines[place + 1 : place + 4] == [
         "  discrete, 0000:01:00.0",
         "  compute 8.9, driver 580.95.05",
-        "  memory 3.0 of 24.0 GiB █░░░░░░░░░",
+        "  memory used 3.0 of 24.0 GiB █░░░░░░░░░",
     ]
 
 

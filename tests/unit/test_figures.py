@@ -368,7 +368,7 @@ def test_devices_that_came_and_went_are_named() -> None:
     gone, new = a_device("Vulkan", pci_id=SECOND, ordinal=0), cuda(B, SECOND, ordinal=0)
 
     assert [(change.kind, change.text) for change in device_changes([gone], [new])] == [
-        ("device_gone", "Vulkan:0 (NVIDIA GeForce RTX 4090) is gone"),
+        ("device_gone", "Vulkan:0 (NVIDIA GeForce RTX 4090) has disappeared"),
         ("device_new", "CUDA:0 (NVIDIA GeForce RTX 4090) is new"),
     ]
 
