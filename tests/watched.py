@@ -106,6 +106,9 @@ class Picture:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def press(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
     def press_ctrl_c(self) -> int:
         """Its exit code, after all that it had to say."""
         self.process.send_signal(signal.SIGINT)
@@ -131,11 +134,14 @@ class Picture:
 
 
 @contextmanager
-def picture(*arguments: str, columns: int = 80, rows: int = 50, **variables: str) -> Iterator[Picture]:
+def picture(*arguments: str, columns: int = 80, rows: int = 50, keys: bool = False, **variables: str) -> Iterator[Picture]:
+    """`keys`: the terminal is the program's own, as where a shell started it, and gives it keys."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     streams: Mapping[str, int] = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    process = subprocess.Popen([*COMMAND, *WATCH, *arguments], cwd="/", env=environment(**variables), **streams)  # type: ignore[call-overload]
+    alone = ("setsid", "--ctty") if keys else ()
+    command = [*alone, *COMMAND, *WATCH, *arguments]
+    process = subprocess.Popen(command, cwd="/", env=environment(**variables), **streams)  # type: ignore[call-overload]
     os.close(theirs)
     seen = Picture(process, ours, columns)
     try:

@@ -271,8 +271,8 @@ def test_seconds_that_are_none_are_refused_in_one_line(given: str) -> None:
     ran = piped("refresh", f"--watch={given}")
 
     assert (ran.code, ran.out) == (2, "")
-    accepted = "seconds between two readings, from 0.1 to 86400, are accepted"
-    assert ran.err == f"Error: `--watch {given}`: {accepted}; as in `gpuprobe refresh --watch 5`\n"
+    takes = "--watch takes the seconds between two readings, 0.1 to 86400"
+    assert ran.err == f"Error: `--watch {given}`: {takes}; for example `gpuprobe refresh --watch 5`\n"
 
 
 def test_a_capture_cannot_be_watched(tmp_path: Path) -> None:
@@ -287,12 +287,12 @@ def test_the_picture_fits_the_terminal_and_is_drawn_in_its_place(machine: Machin
     machine.has(card(**DOING, held_back="0x4", processes="4194300:12000"))
 
     with picture(columns=columns, **machine.variables) as seen:
-        text = seen.wait(lambda text: "busy ▃▃▃" in text)
+        text = seen.wait(lambda text: "load ▃▃▃" in text)
 
         assert max(map(len, seen.lines)) <= columns
         for told in ("NVIDIA GeForce RTX", "4.0 of 24.0 GiB", "██░░░░░░░░", "37 %", "61 °C", "slowed down by: software power"):
             assert told in text
-        assert text.count("memory of 1 device") == 1
+        assert text.count("1 device, read just now") == 1
         assert seen.press_ctrl_c() == 130
 
 
@@ -305,7 +305,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was_and_the_last_picture_on_it(machine
     assert (entered, code) == (b"", 130)
     assert rest.count(b"\x1b[?25h\x1b[?1049l") == 1
     after = rest.partition(b"\x1b[?25h\x1b[?1049l")[2].decode()
-    assert "memory of 1 device: measured now" in after
+    assert "1 device, read just now" in after
     assert "Error" not in after
 
 
@@ -474,3 +474,32 @@ def test_a_terminal_that_can_do_nothing_is_only_written_to(machine: Machine) -> 
             assert seen.more()
 
     assert b"\x1b" not in seen.raw
+
+
+def test_q_ends_it_and_the_terminal_echoes_again(machine: Machine) -> None:
+    with picture(keys=True, **machine.variables) as seen:
+        seen.wait(lambda text: "CUDA:0" in text)
+        seen.press("q")
+
+        assert seen.ended() == 0
+    assert b"\x1b[?25h\x1b[?1049l" in seen.raw
+
+
+def test_what_does_not_fit_is_scrolled_to(machine: Machine) -> None:
+    machine.has(*(card(f"GPU-00000000-0000-0000-0000-{number:012x}", f"0000:{number:02x}:00.0") for number in range(1, 9)))
+    piped("list", **machine.variables)
+
+    with picture(rows=8, keys=True, **machine.variables) as seen:
+        seen.wait(lambda text: "CUDA:0" in text)
+        seen.press("\x1b[F")
+
+        seen.wait(lambda text: "CUDA:7" in text)
+        assert "CUDA:0" not in seen.text
+
+
+def test_chosen_devices_are_watched_alone(machine: Machine) -> None:
+    machine.has(*(card(f"GPU-00000000-0000-0000-0000-{number:012x}", f"0000:{number:02x}:00.0") for number in (1, 2)))
+    piped("list", **machine.variables)
+
+    with lines("CUDA:1", **machine.variables) as seen:
+        assert [device["selector"] for device in seen.next()["devices"]] == ["CUDA:1"]
