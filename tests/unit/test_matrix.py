@@ -197,7 +197,7 @@ def test_empty_lines_are_nobodys_last_words() -> None:
 
 def test_the_step_that_the_reason_names_is_not_named_again_without_a_number() -> None:
     died = staged(Verdict.UNSUPPORTED, *passed("load"), calls=(Call("cuInit", None),))
-    validation = Validation(Verdict.UNSUPPORTED, None, "its child crashed (signal 11) in `cuInit`", Status.CRASHED)
+    validation = Validation(Verdict.UNSUPPORTED, None, "crashed in `cuInit` (signal 11)", Status.CRASHED)
     known = died._replace(device=died.device._replace(validation=validation))
 
     assert "    ended in `cuInit`" in drawn(matrix.details((died,), a_host()))
