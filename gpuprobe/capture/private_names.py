@@ -33,6 +33,7 @@ _PSEUDONYM = re.compile(r"(?:[0-9]*(?:dir|user|host|value|id|key|serial|mac|ip)-
 _FILE = re.compile(r"[\w.+-]{1,200}\.(?:so(?:\.[0-9.]{1,40})?|dll|dylib|json|exe|py)", re.IGNORECASE)
 _IS_A_PATH = re.compile(r"(?:[A-Za-z]:[/\\]|/(?!.{0,4096}\s/))[^:;\n]{0,4096}")
 _OF_A_PACKAGE = re.compile(r"(?<=[/\\](?:site|dist)-packages)[/\\].{0,4096}")  # published names, which are judged
+_MAY_BE_A_PATH = re.compile(r"[\w.+@~ -]{0,255}[/\\][\w.+@~/\\ -]{0,4096}")
 _ABSOLUTE = re.compile(r"(?<![\w/.~-])(?<!:/)/[\w.+@~-]{1,255}(?:/[\w.+@~-]{1,255})+")
 _WORD = re.compile(r"[^\s,;:=/\\*?\"'\[\](){}|]+")
 _PLAIN = re.compile(
@@ -57,7 +58,8 @@ def is_known(element: str) -> bool:
 def names_in_paths(value: Any, environ: Mapping[str, str], kept: Iterable[str]) -> tuple[str, ...]:
     """The private elements of every path in a capture, the longest first; `kept`: what is judged, or replaced elsewhere."""
     known, found = set(kept), dict[str, None]()
-    for path in (*_paths(value), *(path for text in environ.values() for path in re.split(r"[:;,]", text) if "/" in path)):
+    named = (path for text in environ.values() for path in re.split(r"[:;,]", text) if _MAY_BE_A_PATH.fullmatch(path))
+    for path in (*_paths(value), *named):
         if not _OF_THE_SYSTEM.match(path):
             elements = re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path))
             found.update(dict.fromkeys(each for each in elements if each not in known and not is_known(each)))
@@ -99,4 +101,4 @@ def value_of_variable(text: str, pseudonym: Pseudonym, kept: frozenset[str]) -> 
         front = word[: len(word) - len(word.lstrip("+-0123456789"))]
         return front + pseudonym("value", word[len(front) :])
 
-    return _WORD.sub(replaced, text)
+    return ",".join(entry if entry in kept else _WORD.sub(replaced, entry) for entry in text.split(","))

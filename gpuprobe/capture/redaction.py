@@ -37,7 +37,13 @@ def redacted(value: Any, host: Host) -> Any:
     secrets = list(_secrets(host))
     if directories is not None:
         secrets.append(Secret("dir", directories, free_only=False))
-    return _walk(_variables(value, frozenset(kept)), secrets)
+    return _walk(_variables(value, frozenset(kept | _uuids(value))), secrets)
+
+
+def _uuids(value: Any) -> set[str]:
+    """What the libraries call their devices, however odd: a variable that names one must go on naming it."""
+    outcomes = value.get("outcomes", ()) if isinstance(value, dict) else ()
+    return {device["uuid"] for outcome in outcomes for device in outcome.get("devices", ()) if device.get("uuid")}
 
 
 def _replaced_already(host: Host) -> set[str]:
@@ -100,9 +106,14 @@ def _variables(value: Any, kept: frozenset[str]) -> Any:
 _PLACES = frozenset(row.name for row in environment.VARIABLES if row.kind == environment.PLACE)
 
 
+_VISIBILITY = frozenset(row.name for row in environment.VARIABLES if row.kind == environment.VISIBILITY)
+
+
 def _value(name: str, text: str, kept: frozenset[str]) -> str:
     if name in _PLACES:
         return pseudonym("value", text) if text else text
-    if "/" in text or "\\" in text:  # directories and files: replaced as they are in every other text
+    if name not in _VISIBILITY and (
+        "/" in text or "\\" in text
+    ):  # directories and files: replaced as they are in every other text
         return text
     return value_of_variable(text, pseudonym, kept)

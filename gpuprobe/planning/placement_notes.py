@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuprobe.planning.compute import KNOWN
 from gpuprobe.planning.hyperparameters import Hyperparameters
-from gpuprobe.planning.kv_cache import ENCODERS, ORDINARY_NAMES, Cells
+from gpuprobe.planning.kv_cache import ORDINARY_NAMES, Cells
 from gpuprobe.planning.records import FlashAttention, Model, Settings, SplitMode
 
 
@@ -17,9 +17,7 @@ def notes(
         for text in (
             _incomplete(model),
             _architecture(numbers),
-            _trained(numbers, room),
             _rounded(settings, room),
-            _layers(numbers, settings),
             _flash(numbers, settings, flash=flash),
             _rows(settings, device_count),
             _next_tokens(numbers),
@@ -41,24 +39,10 @@ def _architecture(numbers: Hyperparameters) -> str:
     return f"the architecture {name} is unknown: weights are exact, cache and compute buffer are not known"
 
 
-def _trained(numbers: Hyperparameters, room: Cells) -> str:
-    each = room.full
-    if numbers.architecture in ENCODERS or not numbers.trained_context or each <= numbers.trained_context:
-        return ""
-    return f"a context of {each} tokens is beyond the {numbers.trained_context} that the model was trained for"
-
-
 def _rounded(settings: Settings, room: Cells) -> str:
     if settings.context is None or settings.context == room.context:
         return ""
     return f"the context is rounded from {settings.context} to {room.context} tokens"
-
-
-def _layers(numbers: Hyperparameters, settings: Settings) -> str:
-    most = numbers.layers_in_all + 1
-    if settings.layers is None or settings.layers <= most:
-        return ""
-    return f"the model has {most} layers with its output; {settings.layers} were asked for"
 
 
 def _flash(numbers: Hyperparameters, settings: Settings, *, flash: bool) -> str:

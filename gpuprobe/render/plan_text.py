@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.model import MiB
+from gpuprobe.planning.engines.device_choice import is_integrated
 from gpuprobe.planning.engines.engine_records import Answer, Outlook, selector_of
 from gpuprobe.planning.plan import Plan, described, headline
 from gpuprobe.planning.records import Figure, Place, Placement, Source
@@ -33,8 +34,7 @@ class Segment(NamedTuple):
 
 def segments(place: Place, total: int | None) -> list[Segment]:
     """In the order of the bar. What is needed beyond the device's memory follows it, marked."""
-    free = place.free if place.free is not None else (total or 0)
-    held = max(0, (total or free) - free)
+    held = 0 if place.free is None else max(0, (total or place.free) - place.free)
     needed = [
         ("W", "green", "weights", place.model),
         ("C", "cyan", "cache", place.context),
@@ -42,7 +42,11 @@ def segments(place: Place, total: int | None) -> list[Segment]:
     ]
     found = [Segment("#", "bright_black", "held by others", held)]
     found += [Segment(letter, style, name, figure.bytes or 0) for letter, style, name, figure in needed]
-    left = free - sum(segment.size for segment in found[1:])
+    needs = sum(segment.size for segment in found[1:])
+    if place.free is None:
+        # Others may hold any of it: what the plan does not take is neither free nor kept.
+        return [*found, Segment("?", "", "not known", max(0, (total or 0) - needs))]
+    left = place.free - needs
     kept = max(0, min(place.reserve, left))
     found += [Segment("k", "yellow", "kept free", kept), Segment(".", "", "free", max(0, left - kept))]
     return found + ([Segment("!", "bold red", "too much", -left)] if left < 0 else [])
@@ -68,7 +72,7 @@ def plan_text(plan: Plan, width: int, *, quiet: bool = False, verbose: bool = Fa
     yield Text(printable(headline(plan)), style=style.get(answer.outlook, "bold red"))
     if answer.placement is not None:
         yield from _bars(plan, answer.placement, width)
-        yield from _figures(answer.placement, plan.machine.host.available, width)
+        yield from _figures(answer.placement, _left_by_devices(plan, answer.placement), width)
     if answer.command:
         yield from _paste(answer, width)
     yield from _others(plan, width)
@@ -102,7 +106,7 @@ def _about(name: str | None, place: Place, total: int | None) -> str:
 
 
 def _legend(met: dict[str, Segment]) -> Text:
-    order = [letter for letter in "#WCBk.!" if letter in met]
+    order = [letter for letter in "#WCBk.?!" if letter in met]
     words = [(f"{letter} {met[letter].name}", met[letter].style) for letter in order]
     text = Text("  ")
     for number, (word, style) in enumerate(words):
@@ -112,6 +116,16 @@ def _legend(met: dict[str, Segment]) -> Text:
 
 
 _HEADER = ("DEVICE", "LAYERS", "WEIGHTS", "CACHE", "BUFFER", "LEFT")
+
+
+def _left_by_devices(plan: Plan, placement: Placement) -> int | None:
+    """What the host has for its own part: integrated devices take theirs from the same memory."""
+    available = plan.machine.host.available
+    sharing = {selector_of(device) for device in plan.machine.devices if is_integrated(device)}
+    taken = [place.needed for place in placement.devices if place.selector in sharing]
+    if available is None or None in taken:
+        return None
+    return available - sum(size or 0 for size in taken)
 
 
 def _figures(placement: Placement, available: int | None, width: int) -> Iterator[RenderableType]:
@@ -234,7 +248,8 @@ def _compared_block(row: Sequence[str]) -> Iterator[RenderableType]:
 
 
 def _devices_of(plan: Plan) -> str:
-    return ", ".join(f"{selector_of(device)} ({size_text(device.free_memory or 0)} free)" for device in plan.machine.devices)
+    sizes = (UNKNOWN if device.free_memory is None else size_text(device.free_memory) for device in plan.machine.devices)
+    return ", ".join(f"{selector_of(device)} ({size} free)" for device, size in zip(plan.machine.devices, sizes, strict=True))
 
 
 def _compared(plan: Plan) -> tuple[str, ...]:

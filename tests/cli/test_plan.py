@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.strings import size_text
 from tests.cli import machines
 from tests.cli.documents import checked
 from tests.cli.machines import captured
@@ -92,6 +93,27 @@ def test_memory_that_a_device_shares_with_the_system_is_there_once(tmp_path: Pat
     assert "the host's part and CUDA:0 need" in " ".join(ran.out.split())
 
 
+def test_what_a_device_takes_of_the_shared_memory_is_not_left_to_the_host(tmp_path: Path) -> None:
+    shared = ("--what-if", "CUDA:0 total=16GiB type=integrated", "--what-if", "host total=16GiB free=16GiB")
+    arguments = (a_dense_model(tmp_path), "--own", "--context", "4096", *shared)
+    (host,) = [line for line in piped("plan", *arguments).out.splitlines() if line.startswith("host")]
+    document = planned(*arguments)
+
+    taken = sum(
+        place[f"{name}_bytes"] for place in (*document["devices"], document["host"]) for name in ("model", "context", "compute")
+    )
+    assert host.endswith(size_text((16 << 30) - taken))
+
+
+def test_free_memory_that_is_not_known_is_neither_drawn_as_free_nor_said_to_be_none(tmp_path: Path) -> None:
+    mac = str(Path(__file__).parents[1] / "scenarios/mac-apple-silicon/capture.json")
+    arguments = ("plan", a_dense_model(tmp_path), "--own", "--context", "4096", "--from", mac)
+    drawn, compared = piped(*arguments).out, piped(*arguments, "--compare").out
+
+    assert "? not known" in drawn and ". free" not in drawn and "k kept free" not in drawn
+    assert "(? free)" in compared
+
+
 def test_experts_go_to_the_host_before_layers_do(tmp_path: Path) -> None:
     document = planned(a_mixture_of_experts(tmp_path), "--context", "4096", "--what-if", "CUDA:0 total=8GiB", *CARD[2:])
 
@@ -119,9 +141,10 @@ def test_reserve_leaves_as_much_for_others_beside_what_the_library_takes(tmp_pat
 def test_more_layers_than_there_are_and_more_context_than_was_trained_are_notes(tmp_path: Path) -> None:
     document = planned(a_dense_model(tmp_path), "--layers", "99", "--context", "200k", "--what-if", "CUDA:0 total=80GiB")
 
-    notes = " ".join(document["notes"])
-    assert "the model has 33 layers, the output layer counted, so not 99" in notes
-    assert "204800 tokens are more than the 131072 that the model was trained for" in notes
+    assert [note for note in document["notes"] if "layers" in note or "trained" in note] == [
+        "204800 tokens are more than the 131072 that the model was trained for",
+        "the model has 33 layers, the output layer counted, so not 99",
+    ]
 
 
 def test_what_others_hold_is_said_where_it_would_be_needed(machine: str, tmp_path: Path) -> None:
