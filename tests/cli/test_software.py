@@ -24,7 +24,7 @@ from tests.cli.terminal import on_terminal, piped
 from tests.environments import installed, library
 from tests.records import an_outcome
 
-TORCH = FoundSoftware("torch", "/opt/chat/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_86"))
+TORCH = FoundSoftware("torch", "/opt/lib/torch", "wheel", "CUDA", "2.15.0+cu132", "13.2", ("sm_75", "sm_86"))
 NCCL = FoundSoftware("libnccl", "/usr/lib/libnccl.so.2", "linker cache", "CUDA", "2.27.3")
 ROCBLAS = FoundSoftware("rocBLAS", "/opt/rocm/lib/rocblas/library", "ROCm", "ROCm", architectures=("gfx1100",))
 
@@ -40,7 +40,7 @@ def test_a_device_shows_the_software_of_its_library_with_the_answer_and_why(tmp_
 
     said = piped("list", "CUDA:0", "--from", path, COLUMNS="200").out
 
-    assert "  torch 2.15.0+cu132: compatible, wheel /opt/chat/torch\n" in said
+    assert "  torch 2.15.0+cu132: compatible, wheel /opt/lib/torch\n" in said
     assert "      it has machine code for 8.6, which runs on 8.9 too; driver 580.95.05 runs machine code of" in said
     assert "  libnccl 2.27.3: unknown, linker cache /usr/lib/libnccl.so.2\n" in said
     assert "rocBLAS" not in said
@@ -53,7 +53,7 @@ def test_the_whole_list_shows_software_only_where_something_does_not_fit(tmp_pat
     unfit = piped("list", "--from", captured(a_machine(TORCH, compute_major=6), tmp_path, "old.json"), COLUMNS="200").out
 
     assert "torch" not in fits
-    assert "note: torch 2.15.0+cu132 of `/opt/chat/torch` cannot use CUDA:0: it has code for 7.5, 8.6" in unfit
+    assert "note: torch 2.15.0+cu132 of `/opt/lib/torch` cannot use CUDA:0: it has code for 7.5, 8.6" in unfit
 
 
 def test_the_document_has_what_was_found_and_how_it_fits_each_device(tmp_path: Path) -> None:
