@@ -64,7 +64,7 @@ complete -c gpuprobe -n "__gpuprobe_behind ''" -a validate -d 'Test whether ever
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a flash-attn -d 'Tell whether these devices can use flash attention together.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a env -d 'Print the variables that select exactly the devices that work.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a plan -d 'What of a model fits where, and the command line for it.'
-complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Save what is known of this machine in a file, to be read elsewhere with `--from`.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Save this machine in a file, for `--from` to read elsewhere.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a refresh -d 'Show how much memory is free now.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a completion -d 'Print a shell completion script.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -l version -d 'Print the version and exit.'

@@ -9,7 +9,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         'flash-attn' = 'Tell whether these devices can use flash attention together.'
         'env' = 'Print the variables that select exactly the devices that work.'
         'plan' = 'What of a model fits where, and the command line for it.'
-        'capture' = 'Save what is known of this machine in a file, to be read elsewhere with `--from`.'
+        'capture' = 'Save this machine in a file, for `--from` to read elsewhere.'
         'refresh' = 'Show how much memory is free now.'
         'completion' = 'Print a shell completion script.'
     }

@@ -205,7 +205,12 @@ def test_a_capture_gives_the_same_answers_as_the_machine(vulkan: World, tmp_path
     for line in ("list", "list --allow-software", "list --quick", "validate", "flash-attn", "env", "env CUDA:0"):
         here = piped(*line.split(), "--json", **variables)
         there = piped(*line.split(), "--json", "--from", file)
-        assert (line, timeless(there), there.code) == (line, timeless(here), here.code)
+        assert (line, placeless(there), there.code) == (line, placeless(here), here.code)
+
+
+def placeless(ran: Ran) -> Any:
+    """Nor directories: a capture has pseudonyms for those that nobody's installer makes."""
+    return _cleaned(json.loads(re.sub(r"/(?:[\w.+=-]+/)+", "/", ran.out)))
 
 
 def test_a_hostile_name_harms_neither_shell_nor_table_nor_json(tmp_path: Path) -> None:

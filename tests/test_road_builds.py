@@ -215,7 +215,7 @@ def test_an_unknown_build_is_wrong_usage_that_lists_what_there_is(tmp_path: Path
     ran = piped("validate", "--build", "cuda_v99", "--lib-dir", str(top), **nvidia(H100))
 
     assert ran.code == 2
-    assert "there is `system`, `cuda_v12`" in " ".join(ran.err.split())
+    assert "the builds are `system`, `cuda_v12`" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize("command", ["list", "validate", "flash-attn", "env", "refresh"])

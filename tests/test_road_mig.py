@@ -97,7 +97,7 @@ def test_a_card_in_mig_mode_without_a_slice_says_what_to_do() -> None:
 
     (card,) = document["cards"]
     assert card["why"]["reason"] == "mig_without_slices"
-    assert "MIG is on and no instance is made" in document["summary"]["text"]
+    assert "MIG is on without an instance" in document["summary"]["text"]
     assert "`sudo nvidia-smi mig -i 0000:01:00.0 -cgi 0 -C`" in str(card["why"])
 
 

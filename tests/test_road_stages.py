@@ -219,9 +219,9 @@ def test_the_text_shows_the_matrix_the_copies_and_the_time() -> None:
     assert seen.code == 0
     assert re.search(r"^1 of 1 view passed; the card works, in \d+\.\d{3} s$", seen.text, re.M)
     assert re.search(r"^CUDA:0 +ok +ok +ok +ok +ok +ok +ok +n/a +ok +passed", seen.text, re.M)
-    assert "PCIe 4.0 x4 carries 7.9 GB/s" in " ".join(seen.text.split())
+    assert "PCIe 4.0 x4 7.9" in " ".join(seen.text.split())
     assert "its link has 4 of 16 lanes" in " ".join(seen.text.split())
-    assert "blas is not possible here: no cuBLAS was found" in " ".join(seen.text.split())
+    assert "blas was not tested: no cuBLAS was found" in " ".join(seen.text.split())
 
 
 def test_progress_names_what_is_asked() -> None:
@@ -234,12 +234,12 @@ def test_progress_names_what_is_asked() -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("--step", "moon"), "`--step moon`: load, init, list,"),
-        (("--repeat", "0"), "`--repeat 0`: a whole number from 1 to 1000"),
+        (("--step", "moon"), "`--step moon`: the steps are load, init, list,"),
+        (("--repeat", "0"), "`--repeat 0`: --repeat takes a whole number from 1 to 1000"),
         (("--repeat", "two"), "`--repeat two`"),
         (("--jobs", "-1"), "`--jobs -1`"),
-        (("--jobs", "65"), "`--jobs 65`: a whole number from 1 to 64"),
-        (("--build", "cuda_v99", "--library", "cuda"), "`--build cuda_v99`: there is no build of this name"),
+        (("--jobs", "65"), "`--jobs 65`: --jobs takes a whole number from 1 to 64"),
+        (("--build", "cuda_v99", "--library", "cuda"), "`--build cuda_v99`: no build of this name"),
     ],
 )
 def test_what_has_no_meaning_is_wrong_usage(arguments: tuple[str, ...], word: str) -> None:
@@ -255,7 +255,7 @@ def test_a_capture_cannot_be_asked_again() -> None:
     ran = piped("validate", "--repeat", "2", "--from", str(machine))
 
     assert ran.code == 2
-    assert "a capture cannot be asked" in ran.err
+    assert "which a capture cannot do" in ran.err
 
 
 def test_a_capture_without_the_ladder_says_how_far_it_goes() -> None:
@@ -266,4 +266,4 @@ def test_a_capture_without_the_ladder_says_how_far_it_goes() -> None:
     assert ran.code == 0
     assert document["seconds"] is None
     assert {view["depth"] for view in document["views"]} == {"context"}
-    assert "the capture holds no full validation of every view: it went no further than a context" in document["warnings"]
+    assert "this capture has no full validation of every view; only context creation was tested" in document["warnings"]

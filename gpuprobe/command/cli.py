@@ -336,7 +336,7 @@ def capture(
     options: Options,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write it; `-` is standard output.", show_default=False)],
 ) -> Reply:
-    """Save what is known of this machine in a file, to be read elsewhere with `--from`.
+    """Save this machine in a file, for `--from` to read elsewhere.
 
     Use it for a bug report, or to look at another person's machine. Serial numbers, host and user names are replaced.
 

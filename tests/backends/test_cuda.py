@@ -147,7 +147,7 @@ def test_without_the_essential_calls_the_listing_fails(function: str, how: str) 
 
     assert failed is not None
     assert failed["status"] == "call_failed"
-    assert f"`{function}` failed" in failed["message"]
+    assert f"`{function}`" in failed["message"]
 
 
 @pytest.mark.parametrize("how", ["error cuDeviceGet@2 999", "silent cuDeviceGet@2"])

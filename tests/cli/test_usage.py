@@ -77,9 +77,9 @@ def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
         ),
         (["capture"], "usage: `gpuprobe capture [OPTION]... FILE`, for example `gpuprobe capture machine.json`; "),
         (["validate", "--jsno"], "has no option `--jsno`. Did you mean `--json`? `gpuprobe validate --help` shows the options"),
-        (["env", "--library"], "`--library NAME`: ask only these libraries, as in `--library cuda,vulkan`"),
-        (["--timeout"], "`--timeout SECONDS`: how long one child may take"),
-        (["list", "--all=yes"], "`--all`: also every view"),
+        (["env", "--library"], "`--library NAME`: ask only these libraries (cuda or nvidia"),
+        (["--timeout"], "`--timeout SECONDS`: how long one library may take"),
+        (["list", "--all=yes"], "`--all`: also every library"),
     ],
 )
 def test_a_command_line_that_cannot_be_read_is_answered_with_one_that_can(arguments: list[str], accepted: str) -> None:
