@@ -309,6 +309,8 @@ def test_a_card_that_is_not_cut_says_no_mode(tmp_path: Path) -> None:
 
 
 def overridden(root: Path, **environ: str) -> Evidence:
+    for folder in ("dev", "proc/self"):  # without them a machine says that it could not be read
+        (root / folder).mkdir(parents=True)
     host = surveyed(root, DISCRETE, a_node(100301))._replace(environ=environ)
     return evidence_of(a_device("ROCm", name="RX 6700 XT", pci_id=PLACE, uuid="GPU-1", gfx_target="gfx1030"), host=host)
 

@@ -21,7 +21,7 @@ def test_a_tail_holds_the_last_bytes_and_counts_the_others(chunks: list[bytes], 
         tail.add(chunk)
     whole = b"".join(chunks)
 
-    assert tail.text() == whole[-limit:].decode(errors="backslashreplace")
+    assert tail.text() == whole[-limit:].decode(errors="backslashreplace")[-limit:]
     assert tail.dropped == max(0, len(whole) - limit)
 
 
