@@ -50,6 +50,8 @@ def surveyed(root: Path, card: Mapping[str, str] = DISCRETE, *nodes: str, bank: 
     files = {f"{NODES}/{number}/properties": text for number, text in enumerate((CPU, *nodes))} if nodes else {}
     banks = {f"{NODES}/{number}/mem_banks/0/properties": bank for number in range(1, len(nodes) + 1)} if bank else {}
     pci = {PLACE: {**RX_7900, **card, **more}}
+    for folder in ("dev", "proc/self"):  # without them a machine says that it could not be read
+        (root / folder).mkdir(parents=True, exist_ok=True)
     return read_host(machine(root, files={**files, **banks}, pci=pci), {}, platform="linux", machine="x86_64")
 
 
@@ -309,8 +311,6 @@ def test_a_card_that_is_not_cut_says_no_mode(tmp_path: Path) -> None:
 
 
 def overridden(root: Path, **environ: str) -> Evidence:
-    for folder in ("dev", "proc/self"):  # without them a machine says that it could not be read
-        (root / folder).mkdir(parents=True)
     host = surveyed(root, DISCRETE, a_node(100301))._replace(environ=environ)
     return evidence_of(a_device("ROCm", name="RX 6700 XT", pci_id=PLACE, uuid="GPU-1", gfx_target="gfx1030"), host=host)
 
