@@ -1,7 +1,5 @@
 """Every environment variable that gpuprobe reads, sets or explains: one row each, in the order of the manual."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What a machine says of itself before any library is asked: cards, device nodes, libraries and builds, as they lie there."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 
@@ -86,6 +84,9 @@ class FoundBuild(NamedTuple):
     def folder(self) -> str:
         """The last element of its directory, which is the name that Ollama knows it by."""
         return self.path.replace("\\", "/").rpartition("/")[0].rpartition("/")[2]
+
+
+CPU_ONLY = "holds CPU backends only"  # of a folder of Ollama's or llama.cpp's that has no build for a GPU
 
 
 class NamedPlace(NamedTuple):

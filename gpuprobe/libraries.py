@@ -4,8 +4,6 @@ A library's place in `LIBRARIES` is its rank: the earlier one keeps a card that 
 a library's name with a text; what differs between libraries is a field here.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from gpuprobe.model import MiB

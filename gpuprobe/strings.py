@@ -1,7 +1,5 @@
 """What versions, architectures, sizes and names look like: to read what drivers say, and to show it to people."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import NamedTuple

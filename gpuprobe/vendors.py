@@ -3,8 +3,6 @@
 What differs between vendors is a field of their record. The libraries name the vendors that they are made for.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

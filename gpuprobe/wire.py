@@ -30,9 +30,9 @@ _WRITTEN = {"calls": "steps", "stages": "rungs"}
 # Of the survey's own, where whole files stand; the texts of all other records are names, paths and sentences.
 _WITH_LONG_TEXTS = frozenset({"Host", "Reading"})
 
-_PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,31}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_PCI_ADDRESS = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
+_WORD = r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,31}"
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 
 
 class ShapeError(ValueError):
@@ -211,8 +211,9 @@ def _quoted(value: object) -> str:
     return repr(value[:60] if isinstance(value, str) else value)[:60]
 
 
-def _form(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    return lambda text: pattern.fullmatch(text) is not None
+def _form(pattern: str) -> Callable[[Any], bool]:
+    """Compiled when it is first asked: every child's answer imports this, and most machines have neither card nor capture."""
+    return lambda text: re.fullmatch(pattern, text) is not None
 
 
 _COUNTED = (lambda number: number >= 0, "a number from 0")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gpuprobe.command import commands, env_options
-from gpuprobe.command.commands import Reply, Stream
+from gpuprobe.command import env_options
 from gpuprobe.command.options import Options, show_version, with_shared_options
+from gpuprobe.command.reply import Reply, Stream
 from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
 
@@ -175,6 +175,8 @@ def list_devices(
       gpuprobe list CUDA:0              everything about one device
       gpuprobe list --require 'count>=2, free>=20GiB'   exit code 5 if that is not met
     """
+    from gpuprobe.command import commands
+
     return commands.list_devices(options, device, everything=everything, quick=quick, require=require, sort=sort)
 
 
@@ -213,6 +215,8 @@ def validate(
       gpuprobe validate CUDA:0 -v       one device, with the time of each step
       gpuprobe validate --repeat 10     find a card that fails now and then
     """
+    from gpuprobe.command import commands
+
     chosen, pace = tuple(device or ()), {"step": step, "repeat": repeat, "jobs": jobs}
     return commands.validate(options, chosen, builds=tuple(build or ()), strict=strict, **pace)
 
@@ -229,6 +233,8 @@ def flash_attn(options: Options, device: Devices = None) -> Reply:
       gpuprobe flash-attn               all usable devices together
       gpuprobe flash-attn CUDA:0 || echo no     exit code 5 means no, 6 unknown
     """
+    from gpuprobe.command import commands
+
     return commands.flash_attn(options, tuple(device or ()))
 
 
@@ -345,6 +351,8 @@ def capture(
       gpuprobe capture machine.json         save this machine
       gpuprobe list --from machine.json     the same answer as on that machine
     """
+    from gpuprobe.command import commands
+
     return commands.capture(options, file)
 
 
@@ -397,6 +405,8 @@ def completion(
       gpuprobe completion fish > ~/.config/fish/completions/gpuprobe.fish    for fish
       gpuprobe completion powershell | Out-String | Invoke-Expression    in PowerShell's $PROFILE
     """
+    from gpuprobe.command import commands
+
     return commands.completion(options, shell, typer.main.get_command(app))
 
 

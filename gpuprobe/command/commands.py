@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
+from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit, Unwritable, WrongUsage, weightiest
 from gpuprobe.judging import card_status
 from gpuprobe.model import Inventory, Json, ValidationScope
@@ -16,30 +17,6 @@ if TYPE_CHECKING:
 
     from gpuprobe.command.options import Options
     from gpuprobe.render.screen import Screen
-
-
-class Reply(NamedTuple):
-    """What a command leaves to be shown: `document` with --json, else `lines` as they are, else `text`."""
-
-    exit: Exit
-    document: Callable[[], Json]
-    text: Callable[[Screen], Iterable[RenderableType]]
-    lines: str | None = None
-    complaint: str | None = None  # one line on standard error, without --json
-    launch: Launch | None = None  # what the process becomes where nothing was wrong
-
-
-class Stream(NamedTuple):
-    """An answer without an end: `run` writes it until Ctrl-C, or until nobody reads it."""
-
-    run: Callable[[Screen], None]
-
-
-class Launch(NamedTuple):
-    """A program to run in this process's environment with these changes; None: unset."""
-
-    command: tuple[str, ...]
-    variables: tuple[tuple[str, str | None], ...]
 
 
 def list_devices(

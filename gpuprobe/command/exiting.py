@@ -14,8 +14,8 @@ from gpuprobe.exits import Exit, Unwritable, WrongUsage
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
-    from gpuprobe.command.commands import Launch, Reply, Stream
     from gpuprobe.command.options import Options
+    from gpuprobe.command.reply import Launch, Reply, Stream
 
 # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
 TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
@@ -61,7 +61,7 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         if result == Exit.INTERRUPTED:
             raise _interrupted()
         return int(result or 0)
-    from gpuprobe.command.commands import Stream
+    from gpuprobe.command.reply import Stream
 
     options: Options = result[0]
     reply: Reply | Stream = result[1]
@@ -118,7 +118,7 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
 
 
 def _show(options: Options, reply: Reply | Stream, screen: Screen) -> None:
-    from gpuprobe.command.commands import Stream
+    from gpuprobe.command.reply import Stream
 
     screen.colour_allowed = not options.no_color
     if isinstance(reply, Stream):

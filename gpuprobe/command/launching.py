@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gpuprobe.command.commands import Launch
+    from gpuprobe.command.reply import Launch
 
 # What a shell answers for a program that is not there, and for one that cannot be run (POSIX, Exit Status for Commands).
 NOT_FOUND, NOT_RUNNABLE = 127, 126

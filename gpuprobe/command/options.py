@@ -1,7 +1,5 @@
 """The options that several commands share, each declared once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, NamedTuple

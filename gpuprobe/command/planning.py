@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe.command import plan_options
-from gpuprobe.command.commands import Reply, nothing, nothing_usable
+from gpuprobe.command.commands import nothing, nothing_usable
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.plan_options import PlanOptions, PlanRequest
+from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json
 from gpuprobe.planning.engines.engine_records import HostMemory, Machine, Outlook, Subject

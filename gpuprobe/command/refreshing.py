@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpuprobe.command.commands import Reply
 from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of, selected
 from gpuprobe.command.remembering import asks_for_everything, remember
+from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit
 from gpuprobe.facts import Host
 from gpuprobe.judging import changes, figures

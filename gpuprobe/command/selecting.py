@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 
 from gpuprobe.command import gathering
 from gpuprobe.command.choosing import Choice, form_of, refuse_contradictions
-from gpuprobe.command.commands import Launch, Reply
 from gpuprobe.command.counting import Count, Selected
 from gpuprobe.command.gathering import inventory_of, request_of, selected
+from gpuprobe.command.reply import Launch, Reply
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging import notes
-from gpuprobe.judging.card_views import identity_of, in_every_library
-from gpuprobe.judging.selectors import names_a_view
-from gpuprobe.judging.views import numbered
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import SYSTEM, Device, Inventory, Json, Purpose
@@ -85,6 +82,10 @@ def _chosen(texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:
 
 def _meant(text: str, inventory: Inventory) -> tuple[Device, ...]:
     """A library, or a number in it, may also mean views that gave way to another library's and did not fail."""
+    from gpuprobe.judging.card_views import identity_of, in_every_library
+    from gpuprobe.judging.selectors import names_a_view
+    from gpuprobe.judging.views import numbered
+
     if not names_a_view(text):
         return selected([text], inventory.kept)
     working = {identity_of(view) for view in in_every_library(inventory.kept, inventory)}
@@ -93,6 +94,11 @@ def _meant(text: str, inventory: Inventory) -> tuple[Device, ...]:
 
 def _views(chosen: Sequence[Device], texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:
     """Through which views programs are to see the chosen: a card through every library, a named view through its own."""
+    if not chosen:
+        return ()
+    from gpuprobe.judging.card_views import identity_of, in_every_library
+    from gpuprobe.judging.selectors import names_a_view
+
     named = {identity_of(device) for text in texts if names_a_view(text) for device in _meant(text, inventory)}
     return in_every_library(chosen, inventory, named)
 

@@ -11,9 +11,9 @@ from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gpuprobe.command.commands import Stream
 from gpuprobe.command.gathering import request_of
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
+from gpuprobe.command.reply import Stream
 from gpuprobe.command.watch_option import OPTION
 from gpuprobe.exits import WrongUsage
 from gpuprobe.judging.refreshed import Refreshment

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import machine
+from gpuprobe.facts import CPU_ONLY
 from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
-from gpuprobe.judging.programs_without_build import CPU_ONLY, lacks, sentence
 from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import ENGINES
@@ -40,7 +40,10 @@ def _empty_places(evidence: Evidence) -> Iterator[str]:
 def of_programs(inventory: Inventory) -> Iterator[str]:
     """Programs that will compute on the CPU although a card is usable. Those whose builds have no code for it are told build
     by build."""
-    return (sentence(lack) for lack in lacks(inventory) if lack.brings_none)
+    if inventory.kept:
+        from gpuprobe.judging.programs_without_build import lacks, sentence  # speaks of usable cards alone
+
+        yield from (sentence(lack) for lack in lacks(inventory) if lack.brings_none)
 
 
 def _engines(evidence: Evidence) -> Iterator[str]:

@@ -1,7 +1,5 @@
 """How each physical card stands: usable through which devices, or why not. The first line of `list` is made here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

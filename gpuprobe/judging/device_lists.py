@@ -79,7 +79,8 @@ def ggml_list(value: str, count: int | None = None) -> tuple[int, ...]:
     """
     positions: list[int] = []
     text, place = value.replace(",", " "), 0
-    while (number := _UNSIGNED.match(text, place)) is not None:
+    unsigned = re.compile(_UNSIGNED, re.ASCII)
+    while (number := unsigned.match(text, place)) is not None:
         sign, digits = number.groups()
         size = int(digits) if len(digits) <= _MOST_DIGITS else _NUMBERS
         if size >= _NUMBERS:
@@ -94,4 +95,4 @@ def ggml_list(value: str, count: int | None = None) -> tuple[int, ...]:
 
 _NUMBERS = 1 << 64  # std::size_t, as std::istream reads it
 _MOST_DIGITS = 20  # of such a number, zeros before it aside
-_UNSIGNED = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]+)", re.ASCII)
+_UNSIGNED = r"[ \t\n\v\f\r]*([+-]?)0*([0-9]+)"

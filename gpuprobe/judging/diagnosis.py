@@ -3,8 +3,6 @@
 kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What each variable that is set does on this machine, in a sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Whether devices may use flash attention together, by which rule, and what the user's settings make of that."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

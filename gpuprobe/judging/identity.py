@@ -1,7 +1,5 @@
 """When two views are the same card: the one place that answers it, with the evidence it used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from enum import Enum

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gpuprobe.facts import FoundBuild, Host
+from gpuprobe.facts import CPU_ONLY, FoundBuild, Host
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import ENGINES, library_named
 from gpuprobe.model import Device, Inventory, Reason
 from gpuprobe.strings import printable
 
-CPU_ONLY = "holds CPU backends only"
 _PROGRAMS = {"ollama": "Ollama", "llama.cpp": "llama.cpp"}
 _NO_USE = (Reason.NO_CODE, Reason.FAILED_VALIDATION)
 

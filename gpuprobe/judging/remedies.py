@@ -3,8 +3,6 @@
 The backends name a number and say what it means by itself. A cause that the survey rules out is not named here.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -46,7 +44,7 @@ def and_advice(sentence: str, outcome: Outcome | None, host: Host) -> str:
 
 def of_loading(words: str) -> str | None:
     """What to do where a library is there and does not load, by the loader's words; None: it is not there."""
-    needed = _NEEDED.search(words)
+    needed = re.search(_NEEDED, words)
     if needed and needed[1] != needed[2]:
         return f"install the package that brings `{needed[2]}`"
     if "libraries of different releases are mixed" in words:
@@ -56,8 +54,8 @@ def of_loading(words: str) -> str | None:
     return None
 
 
-# The loader names what was not found: the library itself, or one that it needs.
-_NEEDED = re.compile(r"`([^`]{1,500})` did not load: ([^:`]{1,500}): cannot open shared object file: No such file")
+# The loader names what was not found: the library itself, or one that it needs. Compiled when used: every start would pay.
+_NEEDED = r"`([^`]{1,500})` did not load: ([^:`]{1,500}): cannot open shared object file: No such file"
 
 
 def _mismatch(host: Host) -> Remedy:

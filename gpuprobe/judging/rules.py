@@ -32,7 +32,7 @@ from gpuprobe.model import (
     Verdict,
 )
 
-_VIRTUAL = re.compile(r"\(dev p[0-9]{1,4}/v[0-9]{1,4}\)\s*$")
+_VIRTUAL = r"\(dev p[0-9]{1,4}/v[0-9]{1,4}\)\s*$"
 
 Rule = Callable[[Sequence[Device], Host, Request], Iterator[Drop]]
 
@@ -134,7 +134,7 @@ def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> I
 
 def _why_twice(device: Device, twin: Device, host: Host, named_twice: str | None) -> tuple[Reason, str]:
     """ggml makes several devices of one card where it is told to, and marks each: `NVIDIA … (dev p0/v1)`."""
-    if _VIRTUAL.search(device.name or "") or _VIRTUAL.search(device.description or ""):
+    if any(re.search(_VIRTUAL, text or "") for text in (device.name, device.description)):
         told = host.environ.get("GGML_CUDA_DEVICES")
         why = f"`GGML_CUDA_DEVICES={told}` makes several of one card" if told else "ggml made several of one card"
         return Reason.VIRTUAL_DEVICE, f"it is a virtual device: {why}, which share its memory"

@@ -3,8 +3,6 @@
 Theory, and no measurement: `null` where a figure that it rests on is not known.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from gpuprobe.model import Json

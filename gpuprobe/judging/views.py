@@ -1,7 +1,5 @@
 """Every view of every card, as `validate` looks at them: which are asked, whose card each shows, what it proves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Every library that listed a card gets its variable: tokens of the chosen devices
 library that got none would bring back through a side door the card that another one hides.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 

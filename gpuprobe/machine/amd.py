@@ -4,8 +4,6 @@ KFD's topology has a node for every processor and for every card or partition th
 card's PCI folder. Variables such as `ROCR_VISIBLE_DEVICES` and `HSA_OVERRIDE_GFX_VERSION` change neither.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Which physical GPUs a machine has, by its survey alone, and which devices only look like one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

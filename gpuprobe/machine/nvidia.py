@@ -1,7 +1,5 @@
 """What Linux's own files say of NVIDIA's GPUs: names, Jetsons and their release, drivers that hide the one of Windows."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The processor and the memory, container limits included, from the texts of the survey."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What of the machine could not be looked at: an empty answer from there is no answer."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from gpuprobe.facts import Host

@@ -1,24 +1,14 @@
-"""Which part of an answer is shown, and in how much detail."""
+"""Which part of an answer is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from gpuprobe.judging.card_status import CardStatus
     from gpuprobe.model import Device, Drop
     from gpuprobe.probing.runtime_loading import Loads
-
-
-class Detail(Protocol):
-    """How much of an answer its text shows."""
-
-    @property
-    def verbose(self) -> bool: ...
-
-    @property
-    def quiet(self) -> bool: ...
 
 
 class Part(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -23,7 +23,17 @@ from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
     from gpuprobe.render.live import History
-    from gpuprobe.render.part import Detail, Part
+    from gpuprobe.render.part import Part
+
+
+class Detail(Protocol):
+    """How much of an answer its text shows."""
+
+    @property
+    def verbose(self) -> bool: ...
+
+    @property
+    def quiet(self) -> bool: ...
 
 
 def line(text: str, style: str = "") -> Text:

@@ -3,8 +3,6 @@
 A saved discovery fits as long as all of it is the same. What is measured anew in every run (memory) is no part of it.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

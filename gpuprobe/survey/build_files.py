@@ -1,7 +1,5 @@
 """Which files of a directory are a build of ggml's: its backends, and the libraries that are loaded before them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Where builds of Ollama and llama.cpp are looked for, in order: as the user says, as Ollama says, then where they install."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath

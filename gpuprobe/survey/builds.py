@@ -4,13 +4,11 @@ Every place is looked at itself and one level down. What a place is full of othe
 named and that holds no build is told.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
 from typing import NamedTuple
 
-from gpuprobe.facts import FoundBuild, FoundEngine, NamedPlace
+from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundEngine, NamedPlace
 from gpuprobe.libraries import Engine
 from gpuprobe.strings import build_key
 from gpuprobe.survey import trust
@@ -22,7 +20,6 @@ from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 
 _LEVELS_UP = 2  # Debian keeps backends in `ggml/backends0` below the directory with the base library
 
-CPU_ONLY = "holds CPU backends only"
 _WHY_EMPTY = {ABSENT: "does not exist", DENIED: "may not be read"}
 
 

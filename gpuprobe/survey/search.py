@@ -1,7 +1,5 @@
 """Where the loader would find a library, and the Vulkan loader its drivers, decided without loading anything."""
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 # A Path object per file would cost more than reading the file.
 # ruff: noqa: PTH109, PTH115, PTH116, PTH118, PTH208
 
-from __future__ import annotations
-
 import os
 import stat
 from typing import NamedTuple

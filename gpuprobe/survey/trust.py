@@ -1,7 +1,5 @@
 """Which libraries another user could replace: a program that loads one of those runs that user's code, as root above all."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator

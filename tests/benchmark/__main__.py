@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 from tests.benchmark import limits, saved, software, startup
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
@@ -37,7 +38,7 @@ def main() -> None:
     asked = arguments()
     if sys.platform != "linux":
         sys.exit("the benchmark reads Linux's process accounting; it runs on Linux only")
-    with Workplace(asked.runs) as workplace:
+    with Workplace(asked.runs, asked.beside) as workplace:
         table = drawn(measured(workplace, [NAMES[name] for name in asked.rows]))
         sys.stdout.write(heading(workplace) + "\n\n" + table + "\n")
 
@@ -46,6 +47,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help=f"counted runs of each command ({RUNS})")
     parser.add_argument("--quick", dest="runs", action="store_const", const=QUICK_RUNS, help=f"{QUICK_RUNS} runs of each")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout's commands take turns with ours")
     parser.add_argument("--rows", nargs="+", choices=list(NAMES), default=list(NAMES), metavar="NAME", help=", ".join(NAMES))
     return parser.parse_args()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import median
 
 from gpuprobe.exits import Exit
@@ -23,6 +23,7 @@ PEER_ARGUMENTS = {"gpustat": ("--json",), "nvitop": ("-1",)}
 START_BAR = 1.4  # times do-nothing
 EVERY_LOADER_BAR = 1.3  # times (slowest listing + slowest validation + do-nothing)
 MEMORY_BAR = 40 * MiB
+NO_SLOWER_BAR = 1.03  # times the other checkout
 
 Costs = Mapping[str, Sequence[Ran]]
 
@@ -38,17 +39,23 @@ def nothing_installed(workplace: Workplace, rows: Sequence[str]) -> Iterator[Lin
         peers, peers_commands = [], {}
     measured = dict.fromkeys([*ours, *(["list --json"] if peers else [])])
     own_commands = {row: workplace.gpuprobe(*COMMANDS[row]) for row in measured}
-    costs = _taking_turns(workplace, {"do-nothing": workplace.do_nothing(), **own_commands, **peers_commands})
+    before = {f"{row} before": command for row, command in own_commands.items()} if workplace.beside else {}
+    commands = {"do-nothing": workplace.do_nothing(), **own_commands, **before, **peers_commands}
+    costs = _taking_turns(workplace, commands, set(before))
     yield Line("do-nothing", "1 x", remark=f"two commands of Typer's; {_cost(costs['do-nothing'])}")
     yield from (_beside_do_nothing(row, costs) for row in ours)
+    for row in ours if before else ():
+        remark = f"{workplace.beside}; {_cost(costs[f'{row} before'])}"
+        yield times(f"{row} beside", ratio(costs[row], costs[f"{row} before"]), NO_SLOWER_BAR, remark)
     for peer in peers:
         remark = f"{peer} {workplace.release_of(peer)}; {_cost(costs[peer])}"
         yield times(f"list --json beside {peer}", ratio(costs["list --json"], costs[peer]), 1, remark)
 
 
-def _taking_turns(workplace: Workplace, commands: Mapping[str, Sequence[str]]) -> Costs:
-    environment = workplace.environment()
-    columns = interleaved(workplace.bare, [(argv, environment) for argv in commands.values()], workplace.runs)
+def _taking_turns(workplace: Workplace, commands: Mapping[str, Sequence[str]], before: Collection[str]) -> Costs:
+    ours, theirs = workplace.environment(), workplace.environment_beside()
+    turns = [(argv, theirs if row in before else ours) for row, argv in commands.items()]
+    columns = interleaved(workplace.bare, turns, workplace.runs)
     costs = dict(zip(commands, columns, strict=True))
     failed = [row for row in costs if row not in PEERS and costs[row][0].code not in (Exit.ANSWERED, Exit.NOTHING_USABLE)]
     if failed:  # a peer without a GPU may leave with what it likes

@@ -78,11 +78,13 @@ class Launcher:
 class Workplace:
     """Everything that rows share, made when the first row needs it, and gone at the end."""
 
-    def __init__(self, runs: int) -> None:
-        self.runs = runs
+    def __init__(self, runs: int, beside: Path | None = None) -> None:
+        self.runs, self.beside = runs, beside
         self._stack = ExitStack()
         self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gpuprobe-benchmark-")))
-        compileall.compile_dir(REPOSITORY / "gpuprobe", quiet=2)
+        for checkout in (REPOSITORY, *([beside] if beside else [])):
+            # Both or neither: without the compiled files a start costs a third more.
+            compileall.compile_dir(checkout / "gpuprobe", quiet=2)
         (self.directory / "gpuprobe").write_text(_COMMAND)
         shutil.copy(Path(__file__).with_name("do_nothing.py"), self.directory / "do-nothing")
 
@@ -96,6 +98,10 @@ class Workplace:
         """A user's environment in which nothing speaks of GPUs; bytecode is written and read as for any user."""
         plain = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "LANG": "C.UTF-8", "PYTHONPATH": str(REPOSITORY)}
         return {**plain, **more}
+
+    def environment_beside(self, **more: str) -> dict[str, str]:
+        """As `environment`, with the other checkout's gpuprobe."""
+        return {**self.environment(**more), "PYTHONPATH": str(self.beside)}
 
     def gpuprobe(self, *arguments: str) -> list[str]:
         return [sys.executable, str(self.directory / "gpuprobe"), *arguments]

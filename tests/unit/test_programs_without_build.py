@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gpuprobe.command.concluding import conclusion
-from gpuprobe.facts import FoundBuild, FoundEngine, NamedPlace
+from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundEngine, NamedPlace
 from gpuprobe.judging.build_notes import of_builds
-from gpuprobe.judging.programs_without_build import CPU_ONLY, lacks, sentence
+from gpuprobe.judging.programs_without_build import lacks, sentence
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import views
 from gpuprobe.model import Device, Inventory, Request, ValidationScope
