@@ -73,11 +73,13 @@ class _Reader:
         self._longest = LONGEST_NAME
 
     def read(self, expected: Any, value: object, where: str) -> Any:
-        origin = get_origin(expected)
+        if expected in _PLAIN:
+            return self._plain(expected, value, where)
         if expected is Any:
             return self._anything(value, where, DEEPEST)
+        origin, items = _taken_apart(expected)
         if origin in _GENERIC:
-            return _GENERIC[origin](self, get_args(expected), value, where)
+            return _GENERIC[origin](self, items, value, where)
         if isinstance(expected, type) and issubclass(expected, Enum):
             return _enum(expected, value, where)
         return (self._record if hasattr(expected, "_fields") else self._plain)(expected, value, where)
@@ -126,16 +128,17 @@ class _Reader:
     def _record(self, expected: Any, value: object, where: str) -> Any:
         if not isinstance(value, dict):
             raise ShapeError(f"{where or expected.__name__}: an object is needed, not {_kind(value)}")
-        hints, fields = _hints(expected), {written(name): name for name in expected._fields}
+        hints, fields = _hints(expected), _fields(expected)
         self._check_known(value.keys() - fields.keys(), where)
         missing = [name for name, field in fields.items() if name not in value and field not in expected._field_defaults]
         if missing:
             raise ShapeError(f"{where}: the field `{missing[0]}` is missing")
         known = {fields[name]: item for name, item in value.items() if name in fields}
+        before = f"{where}." if where else ""
         around, self._longest = self._longest, LONGEST_TEXT if expected.__name__ in _WITH_LONG_TEXTS else LONGEST_NAME
         try:
             record = expected(
-                **{name: self.read(hints[name], item, f"{where}.{written(name)}".lstrip(".")) for name, item in known.items()}
+                **{name: self.read(hints[name], item, f"{before}{written(name)}") for name, item in known.items()}
             )
         finally:
             self._longest = around
@@ -168,6 +171,20 @@ class _Reader:
             _check_count(value, where)
             return [self._anything(item, f"{where}[{place}]", depth - 1) for place, item in enumerate(value)]
         return _shortened(value, LONGEST_NAME) if isinstance(value, str) else _checked_number(value, where)
+
+
+_PLAIN = frozenset({str, int, float, bool})
+
+
+@cache
+def _taken_apart(expected: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(expected), get_args(expected)
+
+
+@cache
+def _fields(record: Any) -> dict[str, str]:
+    """As files spell them → as the record does."""
+    return {written(name): name for name in record._fields}
 
 
 def _enum(expected: type[Enum], value: object, where: str) -> Enum:

@@ -97,6 +97,9 @@ def _views(chosen: Sequence[Device], texts: Sequence[str], inventory: Inventory)
     if not chosen:
         return ()
     from gpuprobe.judging.card_views import identity_of, in_every_library
+
+    if not texts:
+        return in_every_library(chosen, inventory)
     from gpuprobe.judging.selectors import names_a_view
 
     named = {identity_of(device) for text in texts if names_a_view(text) for device in _meant(text, inventory)}
