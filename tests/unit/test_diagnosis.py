@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.diagnosis import CardReason, Why, why
 from gpuprobe.facts import DeviceNode
-from gpuprobe.judging.diagnosis import CardReason, Why, why
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import Evidence, Outcome, Request, Status

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
-from gpuprobe.judging.diagnosis import REPLACED, Why, is_of, serves, why
+from gpuprobe.doctor.diagnosis import REPLACED, Why, is_of, serves, why
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
-from gpuprobe.judging.card_status import card_statuses
-from gpuprobe.judging.diagnosis import CardReason, Why, is_of, serves
+from gpuprobe.doctor.card_status import card_statuses
+from gpuprobe.doctor.diagnosis import CardReason, Why, is_of, serves
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card

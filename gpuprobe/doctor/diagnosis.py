@@ -8,10 +8,10 @@ from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe import machine, vendors
+from gpuprobe.doctor import container_advice
+from gpuprobe.doctor.remedies import JOIN, Remedy, of_loading, remedy
 from gpuprobe.facts import Host
-from gpuprobe.judging import container_advice
 from gpuprobe.judging.identity import normal_pci
-from gpuprobe.judging.remedies import JOIN, Remedy, of_loading, remedy
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe, outcomes_of, telling
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
