@@ -18,7 +18,7 @@ import yaml
 
 from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
-from gpuprobe.doctor.diagnosis import CardReason
+from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.exits import PRECEDENCE, Exit
 from gpuprobe.model import Reason, Status
 from tests import temporary

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gpuprobe.doctor import card_status, unviewed
-from gpuprobe.doctor.diagnosis import serves
 from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.exits import Exit, weightiest
+from gpuprobe.judging.belonging import serves
 from gpuprobe.judging.programs_without_build import served_by_nothing
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided

@@ -1,322 +1,119 @@
-"""Why a card is not usable: what lies between the bus and a context, and what of it gave way.
+"""Which causes a card has, in the order in which they count: the checks, and the one precedence that everything follows.
 
-kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
+The lowest broken rung wins; a cause goes before a symptom. What the lowest explains stays, and names it.
 """
 
-from collections.abc import Sequence
-from enum import Enum
-from typing import NamedTuple
+from __future__ import annotations
 
-from gpuprobe import machine, vendors
-from gpuprobe.doctor import container_advice
-from gpuprobe.doctor.remedies import JOIN, Remedy, of_loading, remedy
-from gpuprobe.facts import Host
-from gpuprobe.judging.identity import normal_pci
-from gpuprobe.judging.rules import order
-from gpuprobe.judging.verdicts import describe, outcomes_of, telling
-from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
+from collections.abc import Iterator
+
+from gpuprobe.doctor.checks import CHECKS, OF_THE_MACHINE
+from gpuprobe.doctor.findings import Certainty, Finding, Rung, Severity, Step
+from gpuprobe.doctor.reasons import CardReason, Why
+from gpuprobe.doctor.situation import Situation, situation_of
+from gpuprobe.doctor.symptoms import (
+    device_node,
+    dropped,
+    hidden,
+    kernel_driver,
+    library_failed,
+    not_cut,
+    not_given,
+    number_of,
+    unserved,
+)
 from gpuprobe.machine import Card
-from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import Inventory
 
-
-class CardReason(str, Enum):
-    """Why no library gets as far as a view of the card, from the bus upwards."""
-
-    NO_KERNEL_DRIVER = "no_kernel_driver"
-    OTHER_KERNEL_DRIVER = "other_kernel_driver"
-    RESERVED_FOR_A_VM = "reserved_for_a_vm"
-    NO_DEVICE_NODE = "no_device_node"
-    NO_PERMISSION = "no_permission"
-    MIG_WITHOUT_SLICES = "mig_without_slices"
-    NOT_GIVEN = "not_given_to_container"
-    NOT_SERVED = "not_served"
-    NOT_LISTED = "not_listed"
-
-
-class Why(NamedTuple):
-    """Why a card is not usable: a stable reason, a clause that follows "is not:", and the one thing to do.
-
-    The reason is that of the card itself, that of its dropped view, or how the library ended that should have listed it.
-    """
-
-    reason: CardReason | Reason | Status
-    because: str
-    advice: str | None
-    brief: str = ""  # the reason in a few words, for a headline; empty: `because` is short enough
-
-
-# A view that another view replaces says nothing about the card.
-REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE, Reason.VIRTUAL_DEVICE})
+_SEVERITIES = tuple(Severity)
 
 
 def why(card: Card, inventory: Inventory) -> Why:
-    """The reason that a person can act on first: the lowest that gave way, unless a library got past it.
+    """The reason that a person can act on first: the headline of the card's findings."""
+    first = next((each for each in findings_of(card, inventory) if each.severity is Severity.BLOCKER), None)
+    if first is None:
+        nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
+        return Why(CardReason.NOT_LISTED, nobody, None)
+    because = first.because if first.generic else f"{first.because}{_number(first, situation_of(card, inventory))}"
+    return Why(first.reason, because, first.advice, first.brief, None if first.generic else first.id)
 
-    A card that some library lists has its driver and its node; then the failure of the most preferred library counts.
-    """
-    host = inventory.evidence.host
-    drops = sorted(
-        (drop for drop in inventory.drops if is_of(drop.device, card) and drop.reason not in REPLACED),
-        key=lambda drop: order(drop.device),
+
+def _number(finding: Finding, situation: Situation) -> str:
+    """ " (`cuInit`: CUDA_ERROR_NO_DEVICE, error 100)": what people search for, behind the cause that explains it."""
+    outcomes = situation.of_library(finding.library) if finding.library else iter(())
+    failed = next((each for each in outcomes if each.code is not None), None)
+    return f" ({number_of(failed)})" if failed is not None else ""
+
+
+def findings_of(card: Card, inventory: Inventory) -> tuple[Finding, ...]:
+    """All that is known against the card, the headline first. The same cause is named once."""
+    situation = situation_of(card, inventory)
+    found: dict[str, Finding] = {}
+    for each in (*_causes(situation), *_symptoms(situation)):
+        found.setdefault(each.id, each)
+    return _explained(sorted(found.values(), key=_place))
+
+
+def findings_of_the_machine(inventory: Inventory) -> tuple[Finding, ...]:
+    """What concerns no one card, in the same order."""
+    return tuple(sorted((finding for check in OF_THE_MACHINE for finding in check(inventory)), key=_place))
+
+
+def _place(finding: Finding) -> tuple[int, int, bool, bool]:
+    """Blockers first, from the bottom up; at one rung a cause goes before what merely happened, and the certain first."""
+    likely = finding.certainty is Certainty.LIKELY
+    return _SEVERITIES.index(finding.severity), finding.rung.height, finding.generic, likely
+
+
+def _explained(findings: list[Finding]) -> tuple[Finding, ...]:
+    """A blocker explains every blocker above it, and the symptom at its own rung. Two causes at one rung are two faults."""
+    first = findings[0] if findings and findings[0].severity is Severity.BLOCKER else None
+    if first is None:
+        return tuple(findings)
+    return tuple(
+        each._replace(because_of=first.id) if each is not first and _follows(each, first) else each for each in findings
     )
-    reasons = [_hidden(card, inventory)]
-    if not drops:
-        reasons = [_kernel_driver(card, host), _device_node(card, host), *reasons]
-    reasons += [
-        _not_given(card, inventory),
-        _not_cut(card, inventory),
-        _library(card, inventory, drops),
-        _dropped(drops, inventory),
-        _unserved(card),
-    ]
-    nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
-    return next((each for each in reasons if each is not None), Why(CardReason.NOT_LISTED, nobody, None))
 
 
-def is_of(device: Device, card: Card) -> bool:
-    """Whether this view is a view of this card."""
-    if card.pci_id is not None:
-        return device.pci_id == normal_pci(card.pci_id)
-    if card.listed_as is not None:
-        return card.listed_as == (device.library, device.key)
-    if device.type is DeviceType.SOFTWARE:
+def _follows(finding: Finding, first: Finding) -> bool:
+    if finding.severity is not Severity.BLOCKER or finding.because_of is not None:
         return False
-    on_board = device.pci_id is None or device.type is DeviceType.INTEGRATED
-    return on_board and serves(library_named(device.library), card)
+    return finding.rung.height > first.rung.height or finding.generic
 
 
-def serves(library: Library, card: Card) -> bool:
-    """Whether cards of this vendor are the library's business; an unknown vendor may be anybody's."""
-    return not library.vendors or card.vendor_id is None or card.vendor_id in library.vendor_ids
+def _causes(situation: Situation) -> Iterator[Finding]:
+    for vendor, checks in CHECKS:
+        if vendor is None or vendor.made(situation.card.vendor_id):
+            for check in checks:
+                yield from (finding._replace(card=situation.card) for finding in check(situation))
 
 
-def _kernel_driver(card: Card, host: Host) -> Why | None:
-    if card.kind != "pci" or host.platform != "linux":
-        return None
-    if card.driver == "vfio-pci" or card.driver_override == "vfio-pci":
-        elsewhere = "use it inside that virtual machine, or remove it from the vfio configuration and reboot"
-        held = "`vfio-pci` holds it for a virtual machine"
-        return Why(CardReason.RESERVED_FOR_A_VM, held, elsewhere, "held for a virtual machine")
-    maker = vendors.vendor_of(card.vendor_id)
-    advice = maker.driver_advice if maker else None
-    if card.driver is None:
-        named = f" (`{'` or `'.join(maker.drivers)}`)" if maker and maker.drivers else ""
-        because = f"no kernel driver{named} is loaded for this card"
-        return Why(CardReason.NO_KERNEL_DRIVER, because, advice, "no kernel driver")
-    if maker is not None and card.driver in maker.lesser_drivers:
-        lacks = f"has no {maker.lesser_drivers[card.driver]}"
-        because = f"it uses the kernel driver `{card.driver}`, which {lacks}"
-        return Why(CardReason.OTHER_KERNEL_DRIVER, because, advice, f"`{card.driver}` {lacks}")
-    return None
-
-
-def _device_node(card: Card, host: Host) -> Why | None:
-    """The nodes a library must open. They are looked at, never opened."""
-    needed = _nodes_of(card)
-    if not needed or host.platform != "linux":
-        return None
-    nodes = {node.path: node for node in host.nodes}
-    absent = [path for path in needed if path not in nodes]
-    inside = machine.container(host)
-    contained = None if inside in (None, machine.NONE) else inside
-    if absent and (unknown := machine.why_no_node(host, absent[0])):
-        return Why(CardReason.NO_PERMISSION, unknown, None)
-    if absent:
-        maker = vendors.vendor_of(card.vendor_id)
-        own = maker.node_advice if maker else None
-        if contained is None:
-            return Why(CardReason.NO_DEVICE_NODE, f"`{absent[0]}` does not exist", own, "no device node")
-        because = f"this {contained} container was started without it (`{absent[0]}` does not exist)"
-        advice = container_advice.for_nodes(contained, card)
-        return Why(CardReason.NO_DEVICE_NODE, because, advice, f"{contained} container started without it")
-    denied = [nodes[path] for path in needed if not nodes[path].accessible]
-    if denied:
-        group = denied[0].group or denied[0].gid
-        because = f"your account has no access to `{denied[0].path}` (group {group})"
-        advice = container_advice.for_group(contained, denied[0]) if contained else JOIN
-        return Why(CardReason.NO_PERMISSION, because, advice, "no permission")
-    return None
-
-
-def _nodes_of(card: Card) -> list[str]:
-    maker = vendors.vendor_of(card.vendor_id) if card.kind == "pci" else None
-    node = maker.node_of.get(card.driver or "", card.render_node) if maker else card.render_node
-    return [node] if node else []
-
-
-def _hidden(card: Card, inventory: Inventory) -> Why | None:
-    listed = {library for library, purpose in _listing_it(card, inventory) if purpose is not Purpose.UNFILTERED}
-    for outcome in inventory.evidence.outcomes:
-        unfiltered = outcome.probe.purpose is Purpose.UNFILTERED and outcome.probe.library not in listed
-        if unfiltered and any(is_of(device, card) for device in outcome.devices):
-            names = [name for name, _ in outcome.probe.variables]
-            shown = ", ".join(f"`{name}={inventory.evidence.host.environ.get(name, '')}`" for name in names)
-            because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
-            cure = f"unset it to use this card: `unset {' '.join(names)}`"
-            return Why(Reason.HIDDEN_BY_VARIABLE, because, cure, f"hidden by `{names[0]}`" if names else "")
-    return None
-
-
-def _not_cut(card: Card, inventory: Inventory) -> Why | None:
-    """A card in MIG mode computes in its slices alone. Without one, CUDA says no more than that there is no device."""
-    outcomes = [outcome for outcome in inventory.evidence.outcomes if library_named(outcome.probe.library).witness]
-    views = [device for outcome in outcomes for device in outcome.devices if is_of(device, card)]
-    if any(view.partition for view in views) or not any(view.capabilities.get("mig_enabled") for view in views):
-        return None
-    because = "MIG is on and no instance exists, so there is nothing to compute on"
-    make, off = f"sudo nvidia-smi mig -i {card.pci_id} -cgi 0 -C", f"sudo nvidia-smi -i {card.pci_id} -mig 0"
-    cure = f"make one instance of the whole card with `{make}`, or switch MIG off: `{off}`"
-    return Why(CardReason.MIG_WITHOUT_SLICES, because, cure, "MIG is on without an instance")
-
-
-def _not_given(card: Card, inventory: Inventory) -> Why | None:
-    """A container sees every card of the bus, and was started with some: its vendor's library answers, and lists others."""
-    inside = machine.container(inventory.evidence.host)
-    if inside in (None, machine.NONE) or card.pci_id is None or _listing_it(card, inventory):
-        return None
-    answering = [
-        outcome for outcome in inventory.evidence.outcomes if _is_vendors_own(outcome, card) and outcome.status is Status.OK
-    ]
-    if not any(device.pci_id not in (None, card.pci_id) for outcome in answering for device in outcome.devices):
-        return None
-    because = f"not given to this {inside} container, which was started with others"
-    advice = container_advice.for_nodes(inside or "", card)
-    return Why(CardReason.NOT_GIVEN, because, advice, f"{inside} container started without it")
-
-
-def _is_vendors_own(outcome: Outcome, card: Card) -> bool:
-    library = library_named(outcome.probe.library)
-    own = bool(library.vendors) and not library.witness and serves(library, card) and card.vendor_id is not None
-    return own and outcome.probe.purpose is Purpose.LIST
-
-
-def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
-    outcomes = inventory.evidence.outcomes
-    lists = [outcome for outcome in outcomes if any(is_of(device, card) for device in outcome.devices)]
-    return [(outcome.probe.library, outcome.probe.purpose) for outcome in lists]
-
-
-def _dropped(drops: Sequence[Drop], inventory: Inventory) -> Why | None:
-    if not drops:
-        return None
-    device, reason = drops[0].device, drops[0].reason
-    spoken = outcomes_of(device, inventory.evidence.outcomes) if reason in _OF_A_VALIDATION else []
-    cure = remedy(telling(spoken), inventory.evidence.host) if spoken else Remedy()
-    brief = f"{device.library} {_DROPPED[reason]}" if reason in _DROPPED else ""
-    return Why(reason, f"{device.library}: {drops[0].because}", cure.advice, brief)
-
-
-_OF_A_VALIDATION = (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
-_DROPPED = {
-    Reason.FAILED_VALIDATION: "does not work on it",
-    Reason.NOT_DECIDED: "could not be tested on it",
-    Reason.NO_CODE: "has no code for it",
-}
-
-
-def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
-    """What became of the most preferred library that should have listed this card, if it ranks before what did.
-
-    Where another library lists the card, a better one that is merely not installed is no reason against it. What was left
-    out on purpose counts last. Where the vendor's own library answers, or where none is made for the card, that another one is
-    not installed explains nothing.
-    """
-    best = rank_of(drops[0].device.library) if drops else len(LIBRARIES)
-    offers = [library for library in LIBRARIES[:best] if not library.witness and serves(library, card)]
-    outcomes = [outcome for library in offers if (outcome := _listing(library, inventory)) is not None]
-    answered = any(outcome.status is Status.OK and library_named(outcome.probe.library).vendors for outcome in outcomes)
-    nothing_else = bool(drops) or _unserved(card) is not None
-    telling = [each for each in outcomes if not _says_nothing(each.status, listed=nothing_else, answered=answered)]
-    if not telling:
-        return None
-    outcome = min(telling, key=lambda each: _left_out(each, inventory))
-    library = library_named(outcome.probe.library)
-    found = remedy(outcome, inventory.evidence.host)
-    because = describe(outcome) if found.cause is None else f"{found.cause} ({_number_of(outcome)})"
-    brief = found.brief or f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
-    return Why(outcome.status, f"{library.name}: {because}", _advice(library, outcome, inventory) or found.advice, brief)
-
-
-def _number_of(outcome: Outcome) -> str:
-    name = f"{outcome.code_name}, " if outcome.code_name else ""
-    return f"`{outcome.last_call}`: {name}error {outcome.code}" if outcome.last_call else f"{name}error {outcome.code}"
-
-
-_ENDED = {
-    Status.OK: "does not list it",
-    Status.NO_DEVICES: "found no card it can use",
-    Status.ABSENT: "is not installed",
-    Status.NOT_LOADABLE: "did not load",
-    Status.INIT_FAILED: "did not start",
-    Status.CALL_FAILED: "failed",
-    Status.CRASHED: "crashed",
-    Status.EXITED: "ended without an answer",
-    Status.TIMED_OUT: "did not answer in time",
-    Status.ABANDONED: "is stuck in the kernel",
-    Status.UNREADABLE: "gave an answer that cannot be read",
-    Status.NOT_STARTED: "could not be asked",
-    Status.REFUSED: "was refused",
-    Status.SKIPPED: "was not asked",
-}
-
-
-def _says_nothing(status: Status, *, listed: bool, answered: bool) -> bool:
-    """`listed`: another library shows the card; `answered`: its vendor's own did not fail."""
-    if listed:
-        return status.answered or status.not_asked or status.not_there
-    return status is Status.OK or (answered and status.not_there)
-
-
-def _unserved(card: Card) -> Why | None:
-    """A card that nothing here is made for: neither a library of its vendor's, nor Mesa's Vulkan drivers."""
-    maker = vendors.vendor_of(card.vendor_id)
-    if maker is None or maker.in_mesa or any(maker in library.vendors for library in LIBRARIES):
-        return None
-    through = maker.computes_through
-    if through is None:
-        unknown = f"gpuprobe knows no library for GPUs of {maker.name}"
-        return Why(CardReason.NOT_SERVED, unknown, None, "no library for it is known")
-    because = f"this GPU of {maker.name} computes through {through}, which gpuprobe does not know"
-    return Why(CardReason.NOT_SERVED, because, f"use a program that was built for {through}", f"it needs {through}")
-
-
-def _left_out(outcome: Outcome, inventory: Inventory) -> int:
-    """0: it was asked; 1: it was not, because asking wakes a card; 2: it is not there; 3: the user left it out; 4: this
-    version cannot ask it. That a library is not there explains nothing while another was not asked."""
-    if outcome.status.not_there:
-        return 2
-    if outcome.status is not Status.SKIPPED:
-        return 0
-    if library_named(outcome.probe.library).backend is None:
-        return 4
-    named = not inventory.request.libraries or outcome.probe.library in inventory.request.libraries
-    return 1 if named and not inventory.request.wake else 3
-
-
-def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
-    host = inventory.evidence.host
-    cure = next((maker.wsl_cure for maker in library.vendors if maker.wsl_cure), None)
-    path = machine.foreign_to_wsl(host, library.sonames.get(host.platform, ())) if cure else None
-    if path is not None:
-        hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
-        return f"{hidden}; remove it: `{cure}`"
-    if outcome.status.not_there:
-        return of_loading(outcome.message or "") or library.advice or None
-    if outcome.status is Status.TIMED_OUT:
-        return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"
-    if outcome.status is Status.CRASHED:
-        maker = library.vendors[0].name if len(library.vendors) == 1 else library.name
-        whole = f"reinstall the {maker} driver so that all its packages have one version"
-        return f"{whole}; `gpuprobe list --all -v` shows its last output"
-    if outcome.status is Status.SKIPPED and not inventory.request.wake:
-        return "run it without `--no-wake`"
-    return None
-
-
-def _listing(library: Library, inventory: Inventory) -> Outcome | None:
-    """That of the system's own library; of a build that was asked only where the system has none."""
-    outcomes = inventory.evidence.outcomes
-    mine = [each for each in outcomes if each.probe.library == library.name and each.probe.purpose is Purpose.LIST]
-    own = next((outcome for outcome in mine if outcome.probe.build == SYSTEM), None)
-    asked = next((outcome for outcome in mine if outcome.probe.build != SYSTEM and outcome.seconds is not None), None)
-    return asked if own is None or (own.status is Status.ABSENT and asked is not None) else own
+def _symptoms(situation: Situation) -> Iterator[Finding]:
+    """What happened, where the card is not usable. A card that some library lists has its driver and its node."""
+    if situation.kept:
+        return
+    card, host, inventory, drops = situation.card, situation.host, situation.inventory, situation.drops
+    told = (
+        (Rung.KERNEL_DRIVER, kernel_driver(card, host) if not drops else None),
+        (Rung.DEVICE_NODE, device_node(card, host) if not drops else None),
+        (Rung.LIBRARY, hidden(card, inventory)),
+        (Rung.LIBRARY, not_given(card, inventory)),
+        (Rung.LIBRARY, not_cut(card, inventory)),
+        (Rung.LIBRARY, library_failed(card, inventory, drops)),
+        (Rung.CONTEXT, dropped(drops, inventory)),
+        (Rung.CONTEXT, unserved(card)),
+    )
+    for rung, said in told:
+        if said is not None:
+            yield Finding(
+                id=said.reason.value.replace("_", "-"),
+                rung=rung,
+                severity=Severity.BLOCKER,
+                certainty=Certainty.CERTAIN,
+                because=said.because,
+                brief=said.brief,
+                reason=said.reason,
+                fix=(Step(said.advice),) if said.advice else (),
+                card=card,
+                generic=True,
+            )

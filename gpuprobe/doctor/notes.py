@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from gpuprobe import environment, machine, vendors
 from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.doctor.card_status import card_statuses
-from gpuprobe.doctor.diagnosis import serves
 from gpuprobe.doctor.remedies import and_advice
+from gpuprobe.judging.belonging import serves
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.doctor.card_status import card_statuses
-from gpuprobe.doctor.diagnosis import CardReason, Why, is_of, serves
+from gpuprobe.doctor.reasons import CardReason, Why
+from gpuprobe.judging.belonging import is_of, serves
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gpuprobe import machine, vendors
 from gpuprobe.doctor.card_status import CardStatus
-from gpuprobe.doctor.diagnosis import Why
+from gpuprobe.doctor.reasons import Why
 from gpuprobe.facts import Host
 from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.effects import effects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuprobe.doctor.card_status import card_statuses
-from gpuprobe.doctor.diagnosis import Why
+from gpuprobe.doctor.reasons import Why
 from gpuprobe.facts import DeviceNode, Host, Reading
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Request

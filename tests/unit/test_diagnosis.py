@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.doctor.diagnosis import CardReason, Why, why
+from gpuprobe.doctor.diagnosis import why
+from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.facts import DeviceNode
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.doctor.diagnosis import CardReason
+from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.unviewed import Unviewed, failed, undecided, unviewed
 from gpuprobe.facts import DeviceNode
 from gpuprobe.judging.rules import judge
