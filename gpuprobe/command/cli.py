@@ -28,8 +28,9 @@ class _Later:
 
 
 if TYPE_CHECKING:
-    from gpuprobe.command import plan_options
+    from gpuprobe.command import doctor_options, plan_options
 else:
+    doctor_options = _Later("gpuprobe.command.doctor_options")
     plan_options = _Later("gpuprobe.command.plan_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
@@ -219,6 +220,49 @@ def validate(
 
     chosen, pace = tuple(device or ()), {"step": step, "repeat": repeat, "jobs": jobs}
     return commands.validate(options, chosen, builds=tuple(build or ()), strict=strict, **pace)
+
+
+@command("doctor")
+def doctor(
+    options: Options,
+    device: Devices = None,
+    *,
+    programs: doctor_options.Programs = None,
+    who: doctor_options.As = None,
+    log: doctor_options.Log = None,
+    explain: doctor_options.Explain = None,
+    only: doctor_options.Only = None,
+    skip: doctor_options.Skip = None,
+    fail_on: doctor_options.FailOn = None,
+    markdown: doctor_options.Markdown = False,
+) -> Reply:
+    """Say why a GPU is not detected, not used, or slower than it could be, and what to do.
+
+    Use it when `list` shows a GPU as not usable, or when a program computes on the CPU although its GPU works. Per card: how
+    far it gets, the cause, what was seen that shows it, and the steps for this machine. It reads the kernel's log, packages,
+    settings and running services, changes nothing, and wakes no card that `list` would let sleep. Exit code 4: a blocker.
+
+    \b
+    Examples:
+      gpuprobe doctor                       why a GPU is not used
+      gpuprobe doctor --for ollama          first whether Ollama computes on a GPU here
+      gpuprobe doctor --as ollama.service   as that service sees the machine
+      journalctl -u ollama -b | gpuprobe doctor --log -   where it went to the CPU
+      gpuprobe doctor --markdown            for a forum or an issue
+    """
+    from gpuprobe.command import examining
+
+    given = doctor_options.DoctorOptions(
+        programs=tuple(programs or ()),
+        who=who,
+        log=log,
+        explain=explain,
+        only=tuple(only or ()),
+        skip=tuple(skip or ()),
+        fail_on=fail_on,
+        markdown=markdown,
+    )
+    return examining.doctor(options, tuple(device or ()), given)
 
 
 @command("flash-attn")

@@ -100,6 +100,9 @@ _BY_OPTION = {
 }
 _BY_KIND = {
     "DEVICE": _devices(),
+    "PROGRAM": Takes(("ollama", "llama.cpp", "torch", "vllm")),
+    "WHO": _NOTHING,
+    "ID": _NOTHING,
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,
