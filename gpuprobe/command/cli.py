@@ -236,7 +236,7 @@ def doctor(
     fail_on: doctor_options.FailOn = None,
     markdown: doctor_options.Markdown = False,
 ) -> Reply:
-    """Say why a GPU is not detected, not used, or slower than it could be, and what to do.
+    """Say why a GPU is not detected or not used, and what to do.
 
     Use it when `list` shows a GPU as not usable, or when a program computes on the CPU although its GPU works. Per card: how
     far it gets, the cause, what was seen that shows it, and the steps for this machine. It reads the kernel's log, packages,

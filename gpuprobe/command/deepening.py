@@ -30,7 +30,7 @@ def with_system(evidence: Evidence) -> Evidence:
     host = evidence.host
     if host.system is not None or host.platform != "linux":
         return evidence
-    return evidence._replace(host=host._replace(system=deep.read("/", os.environ, host)))
+    return evidence._replace(host=deep.with_system(host, os.environ))
 
 
 def _needs(inventory: Inventory) -> bool:

@@ -8,21 +8,15 @@ import typer
 
 Programs = Annotated[
     list[str] | None,
-    typer.Option(
-        "--for", metavar="PROGRAM", help="First whether this program computes on a GPU: ollama, llama.cpp, torch, vllm…"
-    ),
+    typer.Option("--for", metavar="PROGRAM", help="First whether this program computes on a GPU, such as ollama or torch."),
 ]
 As = Annotated[
     str | None,
-    typer.Option(
-        "--as", metavar="WHO", help="As this process (PID), service (ollama.service) or account would see the machine."
-    ),
+    typer.Option("--as", metavar="WHO", help="As this process (PID), service (`ollama.service`) or account sees it."),
 ]
 Log = Annotated[
     str | None,
-    typer.Option(
-        "--log", metavar="FILE", help="Explain the line of a server's log where it went to the CPU; `-` is standard input."
-    ),
+    typer.Option("--log", metavar="FILE", help="Explain where a server's log went to the CPU; `-` is standard input."),
 ]
 Explain = Annotated[str | None, typer.Option("--explain", metavar="ID", help="What a cause is, and where that is known from.")]
 Only = Annotated[

@@ -69,12 +69,12 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
     from gpuprobe.discovery import gather
     from gpuprobe.doctor.differences import differences
     from gpuprobe.judging.rules import judge
-    from gpuprobe.survey import standing as standings
     from gpuprobe.survey.host import read_host
+    from gpuprobe.survey.seen_as import seen_as
 
     if options.source is not None:
         raise WrongUsage("`--as` with `--from`: a capture holds no other process", "run it on that machine")
-    standing = standings.of(who, "/")
+    standing = seen_as(who)
     if standing is None:
         raise WrongUsage(f"`--as {who}`: no process, service or account has this name", "for example `--as ollama.service`")
     request = request_of(options)
