@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from math import isfinite
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
 
@@ -128,7 +128,7 @@ class _Reader:
     def _record(self, expected: Any, value: object, where: str) -> Any:
         if not isinstance(value, dict):
             raise ShapeError(f"{where or expected.__name__}: an object is needed, not {_kind(value)}")
-        hints, fields, plain = _hints(expected), _fields(expected), _plain_fields(expected)
+        fields, plain = _fields(expected), _plain_fields(expected)
         self._check_known(value.keys() - fields.keys(), where)
         missing = [name for name, field in fields.items() if name not in value and field not in expected._field_defaults]
         if missing:
@@ -141,7 +141,7 @@ class _Reader:
                 **{
                     name: item
                     if type(item) is plain.get(name) and _is_ordinary(item, DEEPEST)
-                    else self.read(hints[name], item, f"{before}{written(name)}")
+                    else self.read(_hint(expected, name), item, f"{before}{written(name)}")
                     for name, item in known.items()
                 }
             )
@@ -215,13 +215,13 @@ def _taken_apart(expected: Any) -> tuple[Any, tuple[Any, ...]]:
 @cache
 def _plain_fields(record: Any) -> dict[str, Any]:
     """Of the fields that hold a text, a number or a switch, or nothing: which of these."""
-    kinds = {name: {hint, *get_args(hint)} & _PLAIN if _is_plain_or_none(hint) else () for name, hint in _hints(record).items()}
-    return {name: found.pop() for name, found in kinds.items() if found}
+    kinds = {name: {hint, *get_args(hint)} & _PLAIN for name, hint in record.__annotations__.items() if _is_plain_or_none(hint)}
+    return {name: kind.pop() for name, kind in kinds.items()}
 
 
 def _is_plain_or_none(hint: Any) -> bool:
-    optional = get_origin(hint) in (Union, types.UnionType) and type(None) in (args := get_args(hint)) and len(args) == 2
-    return hint in _PLAIN or (optional and bool(_PLAIN & {*get_args(hint)}))
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint, type(None))
+    return len(options) == 2 and type(None) in options and not _PLAIN.isdisjoint(options)
 
 
 @cache
@@ -291,9 +291,17 @@ _FORMS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
 }
 
 
+def _hint(record: Any, name: str) -> Any:
+    hint = record.__annotations__[name]
+    return hints(record)[name] if isinstance(hint, str | ForwardRef) else hint
+
+
 @cache
-def _hints(record: Any) -> dict[str, Any]:
-    return get_type_hints(record)
+def hints(record: Any) -> dict[str, Any]:
+    """Of each field, what it may hold; those too whose records are made when one is needed."""
+    from gpuprobe.facts import system_facts
+
+    return get_type_hints(record, localns=vars(system_facts))
 
 
 def _kind(value: object) -> str:

@@ -34,6 +34,7 @@ ROOMS = (
     "machine",
     "survey",
     "judging",
+    "doctor",
     "planning",
     "modelfile",
     "probing",
@@ -48,7 +49,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "doctor", "planning"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

@@ -21,7 +21,7 @@ def remember(options: Options, inventory: Inventory) -> str | None:
     if options.source is not None or not _is_complete(inventory):
         return None
     from gpuprobe import saved
-    from gpuprobe.judging import card_status
+    from gpuprobe.doctor import card_status
 
     if not inventory.kept or card_status.undecided(inventory):
         saved.forget()

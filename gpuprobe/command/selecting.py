@@ -12,8 +12,8 @@ from gpuprobe.command.choosing import Choice, form_of, refuse_contradictions
 from gpuprobe.command.counting import Count, Selected
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Launch, Reply
+from gpuprobe.doctor import notes
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import notes
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import SYSTEM, Device, Inventory, Json, Purpose

@@ -15,8 +15,8 @@ from gpuprobe.command.gathering import request_of
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.reply import Stream
 from gpuprobe.command.watch_option import OPTION
+from gpuprobe.doctor.refreshed import Refreshment
 from gpuprobe.exits import WrongUsage
-from gpuprobe.judging.refreshed import Refreshment
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,9 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.doctor.remedies import remedy
 from gpuprobe.facts import Host
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
-from gpuprobe.judging.remedies import remedy
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
 from gpuprobe.model import Json, Stage, StageName, StageResult, Verdict

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gpuprobe import __version__
+from gpuprobe.doctor.refreshed import Refreshment, measured, notes_of
+from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.exits import Exit
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, User
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
 from gpuprobe.judging.measured_bandwidth import speeds_of
-from gpuprobe.judging.refreshed import Refreshment, measured, notes_of
 from gpuprobe.judging.under_map import Check
-from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json, Stage

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.card_status import card_statuses, scheduling_order, summary, undecided
+from gpuprobe.doctor.diagnosis import why
+from gpuprobe.doctor.notes import of_inventory as notes_of
+from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
-from gpuprobe.judging.card_status import card_statuses, scheduling_order, summary, undecided
-from gpuprobe.judging.diagnosis import CardReason, Why, why
-from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import (

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
-from gpuprobe.judging.card_status import card_statuses
-from gpuprobe.judging.diagnosis import CardReason, Why, is_of, serves
+from gpuprobe.doctor.card_status import card_statuses
+from gpuprobe.doctor.reasons import CardReason, Why
+from gpuprobe.judging.belonging import is_of, serves
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card

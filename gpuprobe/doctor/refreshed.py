@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpuprobe.judging import card_status, notes
+from gpuprobe.doctor import card_status, notes
 from gpuprobe.judging.changes import Change, ChangeKind
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.model import Evidence, Inventory

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import machine
+from gpuprobe.doctor.remedies import and_advice
 from gpuprobe.facts import CPU_ONLY
 from gpuprobe.judging.build_choice import chosen_by_name, fit_of, is_for_ollama, is_named
 from gpuprobe.judging.identity import same_card
-from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import ENGINES
 from gpuprobe.model import SYSTEM, Device, Drop, Evidence, Inventory, Outcome, Purpose, Reason

@@ -1,96 +1,23 @@
-"""Why a card is not usable: what lies between the bus and a context, and what of it gave way.
+"""What happened to a card that no library computes on, one rung after another, without a look at the cause.
 
-kernel driver bound → node openable → not hidden by a variable → its library lists → the view validates.
+These are the words where no check names a cause; see `diagnosis.py` for what goes before them.
 """
 
 from collections.abc import Sequence
-from enum import Enum
-from typing import NamedTuple
 
 from gpuprobe import machine, vendors
+from gpuprobe.doctor import container_advice
+from gpuprobe.doctor.reasons import CardReason, Why
+from gpuprobe.doctor.remedies import JOIN, Remedy, of_loading, remedy
 from gpuprobe.facts import Host
-from gpuprobe.judging import container_advice
-from gpuprobe.judging.identity import normal_pci
-from gpuprobe.judging.remedies import JOIN, Remedy, of_loading, remedy
-from gpuprobe.judging.rules import order
+from gpuprobe.judging.belonging import is_of, serves
 from gpuprobe.judging.verdicts import describe, outcomes_of, telling
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
-from gpuprobe.model import SYSTEM, Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.model import SYSTEM, Drop, Inventory, Outcome, Purpose, Reason, Status
 
 
-class CardReason(str, Enum):
-    """Why no library gets as far as a view of the card, from the bus upwards."""
-
-    NO_KERNEL_DRIVER = "no_kernel_driver"
-    OTHER_KERNEL_DRIVER = "other_kernel_driver"
-    RESERVED_FOR_A_VM = "reserved_for_a_vm"
-    NO_DEVICE_NODE = "no_device_node"
-    NO_PERMISSION = "no_permission"
-    MIG_WITHOUT_SLICES = "mig_without_slices"
-    NOT_GIVEN = "not_given_to_container"
-    NOT_SERVED = "not_served"
-    NOT_LISTED = "not_listed"
-
-
-class Why(NamedTuple):
-    """Why a card is not usable: a stable reason, a clause that follows "is not:", and the one thing to do.
-
-    The reason is that of the card itself, that of its dropped view, or how the library ended that should have listed it.
-    """
-
-    reason: CardReason | Reason | Status
-    because: str
-    advice: str | None
-    brief: str = ""  # the reason in a few words, for a headline; empty: `because` is short enough
-
-
-# A view that another view replaces says nothing about the card.
-REPLACED = frozenset({Reason.SAME_CARD, Reason.OTHER_BUILD, Reason.LISTED_TWICE, Reason.VIRTUAL_DEVICE})
-
-
-def why(card: Card, inventory: Inventory) -> Why:
-    """The reason that a person can act on first: the lowest that gave way, unless a library got past it.
-
-    A card that some library lists has its driver and its node; then the failure of the most preferred library counts.
-    """
-    host = inventory.evidence.host
-    drops = sorted(
-        (drop for drop in inventory.drops if is_of(drop.device, card) and drop.reason not in REPLACED),
-        key=lambda drop: order(drop.device),
-    )
-    reasons = [_hidden(card, inventory)]
-    if not drops:
-        reasons = [_kernel_driver(card, host), _device_node(card, host), *reasons]
-    reasons += [
-        _not_given(card, inventory),
-        _not_cut(card, inventory),
-        _library(card, inventory, drops),
-        _dropped(drops, inventory),
-        _unserved(card),
-    ]
-    nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
-    return next((each for each in reasons if each is not None), Why(CardReason.NOT_LISTED, nobody, None))
-
-
-def is_of(device: Device, card: Card) -> bool:
-    """Whether this view is a view of this card."""
-    if card.pci_id is not None:
-        return device.pci_id == normal_pci(card.pci_id)
-    if card.listed_as is not None:
-        return card.listed_as == (device.library, device.key)
-    if device.type is DeviceType.SOFTWARE:
-        return False
-    on_board = device.pci_id is None or device.type is DeviceType.INTEGRATED
-    return on_board and serves(library_named(device.library), card)
-
-
-def serves(library: Library, card: Card) -> bool:
-    """Whether cards of this vendor are the library's business; an unknown vendor may be anybody's."""
-    return not library.vendors or card.vendor_id is None or card.vendor_id in library.vendor_ids
-
-
-def _kernel_driver(card: Card, host: Host) -> Why | None:
+def kernel_driver(card: Card, host: Host) -> Why | None:
     if card.kind != "pci" or host.platform != "linux":
         return None
     if card.driver == "vfio-pci" or card.driver_override == "vfio-pci":
@@ -110,7 +37,7 @@ def _kernel_driver(card: Card, host: Host) -> Why | None:
     return None
 
 
-def _device_node(card: Card, host: Host) -> Why | None:
+def device_node(card: Card, host: Host) -> Why | None:
     """The nodes a library must open. They are looked at, never opened."""
     needed = _nodes_of(card)
     if not needed or host.platform != "linux":
@@ -144,7 +71,7 @@ def _nodes_of(card: Card) -> list[str]:
     return [node] if node else []
 
 
-def _hidden(card: Card, inventory: Inventory) -> Why | None:
+def hidden(card: Card, inventory: Inventory) -> Why | None:
     listed = {library for library, purpose in _listing_it(card, inventory) if purpose is not Purpose.UNFILTERED}
     for outcome in inventory.evidence.outcomes:
         unfiltered = outcome.probe.purpose is Purpose.UNFILTERED and outcome.probe.library not in listed
@@ -157,7 +84,7 @@ def _hidden(card: Card, inventory: Inventory) -> Why | None:
     return None
 
 
-def _not_cut(card: Card, inventory: Inventory) -> Why | None:
+def not_cut(card: Card, inventory: Inventory) -> Why | None:
     """A card in MIG mode computes in its slices alone. Without one, CUDA says no more than that there is no device."""
     outcomes = [outcome for outcome in inventory.evidence.outcomes if library_named(outcome.probe.library).witness]
     views = [device for outcome in outcomes for device in outcome.devices if is_of(device, card)]
@@ -169,7 +96,7 @@ def _not_cut(card: Card, inventory: Inventory) -> Why | None:
     return Why(CardReason.MIG_WITHOUT_SLICES, because, cure, "MIG is on without an instance")
 
 
-def _not_given(card: Card, inventory: Inventory) -> Why | None:
+def not_given(card: Card, inventory: Inventory) -> Why | None:
     """A container sees every card of the bus, and was started with some: its vendor's library answers, and lists others."""
     inside = machine.container(inventory.evidence.host)
     if inside in (None, machine.NONE) or card.pci_id is None or _listing_it(card, inventory):
@@ -196,7 +123,7 @@ def _listing_it(card: Card, inventory: Inventory) -> list[tuple[str, Purpose]]:
     return [(outcome.probe.library, outcome.probe.purpose) for outcome in lists]
 
 
-def _dropped(drops: Sequence[Drop], inventory: Inventory) -> Why | None:
+def dropped(drops: Sequence[Drop], inventory: Inventory) -> Why | None:
     if not drops:
         return None
     device, reason = drops[0].device, drops[0].reason
@@ -214,7 +141,7 @@ _DROPPED = {
 }
 
 
-def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
+def library_failed(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | None:
     """What became of the most preferred library that should have listed this card, if it ranks before what did.
 
     Where another library lists the card, a better one that is merely not installed is no reason against it. What was left
@@ -223,21 +150,21 @@ def _library(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> Why | N
     """
     best = rank_of(drops[0].device.library) if drops else len(LIBRARIES)
     offers = [library for library in LIBRARIES[:best] if not library.witness and serves(library, card)]
-    outcomes = [outcome for library in offers if (outcome := _listing(library, inventory)) is not None]
+    outcomes = [outcome for library in offers if (outcome := listing(library, inventory)) is not None]
     answered = any(outcome.status is Status.OK and library_named(outcome.probe.library).vendors for outcome in outcomes)
-    nothing_else = bool(drops) or _unserved(card) is not None
+    nothing_else = bool(drops) or unserved(card) is not None
     telling = [each for each in outcomes if not _says_nothing(each.status, listed=nothing_else, answered=answered)]
     if not telling:
         return None
     outcome = min(telling, key=lambda each: _left_out(each, inventory))
     library = library_named(outcome.probe.library)
     found = remedy(outcome, inventory.evidence.host)
-    because = describe(outcome) if found.cause is None else f"{found.cause} ({_number_of(outcome)})"
+    because = describe(outcome) if found.cause is None else f"{found.cause} ({number_of(outcome)})"
     brief = found.brief or f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
     return Why(outcome.status, f"{library.name}: {because}", _advice(library, outcome, inventory) or found.advice, brief)
 
 
-def _number_of(outcome: Outcome) -> str:
+def number_of(outcome: Outcome) -> str:
     name = f"{outcome.code_name}, " if outcome.code_name else ""
     return f"`{outcome.last_call}`: {name}error {outcome.code}" if outcome.last_call else f"{name}error {outcome.code}"
 
@@ -267,7 +194,7 @@ def _says_nothing(status: Status, *, listed: bool, answered: bool) -> bool:
     return status is Status.OK or (answered and status.not_there)
 
 
-def _unserved(card: Card) -> Why | None:
+def unserved(card: Card) -> Why | None:
     """A card that nothing here is made for: neither a library of its vendor's, nor Mesa's Vulkan drivers."""
     maker = vendors.vendor_of(card.vendor_id)
     if maker is None or maker.in_mesa or any(maker in library.vendors for library in LIBRARIES):
@@ -313,7 +240,7 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
     return None
 
 
-def _listing(library: Library, inventory: Inventory) -> Outcome | None:
+def listing(library: Library, inventory: Inventory) -> Outcome | None:
     """That of the system's own library; of a build that was asked only where the system has none."""
     outcomes = inventory.evidence.outcomes
     mine = [each for each in outcomes if each.probe.library == library.name and each.probe.purpose is Purpose.LIST]

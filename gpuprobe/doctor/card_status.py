@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gpuprobe import machine
-from gpuprobe.judging.diagnosis import REPLACED, Why, is_of, serves, why
+from gpuprobe.doctor.reasons import Why
+from gpuprobe.judging.belonging import REPLACED, is_of, serves
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
@@ -176,9 +177,16 @@ def _listed_by(device: Device) -> str:
 def _status(card: Card, inventory: Inventory) -> CardStatus:
     devices = tuple(device for device in inventory.kept if is_of(device, card))
     name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
-    reason = None if devices else why(card, inventory)
+    reason = None if devices else _why(card, inventory)
     asleep = reason is not None and reason.reason is Status.SKIPPED and not inventory.request.wake
     return CardStatus(card._replace(name=name), devices, reason, asked=not asleep)
+
+
+def _why(card: Card, inventory: Inventory) -> Why:
+    """The checks are imported where a card is not usable: a healthy machine does not pay for them."""
+    from gpuprobe.doctor.diagnosis import why
+
+    return why(card, inventory)
 
 
 def _views(card: Card, inventory: Inventory) -> list[Device]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe import environment, machine, vendors
-from gpuprobe.judging.build_notes import of_builds
-from gpuprobe.judging.card_status import card_statuses
-from gpuprobe.judging.diagnosis import serves
+from gpuprobe.doctor.build_notes import of_builds
+from gpuprobe.doctor.card_status import card_statuses
+from gpuprobe.doctor.remedies import and_advice
+from gpuprobe.judging.belonging import serves
 from gpuprobe.judging.identity import same_card
-from gpuprobe.judging.remedies import and_advice
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
 from gpuprobe.judging.verdicts import describe, outcomes_of, telling
@@ -41,7 +41,7 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
 def _unfit(inventory: Inventory) -> Iterator[str]:
     """What is asked of cards is paid for only where there is one, or where software was looked for all the same."""
     if inventory.kept or inventory.evidence.host.software:
-        from gpuprobe.judging import fitness
+        from gpuprobe.doctor import fitness
 
         yield from fitness.notes(inventory)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.judging import theoretical_bandwidth
-from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.model import Inventory
 
 
