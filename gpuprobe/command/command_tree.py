@@ -100,6 +100,7 @@ _BY_OPTION = {
 }
 _BY_KIND = {
     "DEVICE": _devices(),
+    "PROCESS": _NOTHING,
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,
