@@ -87,6 +87,7 @@ _gpuprobe_options() {  # behind the command $1
         'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'plan') _gpuprobe_offer --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --gpu-only --what-if --own --compare --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'running') _gpuprobe_offer --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'capture') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'refresh') _gpuprobe_offer --diff --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'completion') _gpuprobe_offer --json --no-color -v --verbose -q --quiet -h --help ;;
@@ -141,7 +142,11 @@ _gpuprobe() {
     elif [[ -z $ended && $cur == -* ]]; then
         _gpuprobe_options "$command"
     elif [[ -z $command ]]; then
+<<<<<<< HEAD
         _gpuprobe_offer list validate doctor flash-attn env plan capture refresh completion
+=======
+        _gpuprobe_offer list validate flash-attn env plan running capture refresh completion
+>>>>>>> wt-run
     else
         _gpuprobe_argument "$command" "$number"
     fi

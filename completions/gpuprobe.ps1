@@ -10,6 +10,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         'flash-attn' = 'Tell whether these devices can use flash attention together.'
         'env' = 'Print the variables that select exactly the devices that work.'
         'plan' = 'What of a model fits where, and the command line for it.'
+        'running' = 'Tell whether what runs now is really on the GPU.'
         'capture' = 'Save this machine in a file, for `--from` to read elsewhere.'
         'refresh' = 'Show how much memory is free now.'
         'completion' = 'Print a shell completion script.'
@@ -17,12 +18,18 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
     # Behind: the commands that have it, with an empty one for before any command.
     $options = @(
         @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and exit.' }
+<<<<<<< HEAD
         @{ Name = '-h'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
         @{ Name = '--help'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+=======
+        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+>>>>>>> wt-run
         @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every library and each of its views of a GPU: how far each got, and why it is not used.' }
         @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, but does not test whether they work.' }
         @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
+<<<<<<< HEAD
         @{ Name = '--json'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
         @{ Name = '--from'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
         @{ Name = '--library'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
@@ -37,6 +44,22 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
         @{ Name = '-q'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+=======
+        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
+        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
+        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
+        @{ Name = '--software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take: 30, or 60 in `validate`, and less than 1000000.' }
+        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
+        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
+        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
+        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
+        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+>>>>>>> wt-run
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
         @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
         @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }
@@ -74,8 +97,8 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--what-if'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'A device as it might be, or one that is not there: ''CUDA:0 total=24GiB free=20GiB'', ''host free=64GiB''.' }
         @{ Name = '--own'; Behind = @('plan'); Takes = ''; Does = 'Ask no installed engine: gpuprobe''s own arithmetic alone.' }
         @{ Name = '--compare'; Behind = @('plan'); Takes = ''; Does = 'One line for each model and each context, instead of one plan in full.' }
+        @{ Name = '--watch'; Behind = @('running', 'refresh'); Takes = ''; Does = 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }
-        @{ Name = '--watch'; Behind = @('refresh'); Takes = ''; Does = 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.' }
     )
     $arguments = @(
         @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
@@ -84,6 +107,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'flash-attn'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'env'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'plan'; Place = '*'; Takes = '<files>' }
+        @{ Behind = 'running'; Place = '*'; Takes = '' }
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'refresh'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }

@@ -28,10 +28,11 @@ class _Later:
 
 
 if TYPE_CHECKING:
-    from gpuprobe.command import doctor_options, plan_options
+    from gpuprobe.command import doctor_options, plan_options, running_options
 else:
     doctor_options = _Later("gpuprobe.command.doctor_options")
     plan_options = _Later("gpuprobe.command.plan_options")
+    running_options = _Later("gpuprobe.command.running_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
 
@@ -379,6 +380,32 @@ def plan(
         compare=compare,
     )
     return planning.plan(options, model, given)
+
+
+@command("running", kind=WatchCommand)
+def running(options: Options, process: running_options.Targets = None, *, watch: Watch = None) -> Reply | Stream:
+    """Tell whether what runs now is really on the GPU.
+
+    Use it when a program says that it uses the GPU and is slow. It looks at every process that runs models (Ollama and its
+    runners, llama.cpp's programs, vLLM, SGLang, Python with torch or JAX): what it holds on each device, what it has open and
+    mapped, how many layers are where by its log. What a program says of itself is shown, and decides nothing. Exit code 5: a
+    process that was named is not on a GPU; 6: that cannot be told.
+
+    \b
+    Examples:
+      gpuprobe running                  every process that runs models, and where it computes
+      gpuprobe running 4242             one process, with the evidence
+      gpuprobe running ollama           those of a unit of systemd
+      sudo gpuprobe running             also what other accounts run
+      gpuprobe running --watch          again every 2 seconds; `q` ends it
+    """
+    from gpuprobe.command import running as answering
+
+    if watch is not None:
+        from gpuprobe.command import running_watch
+
+        return running_watch.watch(options, watch, tuple(process or ()))
+    return answering.running(options, tuple(process or ()))
 
 
 @command("capture")

@@ -103,6 +103,7 @@ _BY_KIND = {
     "PROGRAM": Takes(("ollama", "llama.cpp", "torch", "vllm")),
     "WHO": _NOTHING,
     "ID": _NOTHING,
+    "PROCESS": _NOTHING,
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,

@@ -83,7 +83,7 @@ _DEVICES = tuple(
 
 
 def is_device(name: str) -> bool:
-    """`CUDA0`, `Vulkan1`, `RPC0[127.0.0.1:50052]`; not `CPU`, `CPU_REPACK`, and not `CUDA_Host`, which is the machine's memory."""
+    """`CUDA0`, `Vulkan1`, `RPC0[127.0.0.1:50052]`; not `CPU`, `CPU_REPACK`, nor `CUDA_Host`, which is the machine's memory."""
     return re.match(rf"(?:{'|'.join(map(re.escape, _DEVICES))})(?![A-Za-z])", name) is not None and "_Host" not in name
 
 
@@ -103,7 +103,8 @@ _UNITS = {"B": 1, "KiB": 1024, "MiB": MiB, "GiB": GiB, "TiB": 1024 * GiB, "KB": 
 # Ollama's scheduler until 2026: msg=offload library=cuda layers.requested=-1 layers.model=33 layers.offload=12
 _SCHEDULED = re.compile(r"layers\.model=([0-9]{1,5}) layers\.offload=([0-9]{1,5})")
 _DEVICE = re.compile(
-    r"(?:- (?P<a>[A-Za-z]+[0-9]{1,3}) ?:|using device (?P<b>[A-Za-z]+[0-9]{1,3})) ?\(?(?P<name>.{1,200}?)\)? (?:\([0-9]|\(unknown|- )"
+    r"(?:- (?P<a>[A-Za-z]{1,20}[0-9]{1,3}) ?:|using device (?P<b>[A-Za-z]{1,20}[0-9]{1,3}))"
+    r" ?\(?(?P<name>.{1,200}?)\)? (?:\([0-9]|\(unknown|- )"
 )
 _LOADING = (
     "load_model: loading model",
