@@ -118,10 +118,7 @@ def _prove(answers: int, request: Json, listing: Any, calling: Any, more: int) -
     validation = stages.Validation(lambda said: _tell(answers, said), _now, request["until"], request["toolkits"], turn)
     validation.begin("load")
     library = _ready(answers, request, listing, calling, validation.announce)
-    if own is None:
-        stages.walk_to_a_context(listing, library, validation, request["device"])
-    else:
-        stages.walk(own, library, validation, request["device"])
+    stages.walk(own, library, validation, request["device"])
     validation.leave()
     _tell(answers, {"passed": {"depth": validation.depth}})
 
@@ -239,10 +236,7 @@ def _listing(backend: str) -> tuple[Any, Any]:
 
 
 def _stages(backend: str) -> Any:
-    """The backend's module `stages`, which no other purpose pays for; None: it has none."""
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "backends", backend)
-    if not os.path.isfile(os.path.join(folder, "stages.py")):
-        return None
+    """The backend's module `stages`, which every one has that can validate; no other purpose pays for it."""
     return __import__(f"gpuprobe.backends.{backend}.stages", fromlist=("STAGES",))
 
 

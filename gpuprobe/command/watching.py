@@ -11,7 +11,7 @@ from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gpuprobe.command.gathering import request_of
+from gpuprobe.command.gathering import request_of, seconds_of
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.reply import Stream
 from gpuprobe.command.watch_option import OPTION
@@ -50,14 +50,8 @@ def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: boo
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not _SHORTEST <= seconds <= _LONGEST:
-        accepted = f"{OPTION} takes the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
-        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"for example `gpuprobe refresh {OPTION} 5`")
-    return seconds
+    takes = f"the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
+    return seconds_of(OPTION, text, lambda seconds: _SHORTEST <= seconds <= _LONGEST, takes)
 
 
 def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refreshment]:
