@@ -252,7 +252,7 @@ def test_the_deadline_for_everything_ends_what_runs_and_asks_no_more(driver: Cal
 def test_a_validation_touches_exactly_the_wanted_card(
     driver: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Weakness 14.4: the user's list is respected, and the card validated is the one that was listed."""
+    """The user's list is respected, and the card validated is the one that was listed."""
     other = described(name="NVIDIA H100", uuid="GPU-00000000-0000-0000-0000-00000000000b", pci="0000:02:00.0", memory=80 << 30)
     log = tmp_path / "log"
     driver(other)
@@ -376,7 +376,6 @@ def test_the_binding_of_a_vendor_is_not_taken_from_the_users_paths(monkeypatch: 
 
 
 def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory() -> None:
-    """Weakness 14.22."""
     environment = asking.child_environment({"LD_LIBRARY_PATH": ":/opt/lib:;/opt/other:"}, Probe("CUDA", Purpose.LIST), "mark")
 
     assert environment["LD_LIBRARY_PATH"] == "/opt/lib:/opt/other"

@@ -293,6 +293,7 @@ DEFINITIONS: Json = {
         verdict=said("null: it was not asked.", or_none(values(Verdict))),
         depth=said("The deepest stage that was passed; null: the validation did not pass.", TEXT_OR_NONE),
         because=TEXT_OR_NONE,
+        advice=Maybe(said("What to do about a failure; null: nothing is known, or it passed.", TEXT_OR_NONE)),
         status=or_none(values(Status)),
         rungs=Maybe(
             said("The stages as far as it came; empty: the validation of a listing, to a context.", array(ref("rung")))
