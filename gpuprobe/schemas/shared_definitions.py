@@ -147,8 +147,8 @@ DEFINITIONS: Json = {
         validation=Maybe(ref("validation")),
         flash_attention=ref("flash_attention"),
         visible=said(
-            "Variables for this device alone; null: unset.",
-            {"type": "object", "propertyNames": VARIABLE, "additionalProperties": TEXT_OR_NONE},
+            "Variables for this device alone; a value of null: unset. Null: a value is not UTF-8, and so no text of JSON.",
+            or_none({"type": "object", "propertyNames": VARIABLE, "additionalProperties": TEXT_OR_NONE}),
         ),
         capabilities=said(
             "What the library said of it, and for CUDA and ROCm what follows: `memory_bytes_per_second` (in theory), "
