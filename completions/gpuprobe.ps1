@@ -78,24 +78,24 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--unset'; Behind = @('env'); Takes = ''; Does = 'Undo: unset whatever `env` may have set. What stood there before is not restored.' }
         @{ Name = '--required'; Behind = @('env'); Takes = ''; Does = 'Only variables without which a library crashes on an unsupported card (ROCm).' }
         @{ Name = '--count'; Behind = @('env'); Takes = ''; Does = 'The N devices with most free memory, discrete ones first.' }
-        @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with as much free memory, as in `8GiB`; unknown is none.' }
+        @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with this much free memory or more: `8GiB`; not where it is unknown.' }
         @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Check it: list once more under the variables; exit 4 if other devices are seen.' }
         @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Detect the devices again, also where the saved results fit.' }
-        @{ Name = '--context'; Behind = @('plan'); Takes = ''; Does = 'Tokens of context, as in 8192 or 32k; with --compare several: 4k,32k.' }
-        @{ Name = '--parallel'; Behind = @('plan'); Takes = ''; Does = 'How many requests at once, each with a cache of its own.' }
+        @{ Name = '--context'; Behind = @('plan'); Takes = ''; Does = 'Tokens of context: 8192 or 32k; with --compare several: 4k,32k.' }
+        @{ Name = '--parallel'; Behind = @('plan'); Takes = ''; Does = 'How many requests at once, each with its own cache.' }
         @{ Name = '--cache-type-k'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the K cache: f16, q8_0, q4_0 and the like.' }
         @{ Name = '--cache-type-v'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the V cache; a quantised one needs flash attention.' }
-        @{ Name = '--flash-attn'; Behind = @('plan'); Takes = 'on off auto'; Does = 'Flash attention; the engine decides where not said.' }
-        @{ Name = '--ubatch'; Behind = @('plan'); Takes = ''; Does = 'Tokens that are computed at a time: more need a larger buffer.' }
-        @{ Name = '--devices'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'Only on these, as in `--devices CUDA:0,CUDA:1`; several times, too.' }
-        @{ Name = '--split'; Behind = @('plan'); Takes = ''; Does = 'Shares of the devices, as in `--split 3,1`; else by free memory.' }
-        @{ Name = '--layers'; Behind = @('plan'); Takes = ''; Does = 'As many layers on devices, the output layer counted.' }
+        @{ Name = '--flash-attn'; Behind = @('plan'); Takes = 'on off auto'; Does = 'Flash attention; without it the engine decides.' }
+        @{ Name = '--ubatch'; Behind = @('plan'); Takes = ''; Does = 'Tokens computed at a time: more need a larger buffer.' }
+        @{ Name = '--devices'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'Only on these: `--devices CUDA:0,CUDA:1`, or the option several times.' }
+        @{ Name = '--split'; Behind = @('plan'); Takes = ''; Does = 'Shares of the devices: `--split 3,1`; without it by free memory.' }
+        @{ Name = '--layers'; Behind = @('plan'); Takes = ''; Does = 'How many layers go on devices; the output layer counts.' }
         @{ Name = '--cpu-moe'; Behind = @('plan'); Takes = ''; Does = 'The experts of the first N layers stay on the host.' }
-        @{ Name = '--reserve'; Behind = @('plan'); Takes = ''; Does = 'Leave as much free on each device for others, as in `2GiB`.' }
-        @{ Name = '--engine'; Behind = @('plan'); Takes = 'llama.cpp ollama vllm'; Does = 'By the rules of llama.cpp, ollama or vllm; by the model if not said.' }
-        @{ Name = '--gpu-only'; Behind = @('plan'); Takes = ''; Does = 'Exit 5 where a part would stay on the host.' }
-        @{ Name = '--what-if'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'A device as it might be, or one that is not there: ''CUDA:0 total=24GiB free=20GiB'', ''host free=64GiB''.' }
-        @{ Name = '--own'; Behind = @('plan'); Takes = ''; Does = 'Ask no installed engine: gpuprobe''s own arithmetic alone.' }
+        @{ Name = '--reserve'; Behind = @('plan'); Takes = ''; Does = 'Leave this much free on each device for others: `2GiB`.' }
+        @{ Name = '--engine'; Behind = @('plan'); Takes = 'llama.cpp ollama vllm'; Does = 'Plan for llama.cpp, ollama or vllm; without it, for what the model suits.' }
+        @{ Name = '--gpu-only'; Behind = @('plan'); Takes = ''; Does = 'Exit 5 if a part would stay on the host.' }
+        @{ Name = '--what-if'; Behind = @('plan'); Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>'; Does = 'A device as it might be, or one that is not installed: ''CUDA:0 total=24GiB free=20GiB'', ''host free=64GiB''.' }
+        @{ Name = '--own'; Behind = @('plan'); Takes = ''; Does = 'Use only gpuprobe''s own arithmetic, and ask no installed engine.' }
         @{ Name = '--compare'; Behind = @('plan'); Takes = ''; Does = 'One line for each model and each context, instead of one plan in full.' }
         @{ Name = '--watch'; Behind = @('running', 'refresh'); Takes = ''; Does = 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }

@@ -43,7 +43,7 @@ class Unwritable(Exception):
 
 
 class WrongUsage(Exception):
-    """What was given cannot be meant: `message` says what was given and what is accepted, `hint` shows an example."""
+    """What was given cannot be meant: `message` says what was given and what is right, `hint` shows an example."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)

@@ -151,7 +151,7 @@ class _Reader:
 
     def _check_known(self, unknown: set[str], where: str) -> None:
         if unknown and self._left_out is None:
-            raise ShapeError(f"{where}: unknown field `{min(unknown):.60}`")
+            raise ShapeError(f"{where or 'the evidence'}: unknown field `{min(unknown):.60}`")
         if self._left_out is not None:
             self._left_out += [f"{where}.{name:.60}".lstrip(".") for name in sorted(unknown)]
 

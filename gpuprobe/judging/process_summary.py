@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gpuprobe.judging.process_verdicts import Judged, Where
+from gpuprobe.doctor.process_verdicts import Judged, Where
 from gpuprobe.machine.process_records import Table
 
 _COUNTED = (

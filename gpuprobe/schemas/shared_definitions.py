@@ -152,8 +152,8 @@ DEFINITIONS: Json = {
         validation=Maybe(ref("validation")),
         flash_attention=ref("flash_attention"),
         visible=said(
-            "Variables for this device alone; null: unset.",
-            {"type": "object", "propertyNames": VARIABLE, "additionalProperties": TEXT_OR_NONE},
+            "Variables for this device alone; a value of null: unset. Null: a value is not UTF-8, and so no text of JSON.",
+            or_none({"type": "object", "propertyNames": VARIABLE, "additionalProperties": TEXT_OR_NONE}),
         ),
         capabilities=said(
             "What the library said of it, and for CUDA and ROCm what follows: `memory_bytes_per_second` (in theory), "
@@ -298,6 +298,7 @@ DEFINITIONS: Json = {
         verdict=said("null: it was not asked.", or_none(values(Verdict))),
         depth=said("The deepest stage that was passed; null: the validation did not pass.", TEXT_OR_NONE),
         because=TEXT_OR_NONE,
+        advice=Maybe(said("What to do about a failure; null: nothing is known, or it passed.", TEXT_OR_NONE)),
         status=or_none(values(Status)),
         rungs=Maybe(
             said("The stages as far as it came; empty: the validation of a listing, to a context.", array(ref("rung")))

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from gpuprobe import machine
+from gpuprobe.doctor import card_status
 from gpuprobe.facts import DeviceNode
-from gpuprobe.judging import card_status, visibility
+from gpuprobe.judging import visibility
 from gpuprobe.judging.device_lists import parse_list, resolve_mask
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.identity import normal_pci

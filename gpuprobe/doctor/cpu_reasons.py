@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from gpuprobe.doctor.process_surroundings import Surroundings, hidden_by, may_open
 from gpuprobe.judging.engine_words import Complaint, Said, Words
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.known_programs import Asked, Family, Program
 from gpuprobe.judging.mapped_libraries import Mapped, gpu_parts
-from gpuprobe.judging.process_surroundings import Surroundings, hidden_by, may_open
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import container_of, units_of
 from gpuprobe.machine.process_records import Process

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from gpuprobe.judging.cpu_reasons import Case, Cause, cpu_reason
+from gpuprobe.doctor.cpu_reasons import Case, Cause, cpu_reason
+from gpuprobe.doctor.process_surroundings import Surroundings, renderer_named
 from gpuprobe.judging.engine_words import Said, said_by
 from gpuprobe.judging.held_memory import Held, Holding
 from gpuprobe.judging.known_programs import Asked, Family, Program, asked_of, program_of
 from gpuprobe.judging.mapped_libraries import GGML, Mapped, mapped
 from gpuprobe.judging.process_evidence import Finding, evidence_of
-from gpuprobe.judging.process_surroundings import Surroundings, renderer_named
 from gpuprobe.machine.control_groups import Container, container_of, units_of
 from gpuprobe.machine.process_records import Gathered, Process
 from gpuprobe.strings import printable, size_text
