@@ -142,11 +142,7 @@ _gpuprobe() {
     elif [[ -z $ended && $cur == -* ]]; then
         _gpuprobe_options "$command"
     elif [[ -z $command ]]; then
-<<<<<<< HEAD
-        _gpuprobe_offer list validate doctor flash-attn env plan capture refresh completion
-=======
-        _gpuprobe_offer list validate flash-attn env plan running capture refresh completion
->>>>>>> wt-run
+        _gpuprobe_offer list validate doctor flash-attn env plan running capture refresh completion
     else
         _gpuprobe_argument "$command" "$number"
     fi

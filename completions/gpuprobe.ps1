@@ -18,48 +18,26 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
     # Behind: the commands that have it, with an empty one for before any command.
     $options = @(
         @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and exit.' }
-<<<<<<< HEAD
-        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
-        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
-=======
-        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
-        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
->>>>>>> wt-run
+        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
         @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every library and each of its views of a GPU: how far each got, and why it is not used.' }
         @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, but does not test whether they work.' }
         @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
-<<<<<<< HEAD
-        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
-        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
-        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
-        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
-        @{ Name = '--software'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
-        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take: 30, or 60 in `validate`, and less than 1000000.' }
-        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
-        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
-        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
-        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
-        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
-        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
-        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
-        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
-=======
-        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
-        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
-        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
-        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
-        @{ Name = '--software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
-        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take: 30, or 60 in `validate`, and less than 1000000.' }
-        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
-        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
-        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
-        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
-        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
-        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
-        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
-        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
->>>>>>> wt-run
+        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
+        @{ Name = '--from'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
+        @{ Name = '--library'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
+        @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
+        @{ Name = '--software'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take: 30, or 60 in `validate`, and less than 1000000.' }
+        @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
+        @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
+        @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
+        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
+        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
         @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
         @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }

@@ -8,8 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.doctor.process_summary import headline, remarks
 from gpuprobe.doctor.process_verdicts import Judged, Where
-from gpuprobe.judging.process_summary import headline, remarks
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened
 from gpuprobe.render.wording import UNKNOWN
 from gpuprobe.running_now import Snapshot, holders_elsewhere
