@@ -42,13 +42,14 @@ ROOMS = (
     "discovery",
     "memory_refresh",
     "readings",
+    "fleet",
     "render",
     "command",
     "schemas",
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning", "fleet"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

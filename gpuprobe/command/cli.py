@@ -28,9 +28,10 @@ class _Later:
 
 
 if TYPE_CHECKING:
-    from gpuprobe.command import plan_options
+    from gpuprobe.command import fleet_options, plan_options
 else:
     plan_options = _Later("gpuprobe.command.plan_options")
+    fleet_options = _Later("gpuprobe.command.fleet_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
 
@@ -387,6 +388,36 @@ def refresh(
         return watching.watch(options, watch, tuple(device or ()), diff=diff)
 
     return refreshing.refresh(options, tuple(device or ()), diff=diff)
+
+
+@command("fleet", asks=False)
+def fleet(
+    options: Options,
+    file: fleet_options.Files = None,
+    *,
+    require: fleet_options.Require = None,
+    expect: fleet_options.Expect = None,
+    group: fleet_options.GroupBy = None,
+    sort: fleet_options.Sort = None,
+    format: fleet_options.Format = None,  # noqa: A002 - the name of the option
+) -> Reply:
+    """Show many machines in one table, from the documents that they left.
+
+    Use it behind the tool that your site runs commands with: it reads what `list`, `validate` or `doctor` wrote with `--json`
+    on each machine, however that tool left it (files named by host, lines of clush or pdsh, Ansible, Ray, Slurm, a log), folds
+    equal machines, and names those that differ from their peers. A machine that left nothing, or something else, is a row too.
+
+    \b
+    Examples:
+      clush -w @gpu gpuprobe list --json 2>&1 | gpuprobe fleet
+      ansible gpu -m command -a 'gpuprobe list --json' --tree answers; gpuprobe fleet answers
+      srun -N40 -o 'answers/%N.json' gpuprobe list --json; gpuprobe fleet answers
+      gpuprobe fleet --require 'count>=8' --expect 'n[01-40]' answers    exit code 5 or 6, and who fails
+    """
+    from gpuprobe.command import reading_fleet
+
+    given = fleet_options.FleetOptions(require, tuple(expect or ()), group, sort, format)
+    return reading_fleet.fleet(options, tuple(file or ()), given)
 
 
 @command("completion", asks=False)

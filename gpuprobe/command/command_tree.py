@@ -106,6 +106,7 @@ _BY_KIND = {
     "MODEL": _FILES,
     "DIR": Takes(paths="directories"),
     "CLAUSES": _NOTHING,
+    "NODES": _NOTHING,
     "SECONDS": _NOTHING,
     "N": _NOTHING,
     "SIZE": _NOTHING,
