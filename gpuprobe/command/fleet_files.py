@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
-from typing import BinaryIO, NamedTuple, cast
+from io import FileIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from gpuprobe.exits import WrongUsage
 from gpuprobe.fleet.rows import Found, Origin, Problem, Trouble
@@ -32,7 +32,7 @@ def found_in(paths: Sequence[str]) -> Iterator[tuple[Found, Origin]]:
     for path in paths or ("-",):
         if path == "-":
             yield from _of_stdin()
-        elif os.path.isdir(path):
+        elif Path(path).is_dir():
             for file in _files(path):
                 yield from _of_file(file, named=False)
         else:
@@ -43,11 +43,10 @@ def _files(directory: str) -> Iterator[_File]:
     """Regular files, in the order of their names. Below a folder the folder is the machine: `fetch` of Ansible leaves
     `n01/tmp/gpuprobe.json`. What is hidden is no machine's."""
     for folder, folders, names in os.walk(directory, onerror=_refuse):
-        inside = os.path.relpath(folder, directory)
-        parts = [] if inside == "." else inside.split(os.sep)
+        parts = Path(folder).relative_to(directory).parts
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if len(parts) < _DEEPEST else []
         for name in sorted(names):
-            path = os.path.join(folder, name)
+            path = f"{folder.rstrip(os.sep)}{os.sep}{name}"
             if not name.startswith(".") and _is_regular(path):
                 yield _File(path, Origin(path, parts[0] if parts else _stem(name)))
 
@@ -58,13 +57,13 @@ def _refuse(problem: OSError) -> None:
 
 def _is_regular(path: str) -> bool:
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return stat.S_ISREG(Path(path).stat().st_mode)
     except OSError:
         return True  # a link to nothing: that it cannot be read is what its row says
 
 
 def _stem(path: str) -> str:
-    name = os.path.basename(path.rstrip("/")) or path
+    name = path.rstrip(os.sep).rpartition(os.sep)[2] or path
     ending = next((each for each in _ENDINGS if name.endswith(each) and name != each), "")
     return name[: len(name) - len(ending)]
 
@@ -72,14 +71,14 @@ def _stem(path: str) -> str:
 def _of_file(file: _File, *, named: bool) -> Iterator[tuple[Found, Origin]]:
     """`named`: by the user, who is told that it is not there; of a directory's file that is a row."""
     try:
-        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        stream = Path(file.path).open("rb", buffering=0)
     except OSError as problem:
         if named:
             raise WrongUsage(f"`{file.path}`: {problem.strerror or problem}", "as in `gpuprobe fleet answers/`") from problem
         yield Found(None, Problem(Trouble.SILENT, f"its file cannot be read: {problem.strerror or problem}")), file.origin
         return
-    with open(descriptor, "rb", buffering=0) as stream:
-        yield from ((found, file.origin) for found in _found(cast(BinaryIO, stream)))
+    with stream:
+        yield from ((found, file.origin) for found in _found(stream))
 
 
 def _of_stdin() -> Iterator[tuple[Found, Origin]]:
@@ -88,14 +87,13 @@ def _of_stdin() -> Iterator[tuple[Found, Origin]]:
         raise WrongUsage("standard input is closed", "as in `clush -w @gpu gpuprobe list --json | gpuprobe fleet`")
     if sys.stdin.isatty():
         raise WrongUsage("no FILE, and standard input is a terminal", "as in `gpuprobe fleet answers/`")
-    raw = stream.raw if isinstance(stream, BufferedReader) else stream
-    yield from ((found, _STDIN) for found in _found(raw))
+    yield from ((found, _STDIN) for found in _found(stream))
 
 
-def _found(stream: BinaryIO) -> Iterator[Found]:
+def _found(stream: BinaryIO | FileIO) -> Iterator[Found]:
     begin = bytearray()
     try:
-        while len(begin) <= WHOLE and (piece := stream.read(_wanted(stream, len(begin)))):
+        while len(begin) <= WHOLE and (piece := stream.read(_wanted(len(begin)))):
             begin += piece
         if len(begin) <= WHOLE:
             yield from of_text(_text(begin))
@@ -103,12 +101,10 @@ def _found(stream: BinaryIO) -> Iterator[Found]:
         decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
         yield from of_pieces(decode(bytes(begin)), (decode(piece) for piece in iter(lambda: stream.read(_PIECE), b"")))
     except OSError as problem:
-        if problem.errno == errno.EINTR:
-            raise
         yield Found(None, Problem(Trouble.SILENT, f"its file cannot be read: {problem.strerror or problem}"))
 
 
-def _wanted(stream: BinaryIO, read: int) -> int:
+def _wanted(read: int) -> int:
     """A file is read in two steps: all of it, and that it has ended."""
     return _PIECE if read < _PIECE else 1 << 20
 

@@ -26,42 +26,11 @@ _ANSIBLE = re.compile(
 
 # Words before a colon that name no machine: programs that say what went wrong, and what they call it.
 _NO_MACHINES = frozenset(
-    [
-        "bash",
-        "sh",
-        "dash",
-        "zsh",
-        "ssh",
-        "error",
-        "warning",
-        "note",
-        "info",
-        "debug",
-        "fatal",
-        "hint",
-        "usage",
-        "traceback",
-        "gpuprobe",
-        "python",
-        "python3",
-        "env",
-        "sudo",
-        "slurmstepd",
-        "srun",
-        "sbatch",
-        "clush",
-        "pdsh",
-        "dsh",
-        "ray",
-        "mpirun",
-        "ansible-playbook",
-        "timeout",
-        "line",
-        "exception",
-        "http",
-        "https",
-        "file",
-    ]
+    (
+        *("bash", "sh", "dash", "zsh", "ssh", "env", "sudo", "python", "python3", "gpuprobe", "timeout"),
+        *("error", "warning", "note", "info", "debug", "fatal", "hint", "usage", "traceback", "exception", "line", "file"),
+        *("slurmstepd", "srun", "sbatch", "clush", "pdsh", "dsh", "ray", "mpirun", "ansible-playbook", "http", "https"),
+    )
 )
 
 

@@ -36,7 +36,8 @@ def _metric(metric: Metric) -> str:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    return f"{{{','.join(f'{name}="{_value(text)}"' for name, text in labels.items())}}}" if labels else ""
+    pairs = ",".join(f'{name}="{_value(text)}"' for name, text in labels.items())
+    return f"{{{pairs}}}" if pairs else ""
 
 
 def _value(text: str) -> str:

@@ -44,7 +44,7 @@ def _rows(groups: Sequence[Group], width: int) -> Iterator[RenderableType]:
     yield _line([_HEADINGS[column] for column in shown], [widths[column] for column in shown], "bold")
     for group, row in zip(groups, rows, strict=True):
         if cell_len(row.names) > widths[0]:
-            yield Text(row.names, style="bold", overflow="fold")
+            yield from (Text(line, style="bold") for line in _wrapped(row.names, width))
         names = row.names if cell_len(row.names) <= widths[0] else ""
         cells = (names, row.usable, row.model, row.driver)
         yield _line([cells[column] for column in shown], [widths[column] for column in shown], "", _style(group))
@@ -68,8 +68,20 @@ def _line(cells: Sequence[str], widths: Sequence[int], style: str, usable: str =
     for column, (cell, cells_wide) in enumerate(zip(cells, widths, strict=True)):
         shown = shortened(cell, cells_wide)
         line.append(shown, style={0: "bold", 1: usable}.get(column, ""))
-        line.append(" " * (cells_wide - cell_len(shown) + GAP))
+        if column < len(cells) - 1:
+            line.append(" " * (cells_wide - cell_len(shown) + GAP))
     return line
+
+
+def _wrapped(names: str, width: int) -> Iterator[str]:
+    """Names on as many lines as they need, broken behind commas."""
+    line = ""
+    for part in names.split(","):
+        if line and cell_len(line) + cell_len(part) + 1 > width:
+            yield line
+            line = ""
+        line += f"{part},"
+    yield line.rstrip(",")
 
 
 def _style(group: Group) -> str:
