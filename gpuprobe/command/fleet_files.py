@@ -71,14 +71,12 @@ def _stem(path: str) -> str:
 def _of_file(file: _File, *, named: bool) -> Iterator[tuple[Found, Origin]]:
     """`named`: by the user, who is told that it is not there; of a directory's file that is a row."""
     try:
-        stream = Path(file.path).open("rb", buffering=0)
+        with Path(file.path).open("rb", buffering=0) as stream:
+            yield from ((found, file.origin) for found in _found(stream))
     except OSError as problem:
         if named:
             raise WrongUsage(f"`{file.path}`: {problem.strerror or problem}", "as in `gpuprobe fleet answers/`") from problem
         yield Found(None, Problem(Trouble.SILENT, f"its file cannot be read: {problem.strerror or problem}")), file.origin
-        return
-    with stream:
-        yield from ((found, file.origin) for found in _found(stream))
 
 
 def _of_stdin() -> Iterator[tuple[Found, Origin]]:

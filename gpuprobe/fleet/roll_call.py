@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from gpuprobe.fleet.node_sets import folded, natural
 from gpuprobe.fleet.rows import LONGEST_NAME, Found, Machine, Origin, Problem, Reading, Standing, Trouble
@@ -18,7 +19,7 @@ class RollCall:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._machines: dict[str, Machine] = {}
-        self._known: dict[Standing, Standing] = {}
+        self._known: dict[object, object] = {}
         self._clashes: set[str] = set()
         self.repeated: dict[str, int] = {}  # machine → how many documents it left
         self.read = 0
@@ -43,11 +44,22 @@ class RollCall:
         own = None if found.name else _own_name(document)
         return Machine(
             name=printable((found.name or own or origin.name)[:LONGEST_NAME]),
-            standing=self._known.setdefault(standing, standing),
+            standing=self._shared(standing),
             origin=origin,
             timestamp=text(document, "timestamp", 40) or "",
             by_itself=own is not None,
         )
+
+    def _shared(self, standing: Standing) -> Standing:
+        """What was said before is kept once: of ten thousand machines most have most in common."""
+        known = self._known.get(standing)
+        if isinstance(known, Standing):
+            return known
+        traits = tuple(cast(tuple[str, str], self._known.setdefault(pair, pair)) for pair in standing.traits)
+        models = cast(tuple[tuple[str, int], ...], self._known.setdefault(standing.models, standing.models))
+        shared = standing._replace(traits=traits, models=models)
+        self._known[shared] = shared
+        return shared
 
     def _clash(self, machine: Machine) -> None:
         """Forty machines made from one image may all call themselves the same: their files tell them apart."""

@@ -13,6 +13,7 @@ from gpuprobe.strings import printable
 
 
 def fleet_document(outcome: Outcome) -> Json:
+    """`machines` and `groups` are iterators: ten thousand records would take more memory than all that was read."""
     return {
         "schema_version": SCHEMA_VERSION,
         "gpuprobe": __version__,
@@ -25,11 +26,11 @@ def fleet_document(outcome: Outcome) -> Json:
             "exit_code": int(outcome.exit),
         },
         **({} if outcome.required is None else {"requirement": _requirement(outcome)}),
-        "machines": [_machine(machine, outcome) for machine in outcome.machines],
-        "groups": [
+        "machines": (_machine(machine) for machine in outcome.machines),
+        "groups": (
             {"names": group.names, "machines": len(group.machines), "first": group.machines[0].name}
             for group in grouped(outcome.machines, "all", "machine")
-        ],
+        ),
         "odd": [
             {
                 "machines": list(each.machines),
@@ -51,7 +52,7 @@ def _requirement(outcome: Outcome) -> Json:
     return {"text": printable(outcome.required or ""), **named, "no_answer": [machine.name for machine in outcome.silent]}
 
 
-def _machine(machine: Machine, outcome: Outcome) -> Json:
+def _machine(machine: Machine) -> Json:
     standing = machine.standing
     head = {"name": machine.name, "file": printable(machine.origin.file) or None, "answered": standing.answered}
     if standing.problem is not None:

@@ -17,6 +17,7 @@ from gpuprobe.render.tables import GAP, indented, notes, shortened
 
 BLOCKS_BELOW = 60  # columns
 _LONGEST_LIST = 20  # lines of machines that differ
+_MANY = 200  # rows that are drawn in colours
 _WIDEST_NAMES, _WIDEST_DRIVER = 26, 20
 _HEADINGS = ("MACHINES", "USABLE", "GPU", "DRIVER")
 
@@ -41,15 +42,32 @@ def _rows(groups: Sequence[Group], width: int) -> Iterator[RenderableType]:
         return
     widths = _widths(rows, width)
     shown = [column for column, cells in enumerate(widths) if cells]
-    yield _line([_HEADINGS[column] for column in shown], [widths[column] for column in shown], "bold")
+    cells = [widths[column] for column in shown]
+    yield _line([_HEADINGS[column] for column in shown], cells, "bold")
+    if len(rows) > _MANY:
+        yield "\n".join(_plain(row, shown, cells, width) for row in rows)
+        return
     for group, row in zip(groups, rows, strict=True):
         if cell_len(row.names) > widths[0]:
             yield from (Text(line, style="bold") for line in _wrapped(row.names, width))
-        names = row.names if cell_len(row.names) <= widths[0] else ""
-        cells = (names, row.usable, row.model, row.driver)
-        yield _line([cells[column] for column in shown], [widths[column] for column in shown], "", _style(group))
+        yield _line(_cells(row, shown, cells), cells, "", _style(group))
         if row.why:
             yield indented(row.why, by=4)
+
+
+def _cells(row: Row, shown: Sequence[int], widths: Sequence[int]) -> list[str]:
+    names = row.names if cell_len(row.names) <= widths[0] else ""
+    every = (names, row.usable, row.model, row.driver)
+    return [every[column] for column in shown]
+
+
+def _plain(row: Row, shown: Sequence[int], widths: Sequence[int], width: int) -> str:
+    """The same without colours: drawing ten thousand lines in colours takes longer than reading what they say."""
+    from textwrap import wrap
+
+    names = _wrapped(row.names, width) if cell_len(row.names) > widths[0] else ()
+    line = _line(_cells(row, shown, widths), widths, "").plain
+    return "\n".join((*names, line, *(f"    {part}" for part in wrap(row.why, width - 4))))
 
 
 def _widths(rows: Sequence[Row], width: int) -> tuple[int, ...]:
