@@ -158,11 +158,22 @@ def list_devices(
         typer.Option(
             "--require",
             metavar="CLAUSES",
-            help="Exit 5 unless met: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'.",
+            help="Exit 5 unless met, with one line that says why: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'.",
         ),
     ] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="free", help="Most free memory first, instead of the fixed order.")
+    ] = None,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="A few lines without addresses and load: equal on equal machines.")
+    ] = False,
+    format: Annotated[  # noqa: A002 - the name of the option
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="prometheus|labels|csv",
+            help="For other programs: metrics, labels of a Kubernetes node, or a row for each device.",
+        ),
     ] = None,
 ) -> Reply:
     """List usable GPUs, and why the others are not.
@@ -178,7 +189,9 @@ def list_devices(
     """
     from gpuprobe.command import commands
 
-    return commands.list_devices(options, device, everything=everything, quick=quick, require=require, sort=sort)
+    return commands.list_devices(
+        options, device, everything=everything, quick=quick, require=require, sort=sort, brief=brief, form=format
+    )
 
 
 @command("validate")
@@ -366,6 +379,14 @@ def refresh(
         bool, typer.Option("--diff", help="Also what changed since the saved discovery: memory, drivers, devices.")
     ] = False,
     watch: Watch = None,
+    require: Annotated[
+        str | None,
+        typer.Option("--require", metavar="CLAUSES", help="As in `list`: exit 5 unless met, 6 where a figure is unknown."),
+    ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="DURATION", help="Until --require is met, for as long at most, as in `90s` or `10m`."),
+    ] = None,
 ) -> Reply | Stream:
     """Show how much memory is free now.
 
@@ -381,11 +402,16 @@ def refresh(
       gpuprobe refresh --watch          memory, load, temperature, power and processes; `q` ends it
       gpuprobe refresh CUDA:0 --watch   one device of several
       gpuprobe refresh --watch 10 --json >> log    one document a line
+      gpuprobe refresh --require 'free>=20GiB' --wait 10m && ./serve    wait until memory is free
     """
     from gpuprobe.command import refreshing, watching
 
-    if watch is not None:
+    if watch is not None and require is None and wait is None:
         return watching.watch(options, watch, tuple(device or ()), diff=diff)
+    if require is not None or wait is not None:
+        from gpuprobe.command import waiting
+
+        return waiting.refresh(options, tuple(device or ()), waiting.Wish(require, wait, watch), diff=diff)
 
     return refreshing.refresh(options, tuple(device or ()), diff=diff)
 

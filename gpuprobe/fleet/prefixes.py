@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gpuprobe.fleet.node_sets import expanded
 
+TOOLS = ("clush: ", "pdsh: ", "pdsh@", "srun: ", "dsh: ", "mpirun: ")  # what their own words begin with
 _DOCUMENT = '{"schema_version"'
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,254}): ?(.*)", re.DOTALL)
 _TOOLS = re.compile(r"(?:clush|pdsh|pdsh@[^\s:]{1,255}|srun: error|dsh|mpirun): ([^\s:]{1,4096}): (.{1,2000})")
@@ -20,7 +21,7 @@ _SYSLOG = re.compile(
     re.DOTALL,
 )
 _ANSIBLE = re.compile(
-    r"([^\s|]{1,255}) \| ([A-Z]{2,20}!?)(?: \| rc=(-?[0-9]{1,10}))?(?: \| \((?:stdout|stderr)\))?(?: (?:=>|>>))? ?(.*)",
+    r"([^\s|]{1,255}) \| [A-Z]{2,20}!?(?: \| rc=(-?[0-9]{1,10}))?(?: \| \((?:stdout|stderr)\))?(?::| =>| >>)? ?(.*)",
     re.DOTALL,
 )
 
@@ -46,7 +47,6 @@ class Heading(NamedTuple):
     """The line of Ansible before what one host wrote."""
 
     name: str
-    failed: bool
     code: str | None
     rest: str
 
@@ -75,5 +75,4 @@ def heading(line: str) -> Heading | None:
     found = _ANSIBLE.match(line) if " | " in line[:300] else None
     if found is None:
         return None
-    failed = found[2] not in ("SUCCESS", "CHANGED")
-    return Heading(found[1], failed, found[3], found[4])
+    return Heading(found[1], found[2], found[3])

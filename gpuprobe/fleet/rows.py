@@ -14,9 +14,10 @@ LONGEST_REASON = 400
 class Trouble(str, Enum):
     """Why a machine has no answer."""
 
-    SILENT = "silent"  # nothing came from it, or only what its engine said
+    SILENT = "silent"  # nothing came from it
+    NO_DOCUMENT = "no_document"  # something else came: what its engine said of it, or rubbish
+    UNREADABLE = "unreadable"  # a document that is cut off, or is not what it says it is
     ERROR = "error"  # gpuprobe itself said why it has no answer
-    UNREADABLE = "unreadable"  # something came, and it is no document
     OTHER_SCHEMA = "other_schema"
 
 

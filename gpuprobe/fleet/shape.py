@@ -10,6 +10,7 @@ from gpuprobe.strings import printable
 
 Json = dict[str, Any]
 
+_DECODER = json.JSONDecoder()
 _MOST = 4096  # records that a list of a document may have
 
 
@@ -17,6 +18,14 @@ def parsed(text: str) -> object:
     """ValueError for what is no JSON, however it fails."""
     try:
         return json.loads(text)
+    except RecursionError as problem:
+        raise ValueError("it is nested too deeply") from problem
+
+
+def begun(text: str) -> object:
+    """The value that a text begins with, whatever stands behind it. ValueError where it begins with none."""
+    try:
+        return _DECODER.raw_decode(text)[0]
     except RecursionError as problem:
         raise ValueError("it is nested too deeply") from problem
 

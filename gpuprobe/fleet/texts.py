@@ -8,39 +8,37 @@ from gpuprobe.fleet.lines import LONGEST, of_lines
 from gpuprobe.fleet.long_json import NotJson, members
 from gpuprobe.fleet.rows import Found, Problem, Trouble
 from gpuprobe.fleet.shape import parsed
-from gpuprobe.fleet.wrappers import PLAY, documents_in, first_line, of_member
-
-_NOTHING = Problem(Trouble.SILENT, "it left nothing")
+from gpuprobe.fleet.wrappers import PLAY, cut_off, documents_in, instead, is_cut_off, of_member
 
 
 def of_text(text: str) -> Iterator[Found]:
     """A text that is whole in memory. One without a document leaves one problem, whose machine its file names."""
     if not text.strip():
-        yield Found(None, _NOTHING)
+        yield Found(None, instead(""))
         return
     if text.lstrip()[0] not in "{[":
         yield from of_lines(text.splitlines())
         return
     try:
         value = parsed(text)
-    except ValueError as problem:
-        yield from _not_one(text, str(problem))
+    except ValueError:
+        yield from _not_one(text)
         return
     found = False
     for each in documents_in(value):
         found = True
         yield each
     if not found:
-        yield Found(None, Problem(Trouble.UNREADABLE, f"JSON without a document of gpuprobe: `{first_line(text)[:80]}`"))
+        yield Found(None, instead(text))
 
 
-def _not_one(text: str, because: str) -> Iterator[Found]:
+def _not_one(text: str) -> Iterator[Found]:
     """Several, one after the other; or one that was cut off."""
     lines = text.splitlines()
     if len(lines) > 1:
         yield from of_lines(lines)
     else:
-        yield Found(None, Problem(Trouble.UNREADABLE, f"no JSON that can be read ({because}): `{first_line(text)[:80]}`"))
+        yield Found(None, cut_off(text) if is_cut_off(text) else instead(text))
 
 
 def of_pieces(begin: str, pieces: Iterator[str]) -> Iterator[Found]:

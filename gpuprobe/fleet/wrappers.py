@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe.fleet.rows import Found, Problem, Trouble
-from gpuprobe.fleet.shape import Json, parsed, text
+from gpuprobe.fleet.shape import Json, begun, text
 from gpuprobe.fleet.standing import is_document
 from gpuprobe.strings import printable
 
@@ -21,6 +21,7 @@ _SAID = ("error", "stderr", "exception", "traceback")
 _CODES = ("rc", "returncode", "return_code", "exit_code", "exitcode")
 # Where an Ansible play keeps its hosts: plays, their tasks, and by name the hosts of each.
 PLAY = ("plays", "tasks", "hosts", "stats")
+_MARK = '"schema_version"'
 _NO_DOCUMENT = "no task of the play left a document"
 
 
@@ -51,7 +52,7 @@ def _of_record(value: Json, name: str | None, depth: int) -> Iterator[Found]:
 def of_member(key: str | None, value: object) -> Iterator[Found]:
     """A member of a JSON text too long to be read whole: `key` is a machine's name, or that of a part."""
     found = list(documents_in(value, key))
-    yield from found or ([Found(key, _silent(_NO_DOCUMENT))] if key and _may_be_a_host(value) else [])
+    yield from found or ([Found(key, Problem(Trouble.SILENT, _NO_DOCUMENT))] if key and _may_be_a_host(value) else [])
 
 
 def _may_be_a_host(value: object) -> bool:
@@ -68,7 +69,7 @@ def _of_play(value: Json, depth: int) -> Iterator[Found]:
                 yield from documents_in(result, host, depth - 1)
     stats = value.get("stats")
     for host in stats if isinstance(stats, dict) else ():
-        yield Found(host, _silent(_NO_DOCUMENT))
+        yield Found(host, Problem(Trouble.SILENT, _NO_DOCUMENT))
 
 
 def _is_of_ansible(value: Json) -> bool:
@@ -86,28 +87,25 @@ def of_ansible(value: Json, name: str | None, depth: int = _DEEPEST) -> Iterator
         ours = [each for each in local.values() if is_document(each)]
         yield from (Found(name, each) for each in ours)
         if not ours and isinstance(told := local.get("gpuprobe"), str):
-            yield Found(name, _silent(told))
+            yield Found(name, instead(told))
         return
     written = value.get("stdout")
     found = list(_in_text(written, name, depth)) if isinstance(written, str) else []
     yield from found
     if not found and (value.get("unreachable") is True or value.get("failed") is True or value.get("rc")):
-        yield Found(name, _silent(_said_by(value)))
-    elif not found and isinstance(written, str) and value.get("cmd") is not None and _is_ours(value["cmd"]):
-        yield Found(name, _silent(written) if written.strip() else _silent("its task wrote nothing"))
-
-
-def _is_ours(command: object) -> bool:
-    words = command if isinstance(command, list) else [command]
-    return any(isinstance(word, str) and "gpuprobe" in word for word in words[:64])
+        yield Found(name, instead(_said_by(value), _code_of(value)))
+    elif not found and isinstance(written, str) and "cmd" in value:
+        yield Found(name, instead(written))
 
 
 def _said_by(value: Json) -> str:
-    for key in ("stderr", "module_stderr", "msg", "stdout", *_SAID):
-        if told := text(value, key, 2000):
-            return first_line(told)
-    code = next((value[key] for key in _CODES if isinstance(value.get(key), int)), None)
-    return "it wrote nothing" if code is None else f"it wrote nothing and ended with exit code {code}"
+    """What a task wrote or its engine said of it; "" where that is nothing."""
+    told = (value.get(key) for key in ("stdout", "stderr", "module_stderr", *_SAID, "msg"))
+    return next((each for each in told if isinstance(each, str) and each.strip()), "")
+
+
+def _code_of(value: Json) -> int | None:
+    return next((value[key] for key in _CODES if isinstance(value.get(key), int)), None)
 
 
 def first_line(told: str) -> str:
@@ -116,8 +114,22 @@ def first_line(told: str) -> str:
     return printable(next((line for line in lines if line), "")[:300])
 
 
-def _silent(told: str) -> Problem:
-    return Problem(Trouble.SILENT, first_line(told) or "it wrote nothing")
+def instead(told: str, code: object = None) -> Problem:
+    """What came instead of a document: its first line, or that nothing came."""
+    line = first_line(told)
+    if line:
+        return Problem(Trouble.NO_DOCUMENT, line)
+    ended = f", and ended with exit code {code}" if code not in (None, 0, "0") else ""
+    return Problem(Trouble.SILENT, f"it left nothing{ended}")
+
+
+def is_cut_off(text: str) -> bool:
+    """Whether something that cannot be read was to be a document."""
+    return _MARK in text[:4000]
+
+
+def cut_off(text: str) -> Problem:
+    return Problem(Trouble.UNREADABLE, f"a document that is cut off or damaged: `{first_line(text)[:80]}`")
 
 
 def _of_log(value: Json, name: str | None, depth: int) -> Iterator[Found] | None:
@@ -135,7 +147,7 @@ def _of_log(value: Json, name: str | None, depth: int) -> Iterator[Found] | None
         if found:
             return iter(found)
     tells = any(isinstance(value.get(key), str) for key in _SAID) or any(isinstance(value.get(key), int) for key in _CODES)
-    return iter([Found(known, _silent(_said_by(value)))]) if tells and known else None
+    return iter([Found(known, instead(_said_by(value), _code_of(value)))]) if tells and known else None
 
 
 def name_in(value: Json) -> str | None:
@@ -151,15 +163,13 @@ def name_in(value: Json) -> str | None:
 def _in_text(written: str, name: str | None, depth: int) -> Iterator[Found]:
     """A document, or a result with one in it, that stands as text in other JSON; text before it is passed over."""
     begin = written.find("{")
-    if begin < 0 or "schema_version" not in written:
+    if begin < 0 or _MARK not in written:
         return
     try:
-        value = parsed(written[begin:])
+        value = begun(written[begin:])
     except ValueError:
-        try:
-            value = parsed(written[begin:].splitlines()[0])
-        except ValueError:
-            return
+        yield Found(name, cut_off(written[begin:]))
+        return
     yield from documents_in(value, name, depth - 1)
 
 
@@ -169,7 +179,7 @@ def _of_mapping(value: Json, depth: int) -> Iterator[Found]:
     if not any(isinstance(each.content, dict) for members in found.values() for each in members):
         return
     for key, members in found.items():
-        yield from members or [Found(key, _silent(value[key] if isinstance(value[key], str) else ""))]
+        yield from members or [Found(key, instead(value[key] if isinstance(value[key], str) else ""))]
 
 
 def _of_text(key: str, value: object, depth: int) -> Iterator[Found]:
