@@ -44,13 +44,14 @@ ROOMS = (
     "memory_refresh",
     "readings",
     "running_now",
+    "fleet",
     "render",
     "command",
     "schemas",
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "doctor", "planning"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "doctor", "planning", "fleet"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
