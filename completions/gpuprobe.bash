@@ -66,6 +66,7 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
         *' --step') _gpuprobe_offer load init list context allocate copy kernel blas product bandwidth ;;
         *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
         *' --format') _gpuprobe_offer dotenv docker compose systemd ;;
+        *' --for') _gpuprobe_offer ollama 'llama.cpp' vllm torch ray slurm docker kubernetes ;;
         *' --cache-type-k') _gpuprobe_offer f32 f16 bf16 'q8_0' 'q5_1' 'q5_0' 'q4_1' 'q4_0' 'iq4_nl' ;;
         *' --cache-type-v') _gpuprobe_offer f32 f16 bf16 'q8_0' 'q5_1' 'q5_0' 'q4_1' 'q4_0' 'iq4_nl' ;;
         *' --flash-attn') _gpuprobe_offer on off auto ;;
@@ -81,7 +82,7 @@ _gpuprobe_options() {  # behind the command $1
         'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'validate') _gpuprobe_offer --build --strict --step --repeat --jobs --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --for --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'plan') _gpuprobe_offer --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --gpu-only --what-if --own --compare --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'capture') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'refresh') _gpuprobe_offer --diff --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
@@ -120,7 +121,7 @@ _gpuprobe() {
                 return ;;
             esac
         elif [[ -z $ended && $word == -* ]]; then
-            case $word in --require | --sort | --from | --library | --lib-dir | --software | --timeout | --deadline | --build | --step | --repeat | --jobs | --shell | --format | --count | --min-free | --context | --parallel | --cache-type-k | --cache-type-v | --flash-attn | --ubatch | --devices | --split | --layers | --cpu-moe | --reserve | --engine | --what-if) option=$word ;; esac
+            case $word in --require | --sort | --from | --library | --lib-dir | --software | --timeout | --deadline | --build | --step | --repeat | --jobs | --shell | --format | --count | --min-free | --for | --context | --parallel | --cache-type-k | --cache-type-v | --flash-attn | --ubatch | --devices | --split | --layers | --cpu-moe | --reserve | --engine | --what-if) option=$word ;; esac
         elif [[ -z $command ]]; then
             command=$word
         else

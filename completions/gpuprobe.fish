@@ -12,7 +12,7 @@ function __gpuprobe_given --description 'The words before the cursor that are no
             switch $word
                 case --
                     set ended yes
-                case --require --sort --from --library --lib-dir --software --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --what-if
+                case --require --sort --from --library --lib-dir --software --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free --for --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --what-if
                     set value_of $word
                 case '-*'
                 case '*'
@@ -98,6 +98,7 @@ complete -c gpuprobe -n "__gpuprobe_behind env" -l count -x -d 'The N devices wi
 complete -c gpuprobe -n "__gpuprobe_behind env" -l min-free -x -d 'Only devices with as much free memory, as in `8GiB`; unknown is none.'
 complete -c gpuprobe -n "__gpuprobe_behind env" -l check -d 'Check it: list once more under the variables; exit 4 if other devices are seen.'
 complete -c gpuprobe -n "__gpuprobe_behind env" -l fresh -d 'Detect the devices again, also where the saved results fit.'
+complete -c gpuprobe -n "__gpuprobe_behind env" -l for -x -a 'ollama llama.cpp vllm torch ray slurm docker kubernetes' -d 'What this program reads: ollama, llama.cpp, vllm, torch, ray, slurm, docker, kubernetes.'
 complete -c gpuprobe -n "__gpuprobe_behind plan" -l context -x -d 'Tokens of context, as in 8192 or 32k; with --compare several: 4k,32k.'
 complete -c gpuprobe -n "__gpuprobe_behind plan" -l parallel -x -d 'How many requests at once, each with a cache of its own.'
 complete -c gpuprobe -n "__gpuprobe_behind plan" -l cache-type-k -x -a 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl' -d 'Type of the K cache: f16, q8_0, q4_0 and the like.'

@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with as much free memory, as in `8GiB`; unknown is none.' }
         @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Check it: list once more under the variables; exit 4 if other devices are seen.' }
         @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Detect the devices again, also where the saved results fit.' }
+        @{ Name = '--for'; Behind = @('env'); Takes = 'ollama llama.cpp vllm torch ray slurm docker kubernetes'; Does = 'What this program reads: ollama, llama.cpp, vllm, torch, ray, slurm, docker, kubernetes.' }
         @{ Name = '--context'; Behind = @('plan'); Takes = ''; Does = 'Tokens of context, as in 8192 or 32k; with --compare several: 4k,32k.' }
         @{ Name = '--parallel'; Behind = @('plan'); Takes = ''; Does = 'How many requests at once, each with a cache of its own.' }
         @{ Name = '--cache-type-k'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the K cache: f16, q8_0, q4_0 and the like.' }
@@ -78,7 +79,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'refresh'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
-    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')
+    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--for', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')
     $running = @('env')
 
     $command = ''
