@@ -1,4 +1,4 @@
-"""Under what `env --for` writes, the real programs use just the chosen devices: llama-server, Ray, and Docker's command."""
+"""Under what `env --for` writes, real programs use just the chosen devices: llama-server, Ray, torch and Docker's command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import socketserver
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,3 +224,48 @@ def test_docker_is_given_the_nodes_of_a_card_without_such_a_driver(daemon: Path)
 
     assert [each["PathOnHost"] for each in host["Devices"]] == ["/dev/kfd", "/dev/dri/renderD128"]
     assert host["GroupAdd"] == ["992"]
+
+
+# --- torch
+
+# How torch counts without a driver: its own functions, taken from its own file, because the whole of it is a gigabyte.
+_COUNTS = """
+import ast, os, sys, types, typing, warnings
+wanted = ("_parse_visible_devices", "_transform_uuid_to_ordinals")
+kinds = ("raw_device_count", "raw_device_uuid", "device_count")
+wanted += tuple(f"_{what}_{of}" for what in kinds for of in ("nvml", "amdsmi"))
+tree = ast.parse(open(sys.argv[1]).read())
+tree.body = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name in wanted]
+amdsmi = types.SimpleNamespace(
+    amdsmi_init=lambda: None, amdsmi_get_processor_handles=lambda: [0, 1], AmdSmiException=RuntimeError
+)
+torch = types.SimpleNamespace(version=types.SimpleNamespace(hip=sys.argv[2] == "hip"))
+known = {"os": os, "cast": typing.cast, "warnings": warnings, "torch": torch, "amdsmi": amdsmi, "_HAS_AMDSMI": True}
+exec(compile(tree, sys.argv[1], "exec"), known)
+print(known["_device_count_amdsmi" if torch.version.hip else "_device_count_nvml"]())
+"""
+
+
+def counted_by_torch(built_for: str, variables: dict[str, str]) -> int:
+    file = ggml_world.given("GPUPROBE_TORCH", "torch/cuda/__init__.py") / "torch" / "cuda" / "__init__.py"
+    ran = engines.ran(sys.executable, "-c", _COUNTS, file, built_for, environ={"PATH": os.environ["PATH"], **variables})
+    assert ran.code == 0, ran.err
+    return int(ran.out)
+
+
+def test_torch_counts_the_chosen_cards() -> None:
+    one, none = selected("CUDA:1", "--for", "torch", **two_cards()), {**two_cards(), "CUDA_VISIBLE_DEVICES": "-1"}
+
+    assert [counted_by_torch("cuda", environ) for environ in (two_cards(), one, none)] == [2, 1, 0]
+
+
+def test_torch_for_rocm_counts_the_chosen_cards_and_none_where_none_is_chosen(tmp_path: Path) -> None:
+    machine = captured(mixed(), tmp_path)
+    radeon, geforce = (selected(name, "--for", "torch", "--from", machine) for name in ("ROCm", "CUDA"))
+
+    assert [counted_by_torch("hip", environ) for environ in ({}, radeon, geforce)] == [2, 1, 0]
+
+
+def test_torch_for_rocm_counts_a_card_that_rocr_s_variable_hides() -> None:
+    """The reason why torch is told by HIP's variable."""
+    assert counted_by_torch("hip", {"ROCR_VISIBLE_DEVICES": "-1"}) == 1
