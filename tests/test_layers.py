@@ -44,6 +44,8 @@ ROOMS = (
     "readings",
     "render",
     "command",
+    "python_records",
+    "from_python",
     "schemas",
     "manual",
     "__main__",
