@@ -70,7 +70,7 @@ _gpuprobe_value() {  # of the option $1, behind the command $2
         *' --software') _gpuprobe_offer_paths dirnames ;;
         *' --build') _gpuprobe_offer system ;;
         *' --step') _gpuprobe_offer load init list context allocate copy kernel blas product bandwidth ;;
-        *' --for') _gpuprobe_offer ollama 'llama.cpp' torch vllm ;;
+        *' --for') _gpuprobe_offer ollama 'llama.cpp' vllm torch ray slurm docker kubernetes ;;
         *' --log') _gpuprobe_offer_paths default ;;
         *' --fail-on') _gpuprobe_offer blocker degraded ;;
         *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
@@ -91,7 +91,7 @@ _gpuprobe_options() {  # behind the command $1
         'validate') _gpuprobe_offer --build --strict --step --repeat --jobs --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'doctor') _gpuprobe_offer --for --as --log --explain --only --skip --fail-on --markdown --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --for --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'plan') _gpuprobe_offer --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --gpu-only --what-if --own --compare --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'running') _gpuprobe_offer --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'capture') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;

@@ -46,7 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }
         @{ Name = '--repeat'; Behind = @('validate'); Takes = ''; Does = 'Each view N times: what fails now and then has failed.' }
         @{ Name = '--jobs'; Behind = @('validate'); Takes = ''; Does = 'At most N cards at once; copies are timed on one at a time.' }
-        @{ Name = '--for'; Behind = @('doctor'); Takes = 'ollama llama.cpp torch vllm'; Does = 'First whether this program computes on a GPU, such as ollama or torch.' }
+        @{ Name = '--for'; Behind = @('doctor'); Takes = 'ollama llama.cpp vllm torch ray slurm docker kubernetes'; Does = 'First whether this program computes on a GPU, such as ollama or torch.' }
         @{ Name = '--as'; Behind = @('doctor'); Takes = ''; Does = 'As this process (PID), service (`ollama.service`) or account sees it.' }
         @{ Name = '--log'; Behind = @('doctor'); Takes = '<files>'; Does = 'Explain where a server''s log went to the CPU; `-` is standard input.' }
         @{ Name = '--explain'; Behind = @('doctor'); Takes = ''; Does = 'What a cause is, and where that is known from.' }
@@ -62,6 +62,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--min-free'; Behind = @('env'); Takes = ''; Does = 'Only devices with this much free memory or more: `8GiB`; not where it is unknown.' }
         @{ Name = '--check'; Behind = @('env'); Takes = ''; Does = 'Check it: list once more under the variables; exit 4 if other devices are seen.' }
         @{ Name = '--fresh'; Behind = @('env'); Takes = ''; Does = 'Detect the devices again, also where the saved results fit.' }
+        @{ Name = '--for'; Behind = @('env'); Takes = 'ollama llama.cpp vllm torch ray slurm docker kubernetes'; Does = 'What this program reads: ollama, llama.cpp, vllm, torch, ray, slurm, docker, kubernetes.' }
         @{ Name = '--context'; Behind = @('plan'); Takes = ''; Does = 'Tokens of context: 8192 or 32k; with --compare several: 4k,32k.' }
         @{ Name = '--parallel'; Behind = @('plan'); Takes = ''; Does = 'How many requests at once, each with its own cache.' }
         @{ Name = '--cache-type-k'; Behind = @('plan'); Takes = 'f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 iq4_nl'; Does = 'Type of the K cache: f16, q8_0, q4_0 and the like.' }

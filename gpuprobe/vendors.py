@@ -50,6 +50,11 @@ class Vendor(NamedTuple):
     container_nodes: tuple[str, ...] = ("/dev/dri",)  # what a container must be given
     container_advice: dict[str, str] = {}  # kind of container → how, where not by handing over those nodes
 
+    # How others are told of single cards of it.
+    docker_driver: str | None = None  # Docker's driver that takes its UUIDs; None: its nodes are handed over
+    pod_resources: dict[str, str] = {}  # kernel driver, or "" for any → what its device plugin calls one card
+    slurm_flag: str | None = None  # gres.conf, `Flags=`: the job gets this vendor's variable and no other
+
     @property
     def pci_id(self) -> int:
         return self.pci_ids[0]
@@ -85,6 +90,9 @@ NVIDIA = Vendor(
         "and the pod `runtimeClassName: nvidia` where that is not the default)",
         "apptainer": "start the container with `--nv`",
     },
+    docker_driver="nvidia",
+    pod_resources={"": "nvidia.com/gpu"},
+    slurm_flag="nvidia_gpu_env",
 )
 AMD = Vendor(
     name="AMD",
@@ -103,6 +111,8 @@ AMD = Vendor(
         "kubernetes": "request it for the pod: `resources.limits: amd.com/gpu: 1` (the node needs AMD's device plugin)",
         "apptainer": "start the container with `--rocm`",
     },
+    pod_resources={"": "amd.com/gpu"},
+    slurm_flag="amd_gpu_env",
 )
 # Linux, drivers/accel/ivpu/ivpu_drv.h: neural processors share class 1200 with GPUs that have no display.
 _NPUS = (0x7D1D, 0xAD1D, 0x643E, 0xB03E, 0xFD3E, 0xD71D)
@@ -119,6 +129,8 @@ INTEL = Vendor(
     in_mesa=True,
     wsl_drivers="iigd|igdlh|intcgfx",
     driver_advice="load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
+    pod_resources={"i915": "gpu.intel.com/i915", "xe": "gpu.intel.com/xe"},
+    slurm_flag="intel_gpu_env",
 )
 APPLE = Vendor(
     name="Apple",

@@ -47,6 +47,8 @@ ROOMS = (
     "fleet",
     "render",
     "command",
+    "python_records",
+    "from_python",
     "schemas",
     "manual",
     "__main__",

@@ -310,6 +310,7 @@ def env(
     min_free: env_options.MinFree = None,
     check: env_options.Check = False,
     fresh: env_options.Fresh = False,
+    consumer: env_options.For = None,
 ) -> Reply:
     """Print the variables that select exactly the devices that work.
 
@@ -327,6 +328,7 @@ def env(
       eval "$e"
       gpuprobe env --shell powershell | Out-String | Invoke-Expression
       gpuprobe env CUDA:0 --format systemd   a drop-in for a service
+      gpuprobe env --for llama.cpp           what this program reads, and what it does not
 
     A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`. A COMMAND is run
     in the place of gpuprobe and returns its own code: 127 where it is not found, 126 where it cannot be run.
@@ -334,7 +336,7 @@ def env(
     from gpuprobe.command import selecting
     from gpuprobe.command.choosing import Choice
 
-    choice = Choice(shell, format, unset, required, count, min_free, check, fresh)
+    choice = Choice(shell, format, unset, required, count, min_free, check, fresh, consumer)
     return selecting.env(options, tuple(device or ()), choice)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpuprobe.command.plan_options import CACHE_TYPES, ENGINES
+from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import SYSTEM, StageName
 from gpuprobe.render.completions import SCRIPTS
@@ -102,7 +103,6 @@ _BY_OPTION = {
 }
 _BY_KIND = {
     "DEVICE": _devices(),
-    "PROGRAM": Takes(("ollama", "llama.cpp", "torch", "vllm")),
     "WHO": _NOTHING,
     "ID": _NOTHING,
     "PROCESS": _NOTHING,
@@ -119,4 +119,5 @@ _BY_KIND = {
     "SIZE": _NOTHING,
     "TOKENS": _NOTHING,
     "SHARES": _NOTHING,
+    "PROGRAM": Takes(tuple(consumer.name for consumer in CONSUMERS)),
 }

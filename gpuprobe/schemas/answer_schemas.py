@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.model import Json
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.document import SCHEMA_VERSION
@@ -221,6 +222,19 @@ ANSWERS = (
                 action=one_of(("set", "unset")),
             )
         ),
+        **{
+            "for": Maybe(
+                said(
+                    "With --for: the program, what to know of it, and what it is given in the place of variables.",
+                    closed(
+                        program=one_of(consumer.name for consumer in CONSUMERS),
+                        notes=TEXTS,
+                        text=Maybe(said("Lines for its command, its file or its description of a job.", TEXT)),
+                        arguments=Maybe(said("The same as words of its command.", TEXTS)),
+                    ),
+                )
+            )
+        },
         check=Maybe(
             said(
                 "With --check: what each library shows in a child under these variables.",
