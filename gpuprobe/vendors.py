@@ -49,6 +49,9 @@ class Vendor(NamedTuple):
     node_advice: str | None = None  # the driver is there, its node is not
     container_nodes: tuple[str, ...] = ("/dev/dri",)  # what a container must be given
     container_advice: dict[str, str] = {}  # kind of container → how, where not by handing over those nodes
+    # Package manager → what it installs; "debian" goes before "apt" there.
+    vulkan_packages: dict[str, str] = {}  # its Vulkan driver and the loader
+    firmware_packages: dict[str, str] = {}  # what the kernel loads into its cards
 
     @property
     def pci_id(self) -> int:
@@ -57,6 +60,12 @@ class Vendor(NamedTuple):
     def made(self, pci_id: int | None) -> bool:
         return pci_id in self.pci_ids
 
+
+_MESA = {
+    "apt": "mesa-vulkan-drivers libvulkan1",
+    "dnf": "mesa-vulkan-drivers vulkan-loader",
+    "tdnf": "mesa-vulkan-drivers vulkan-loader",
+}
 
 NVIDIA = Vendor(
     name="NVIDIA",
@@ -103,6 +112,20 @@ AMD = Vendor(
         "kubernetes": "request it for the pod: `resources.limits: amd.com/gpu: 1` (the node needs AMD's device plugin)",
         "apptainer": "start the container with `--rocm`",
     },
+    vulkan_packages={
+        **_MESA,
+        "pacman": "vulkan-icd-loader vulkan-radeon",
+        "zypper": "libvulkan1 libvulkan_radeon",
+        "apk": "vulkan-loader mesa-vulkan-ati",
+    },
+    firmware_packages={
+        "apt": "linux-firmware",
+        "debian": "firmware-amd-graphics",
+        "dnf": "amd-gpu-firmware",
+        "pacman": "linux-firmware-amdgpu",
+        "zypper": "kernel-firmware-amdgpu",
+        "apk": "linux-firmware-amdgpu",
+    },
 )
 # Linux, drivers/accel/ivpu/ivpu_drv.h: neural processors share class 1200 with GPUs that have no display.
 _NPUS = (0x7D1D, 0xAD1D, 0x643E, 0xB03E, 0xFD3E, 0xD71D)
@@ -119,6 +142,20 @@ INTEL = Vendor(
     in_mesa=True,
     wsl_drivers="iigd|igdlh|intcgfx",
     driver_advice="load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
+    vulkan_packages={
+        **_MESA,
+        "pacman": "vulkan-icd-loader vulkan-intel",
+        "zypper": "libvulkan1 libvulkan_intel",
+        "apk": "vulkan-loader mesa-vulkan-intel",
+    },
+    firmware_packages={
+        "apt": "linux-firmware",
+        "debian": "firmware-intel-graphics firmware-misc-nonfree",
+        "dnf": "intel-gpu-firmware",
+        "pacman": "linux-firmware-intel",
+        "zypper": "kernel-firmware-i915",
+        "apk": "linux-firmware-i915",
+    },
 )
 APPLE = Vendor(
     name="Apple",
@@ -127,6 +164,7 @@ APPLE = Vendor(
     in_mesa=True,
     computers=(("darwin", "arm64"),),
     device_tree="apple,t",
+    vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-asahi"},
 )
 
 # GPUs on the bus. Vulkan may list one where the vendor's driver brings it.
@@ -152,7 +190,7 @@ _ON_THE_BUS = (
 # GPUs beside the processor, found by the kernel driver of their render node: names of Linux' platform drivers. What drives
 # only a screen has no render node, or another driver (`vc4`, `rockchip-drm`).
 _OFF_THE_BUS = (
-    Vendor("Broadcom", (0x14E4,), off_the_bus={"v3d": "V3D"}, in_mesa=True),
+    Vendor("Broadcom", (0x14E4,), off_the_bus={"v3d": "V3D"}, in_mesa=True, vulkan_packages=_MESA),
     Vendor("Arm", (0x13B5,), off_the_bus={"panfrost": "Mali", "panthor": "Mali", "lima": "Mali"}, in_mesa=True),
     Vendor(
         "Qualcomm",

@@ -1,8 +1,5 @@
 """What keeps a card of whatever vendor from being used."""
 
-from collections.abc import Callable, Iterator
+from gpuprobe.doctor.anybody import boot_words, render_nodes
 
-from gpuprobe.doctor.findings import Finding
-from gpuprobe.doctor.situation import Situation
-
-CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = ()
+CHECKS = (*boot_words.CHECKS, *render_nodes.CHECKS)
