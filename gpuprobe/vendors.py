@@ -33,6 +33,7 @@ class Vendor(NamedTuple):
     # What serves its cards, beside the libraries that name it in their record.
     computes_through: str | None = None  # what its own programs use, and gpuprobe asks not: "MUSA"
     in_mesa: bool = False  # Mesa has a Vulkan driver for its GPUs
+    vulkan_drivers: tuple[str, ...] = ()  # how the files of its Vulkan drivers begin, which the manifests name
     has_toolkits: bool = False  # programs for its cards are made with releases of a toolkit, which are looked for
     integrated_at: str | None = None  # how the PCI address of the graphics inside its processors ends, if they have a fixed one
 
@@ -77,6 +78,7 @@ NVIDIA = Vendor(
     nodes=("nvidia", "nvmap", "nvhost"),
     node_folders=("/dev/nvidia-caps", "/dev/nvgpu/igpu0"),
     node_of={"nvidia": "/dev/nvidiactl"},
+    vulkan_drivers=("libGLX_nvidia", "libEGL_nvidia", "libvulkan_nouveau", "libnvidia-vulkan"),
     has_toolkits=True,
     device_tree="nvidia,tegra",
     board_driver="nvgpu",
@@ -104,6 +106,7 @@ AMD = Vendor(
     modules=("amdgpu",),
     nodes=("kfd",),
     in_mesa=True,
+    vulkan_drivers=("libvulkan_radeon", "amdvlk", "amdgpu"),
     has_toolkits=True,
     wsl_drivers="u0[0-9]|amd",
     driver_advice="load it with `sudo modprobe amdgpu`, and look at `sudo dmesg | grep -i amdgpu` if that fails",
@@ -140,6 +143,7 @@ INTEL = Vendor(
     drivers=("xe", "i915"),
     modules=("i915", "xe"),
     in_mesa=True,
+    vulkan_drivers=("libvulkan_intel",),
     wsl_drivers="iigd|igdlh|intcgfx",
     driver_advice="load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
     vulkan_packages={
@@ -162,6 +166,7 @@ APPLE = Vendor(
     pci_ids=(0x106B,),
     off_the_bus={"asahi": "AGX"},
     in_mesa=True,
+    vulkan_drivers=("libvulkan_asahi",),
     computers=(("darwin", "arm64"),),
     device_tree="apple,t",
     vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-asahi"},
@@ -190,16 +195,39 @@ _ON_THE_BUS = (
 # GPUs beside the processor, found by the kernel driver of their render node: names of Linux' platform drivers. What drives
 # only a screen has no render node, or another driver (`vc4`, `rockchip-drm`).
 _OFF_THE_BUS = (
-    Vendor("Broadcom", (0x14E4,), off_the_bus={"v3d": "V3D"}, in_mesa=True, vulkan_packages=_MESA),
-    Vendor("Arm", (0x13B5,), off_the_bus={"panfrost": "Mali", "panthor": "Mali", "lima": "Mali"}, in_mesa=True),
+    Vendor(
+        "Broadcom",
+        (0x14E4,),
+        off_the_bus={"v3d": "V3D"},
+        in_mesa=True,
+        vulkan_drivers=("libvulkan_broadcom",),
+        vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-broadcom"},
+    ),
+    Vendor(
+        "Arm",
+        (0x13B5,),
+        off_the_bus={"panfrost": "Mali", "panthor": "Mali", "lima": "Mali"},
+        in_mesa=True,
+        vulkan_drivers=("libvulkan_panfrost", "libmali"),
+        vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-panfrost"},
+    ),
     Vendor(
         "Qualcomm",
         (0x5143, 0x17CB),
         # The display's driver registers the render node for both; without a display the GPU's own does.
         off_the_bus=dict.fromkeys(("msm", "msm_dpu", "msm_mdp", "adreno"), "Adreno"),
         in_mesa=True,
+        vulkan_drivers=("libvulkan_freedreno", "libvulkan_adreno"),
+        vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-freedreno"},
     ),
-    Vendor("Imagination", (0x1010,), off_the_bus={"powervr": "PowerVR"}, in_mesa=True),
+    Vendor(
+        "Imagination",
+        (0x1010,),
+        off_the_bus={"powervr": "PowerVR"},
+        in_mesa=True,
+        vulkan_drivers=("libvulkan_powervr", "libVK_IMG"),
+        vulkan_packages=_MESA,
+    ),
     Vendor("Vivante", (0x10001,), off_the_bus={"etnaviv": "GC"}),  # Khronos' number: it has none of PCI
 )
 
