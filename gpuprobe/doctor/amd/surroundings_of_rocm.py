@@ -90,7 +90,7 @@ def partitions_not_given(situation: Situation) -> Iterator[Finding]:
     yield cause(
         "ctr-partitions-not-given",
         rung=Rung.DEVICE_NODE,
-        severity=Severity.INFO,
+        severity=Severity.DEGRADED,
         because=f"{given} to this {situation.container} container",
         brief=f"{len(missing)} partitions were not given",
         reason=CardReason.NOT_GIVEN,

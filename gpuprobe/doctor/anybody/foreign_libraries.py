@@ -14,9 +14,7 @@ from gpuprobe.libraries import LIBRARIES, Library
 from gpuprobe.model import Outcome, Status
 
 # glibc's dynamic linker, and musl's.
-_OTHER_MACHINE = re.compile(
-    r"wrong ELF class|invalid ELF header|cannot open shared object file: Exec format error|ELF load command"
-)
+_OTHER_MACHINE = re.compile(r"wrong ELF class|cannot open shared object file: Exec format error")
 _OTHER_LIBC = re.compile(r"version `(GLIBC_[0-9.]{1,10})' not found|Error relocating [^:]{1,200}: (\w{1,80})")
 
 
