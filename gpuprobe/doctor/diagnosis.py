@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from gpuprobe.doctor.checks import CHECKS
 from gpuprobe.doctor.findings import Certainty, Finding, Rung, Severity, Step
+from gpuprobe.doctor.precedence import place
 from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.doctor.situation import Situation, situation_of
 from gpuprobe.doctor.symptoms import (
@@ -24,8 +25,6 @@ from gpuprobe.doctor.symptoms import (
 )
 from gpuprobe.machine import Card
 from gpuprobe.model import Inventory
-
-_SEVERITIES = tuple(Severity)
 
 
 def why(card: Card, inventory: Inventory) -> Why:
@@ -51,12 +50,6 @@ def findings_of(card: Card, inventory: Inventory) -> tuple[Finding, ...]:
     if not situation.kept and not any(each.severity is Severity.BLOCKER for each in found.values()):
         found["not-listed"] = _symptom(Rung.LIBRARY, _not_listed(inventory), card)
     return _explained(sorted(found.values(), key=place))
-
-
-def place(finding: Finding) -> tuple[int, int, bool, bool]:
-    """Blockers first, from the bottom up; at one rung a cause goes before what merely happened, and the certain first."""
-    likely = finding.certainty is Certainty.LIKELY
-    return _SEVERITIES.index(finding.severity), finding.rung.height, finding.generic, likely
 
 
 def _explained(findings: list[Finding]) -> tuple[Finding, ...]:
