@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.judging.full_validation import cut
@@ -37,9 +37,16 @@ def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a froze
     return judge(gather(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), request), request)
 
 
-def gather(host: Host, request: Request, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
-    """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again."""
-    children = Children(os.environ, watch)
+def gather(
+    host: Host,
+    request: Request,
+    watch: Watch | None = None,
+    known: Evidence | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Evidence:
+    """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again.
+    `environ`: the variables of the children; None: this process's own."""
+    children = Children(os.environ if environ is None else environ, watch)
     deadline = None if request.deadline is None else time.monotonic() + request.deadline
     evidence = known or _begin(host, request)
     try:

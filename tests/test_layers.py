@@ -43,6 +43,7 @@ ROOMS = (
     "discovery",
     "memory_refresh",
     "readings",
+    "running_now",
     "render",
     "command",
     "schemas",

@@ -184,7 +184,7 @@ def _note(form: Form, variables: Variables, options: Options, found: Selected, h
         notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
     elif not variables and not options.quiet and not found.not_decided:
         notes.append("none of these devices needs a variable")
-    return f"Note: {printable('; '.join(notes))}" if notes else None
+    return f"note: {printable('; '.join(notes))}" if notes else None
 
 
 def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Variables:

@@ -88,7 +88,7 @@ def _bars(resource: str | None) -> tuple[Bar, ...] | None:
     """Its windows onto memory, from the kernel's own list: lines of start, end and flags, six of which are the function's."""
     if resource is None:
         return None
-    rows = enumerate(re.findall(_WINDOW, resource[:4096])[:_WINDOWS])
+    rows = enumerate(_WINDOW.findall(resource[:4096])[:_WINDOWS])
     return tuple(bar for number, row in rows if (bar := _bar(number, *(int(each, 16) for each in row))) is not None)
 
 
