@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.judging.full_validation import cut
-from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import SYSTEM, Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import SYSTEM, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.clock import moment
@@ -22,19 +21,6 @@ MOST_CHILDREN = 16
 Watch = Callable[[str], None]
 
 _PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE, Purpose.PROVE)
-
-
-def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a frozen record
-    """Which GPUs of this machine are usable, and why not the others.
-
-    Asks every library in a child of its own and waits for the slowest. Raises nothing for a broken driver: that is an
-    outcome in `Inventory.evidence`. NotStarted where this program has no Python to start children with, as a frozen one.
-    """
-    from gpuprobe.probing.start import interpreter
-    from gpuprobe.survey.host import read_host
-
-    interpreter()
-    return judge(gather(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), request), request)
 
 
 def gather(

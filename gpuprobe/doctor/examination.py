@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from gpuprobe.doctor.card_status import CardStatus, card_statuses, summary
-from gpuprobe.doctor.diagnosis import findings_of, findings_of_the_machine
+from gpuprobe.doctor.diagnosis import findings_of
 from gpuprobe.doctor.findings import Finding, Severity
 from gpuprobe.doctor.identities import Name, names_of
 from gpuprobe.doctor.ladder import RungState, ladder
+from gpuprobe.doctor.machine_findings import findings_of_the_machine
 from gpuprobe.doctor.situation import situation_of
 from gpuprobe.machine import Card
 from gpuprobe.model import Inventory, Reason, Status

@@ -54,8 +54,13 @@ def system_record(host: Host) -> Json:
 def why_record(why: Why | None) -> Json | None:
     if why is None:
         return None
-    because = printable(why.because)
-    return {"reason": why.reason.value, "because": because, "advice": why.advice, "finding": why.finding}
+    return {
+        "reason": why.reason.value,
+        "brief": printable(why.brief or why.because),
+        "because": printable(why.because),
+        "advice": why.advice,
+        "finding": why.finding,
+    }
 
 
 def card_record(status: CardStatus, host: Host) -> Json:

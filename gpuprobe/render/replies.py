@@ -217,6 +217,13 @@ def env_document(
     }
 
 
+def with_consumer(document: Json, consumer: str, notes: Sequence[str], lines: str | None, words: Sequence[str] | None) -> Json:
+    """`lines`: what is written for a program that takes no variables; `words`: the same as arguments of its command."""
+    handed = {} if lines is None else {"text": lines}
+    arguments = {} if words is None else {"arguments": list(words)}
+    return {**document, "for": {"program": consumer, "notes": [printable(note) for note in notes], **handed, **arguments}}
+
+
 def undo_document(variables: Variables, timestamp: str, text: str) -> Json:
     """Nothing was asked for it, so its summary counts nothing."""
     summary = {"text": text, "exit_code": int(Exit.ANSWERED)}

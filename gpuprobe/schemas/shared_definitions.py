@@ -39,6 +39,7 @@ _PCI_NUMBER = or_none({"type": "string", "pattern": "^[0-9a-f]{4,}$"})
 _PERCENT = or_none({"type": "integer", "minimum": 0, "maximum": 100})
 WHY = closed(
     reason={"type": "string", "pattern": "^[a-z_]+$"},
+    brief=said("The reason in a few words.", TEXT),
     because=TEXT,
     advice=TEXT_OR_NONE,
     finding=said("The id of the finding that this is; null: what happened is known, and not why.", TEXT_OR_NONE),
