@@ -28,8 +28,9 @@ _ALWAYS = (
     "/var/lib/dkms/mok.pub",
     "/etc/pki/akmods/certs/public_key.der",
     "/proc/sys/fs/binfmt_misc/WSLInterop",
+    "/run/.toolboxenv",
 )
-_KEYS = _ALWAYS[-4:-1]  # of these only that they are there
+_KEYS = _ALWAYS[-5:-2]  # of these only that they are there
 _PARAMETERS = (
     *("nvidia_drm/modeset", "nvidia_drm/fbdev", "nvidia_uvm/uvm_disable_hmm", "nouveau/modeset", "i915/force_probe"),
     *("xe/force_probe", "i915/enable_guc", "amdgpu/si_support", "amdgpu/cik_support", "radeon/si_support", "amdgpu/runpm"),
