@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import struct
 from pathlib import Path
 
@@ -282,6 +283,20 @@ def test_opening_tells_errors_apart_by_number(tmp_path: Path) -> None:
     paths = ["/dev/null", str(tmp_path / "absent"), str(tmp_path)]
 
     assert error_numbers(Tree(), paths) == {"/dev/null": 0, paths[1]: 2, paths[2]: 21}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device node")
+def test_a_node_behind_which_nothing_is_registered_gives_its_error(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    try:
+        os.mknod(tmp_path / "dev/kfd", 0o666 | stat.S_IFCHR, os.makedev(3900, 7))
+    except PermissionError:
+        pytest.skip("this container makes no device nodes")
+    host = read_host(str(tmp_path), {}, platform="linux")
+
+    found = openings(Tree(str(tmp_path)), host)
+
+    assert [(each.path, each.name in ("ENXIO", "ENODEV", "EPERM", "EACCES")) for each in found] == [("/dev/kfd", True)]
 
 
 def test_what_is_no_device_is_not_opened(tmp_path: Path) -> None:

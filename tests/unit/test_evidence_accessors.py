@@ -22,11 +22,13 @@ from gpuprobe.machine import (
     address_windows,
     asked,
     boot_parameters,
+    container_settings,
     installed_packages,
     kernel_modules,
     permissions,
     secure_boot,
     services,
+    slice_nodes,
     turned_off,
     vulkan_drivers,
 )
@@ -307,3 +309,51 @@ def test_a_dock_that_nobody_authorised_waits() -> None:
     texts = {f"{place}/0-1/authorized": Reading("0\n"), f"{place}/0-1/device_name": Reading("Core X\n")}
 
     assert turned_off.waiting_docks(host_of(texts=texts, listings={place: Listing(("0-1", "domain0"))})) == ("Core X",)
+
+
+def test_a_kernel_whose_modules_an_update_took_is_gone_and_one_in_a_container_is_not() -> None:
+    mine, other = KernelModules(KERNEL, (), problem="absent"), KernelModules("6.1.0-19-amd64", ("updates/dkms/nvidia.ko",))
+
+    assert kernel_modules.kernel_is_gone(host_of(modules=(mine, other))) is True
+    assert kernel_modules.is_on_disk(host_of(modules=(mine, other)), "nvidia") is False
+    assert kernel_modules.kernel_is_gone(host_of(modules=(mine,))) is False
+    assert kernel_modules.is_on_disk(host_of(modules=(mine,)), "nvidia") is None
+
+
+def test_a_slice_whose_node_was_not_given_is_told() -> None:
+    place = "/proc/driver/nvidia/capabilities/gpu0/mig"
+    texts = {
+        f"{place}/gi1/access": Reading("DeviceFileMinor: 3\nDeviceFileMode: 292\n"),
+        f"{place}/gi1/ci0/access": Reading("DeviceFileMinor: 4\n"),
+        f"{place}/gi2/access": Reading("rubbish"),
+    }
+    host = a_host(nodes=(a_node("/dev/nvidia-caps/nvidia-cap3"),), system=SystemFacts(texts=texts))
+
+    assert [(each.instance, each.is_there) for each in slice_nodes.slice_nodes(host)] == [("gi1", True), ("gi1/ci0", False)]
+
+
+def test_a_description_for_containers_tells_its_nodes_and_versions() -> None:
+    written = "kind: nvidia.com/gpu\n- path: /dev/nvidia0\n- path: /dev/nvidiactl\nhostPath: /usr/lib/libcuda.so.550.163.01\n"
+    found = container_settings.descriptions(host_of(files={"/etc/cdi/nvidia.yaml": Reading(written)}))
+
+    assert found is not None
+    assert (found[0].kind, found[0].nodes) == ("nvidia.com/gpu", ("/dev/nvidia0", "/dev/nvidiactl"))
+    assert found[0].versions == ("550.163.01",)
+    assert (container_settings.descriptions(host_of(files={})), container_settings.descriptions(a_host())) == ((), None)
+
+
+def test_docker_without_settings_has_none_and_with_rubbish_is_unknown() -> None:
+    path = "/etc/docker/daemon.json"
+
+    assert container_settings.docker(host_of(files={path: Reading('{"runtimes": {"nvidia": {}}}')})) == {
+        "runtimes": {"nvidia": {}}
+    }
+    assert container_settings.docker(host_of(files={})) == {}
+    assert container_settings.docker(host_of(files={path: Reading(None, "denied")})) is None
+    assert container_settings.docker(a_host()) is None
+
+
+def test_the_toolkit_is_known_by_its_programs() -> None:
+    assert container_settings.has_toolkit(host_of(programs={"nvidia-ctk": "/usr/bin/nvidia-ctk"})) is True
+    assert container_settings.has_toolkit(host_of(programs={})) is False
+    assert container_settings.has_toolkit(a_host()) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.facts.system_facts import KernelLog, LogLine, SystemFacts
 from gpuprobe.machine import kernel_log
-from gpuprobe.survey import bounded_child
+from gpuprobe.survey import bounded_child, kernel_messages
 from gpuprobe.survey.kernel_messages import kernel_log as read_log
 from gpuprobe.survey.tree import Tree
 from tests.file_trees import machine
@@ -166,3 +166,41 @@ def test_a_program_that_says_too_much_is_ended() -> None:
 
 def test_a_program_that_is_not_there_is_a_clause() -> None:
     assert bounded_child.said_by(["/nonexistent"], {}, 1, 10) == "error: No such file or directory"
+
+
+def a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(kernel_messages, "_JOURNALCTL", (str(program),))
+    monkeypatch.setattr(kernel_messages, "KMSG", str(tmp_path / "no-buffer"))
+
+
+def test_the_journal_is_read_where_the_buffer_may_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_journal(
+        tmp_path,
+        monkeypatch,
+        "echo '-- Boot 1 --'; echo '[    0.000000] box kernel: Linux version 6.8'\n"
+        "echo '[    7.250000] box kernel: kfd kfd: amdgpu: x'",
+    )
+
+    log = read_log(Tree())
+
+    assert (log.source, log.is_whole) == ("journalctl -k -b", True)
+    assert log.lines == (LogLine("kfd kfd: amdgpu: x", 7.25),)
+
+
+def test_a_journal_that_hides_the_system_s_lines_is_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_journal(
+        tmp_path,
+        monkeypatch,
+        "echo 'Hint: You are currently not seeing messages from other users' >&2; echo '-- No entries --'",
+    )
+
+    assert read_log(Tree()).problems["journalctl -k -b"] == "denied"
+
+
+def test_a_journal_without_entries_is_empty_and_not_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_journal(tmp_path, monkeypatch, "echo '-- No entries --'")
+
+    assert read_log(Tree()).problems["journalctl -k -b"] == "empty"
