@@ -135,6 +135,7 @@ class SystemFacts(NamedTuple):
     dkms: tuple[DkmsModule, ...] | None = None
     packages: tuple[Package, ...] | None = None
     package_lists: dict[str, str | None] | None = None  # source of packages → why it could not be read, None: it was
+    programs: dict[str, str] | None = None  # that cures are made with, by name → path: "dkms", "dracut"; absent: not there
     account: str | None = None  # that asks
     login_groups: tuple[int, ...] | None = None  # which the system's files give that account at its next login
     groups: tuple[SystemGroup, ...] | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from gpuprobe.facts import Host, Listing, Reading
 from gpuprobe.survey.modules_on_disk import is_gpu_module
+from gpuprobe.survey.nvidia import mig_instances
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import ABSENT, Tree
 
@@ -28,8 +30,10 @@ _ALWAYS = (
     "/var/lib/dkms/mok.pub",
     "/etc/pki/akmods/certs/public_key.der",
     "/proc/sys/fs/binfmt_misc/WSLInterop",
+    "/run/.toolboxenv",
+    "/sys/fs/cgroup/devices/devices.list",  # of version 1: of version 2 the rules are a program that nobody can read back
 )
-_KEYS = _ALWAYS[-4:-1]  # of these only that they are there
+_KEYS = _ALWAYS[-6:-3]  # of these only that they are there
 _PARAMETERS = (
     *("nvidia_drm/modeset", "nvidia_drm/fbdev", "nvidia_uvm/uvm_disable_hmm", "nouveau/modeset", "i915/force_probe"),
     *("xe/force_probe", "i915/enable_guc", "amdgpu/si_support", "amdgpu/cik_support", "radeon/si_support", "amdgpu/runpm"),
@@ -73,7 +77,8 @@ def kernel_texts(tree: Tree, host: Host) -> dict[str, Reading]:
     """By path; of files of single cards and modules only those that are there."""
     texts = {path: tree.read(path, most=4096) for path in _ALWAYS}
     texts.update((path, _only_there(texts[path])) for path in _KEYS)
-    optional = (*(f"/sys/module/{each.replace('/', '/parameters/')}" for each in _PARAMETERS), *_of_cards(tree, host))
+    parameters = (f"/sys/module/{each.replace('/', '/parameters/')}" for each in _PARAMETERS)
+    optional = (*parameters, *_of_cards(tree, host), *_of_slices(tree))
     for path in optional:
         reading = tree.read(path, most=16 * 1024)
         if reading.problem != ABSENT:
@@ -96,6 +101,14 @@ def _of_cards(tree: Tree, host: Host) -> Iterator[str]:
     place = "/sys/bus/thunderbolt/devices"
     for name in tree.names(place)[:_MOST_CARDS]:
         yield from (f"{place}/{name}/{file}" for file in ("authorized", "device_name"))
+
+
+def _of_slices(tree: Tree) -> Iterator[str]:
+    """What says which node below /dev/nvidia-caps each of MIG's slices is opened through."""
+    for card, instances in islice(mig_instances(tree), _MOST_CARDS):
+        place = f"/proc/driver/nvidia/capabilities/{card}/mig"
+        yield from (f"{place}/{instance}/access" for instance in instances[:16])
+        yield from {f"{place}/{instance.partition('/')[0]}/access": None for instance in instances[:16]}
 
 
 def _selected(tree: Tree, kernel: str) -> Iterator[tuple[str, Reading]]:

@@ -17,7 +17,6 @@ COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
 
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 # include/linux/ioport.h
-_WINDOW = re.compile(r"(?m)^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$")
 _WINDOWS, _IS_MEMORY, _IS_UNSET, _LARGEST = 6, 0x200, 0x20000000, 2**63
 
 _LONGEST_NAME = 512  # bytes
@@ -88,7 +87,8 @@ def _bars(resource: str | None) -> tuple[Bar, ...] | None:
     """Its windows onto memory, from the kernel's own list: lines of start, end and flags, six of which are the function's."""
     if resource is None:
         return None
-    rows = enumerate(re.findall(_WINDOW, resource[:4096])[:_WINDOWS])
+    lines = re.findall(r"(?m)^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$", resource[:4096])
+    rows = enumerate(lines[:_WINDOWS])
     return tuple(bar for number, row in rows if (bar := _bar(number, *(int(each, 16) for each in row))) is not None)
 
 

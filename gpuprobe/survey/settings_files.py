@@ -41,6 +41,7 @@ def _paths(tree: Tree) -> Iterator[tuple[str, Callable[[str], Reading]]]:
     yield from ((path, _uncommented) for path in _inside(tree, "/etc/OpenCL/vendors", ".icd"))
     yield "/etc/docker/daemon.json", _docker
     yield "/etc/nvidia/gridd.conf", _gridd
+    yield "/proc/keys", _key_rings
     for path in (
         "/etc/nvidia-container-runtime/config.toml",
         "/etc/prime-discrete",
@@ -94,6 +95,11 @@ def _gridd(text: str) -> Reading:
     """Which kind of licence is asked for; whom, only that somebody is named."""
     kept = _uncommented(text).text or ""
     return Reading(re.sub(r"(?m)^(\s{0,9}(?:Backup)?ServerAddress\s{0,9}=)[^\n]{1,400}$", r"\1…", kept))
+
+
+def _key_rings(text: str) -> Reading:
+    """The kernel's rings of keys that modules are signed with, and the keys that this account may see."""
+    return _kept(text, lambda line: "asymmetri" in line or (" keyring " in line and " ." in line))
 
 
 def _is_comment(line: str) -> bool:
