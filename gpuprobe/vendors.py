@@ -54,6 +54,11 @@ class Vendor(NamedTuple):
     vulkan_packages: dict[str, str] = {}  # its Vulkan driver and the loader
     firmware_packages: dict[str, str] = {}  # what the kernel loads into its cards
 
+    # How others are told of single cards of it.
+    docker_driver: str | None = None  # Docker's driver that takes its UUIDs; None: its nodes are handed over
+    pod_resources: dict[str, str] = {}  # kernel driver, or "" for any → what its device plugin calls one card
+    slurm_flag: str | None = None  # gres.conf, `Flags=`: the job gets this vendor's variable and no other
+
     @property
     def pci_id(self) -> int:
         return self.pci_ids[0]
@@ -96,6 +101,9 @@ NVIDIA = Vendor(
         "and the pod `runtimeClassName: nvidia` where that is not the default)",
         "apptainer": "start the container with `--nv`",
     },
+    docker_driver="nvidia",
+    pod_resources={"": "nvidia.com/gpu"},
+    slurm_flag="nvidia_gpu_env",
 )
 AMD = Vendor(
     name="AMD",
@@ -115,6 +123,8 @@ AMD = Vendor(
         "kubernetes": "request it for the pod: `resources.limits: amd.com/gpu: 1` (the node needs AMD's device plugin)",
         "apptainer": "start the container with `--rocm`",
     },
+    pod_resources={"": "amd.com/gpu"},
+    slurm_flag="amd_gpu_env",
     vulkan_packages={
         **_MESA,
         "pacman": "vulkan-icd-loader vulkan-radeon",
@@ -146,6 +156,8 @@ INTEL = Vendor(
     vulkan_drivers=("libvulkan_intel",),
     wsl_drivers="iigd|igdlh|intcgfx",
     driver_advice="load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
+    pod_resources={"i915": "gpu.intel.com/i915", "xe": "gpu.intel.com/xe"},
+    slurm_flag="intel_gpu_env",
     vulkan_packages={
         **_MESA,
         "pacman": "vulkan-icd-loader vulkan-intel",

@@ -135,6 +135,7 @@ class Cause(NamedTuple):
     about: str
     source: str
     checked: date
+    looked_for: bool = False  # a check can name it
 
 
 @cache
