@@ -232,11 +232,11 @@ def _is_integrated(card: Card, known: Sequence[Device]) -> bool:
 
 
 def unclaimed_render_nodes(host: Host) -> tuple[str, ...]:
-    """Render nodes that belong to nothing the survey saw: neither to a function of the bus nor to a GPU beside it."""
-    names = (*(each.drm for each in host.pci), *(each.drm for each in host.off_the_bus))
-    claimed = {f"/dev/dri/{name}" for drm in names for name in drm}
+    """Render nodes that belong to nothing the survey saw, on a machine whose bus has no graphics at all."""
+    claimed = {f"/dev/dri/{name}" for each in host.off_the_bus for name in each.drm}
     unknown = (node.path for node in host.nodes if node.path.startswith("/dev/dri/renderD"))
-    return tuple(path for path in unknown if path not in claimed) if host.platform == "linux" else ()
+    on_the_bus = host.platform != "linux" or any(function.drm for function in host.pci)
+    return () if on_the_bus else tuple(path for path in unknown if path not in claimed)
 
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:
