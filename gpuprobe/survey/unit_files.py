@@ -36,15 +36,19 @@ _MOST_UNITS, _MOST_DROP_INS, _MOST_LINES = 64, 32, 200
 def unit_files(tree: Tree, home: str | None) -> tuple[UnitFiles, ...]:
     """The system's units by name, then those of the account with this home directory."""
     system = _with_link(tree)
-    user = (*((f"{home}/.config/systemd/user",) if home else ()), *_USER)
-    return (*_found(tree, system, "system"), *_found(tree, user, "user"))
+    return (*_found(tree, system, "system"), *_found(tree, _of_account(home), "user"))
 
 
-def unit_named(tree: Tree, name: str) -> UnitFiles | None:
-    """The system's unit of this name, of whichever kind of service; None: there is none."""
+def unit_named(tree: Tree, name: str, home: str | None = None) -> UnitFiles | None:
+    """The system's unit of this name, of whichever kind of service, or else that of the account with this home; None: there is
+    none."""
     whole = name if "." in name else f"{name}.service"
-    found = _unit(tree, _with_link(tree), whole, "system")
-    return found if found.files else None
+    found = (_unit(tree, _with_link(tree), whole, "system"), _unit(tree, _of_account(home), whole, "user"))
+    return next((each for each in found if each.files), None)
+
+
+def _of_account(home: str | None) -> tuple[str, ...]:
+    return (*((f"{home}/.config/systemd/user",) if home else ()), *_USER)
 
 
 def _with_link(tree: Tree) -> tuple[str, ...]:

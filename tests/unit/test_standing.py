@@ -211,3 +211,15 @@ def test_in_a_container_nobody_knows_which_helpers_the_machine_runs(tmp_path: Pa
     root = machine(tmp_path, {"/proc/5/comm": "dockerd\n"}, links={"/proc/self/ns/pid": "pid:[4026532000]"})
 
     assert daemons(Tree(root)) is None
+
+
+def test_a_unit_of_one_s_own_account_stands_as_that_account(tmp_path: Path) -> None:
+    files: dict[str, Content] = {
+        "/etc/passwd": f"alice:x:{os.geteuid()}:1000::/home/alice:/bin/sh\n",
+        "/home/alice/.config/systemd/user/llama.service": "[Service]\nEnvironment=LLAMA_ARG_N_GPU_LAYERS=0\n",
+    }
+
+    found = seen_as("llama", machine(tmp_path, files))
+
+    assert found is not None
+    assert (found.kind, found.account, found.environ) == ("unit", "alice", {"LLAMA_ARG_N_GPU_LAYERS": "0"})
