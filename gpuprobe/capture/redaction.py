@@ -29,7 +29,7 @@ _SHORTEST_NAME = 3  # of an account that is looked for in the words of a library
 
 # What a library or a system wrote for people; of what a diagnosis reads also settings and commands, which people wrote.
 _FREE_TEXTS = frozenset({"stderr", "message"})
-_FREE_IN_SYSTEM = _FREE_TEXTS | {"files", "arguments", "label"}
+_FREE_IN_SYSTEM = _FREE_TEXTS | {"files", "environment_files", "arguments", "label"}
 _FREE_BELOW = {"system": _FREE_IN_SYSTEM, "modules": _FREE_TEXTS}
 
 _HOMES = ("/home/", "/Users/", "/root/", "/data/", "/mnt/", "/srv/", "/var/home/")

@@ -110,6 +110,7 @@ class UnitFiles(NamedTuple):
     scope: str = "system"  # or "user"
     files: dict[str, Reading] = {}
     is_enabled: bool | None = None
+    environment_files: dict[str, Reading] = {}  # that it names: the lines that set variables gpuprobe knows
 
 
 class DriverLibrary(NamedTuple):
@@ -141,6 +142,9 @@ class SystemFacts(NamedTuple):
     groups: tuple[SystemGroup, ...] | None = None
     units: tuple[UnitFiles, ...] | None = None
     servers: tuple[Standing, ...] | None = None  # that compute or serve models now
-    daemons: dict[str, int] | None = None  # helpers of drivers that run: "nv-fabricmanager" → process; absent: does not run
+    # Helpers of drivers that run: "nv-fabricmanager" → process; one that is left out does not run. None also where the
+    # machine's processes are not seen from here, as in a container.
+    daemons: dict[str, int] | None = None
+    namespaces: dict[str, str] | None = None  # of this process: "mnt", "user", "pid" → the kernel's number
     driver_libraries: tuple[DriverLibrary, ...] | None = None
     seen_as: Standing | None = None  # whom `--as` names; None: this process itself

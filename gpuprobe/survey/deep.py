@@ -19,7 +19,7 @@ from gpuprobe.survey.package_lists import package_lists
 from gpuprobe.survey.programs import programs
 from gpuprobe.survey.seen_as import seen_as
 from gpuprobe.survey.settings_files import settings_files
-from gpuprobe.survey.standing import daemons, servers
+from gpuprobe.survey.standing import daemons, namespaces, servers
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.unit_files import unit_files
 
@@ -57,6 +57,7 @@ def read(host: Host, environ: Mapping[str, str], root: str = "/", *, wanted: str
         units=unit_files(tree, account.home if account else None),
         servers=servers(tree),
         daemons=daemons(tree),
+        namespaces=namespaces(tree, "/proc/self"),
         driver_libraries=driver_libraries(tree, host, environ),
         seen_as=seen_as(wanted, root) if wanted else None,
     )

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from gpuprobe import vendors
 from gpuprobe.facts import Host, Listing, Reading
 from gpuprobe.survey.modules_on_disk import is_gpu_module
 from gpuprobe.survey.nvidia import mig_instances
@@ -62,6 +63,7 @@ _LISTED = (
     "/snap/docker",
     "/usr/share/vulkan/icd.d",
 )
+_SOUND = "0x0403"  # class and subclass
 _MOST_CARDS, _MOST_NAMES = 64, 256
 _CONFIGURED = re.compile(
     r"(?m)^(?:# )?CONFIG_(?:HSA_AMD|HSA_AMD_SVM|DRM_AMDGPU|DRM_AMDGPU_SI|DRM_AMDGPU_CIK|DRM_NOUVEAU|DRM_XE|DRM_I915|MODULE_SIG"
@@ -84,6 +86,7 @@ def kernel_texts(tree: Tree, host: Host) -> dict[str, Reading]:
         if reading.problem != ABSENT:
             texts[path] = reading
     texts.update(_selected(tree, host.kernel))
+    texts.update(_companions(tree))
     return texts
 
 
@@ -118,6 +121,24 @@ def _selected(tree: Tree, kernel: str) -> Iterator[tuple[str, Reading]]:
     yield "/proc/self/limits", _lines(tree.read("/proc/self/limits"), lambda line: line.startswith(_LIMITS))
     yield "/proc/1/environ", _mark_of_container(tree)
     yield from _configuration(tree, kernel)
+
+
+def _companions(tree: Tree) -> Iterator[tuple[str, Reading]]:
+    """The vendor of each sound function of a maker of GPUs: one that is left behind tells of a card that went."""
+    for name in tree.names(DEVICES)[:4096]:
+        place = f"{DEVICES}/{name}"
+        if (tree.line(f"{place}/class") or "").startswith(_SOUND):
+            reading = tree.read(f"{place}/vendor", most=64)
+            maker = vendors.vendor_of(_hexadecimal(reading.text))
+            if maker is not None and maker.instead is None:
+                yield f"{place}/vendor", reading
+
+
+def _hexadecimal(text: str | None) -> int | None:
+    try:
+        return int(text or "", 16)
+    except ValueError:
+        return None
 
 
 def _is_mount_of_a_gpu(line: str) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.facts.system_facts import DkmsModule, DriverLibrary, Opened, Package, SystemFacts
+from gpuprobe.machine import turned_off
 from gpuprobe.survey import deep, elf
 from gpuprobe.survey.account_files import account_named, groups_of_nodes, login_groups
 from gpuprobe.survey.driver_libraries import driver_libraries
@@ -392,6 +393,7 @@ PLACES = (
     *("/proc/config.gz", "/var/lib/dkms/nvidia/580/build/make.log", "/var/lib/dpkg/status", "/lib/apk/db/installed"),
     *("/etc/passwd", "/etc/group", "/etc/docker/daemon.json", "/etc/cdi/nvidia.yaml", "/etc/modprobe.d/x.conf"),
     *("/etc/systemd/system/ollama.service", "/etc/systemd/system/ollama.service.d/x.conf", "/dev/kmsg", "/var/log/dmesg"),
+    *("/var/lib/snapd/state.json", "/var/log/audit/audit.log", "/proc/keys", "/etc/default/ollama"),
     *("/usr/share/vulkan/icd.d/x.json", "/etc/nvidia/gridd.conf", "/snap/ollama/current/meta/snap.yaml"),
 )
 SEEDS = (
@@ -462,3 +464,35 @@ def test_a_dkms_module_without_a_failed_build_has_no_log(tmp_path: Path) -> None
     found = dkms_modules(a_tree(tmp_path, {"/var/lib/dkms/nvidia/580/source": ""}))
 
     assert found == (DkmsModule("nvidia", "580"),)
+
+
+def test_refusals_of_the_system_s_policy_are_kept_where_they_are_about_gpus(tmp_path: Path) -> None:
+    lines = (
+        'type=AVC msg=audit(1.2:3): avc:  denied  { read write } for  pid=5 comm="vllm" name="kfd" tcontext=dri_device_t\n'
+        'type=AVC msg=audit(1.2:4): avc:  denied  { read } for  pid=6 comm="httpd" name="shadow"\n'
+    )
+
+    found = dict(settings_files(a_tree(tmp_path, {"/var/log/audit/audit.log": lines})))["/var/log/audit/audit.log"]
+
+    assert (found.text or "").count("\n") == 0
+    assert 'name="kfd"' in (found.text or "")
+
+
+def test_connections_of_snaps_are_kept_where_they_give_cards(tmp_path: Path) -> None:
+    conns = (
+        '{"ollama:opengl snapd:opengl": {}, "ollama:network snapd:network": {}, "x:opengl snapd:opengl": {"undesired": true}}'
+    )
+    text = f'{{"data": {{"conns": {conns}, "auth": {{"macaroon": "secret"}}}}}}'
+
+    found = dict(settings_files(a_tree(tmp_path, {"/var/lib/snapd/state.json": text})))
+
+    assert found["/var/lib/snapd/state.json"] == Reading("ollama:opengl snapd:opengl")
+
+
+def test_the_sound_of_a_card_that_went_is_left_behind(tmp_path: Path) -> None:
+    sound = {"vendor": "0x10de\n", "class": "0x040300\n"}
+    root = machine(tmp_path, pci={"0000:01:00.1": sound, "0000:02:00.1": sound, "0000:02:00.0": RTX_4090})
+
+    host = deep.with_system(read_host(root, {}, platform="linux"), {}, root)
+
+    assert turned_off.left_behind(host) == ("0000:01:00.1",)

@@ -357,3 +357,13 @@ def test_the_toolkit_is_known_by_its_programs() -> None:
     assert container_settings.has_toolkit(host_of(programs={"nvidia-ctk": "/usr/bin/nvidia-ctk"})) is True
     assert container_settings.has_toolkit(host_of(programs={})) is False
     assert container_settings.has_toolkit(a_host()) is None
+
+
+def test_a_process_in_a_container_does_not_share_the_files() -> None:
+    host = host_of(namespaces={"mnt": "mnt:[1]"})
+    here, there = (
+        Standing("process", "7", namespaces={"mnt": "mnt:[1]"}),
+        Standing("process", "8", namespaces={"mnt": "mnt:[2]"}),
+    )
+
+    assert [services.shares_files(host, each) for each in (here, there, Standing("process", "9"))] == [True, False, None]

@@ -190,3 +190,36 @@ def test_of_a_command_line_only_options_about_gpus_stay() -> None:
 
 def test_a_number_below_nothing_is_a_value_and_an_option_is_none() -> None:
     assert about_gpus(["-ngl", "-1", "-c", "--api-key", "x"]) == ("-ngl", "-1", "-c")
+
+
+def test_variables_of_the_files_that_a_unit_names_count_above_its_own(tmp_path: Path) -> None:
+    files: dict[str, Content] = {
+        "/etc/systemd/system/ollama.service": (
+            "[Service]\nEnvironment=CUDA_VISIBLE_DEVICES=0\nEnvironmentFile=-/etc/default/ollama\nEnvironmentFile=/etc/%N\n"
+        ),
+        "/etc/default/ollama": "# x\nCUDA_VISIBLE_DEVICES='1'\nAPI_KEY=secret\n",
+        "/etc/passwd": "root:x:0:0::/root:/bin/sh\n",
+    }
+
+    found = seen_as("ollama", machine(tmp_path, files))
+
+    assert found is not None
+    assert found.environ == {"CUDA_VISIBLE_DEVICES": "1"}
+
+
+def test_in_a_container_nobody_knows_which_helpers_the_machine_runs(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"/proc/5/comm": "dockerd\n"}, links={"/proc/self/ns/pid": "pid:[4026532000]"})
+
+    assert daemons(Tree(root)) is None
+
+
+def test_a_unit_of_one_s_own_account_stands_as_that_account(tmp_path: Path) -> None:
+    files: dict[str, Content] = {
+        "/etc/passwd": f"alice:x:{os.geteuid()}:1000::/home/alice:/bin/sh\n",
+        "/home/alice/.config/systemd/user/llama.service": "[Service]\nEnvironment=LLAMA_ARG_N_GPU_LAYERS=0\n",
+    }
+
+    found = seen_as("llama", machine(tmp_path, files))
+
+    assert found is not None
+    assert (found.kind, found.account, found.environ) == ("unit", "alice", {"LLAMA_ARG_N_GPU_LAYERS": "0"})
