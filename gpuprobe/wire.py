@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from math import isfinite
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
 
@@ -128,7 +128,7 @@ class _Reader:
     def _record(self, expected: Any, value: object, where: str) -> Any:
         if not isinstance(value, dict):
             raise ShapeError(f"{where or expected.__name__}: an object is needed, not {_kind(value)}")
-        hints, fields = _hints(expected), _fields(expected)
+        fields = _fields(expected)
         self._check_known(value.keys() - fields.keys(), where)
         missing = [name for name, field in fields.items() if name not in value and field not in expected._field_defaults]
         if missing:
@@ -138,7 +138,7 @@ class _Reader:
         around, self._longest = self._longest, LONGEST_TEXT if expected.__name__ in _WITH_LONG_TEXTS else LONGEST_NAME
         try:
             record = expected(
-                **{name: self.read(hints[name], item, f"{before}{written(name)}") for name, item in known.items()}
+                **{name: self.read(_hint(expected, name), item, f"{before}{written(name)}") for name, item in known.items()}
             )
         finally:
             self._longest = around
@@ -248,9 +248,17 @@ _FORMS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
 }
 
 
+def _hint(record: Any, name: str) -> Any:
+    hint = record.__annotations__[name]
+    return hints(record)[name] if isinstance(hint, str | ForwardRef) else hint
+
+
 @cache
-def _hints(record: Any) -> dict[str, Any]:
-    return get_type_hints(record)
+def hints(record: Any) -> dict[str, Any]:
+    """Of each field, what it may hold; those too whose records are made when one is needed."""
+    from gpuprobe.facts import system_facts
+
+    return get_type_hints(record, localns=vars(system_facts))
 
 
 def _kind(value: object) -> str:

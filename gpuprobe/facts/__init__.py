@@ -1,13 +1,20 @@
 """What a machine says of itself before any library is asked: cards, device nodes, libraries and builds, as they lie there."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from gpuprobe.facts.small_file import Listing as Listing
+from gpuprobe.facts.small_file import Reading as Reading
+
+if TYPE_CHECKING:
+    from gpuprobe.facts.system_facts import SystemFacts
 
 
-class Reading(NamedTuple):
-    """A small file as it was found: its text, or why there is none ("absent", "denied", "error")."""
+class Bar(NamedTuple):
+    """A window of a PCI function in the machine's address space."""
 
-    text: str | None
-    problem: str | None = None
+    number: int
+    start: int  # 0: the firmware and the kernel found no place for it
+    size: int  # bytes
 
 
 class PciFunction(NamedTuple):
@@ -27,6 +34,7 @@ class PciFunction(NamedTuple):
     max_link_width: int | None = None
     drm: tuple[str, ...] = ()  # "card0", "renderD128"
     product: str | None = None  # from the machine's pci.ids, where it has one
+    bars: tuple[Bar, ...] | None = None  # those that the function has; None: not read
 
 
 class DrmDevice(NamedTuple):
@@ -182,6 +190,8 @@ class Host(NamedTuple):
     software: tuple[FoundSoftware, ...] | None = None  # None: not looked for, as where there is no card
     engines: tuple[FoundEngine, ...] = ()  # of ggml, that are not asked
     off_the_bus: tuple[DrmDevice, ...] = ()
+    # Its records are made when one is needed: every start of the program would pay for them.
+    system: "SystemFacts | None" = None  # what only a diagnosis asks; None: not asked
 
     def build_named(self, name: str) -> FoundBuild | None:
         return next((build for build in self.builds if build.name == name), None)
