@@ -41,6 +41,11 @@ def cause(
     )
 
 
+def where_cuda_stops(situation: Situation) -> Rung:
+    """The rung of what CUDA refuses: to start and list the card, or, once it is listed, a context."""
+    return Rung.CONTEXT if situation.views(CUDA.name) else Rung.LIBRARY
+
+
 def outside(situation: Situation) -> Place:
     """Where the kernel's side is mended: a container has none of its own."""
     return Place.HOST if situation.container is not None or wsl(situation.host) else Place.HERE

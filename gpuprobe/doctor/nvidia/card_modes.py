@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import signs
-from gpuprobe.doctor.about_nvidia.saying import cause, kernel_step, look_at_the_log, reboot
+from gpuprobe.doctor.about_nvidia.saying import cause, kernel_step, look_at_the_log, reboot, where_cuda_stops
 from gpuprobe.doctor.findings import Finding, Observed, Rung, Severity, Step, run
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
@@ -35,7 +35,7 @@ def restricted(situation: Situation) -> Iterator[Finding]:
     words = "prohibited: it takes no program at all" if mode == _PROHIBITED else f"{mode}: one program alone may use it"
     yield cause(
         "compute-mode-restricted",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         f"its compute mode is {words}",
         f"its compute mode is {mode}",
         Observed("NVML", f"compute mode {mode}"),
@@ -63,7 +63,7 @@ def without_a_licence(situation: Situation) -> Iterator[Finding]:
     absent = runs(situation.host, "nvidia-gridd") is False
     yield cause(
         "vgpu-unlicensed",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         f"the card is a virtual GPU ({name}{f' in {inside}' if inside else ''}) without a licence",
         "the virtual GPU has no licence",
         Observed("NVML", f"{name}, compute mode {_FREE}")
@@ -94,7 +94,7 @@ def refuses_contexts(situation: Situation) -> Iterator[Finding]:
     command = f"sudo nvidia-smi --gpu-reset -i {situation.card.pci_id}"
     yield cause(
         "cuda-46-other",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         "the card hangs: it takes no new context, though its compute mode is `default`",
         "the card takes no context",
         Observed("NVML", f"compute mode {mode}"),
@@ -116,7 +116,7 @@ def service_of_others(situation: Situation) -> Iterator[Finding]:
     pipe = signs.value(situation, _PIPE) or _USUAL_PIPE
     yield cause(
         "mps-broken",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         "the MPS daemon has no place for another program"
         if full
         else "the MPS daemon that programs are directed to does not answer",
@@ -145,7 +145,7 @@ def cut_into_nothing(situation: Situation) -> Iterator[Finding]:
     address = situation.card.pci_id
     yield cause(
         "mig-no-instances",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         "MIG is on and no instance exists, so there is nothing to compute on",
         "MIG is on without an instance",
         Observed("NVML", "MIG on, no instance"),
@@ -251,7 +251,7 @@ def memory_held(situation: Situation) -> Iterator[Finding]:
     named = f": {', '.join(f'process {pid}' for pid in holders[:4])}" if holders else ""
     yield cause(
         "vram-held-by-others",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         f"other programs hold {size_text(view.used_memory)} of its {size_text(total)}{named}",
         "other programs hold its memory",
         Observed("NVML", f"{size_text(free)} free of {size_text(total)}"),

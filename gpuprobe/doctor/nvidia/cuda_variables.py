@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import signs
-from gpuprobe.doctor.about_nvidia.saying import cause
+from gpuprobe.doctor.about_nvidia.saying import cause, where_cuda_stops
 from gpuprobe.doctor.findings import Finding, Observed, Rung, run
 from gpuprobe.doctor.nvidia.card_modes import slice_not_named
 from gpuprobe.doctor.situation import Situation
@@ -103,7 +103,7 @@ def compiler_switched_off(situation: Situation) -> Iterator[Finding]:
         return
     yield cause(
         "env-jit-disabled",
-        Rung.CONTEXT,
+        where_cuda_stops(situation),
         "`CUDA_DISABLE_PTX_JIT` switches the driver's compiler off, and this program is made for it",
         "the driver's compiler is switched off",
         Observed("CUDA", "CUDA_ERROR_JIT_COMPILATION_DISABLED (223)"),
