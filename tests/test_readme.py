@@ -155,7 +155,7 @@ def test_every_program_that_a_page_shows_as_running_runs() -> None:
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=environment(),
-            cwd="/",
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=120,

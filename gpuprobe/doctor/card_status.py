@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.doctor.reasons import Why
+from gpuprobe.facts import Host
 from gpuprobe.judging.belonging import REPLACED, is_of, serves
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.rules import order
@@ -12,6 +13,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.vendors import vendor_of
 
 
 class CardStatus(NamedTuple):
@@ -206,11 +208,35 @@ def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:
         text += f", and {renderers}"
     if unasked:
         text += f"; {len(unasked)} {'was' if len(unasked) == 1 else 'were'} not asked, because that would wake a sleeping card"
-    return text + _first_reason(unused)
+    return text + _first_reason(_most_wanted_first(unused, inventory))
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _most_wanted_first(unused: Sequence[CardStatus], inventory: Inventory) -> list[CardStatus]:
+    """Discrete before integrated: a person rarely came for the graphics inside the processor."""
+    if len(unused) < 2:
+        return list(unused)
+    known = (*machine.witnesses(inventory.evidence.host), *(drop.device for drop in inventory.drops))
+    return sorted(unused, key=lambda status: _is_integrated(status.card, known))
+
+
+def _is_integrated(card: Card, known: Sequence[Device]) -> bool:
+    maker = vendor_of(card.vendor_id)
+    place = maker.integrated_at if maker else None
+    if place is not None and (card.pci_id or "").endswith(place):
+        return True
+    return any(view.type is DeviceType.INTEGRATED and is_of(view, card) for view in known)
+
+
+def unclaimed_render_nodes(host: Host) -> tuple[str, ...]:
+    """Render nodes that belong to nothing the survey saw: neither to a function of the bus nor to a GPU beside it."""
+    names = (*(each.drm for each in host.pci), *(each.drm for each in host.off_the_bus))
+    claimed = {f"/dev/dri/{name}" for drm in names for name in drm}
+    unknown = (node.path for node in host.nodes if node.path.startswith("/dev/dri/renderD"))
+    return tuple(path for path in unknown if path not in claimed) if host.platform == "linux" else ()
 
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:
@@ -249,6 +275,9 @@ def _no_card(inventory: Inventory) -> str:
     failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status.failed and _of_one_vendor(outcome)]
     if failed:
         return f"No GPU is usable: {failed[0].probe.library} is installed but does not work: {describe(failed[0])}"
+    nodes = unclaimed_render_nodes(inventory.evidence.host)
+    if nodes and all(outcome.status.not_there for outcome in inventory.evidence.outcomes if _is_offer(outcome)):
+        return f"No GPU is usable: `{nodes[0]}` belongs to one that is no PCI card, and no library for it is installed"
     software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]
     if software:
         name = software[0].name or software[0].library

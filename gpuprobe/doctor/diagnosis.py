@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe.doctor.checks import CHECKS, OF_THE_MACHINE
+from gpuprobe.doctor.checks import CHECKS
 from gpuprobe.doctor.findings import Certainty, Finding, Rung, Severity, Step
 from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.doctor.situation import Situation, situation_of
@@ -51,15 +51,10 @@ def findings_of(card: Card, inventory: Inventory) -> tuple[Finding, ...]:
     found: dict[str, Finding] = {}
     for each in (*_causes(situation), *_symptoms(situation)):
         found.setdefault(each.id, each)
-    return _explained(sorted(found.values(), key=_place))
+    return _explained(sorted(found.values(), key=place))
 
 
-def findings_of_the_machine(inventory: Inventory) -> tuple[Finding, ...]:
-    """What concerns no one card, in the same order."""
-    return tuple(sorted((finding for check in OF_THE_MACHINE for finding in check(inventory)), key=_place))
-
-
-def _place(finding: Finding) -> tuple[int, int, bool, bool]:
+def place(finding: Finding) -> tuple[int, int, bool, bool]:
     """Blockers first, from the bottom up; at one rung a cause goes before what merely happened, and the certain first."""
     likely = finding.certainty is Certainty.LIKELY
     return _SEVERITIES.index(finding.severity), finding.rung.height, finding.generic, likely

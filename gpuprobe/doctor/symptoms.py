@@ -166,7 +166,12 @@ def library_failed(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> W
 
 def number_of(outcome: Outcome) -> str:
     name = f"{outcome.code_name}, " if outcome.code_name else ""
-    return f"`{outcome.last_call}`: {name}error {outcome.code}" if outcome.last_call else f"{name}error {outcome.code}"
+    code = outcome.code or 0
+    number = f"{name}error {f'0x{code:08x}' if code >= _HEXADECIMAL else code}"
+    return f"`{outcome.last_call}`: {number}" if outcome.last_call else number
+
+
+_HEXADECIMAL = 0x70000000  # where Level Zero's numbers begin, which everybody writes so
 
 
 _ENDED = {

@@ -294,7 +294,7 @@ def test_a_software_renderer_is_named_and_does_not_count() -> None:
 
 
 def test_the_scheduler_takes_discrete_cards_first_and_the_freest_of_them() -> None:
-    """Free memory orders nothing else; ties fall to the fixed order (14.32)."""
+    """Free memory orders nothing else; ties fall to the fixed order."""
 
     def device(free: int | None, pci: str, kind: DeviceType = DeviceType.DISCRETE) -> Device:
         return a_device(free_memory=free, pci_id=pci, type=kind)
