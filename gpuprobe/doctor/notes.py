@@ -8,7 +8,7 @@ from gpuprobe import environment, machine, vendors
 from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.judging.belonging import serves
-from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.identity import is_slice, same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
 from gpuprobe.judging.verdicts import describe
@@ -149,7 +149,7 @@ def _other_slices(inventory: Inventory) -> Iterator[str]:
         asked = {probe.device: evidence.outcome_of(probe) for probe in alone(library, evidence)}
         others = [device for device in unlisted(library, evidence) if device.uuid not in listed]
         unasked = [device.id for device in others if asked.get(device.uuid) is None]
-        if unasked:
+        if unasked and any(is_slice(device) for device in _listed(evidence, library.name)):
             only = f"{library.name} shows a process one slice of a cut card"
             yield f"{only}, and these are others: {', '.join(unasked)} (choose by that id)"
         for device in others:

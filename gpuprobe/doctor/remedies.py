@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
-from gpuprobe.machine.nvidia import library_version, module_version, uvm_is_loaded
 from gpuprobe.model import Outcome
 
 
@@ -58,31 +57,6 @@ def of_loading(words: str) -> str | None:
 _NEEDED = r"`([^`]{1,500})` did not load: ([^:`]{1,500}): cannot open shared object file: No such file"
 
 
-def _mismatch(host: Host) -> Remedy:
-    library, module = library_version(host), module_version(host)
-    known = library is not None and module is not None and library != module
-    cause = f"the NVIDIA library is {library} but the loaded kernel module is {module}, usually after an update"
-    contained = machine.container(host) not in (None, machine.NONE)
-    advice = "restart the container; if that does not help, reboot the host" if contained else "reboot"
-    return Remedy(advice, cause if known else None, "driver and library versions differ")
-
-
-def _uvm(host: Host) -> Remedy:
-    """The one number that CUDA gives where its memory module is not loaded, and where that went stale in a suspend."""
-    loaded = uvm_is_loaded(host)
-    where = "" if machine.container(host) in (None, machine.NONE) else " on the host"
-    if loaded is False:
-        return Remedy(
-            f"load it{where} with `sudo modprobe nvidia_uvm`",
-            "the kernel module `nvidia_uvm` is not loaded",
-            "`nvidia_uvm` is not loaded",
-        )
-    reload = f"end programs that use the GPU, and run `sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm`{where}; else reboot"
-    if loaded is None:
-        return Remedy(reload)
-    return Remedy(reload, "the driver gives no reason, and most often `nvidia_uvm` went stale in a suspend")
-
-
 def _no_amd_card(host: Host) -> Remedy:
     """HIP says no more than that it has no card. `/dev/kfd` is what it opens besides the render nodes."""
     node = next((node for node in host.nodes if node.path == "/dev/kfd"), None)
@@ -98,10 +72,6 @@ def _no_amd_card(host: Host) -> Remedy:
 
 
 _BY_EVIDENCE: dict[tuple[str, int], Callable[[Host], Remedy]] = {
-    ("CUDA", 3): _uvm,
-    ("CUDA", 803): _mismatch,
-    ("CUDA", 999): _uvm,
-    ("NVML", 18): _mismatch,
     ("ROCm", 100): _no_amd_card,
     ("ROCm", 101): _no_amd_card,
 }
@@ -117,8 +87,6 @@ _ADVICE: dict[str, dict[int, str]] = {
         2: f"{_MEMORY} (`nvidia-smi` lists them), or raise this process's limits",
         34: "take the directory of the stub (`stubs`) out of `LD_LIBRARY_PATH`",
         36: "install a newer NVIDIA driver",
-        46: "look at `nvidia-smi -q -d COMPUTE`, and end the program that holds the card",
-        100: "look at `sudo dmesg | grep -i nvrm`: the kernel driver may have failed to start the card",
         102: "install NVIDIA's client token and restart `nvidia-gridd`",
         209: "install a driver release that supports this card",
         214: "reset the card or reboot",
@@ -128,11 +96,8 @@ _ADVICE: dict[str, dict[int, str]] = {
         222: "install a newer NVIDIA driver",
         223: "unset `CUDA_DISABLE_PTX_JIT`",
         303: _ONE_VERSION,
-        304: "look at the device nodes (`/dev/nvidia-uvm`), and in a container at the devices it was given",
         **dict.fromkeys((700, 714, 715, 716, 717, 718, 719), _STOPPED),
-        800: "a container may have lost its devices: restart it",
-        802: "with NVSwitch start the fabric manager in the driver's version (`systemctl status nvidia-fabricmanager`); in a "
-        "confidential virtual machine wait for the card's attestation",
+        803: "give the driver's libraries the version of the loaded kernel module (`cat /sys/module/nvidia/version`)",
         804: "take the directory of `cuda-compat` out of `LD_LIBRARY_PATH`",
         **dict.fromkeys((805, 806, 807), _MPS),
         808: "end a client of the MPS daemon",
@@ -172,19 +137,18 @@ _ADVICE: dict[str, dict[int, str]] = {
     "NVML": {
         4: "look at the permissions of `/dev/nvidiactl` and `/dev/nvidia0`",
         8: "power off, and connect every power lead of the card",
-        9: "run `sudo nvidia-modprobe -c=0 -u`; start a container with the GPUs",
         12: "install the package that brings `libnvidia-ml.so.1`",
         13: "install a newer NVIDIA driver",
         14: "have the card serviced",
         15: "reboot, then look at the card's power, temperature and slot",
         16: "end programs that use the card and run `sudo nvidia-smi --gpu-reset`, or reboot",
-        17: "in a container, look at the devices it was given",
-        999: "restart the container, where it happens in one that worked before",
+        18: "give the driver's libraries the version of the loaded kernel module (`cat /sys/module/nvidia/version`)",
     },
 }
 # Where a number is not in the table.
 _LOG = {
     "CUDA": "the kernel log may say more (`sudo dmesg | grep -i nvrm`)",
+    "NVML": "the kernel log may say more (`sudo dmesg | grep -i nvrm`)",
     "ROCm": "the kernel log may say more (`sudo dmesg | grep -i -e amdgpu -e kfd`)",
     "Level Zero": "the kernel log may say more (`sudo dmesg | grep -iE 'i915|xe'`)",
 }
