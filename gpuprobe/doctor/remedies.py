@@ -83,32 +83,17 @@ def _uvm(host: Host) -> Remedy:
     return Remedy(reload, "the driver gives no reason, and most often `nvidia_uvm` went stale in a suspend")
 
 
-def _no_amd_card(host: Host) -> Remedy:
-    """HIP says no more than that it has no card. `/dev/kfd` is what it opens besides the render nodes."""
-    node = next((node for node in host.nodes if node.path == "/dev/kfd"), None)
-    if node is None:
-        contained = machine.container(host) not in (None, machine.NONE)
-        given = "start the container with `--device /dev/kfd --device /dev/dri`"
-        load = "load the kernel driver with `sudo modprobe amdgpu`, and look at `sudo dmesg | grep -i kfd` if that fails"
-        return Remedy(given if contained else load, "`/dev/kfd` does not exist", "`/dev/kfd` does not exist")
-    if not node.accessible:
-        cause = f"your account has no access to `/dev/kfd` (group {node.group or node.gid})"
-        return Remedy(JOIN, cause, "no permission")
-    return Remedy("compare the card with the GPUs that this release of ROCm supports; Vulkan may work where ROCm does not")
-
-
 _BY_EVIDENCE: dict[tuple[str, int], Callable[[Host], Remedy]] = {
     ("CUDA", 3): _uvm,
     ("CUDA", 803): _mismatch,
     ("CUDA", 999): _uvm,
     ("NVML", 18): _mismatch,
-    ("ROCm", 100): _no_amd_card,
-    ("ROCm", 101): _no_amd_card,
 }
 
 _ONE_VERSION = "reinstall the NVIDIA driver so that all its packages have one version"
 _STOPPED = "look at the kernel log for `Xid` (`sudo dmesg | grep -i nvrm`), then at the card's power, temperature and memory"
 _MPS = "start `nvidia-cuda-mps-control` as the same user, or unset `CUDA_MPS_PIPE_DIRECTORY`"
+_SEEN_BY_ROCM = "see what ROCm's runtime finds: `rocminfo`; Vulkan may work where ROCm does not"
 _ROCM_RELEASE = "reinstall ROCm's packages in one release"
 _RUNTIME = "install a newer compute runtime"
 _MEMORY = "end programs that hold the card's memory"
@@ -143,11 +128,12 @@ _ADVICE: dict[str, dict[int, str]] = {
         2: f"{_MEMORY}, or raise this process's limits",
         35: "install AMD's kernel driver of the same release",
         98: "install a release of ROCm that supports this card",
+        100: _SEEN_BY_ROCM,
+        101: _SEEN_BY_ROCM,
         200: _ROCM_RELEASE,
         209: "install a release of ROCm that supports this card",
         214: "reset the card or reboot",
         303: _ROCM_RELEASE,
-        304: "look at the permissions of `/dev/kfd` and `/dev/dri`",
         719: "look at `sudo dmesg | grep -i amdgpu`, then reset the card or reboot",
         1052: _MEMORY,
     },
@@ -159,14 +145,14 @@ _ADVICE: dict[str, dict[int, str]] = {
         0x70000007: "try again",
         0x70010000: JOIN,
         0x70020000: "reinstall Intel's compute runtime in one version",
-        0x78000001: "install the card's driver library (Ubuntu 24.04: `sudo apt install libze-intel-gpu1`)",
+        0x78000001: "see what its driver says: `NEOReadDebugKeys=1 PrintDebugMessages=1 gpuprobe list --all -v`",
         0x78000002: _RUNTIME,
     },
     "Vulkan": {
         -1: "look at the driver manifests (`/usr/share/vulkan/icd.d`) before looking for missing memory",
         -2: _MEMORY,
         -4: "look at the kernel log (`sudo dmesg`), then reset the card or reboot",
-        -9: "install the Vulkan driver of the card (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers`)",
+        -9: "see what the loader says of each driver: `VK_LOADER_DEBUG=error,warn gpuprobe list --all -v`",
         -10: "end programs that use the device",
     },
     "NVML": {

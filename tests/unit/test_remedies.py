@@ -70,21 +70,6 @@ def test_a_cause_that_nobody_could_look_at_is_not_claimed() -> None:
     assert remedy(failed("CUDA", 999), a_host(texts={UVM: Reading(None, "denied")})).cause is None
 
 
-@pytest.mark.parametrize(
-    ("nodes", "cause"),
-    [
-        ((), "`/dev/kfd` does not exist"),
-        ((a_node("/dev/kfd", accessible=False),), "your account has no access to `/dev/kfd`"),
-        ((a_node("/dev/kfd"),), None),
-    ],
-)
-def test_hip_without_a_card_is_explained_by_the_node_it_opens(nodes: tuple[DeviceNode, ...], cause: str | None) -> None:
-    found = remedy(failed("ROCm", 100), a_host(nodes=nodes))
-
-    assert found.advice
-    assert found.cause is None if cause is None else str(found.cause).startswith(cause)
-
-
 @pytest.mark.parametrize("library", ["CUDA", "ROCm", "Level Zero"])
 def test_a_number_that_nobody_knows_leads_to_the_kernel_log(library: str) -> None:
     assert "sudo dmesg" in str(remedy(failed(library, 123456), a_host()).advice)
