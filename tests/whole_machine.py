@@ -16,7 +16,7 @@ _MOUNTS = """
 set -e
 machine=$0
 root=$machine/root
-mkdir "$root"
+mkdir -p "$root"
 mount -t tmpfs -o mode=755 none "$root"
 for entry in /*; do
   name=${entry#/}

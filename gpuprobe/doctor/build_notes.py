@@ -87,7 +87,7 @@ def _unfit(inventory: Inventory) -> Iterator[str]:
 def _not_started(inventory: Inventory) -> Iterator[str]:
     for outcome in _build_listings(inventory):
         if outcome.status.failed and outcome.seconds is not None:
-            yield and_advice(f"{_named(outcome)} does not start: {describe(outcome)}", outcome, inventory.evidence.host)
+            yield and_advice(f"{_named(outcome)} does not start: {describe(outcome)}", outcome)
 
 
 def _passed_over(device: Device, inventory: Inventory) -> Iterator[str]:

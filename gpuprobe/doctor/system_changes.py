@@ -23,7 +23,12 @@ def joined(node: DeviceNode, account: str = '"$USER"') -> tuple[Step, ...]:
     if node.gid == 0:
         return (opened_to_all(node),)
     groups = ",".join(_USUAL) if node.group in (None, *_USUAL) else node.group
-    return (run("run", f"sudo usermod -aG {groups} {account}"), logged_in_anew(node.group or _USUAL[0]))
+    service = f"sudo usermod -aG {groups} ollama && sudo systemctl restart ollama"
+    return (
+        run("run", f"sudo usermod -aG {groups} {account}"),
+        logged_in_anew(node.group or _USUAL[0]),
+        run("for a service add its account instead, as in", service, where=Place.SERVICE),
+    )
 
 
 def logged_in_anew(group: str) -> Step:

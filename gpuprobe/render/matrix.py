@@ -198,7 +198,7 @@ def details(shown: Sequence[View], host: Host) -> Iterator[RenderableType]:
         if view.outcome.last_call and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_call)}`{said}", by=4)
-        if advice := remedy(view.outcome, host).advice:
+        if advice := remedy(view.outcome):
             yield indented(printable(advice), by=4)
         for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
             yield indented(f"last output: {printable(line)}", by=4)

@@ -19,21 +19,22 @@ NVIDIA_NODES = {"/dev/nvidiactl": 0o666, "/dev/nvidia0": 0o666, "/dev/nvidia-uvm
 pytestmark = pytest.mark.skipif(shutil.which("unshare") is None, reason="needs `unshare`")
 
 
-def a_machine(*cards: tuple[str, tuple[int, int], str | None], nodes: dict[str, int] = {}, **files: str) -> WholeMachine:  # noqa: B006
-    """`files`: path → text, of which `/` is written as `__`."""
-    texts, links = {"/etc/os-release": UBUNTU}, {}
+def a_machine(*cards: Any, nodes: dict[str, int] | None = None, **files: Any) -> WholeMachine:
+    """`cards`: address, ids, kernel driver; `files`: path → text, of which `/` is written as `__`."""
+    texts: dict[str, str] = {"/etc/os-release": UBUNTU}
+    links: dict[str, str] = {}
     for address, (vendor, device), driver in cards:
         own_files, own_links = a_function(address, vendor, device, driver)
         texts, links = {**texts, **own_files}, {**links, **own_links}
-    return WholeMachine({**texts, **{path.replace("__", "/"): text for path, text in files.items()}}, nodes, links)
+    return WholeMachine({**texts, **{path.replace("__", "/"): text for path, text in files.items()}}, nodes or {}, links)
 
 
-def nvidia_modules(version: str, *modules: str) -> dict[str, str]:
+def nvidia_modules(version: str, *modules: str) -> dict[str, Any]:
     loaded = {f"__sys__module__{module}__initstate": "live\n" for module in modules}
     return {"__sys__module__nvidia__version": f"{version}\n", **loaded}
 
 
-def a_cuda(release: str, *lines: str) -> dict[str, str]:
+def a_cuda(release: str, *lines: str) -> dict[str, Any]:
     """Variables under which the double of libcuda is this release's."""
     place = temporary.folder("cuda-of-a-release")
     place.chmod(0o755)
@@ -75,7 +76,7 @@ def test_the_node_of_the_memory_module_is_missing() -> None:
     machine = a_machine((FIRST, GEFORCE, "nvidia"), nodes=nodes, **nvidia_modules("580.95.05", "nvidia", "nvidia_uvm"))
     cuda = a_cuda("580.95.05", "error cuInit 999")
 
-    assert causes(machine, **cuda) == ["nv-dev-nodes-missing"]
+    assert causes(machine, **cuda) == ["nv-uvm-node-missing"]
 
 
 def test_a_node_that_only_a_group_may_open() -> None:
@@ -93,7 +94,7 @@ def test_an_amd_user_who_is_not_in_the_group() -> None:
 
 
 RADEON_AT = "0000:03:00.0"
-RENDER = {
+RENDER: dict[str, Any] = {
     f"__sys__bus__pci__devices__{RADEON_AT}__drm__renderD128__dev": "226:128\n",
     "__sys__class__drm__version": "drm 1.1.0 20060810\n",
 }
@@ -101,7 +102,10 @@ RENDER = {
 
 def test_amdgpu_without_its_compute_half() -> None:
     machine = a_machine((RADEON_AT, RADEON, "amdgpu"), nodes={"/dev/dri/renderD128": 0o666}, **RENDER)
-    hip = {"LD_LIBRARY_PATH": str(doubles.hip_runtime().parent), "FAKE_HIP": doubles.script("error hipInit 100")}
+    hip: dict[str, Any] = {
+        "LD_LIBRARY_PATH": str(doubles.hip_runtime().parent),
+        "FAKE_HIP": doubles.script("error hipInit 100"),
+    }
 
     assert causes(machine, **hip) == ["amd-kfd-node-missing"]
 

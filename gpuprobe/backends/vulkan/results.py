@@ -34,10 +34,7 @@ _MEANINGS = {
     ("vkEnumerateInstanceExtensionProperties", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -9): "the Vulkan loader found no driver that works",
-    (
-        "vkEnumeratePhysicalDevices",
-        -3,
-    ): "either no driver found a device, or one driver failed and hides the devices of all others",
+    ("vkEnumeratePhysicalDevices", -3): "the Vulkan loader got no device from any driver",
 }
 
 # `vkCreateDevice` gives the driver's own verdict on the card. Only where another process may be the cause does it decide

@@ -10,7 +10,6 @@ from gpuprobe.doctor.nvidia import (
     cuda_variables,
     driver_fit,
     driver_install,
-    driver_libraries,
     driver_parts,
     fabric,
     lost_cards,
@@ -19,6 +18,7 @@ from gpuprobe.doctor.nvidia import (
     reported_faults,
     tegra,
     unstarted_cards,
+    user_libraries,
 )
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.libraries import CUDA
@@ -38,7 +38,7 @@ _PARTS = (
     nvidia_containers,
     tegra,
     nvidia_nodes,
-    driver_libraries,
+    user_libraries,
     cuda_variables,
     card_modes,
 )
