@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
@@ -23,6 +23,7 @@ from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
 from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.server_fallback import ServerFallback
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.clock import moment
 
 if TYPE_CHECKING:

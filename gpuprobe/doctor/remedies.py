@@ -5,12 +5,12 @@ The backends name a number and say what it means by itself. A cause that the sur
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.machine.nvidia import library_version, module_version, uvm_is_loaded
 from gpuprobe.model import Outcome
+from gpuprobe.record_classes import NamedTuple
 
 
 class Remedy(NamedTuple):

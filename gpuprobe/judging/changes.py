@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.judging.figures import is_same
 from gpuprobe.judging.nearby import Nearby
 from gpuprobe.machine import Card
 from gpuprobe.model import Device, Evidence, Outcome, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import size_text
 
 

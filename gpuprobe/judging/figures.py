@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.completion import FROM_SYSTEM, without_defaults
@@ -15,6 +14,7 @@ from gpuprobe.judging.nearby import Nearby
 from gpuprobe.judging.verdicts import describe, validates
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
+from gpuprobe.record_classes import NamedTuple
 
 # Beside a library's own figures: how far the kernel's total may be off for it to be the same memory.
 _SAME_TOTAL = 0.05

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.console import RenderableType
@@ -16,6 +15,7 @@ from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Verdict
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
 from gpuprobe.strings import printable
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.tree import Tree
 
 SERVICE = "ollama"  # the name of the program, and of the account that its installer makes
