@@ -84,7 +84,7 @@ def test_its_class_says_what_fields_it_has() -> None:
 
 def test_a_field_that_there_is_not_cannot_be_replaced() -> None:
     with pytest.raises(ValueError, match="other"):
-        Ours("a")._replace(other=1)  # type: ignore[arg-type]
+        Ours("a")._replace(other=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         Ours._make(["a"])
     with pytest.raises(AttributeError):
