@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 ROOMS = (
     "backends",
     "runner",
+    "record_classes",
     "facts",
     "model",
     "wire",
@@ -53,7 +54,20 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "doctor", "planning", "fleet"}
+PURE = {
+    "record_classes",
+    "facts",
+    "model",
+    "vendors",
+    "libraries",
+    "strings",
+    "environment",
+    "machine",
+    "judging",
+    "doctor",
+    "planning",
+    "fleet",
+}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

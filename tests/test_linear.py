@@ -160,8 +160,9 @@ PLACES = {
     " from gpuprobe.render.form import written, NotCarried\n"
     "for f in (*SHELLS.values(), *FORMATS.values()):\n"
     "    try:\n        written(f, [('A', t)])\n    except NotCarried:\n        pass",
-    "the screen": "import io; from rich.text import Text; from gpuprobe.render.screen import Screen;"
-    " s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
+    "the screen": "import io; from gpuprobe.render.ink import NotSimple, Text; from gpuprobe.render.screen import Screen\n"
+    "try:\n    Text(t).lines(80)\nexcept NotSimple:\n    pass\n"
+    "s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
 }
 
 

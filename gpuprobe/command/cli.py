@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,6 +13,7 @@ from gpuprobe.command.options import Options, show_version, with_shared_options
 from gpuprobe.command.reply import Reply, Stream
 from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
+from gpuprobe.record_classes import NamedTuple
 
 
 class _Later:

@@ -6,7 +6,6 @@ Also which variables a map may set at all: what has to be unset to be rid of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging.device_lists import ggml_positions
 from gpuprobe.judging.identity import normal_pci, normal_uuid, same_card
@@ -15,6 +14,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, Outcome, Probe, Purpose, Status
+from gpuprobe.record_classes import NamedTuple
 
 
 class Check(NamedTuple):

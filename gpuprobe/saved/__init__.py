@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Device, Evidence
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.saved import file, proposals
 from gpuprobe.saved.key import Difference, differences, key_of
 from gpuprobe.strings import seconds_between
