@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from gpuprobe.judging.figures import Figure, activities
 from gpuprobe.judging.held_memory import Holding, holding
+from gpuprobe.judging.judged_process import Judged
 from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
 from gpuprobe.judging.process_surroundings import surroundings
-from gpuprobe.judging.process_verdicts import Judged, judged
+from gpuprobe.judging.process_verdicts import judged
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process, Table
@@ -40,6 +41,7 @@ class Snapshot(NamedTuple):
     figures: tuple[Figure, ...]
     read_at: str
     remarks: tuple[str, ...] = ()
+    as_root: bool = False
 
 
 class RunningNow:
@@ -61,7 +63,7 @@ class RunningNow:
         }
         around = surroundings(self._inventory, _made_at(self._inventory, self._root))
         found = judged(_gathered(table, self._root), holdings, around)
-        return Snapshot(self._inventory, found, table, figures, read_at, silent)
+        return Snapshot(self._inventory, found, table, figures, read_at, silent, as_root=_is_root())
 
     def close(self) -> None:
         """Ends the children. Called in any case, also on Ctrl-C."""
@@ -111,6 +113,10 @@ def numbers_of_unit(name: str, table: Table) -> tuple[int, ...]:
     """The processes of a unit of systemd, which may be given without its ending."""
     names = {name, f"{name}.service", f"{name}.scope"}
     return tuple(each.number for each in table.found if names.intersection(units_of(each.control_group)))
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _made_at(inventory: Inventory, root: str) -> Mapping[str, float]:

@@ -10,7 +10,7 @@ from gpuprobe.command.gathering import inventory_of, request_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.command.running_options import Wanted
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging.process_verdicts import Judged, Where
+from gpuprobe.judging.judged_process import Judged, Where
 from gpuprobe.model import Inventory, Json
 from gpuprobe.running_now import RunningNow, Snapshot
 

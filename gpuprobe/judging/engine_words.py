@@ -61,6 +61,11 @@ class Said(NamedTuple):
         return tuple(buffer for buffer in self.buffers if buffer.kind == "weights")
 
     @property
+    def remote(self) -> str | None:
+        """The device of another process that holds weights: `RPC0[192.168.1.2:50052]`."""
+        return next((buffer.device for buffer in self.weights if buffer.device.startswith(_REMOTE)), None)
+
+    @property
     def uses_a_device(self) -> bool | None:
         """By its buffers; None: it names none."""
         return any(buffer.on_device for buffer in self.weights) if self.weights else None
@@ -80,6 +85,8 @@ _DEVICES = tuple(
         )
     )
 )
+
+_REMOTE = tuple(engine.name for engine in ENGINES if engine.remote)
 
 
 def is_device(name: str) -> bool:

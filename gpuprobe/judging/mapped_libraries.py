@@ -68,7 +68,7 @@ def _drivers() -> tuple[tuple[str, str], ...]:
 @functools.cache
 def _kinds() -> dict[str, str]:
     own = {library.ggml: library.name for library in LIBRARIES if library.ggml}
-    return own | {engine.kind: engine.name for engine in ENGINES if engine.is_gpu}
+    return own | {engine.kind: engine.name for engine in ENGINES if engine.is_gpu and not engine.remote}
 
 
 @functools.cache

@@ -47,6 +47,7 @@ def _open_files(process: Process) -> Finding:
 
 
 def _names(paths: tuple[str, ...]) -> str:
+    """Libraries by their names alone: their folders are long, and stand in the document."""
     more = f" and {len(paths) - _MOST_FILES} more" if len(paths) > _MOST_FILES else ""
     return ", ".join(map(printable, paths[:_MOST_FILES])) + more
 
@@ -68,7 +69,7 @@ def _mapped(process: Process, mapped: Mapped) -> Finding:
     place = f"/proc/{process.number}/maps"
     if process.mapped is None:
         return Finding(MAPS, place, _DENIED)
-    parts = tuple(part.path for part in (*mapped.backends, *mapped.drivers))
+    parts = tuple(part.path.rpartition("/")[2] for part in (*mapped.backends, *mapped.drivers))
     engines = f" ({', '.join(mapped.engines)} is loaded)" if mapped.engines else ""
     return Finding(MAPS, place, f"mapped: {_names(parts)}" if parts else f"nothing is mapped that computes on a GPU{engines}")
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from gpuprobe.exits import Exit
 from gpuprobe.judging.held_memory import selector
+from gpuprobe.judging.judged_process import Judged
 from gpuprobe.judging.process_evidence import Finding
 from gpuprobe.judging.process_summary import headline, remarks
-from gpuprobe.judging.process_verdicts import Judged
 from gpuprobe.model import Json
 from gpuprobe.render.document import envelope
 from gpuprobe.running_now import Snapshot, holders_elsewhere
@@ -17,7 +17,7 @@ from gpuprobe.strings import printable
 
 def running_document(snapshot: Snapshot, shown: Sequence[Judged], gone: Sequence[int], leave_with: Exit) -> Json:
     table = snapshot.table
-    said = remarks(table, holders_elsewhere(snapshot), gone, shown)
+    said = remarks(table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
     return {
         **envelope(snapshot.inventory, headline(shown, gone), leave_with),
         "timestamp": snapshot.read_at,

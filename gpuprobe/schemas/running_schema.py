@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.judging.cpu_reasons import Cause
-from gpuprobe.judging.process_verdicts import Where
+from gpuprobe.judging.judged_process import Where
 from gpuprobe.model import Json
 from gpuprobe.schemas.vocabulary import (
     AMOUNT_OR_NONE,
