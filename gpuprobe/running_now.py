@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.judging.figures import Figure, activities
 from gpuprobe.judging.held_memory import Holding, holding
@@ -20,14 +20,14 @@ from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process, Table
 from gpuprobe.model import DeviceType, Inventory, Outcome, Probe, Purpose, Request, Status
-from gpuprobe.probing import asking
-from gpuprobe.probing.engine_interfaces import ask_interfaces
-from gpuprobe.probing.persistent import PersistentChildren
 from gpuprobe.survey.clock import moment
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import logs_of
 from gpuprobe.survey.process_table import process_table
 from gpuprobe.survey.tree import Tree
+
+if TYPE_CHECKING:
+    from gpuprobe.probing.persistent import PersistentChildren
 
 WITNESS_SECONDS = 3.0
 
@@ -98,6 +98,9 @@ class RunningNow:
         ]
 
     def _asked(self, probes: Sequence[Probe]) -> list[Outcome]:
+        from gpuprobe.probing import asking
+        from gpuprobe.probing.persistent import PersistentChildren
+
         children = self._children = self._children or PersistentChildren(os.environ)
         evidence, deadline = self._inventory.evidence, time.monotonic() + (self._request.seconds or WITNESS_SECONDS)
         for probe in probes:
@@ -127,11 +130,19 @@ def _made_at(inventory: Inventory, root: str) -> Mapping[str, float]:
 
 
 def _gathered(table: Table, root: str) -> tuple[Gathered, ...]:
-    answers = ask_interfaces(table.found) if root == "/" else {}
+    answers = _answers(table) if root == "/" else {}
     servers = {each.number: each for each in table.found if _family(each) is Family.OLLAMA}
     known = [each for each in table.found if _family(each) is not None]
     logs = {each.number: logs_of(each, root) for each in known}
     return tuple(_one(each, servers, logs, answers, root) for each in table.found)
+
+
+def _answers(table: Table) -> Mapping[int, tuple[Interface, ...]]:
+    if not any(each.ports for each in table.found):
+        return {}
+    from gpuprobe.probing.engine_interfaces import ask_interfaces
+
+    return ask_interfaces(table.found)
 
 
 def _family(process: Process) -> Family | None:

@@ -159,7 +159,7 @@ def _model(program: Program, command: Sequence[str], environ: Mapping[str, str])
 def _value(command: Sequence[str], names: Iterable[str]) -> tuple[str, str] | None:
     """(as it stands there, the value); the last one counts. `-m` of a Python is its own."""
     wanted, found = tuple(names), None
-    first = 3 if len(command) > 1 and command[1] == "-m" else 1
+    first = 3 if list(command[1:2]) == ["-m"] and _PYTHON.fullmatch(_file(command[0])) else 1
     for place in range(first, len(command)):
         name, equals, value = command[place].partition("=")
         if name in wanted and equals:
