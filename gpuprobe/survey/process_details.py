@@ -12,7 +12,7 @@ from gpuprobe import environment
 from gpuprobe.machine.process_records import DrmClient, Process
 from gpuprobe.survey.loopback_ports import ports_of
 from gpuprobe.survey.processes import FIRST_NAMESPACE, accounts
-from gpuprobe.survey.tree import ABSENT, Tree
+from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 from gpuprobe.vendors import VENDORS
 
 _MOST_MAPS, _MOST_ENVIRON, _MOST_COMMAND = 16 << 20, 1 << 20, 64 << 10
@@ -91,8 +91,12 @@ def _opened(tree: Tree, place: str, problems: list[tuple[str, str]]) -> tuple[tu
     if why is not None:
         problems.append(("fd", why))
         return None
-    names = tree.names(f"{place}/fd")[:_MOST_OPEN]
-    return tuple((name, target) for name in names if (target := tree.target(f"{place}/fd/{name}")) is not None)
+    links = [(name, tree.link(f"{place}/fd/{name}")) for name in tree.names(f"{place}/fd")[:_MOST_OPEN]]
+    # Root without CAP_SYS_PTRACE may list what another account has open, and read none of it.
+    if any(link.problem == DENIED for _, link in links):
+        problems.append(("fd", DENIED))
+        return None
+    return tuple((name, link.text) for name, link in links if link.text is not None)
 
 
 def _files_in(maps: str) -> Iterator[str]:
