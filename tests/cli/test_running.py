@@ -271,7 +271,7 @@ def test_under_hidepid_it_is_said_that_others_are_not_seen(nvidia: Nvidia, tmp_p
     group = ("setpriv", "--regid=4242", "--clear-groups", *WITHOUT_THE_RIGHT[1:])
     open_to_all(tmp_path)
     with Running(tmp_path / "a", SERVER, (GGML, CUDA), account=4242) as server:
-        ran = apart(nvidia, "--mount", before="mount -o remount,hidepid=invisible /proc &&", last=group)
+        ran = apart(nvidia, "--mount", before="mount -t proc -o hidepid=invisible proc /proc &&", last=group)
 
         assert "/proc is mounted with `hidepid`: processes of other accounts are not seen" in " ".join(ran.stdout.split())
         assert str(server.number) not in ran.stdout
