@@ -96,11 +96,15 @@ class Running:
         self.process.wait(10)
 
 
+_SIZE = 64 << 20  # of a hole, which takes address space as a library that computes does, and nothing else
+
+
 def _a_file(directory: Path, path: str) -> Path:
     """A file whose path ends so: what is in it does not matter."""
     file = directory / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(bytes(4096))
+    with file.open("wb") as made:
+        made.truncate(_SIZE)
     return file
 
 

@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.machine.process_records import Table
 from gpuprobe.survey.frameworks import FRAMEWORKS
+from gpuprobe.survey.loopback_ports import Listening
 from gpuprobe.survey.process_details import details, number_of
 from gpuprobe.survey.processes import FIRST_NAMESPACE, accounts
 from gpuprobe.survey.tree import DENIED, READING, Tree, problem_of
 from gpuprobe.vendors import VENDORS
 
 MOST_FOUND = 256  # processes that are read in full
-_SMALLEST = 12 << 20  # bytes of address space: no library that computes fits into less
+# Bytes of address space. Every library that computes brings more: libcuda alone has tens of MiB, libtorch_cpu hundreds, and who
+# maps ggml maps a model too.
+_SMALLEST = 48 << 20
 _MOST_MAPS = 16 << 20
 _CHUNK = 1 << 20
 
@@ -33,7 +36,8 @@ def process_table(known: KnownCommand, root: str = "/", asked: Sequence[int] = (
     looked = _Look(tree, known, own)
     numbers = sorted(number for name in tree.names("/proc") if (number := number_of(name)) is not None)
     wanted = [number for number in numbers if number in asked or looked.matters(number)]
-    found = [process for number in wanted[:MOST_FOUND] if (process := details(tree, number)) is not None]
+    listening = Listening(tree)
+    found = [process for number in wanted[:MOST_FOUND] if (process := details(tree, number, listening)) is not None]
     there = {process.number for process in found}
     kept = tuple(each for each in found if own is None or own not in (each.number, each.parent) or each.number in asked)
     return Table(
@@ -58,8 +62,10 @@ class _Look:
     def matters(self, number: int) -> bool:
         if number == self._own:
             return False
-        command = self._tree.read(f"/proc/{number}/cmdline", most=4096).text or ""
-        if command and self._known(command.rstrip("\0").split("\0")):
+        command = _beginning(self._tree, number, "cmdline")
+        if not command:
+            return False  # one of the kernel's own threads
+        if self._known(command.decode("utf-8", "backslashreplace").rstrip("\0").split("\0")):
             return True
         if _is_small(self._tree, number):
             return False
@@ -71,10 +77,26 @@ class _Look:
             return False
 
 
+def _beginning(tree: Tree, number: int, name: str) -> bytes:
+    """Of a small file of a process, in one read: this is done for each of hundreds. Empty where there is none."""
+    try:
+        descriptor = os.open(tree.at(f"/proc/{number}/{name}"), READING)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
 def _is_small(tree: Tree, number: int) -> bool:
-    """The kernel's own threads have no memory at all, and a shell or a daemon has little."""
-    pages = (tree.read(f"/proc/{number}/statm", most=64).text or "").split(" ")[0]
-    return pages.isdigit() and int(pages) * 4096 < _SMALLEST
+    pages = _beginning(tree, number, "statm").split(b" ")[0]
+    return pages.isdigit() and int(pages) * _PAGE < _SMALLEST
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def _maps(tree: Tree, number: int) -> Iterator[bytes]:
