@@ -23,7 +23,7 @@ from gpuprobe.model import DeviceType, Inventory, Outcome, Probe, Purpose, Reque
 from gpuprobe.survey.clock import moment
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import logs_of
-from gpuprobe.survey.process_table import process_table
+from gpuprobe.survey.process_table import PassedOver, process_table
 from gpuprobe.survey.tree import Tree
 
 if TYPE_CHECKING:
@@ -50,11 +50,12 @@ class RunningNow:
     def __init__(self, inventory: Inventory, request: Request, root: str = "/") -> None:
         self._inventory, self._request, self._root = inventory, request, root
         self._children: PersistentChildren | None = None
+        self._passed_over: PassedOver = {}
 
     def read(self, asked: Sequence[int] = ()) -> Snapshot:
         """`asked`: process numbers that are read whatever they are."""
         read_at = moment()
-        table = process_table(is_known, self._root, asked, own=os.getpid())
+        table = process_table(is_known, self._root, asked, own=os.getpid(), passed_over=self._passed_over)
         figures, silent = self._figures() if table.found else ((), ())
         kfd = kfd_shares(self._root) if table.found else None
         devices = self._inventory.kept

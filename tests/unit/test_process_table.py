@@ -111,6 +111,18 @@ def test_a_number_that_was_asked_for_is_read_whatever_it_is_and_a_missing_one_is
     assert ([each.number for each in table.found], table.missing) == ([43], (99,))
 
 
+def test_what_was_passed_over_is_read_again_when_it_has_grown(tmp_path: Path) -> None:
+    root, passed_over = a_machine(tmp_path, proc(42, "x", "x")), dict[int, tuple[bytes, bytes]]()
+    assert process_table(is_known, root, passed_over=passed_over).found == ()
+    (tmp_path / "proc/42/maps").write_text(LINE.format(f"{BIN}/libggml-base.so"))
+
+    unchanged = process_table(is_known, root, passed_over=passed_over)
+    (tmp_path / "proc/42/statm").write_text("100001 5000 1 1 0 1 0")
+    grown = process_table(is_known, root, passed_over=passed_over)
+
+    assert ([each.number for each in unchanged.found], [each.number for each in grown.found]) == ([], [42])
+
+
 def test_gpuprobe_and_what_it_has_started_are_left_out(tmp_path: Path) -> None:
     mapped = (f"{BIN}/libggml-base.so",)
     child = proc(43, "python3", "python3", mapped, status=STATUS.format(name="python3").replace("PPid:\t1", "PPid:\t42"))
