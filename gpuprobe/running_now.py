@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpuprobe.judging.figures import Figure, activities
+from gpuprobe.judging.figures import Figure, activities, matched, told_by, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
 from gpuprobe.judging.judged_process import Judged
 from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
@@ -80,7 +80,9 @@ class RunningNow:
         outcomes = self._asked(probes)
         found = activities(devices, outcomes)
         teller = ", ".join(dict.fromkeys(outcome.probe.library for outcome in outcomes if outcome.status is Status.OK))
-        figures = tuple(Figure(devices[place], teller, moment(), activity=doing) for place, doing in sorted(found.items()))
+        told = matched(devices, list(told_by(outcomes)))
+        known = {place: with_figure(devices[place], told[place]) if place in told else devices[place] for place in found}
+        figures = tuple(Figure(known[place], teller, moment(), activity=found[place]) for place in sorted(found))
         silent = tuple(
             f"{outcome.probe.library} did not tell who uses the devices: {outcome.message or outcome.status.value}"
             for outcome in outcomes

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.judged_process import Judged, Where
 from gpuprobe.judging.process_summary import headline, remarks
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened
@@ -47,9 +48,17 @@ def running_text(
             if verbose:
                 for each in alike:
                     yield from _evidence(each)
+    yield from _loads(snapshot)
     if not quiet:
         said = remarks(snapshot.table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
         yield from notes([*said, *snapshot.remarks])
+
+
+def _loads(snapshot: Snapshot) -> Iterator[RenderableType]:
+    for figure in snapshot.figures:
+        busy = figure.activity.utilization if figure.activity else None
+        if busy is not None:
+            yield Text(f"{selector(figure.device)} is {busy} % busy now", style="dim")
 
 
 def _table(shown: Sequence[Judged], width: int) -> Table:

@@ -17,6 +17,7 @@ from rich.cells import cell_len
 from tests.cli.documents import checked
 from tests.cli.terminal import COMMAND, Ran, environment, on_terminal, piped
 from tests.doubles import Variables, cuda_driver, described, nvml_driver
+from tests.models import a_dense_model
 from tests.running_doubles import Running
 from tests.running_records import ALL, PRETENDED, SOME
 
@@ -90,6 +91,21 @@ def test_some_layers_are_partly_on_it_and_the_rest_is_counted(nvidia: Nvidia, tm
         assert ran.code == 0
         because = "12 of 33 layers are on a GPU: it holds 2.0 GiB on CUDA:0 (NVML); the CPU computes the other 21"
         assert because in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ("4096", "all 33 layers would fit now: they need 4.8 GiB on CUDA:0, and 22.0 GiB are free or its own"),
+        ("262144", "all 33 layers need 36.6 GiB on CUDA:0, and 22.0 GiB are free or its own; a smaller context"),
+    ],
+)
+def test_what_did_not_fit_is_worked_out_as_plan_does(nvidia: Nvidia, tmp_path: Path, context: str, said: str) -> None:
+    command = (*SERVER[:3], a_dense_model(tmp_path), "-c", context, "-np", "1")
+    with Running(tmp_path / "a", command, (GGML, CUDA), log=SOME) as server:
+        nvidia.is_used_by((server.number, 2000))
+
+        assert said in str(nvidia.of(server.number)["advice"])
 
 
 def test_a_log_that_claims_every_layer_is_outweighed_by_the_driver(nvidia: Nvidia, tmp_path: Path) -> None:
