@@ -14,7 +14,7 @@ from gpuprobe.fleet.prefixes import Split
 from gpuprobe.fleet.rows import Found, Problem
 from gpuprobe.fleet.shape import begun, parsed
 from gpuprobe.fleet.standing import is_document
-from gpuprobe.fleet.wrappers import cut_off, documents_in, first_line, instead, is_cut_off
+from gpuprobe.fleet.wrappers import cut_off, documents_in, first_line, instead, is_cut_off, other_words
 
 LONGEST = 32 << 20  # characters that one machine may leave
 _MOST_TRIES = 16
@@ -141,9 +141,14 @@ class _Lines:
             else:
                 yield from self._unfinished(name, text)
             return
+        yield from self._in(value, name, text)
+
+    def _in(self, value: object, name: str | None, text: str) -> Iterator[Found]:
+        """`text`: as `value` stood there, which is what its machine said where it holds no document."""
         found = list(documents_in(value, name))
         if not found:
-            self._keep(None if name is None else (name,), text, self._said)
+            who, said = (name, text) if name is not None else other_words(value) or (None, text)
+            self._keep(None if who is None else (who,), said, self._said)
         yield from self._counted(found)
 
     def _goes_on(self, name: str | None, line: str) -> Iterator[Found]:
@@ -159,7 +164,7 @@ class _Lines:
                 yield from self._unfinished(name, pile.text)
             return
         del self._begun[name]
-        yield from self._counted(documents_in(value, name))
+        yield from self._in(value, name, pile.text)
 
     def _unfinished(self, name: str | None, text: str) -> Iterator[Found]:
         if is_cut_off(text):

@@ -184,7 +184,7 @@ class Listed(NamedTuple):
 def _verdict(document: Json, requirement: Requirement) -> Verdict:
     met = meets(requirement, [_listed(device) for device in records(document, "devices")])
     doubt = met.undecided or (not met.answer and _in_doubt(document))
-    missing = list(_reasons(document, some_are_not=True))
+    missing = list(_reasons(document, some_are_not=False))
     gone = f" ({missing[0]}{', …' if len(missing) > 1 else ''})" if missing and not met.answer else ""
     return Verdict(None if doubt else met.answer, f"{met.because}{gone}"[:LONGEST_REASON])
 
