@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuprobe.command import fleet_files
+from gpuprobe.fleet.document_texts import of_pieces, of_text
 from gpuprobe.fleet.outcome import Outcome, outcome_of
 from gpuprobe.fleet.roll_call import RollCall
 from gpuprobe.fleet.rows import Found, Machine, Origin, Problem, Reading, Trouble
-from gpuprobe.fleet.texts import of_pieces, of_text
 from gpuprobe.judging.requirement import parse
 from tests.fleet import forty
 from tests.fleet.forms import FORMS, Left
