@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from gpuprobe.doctor import card_status
+from gpuprobe.doctor.card_status import CardStatus
+from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.fleet.groups import by_machines, odd_ones
 from gpuprobe.fleet.outcome import Outcome, outcome_of
 from gpuprobe.fleet.rows import Machine, Origin, Problem, Standing, Trouble
-from gpuprobe.judging import card_status
-from gpuprobe.judging.card_status import CardStatus
-from gpuprobe.judging.diagnosis import CardReason, Why
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import Card
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Inventory, Request
