@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from tests.cli.machines import HOSTILE
 from tests.cli.terminal import COMMAND, Ran, environment, on_terminal, piped
 from tests.fleet import forty
 from tests.fleet.forms import FORMS
+from tests.vulkan_world import missing
 
+CLUSH = str(Path(sys.executable).with_name("clush"))
 ALL = ("--expect", "n[01-40]")
 TEXTS = {name: forty.text_of(name) for name in forty.NAMES}
 
@@ -66,6 +70,53 @@ def test_forty_machines_are_one_table_with_the_odd_ones_named(answers: Path) -> 
 def test_what_clush_pipes_is_the_same_table() -> None:
     assert from_stdin(FORMS["clush_lines"](TEXTS).text, *ALL).out == TABLE
     assert from_stdin(forty.ANSWERS.read_text(), *ALL, "-").out == TABLE
+
+
+REMOTE = """#!/bin/sh
+case "$1" in
+n3) echo "ssh: connect to host n3 port 22: Connection refused" >&2; exit 255 ;;
+n4) echo "bash: gpuprobe: command not found" >&2; exit 127 ;;
+n5) echo rubbish ;;
+n6) ;;
+*) cat "$(dirname "$0")/document" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is run for each machine in the place of ssh."""
+    program = tmp_path_factory.mktemp("remote") / "remote"
+    program.write_text(REMOTE)
+    program.chmod(0o755)
+    program.with_name("document").write_text(TEXTS["n01"] + "\n")
+    return program
+
+
+def run_by(*tool: str) -> str:
+    if shutil.which(tool[0]) is None:
+        missing(f"`{tool[0]}`")
+    done = subprocess.run(tool, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [(CLUSH,), (CLUSH, "-b"), (CLUSH, "-B"), (CLUSH, "-L"), ("pdsh",)],
+    ids=lambda tool: " ".join((Path(tool[0]).name, *tool[1:])),
+)
+def test_a_real_tool_s_output_tells_every_machine_from_the_others(remote: Path, tool: tuple[str, ...]) -> None:
+    text = run_by(*tool, "-R", "exec", "-w", "n[1-6]", str(remote), "%h")
+
+    machines = checked("fleet", from_stdin(text, "--json", "--expect", "n[1-6]").out)["machines"]
+    assert {each["name"]: each.get("usable") or each["problem"]["because"] for each in machines} == {
+        "n1": 8,
+        "n2": 8,
+        "n3": "ssh: connect to host n3 port 22: Connection refused",
+        "n4": "bash: gpuprobe: command not found",
+        "n5": "rubbish",
+        "n6": "it left nothing",
+    }
 
 
 def test_the_committed_answers_are_those_of_the_forty_machines() -> None:
