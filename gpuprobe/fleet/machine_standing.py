@@ -120,7 +120,9 @@ def _reasons(document: Json, some_are_not: bool) -> Iterator[str]:
             yield f"{text(view, 'selector') or text(view, 'pci_id') or 'a view'}: {text(view, 'because') or 'failed'}"
     for card in records(document, "cards_without_views"):
         said = True
-        yield f"{text(card, 'pci_id') or 'a GPU'}: {text(record(card, 'why'), 'because') or 'no library shows it'}"
+        why = record(card, "why")
+        because = text(why, "brief") or text(why, "because") or "no library shows it"
+        yield f"{text(card, 'pci_id') or 'a GPU'}: {because}"[:LONGEST_REASON]
     first = text(record(document, "summary"), "text", LONGEST_REASON)
     if not said and first and (some_are_not or not whole(record(document, "summary"), "cards")):
         yield first

@@ -119,6 +119,18 @@ def test_what_a_tool_says_of_machines_is_their_reason_where_they_said_nothing() 
     }
 
 
+def test_what_a_tool_says_behind_folded_answers_is_not_what_the_last_machine_left() -> None:
+    rule = "-" * 15
+    said = f"{rule}\nn[1-2] (2)\n{rule}\n{document()}\nclush: n3: exited with exit code 255\n{rule}\nn4\n{rule}\n\n"
+
+    assert told(said) == {
+        "n1": "1 of 1",
+        "n2": "1 of 1",
+        "n3": "it left nothing, and ended with exit code 255",
+        "n4": "it left nothing",
+    }
+
+
 def test_the_exit_code_of_a_machine_with_a_document_is_not_held_against_it() -> None:
     assert told(f"n1: {document()}\nclush: n1: exited with exit code 5\n") == {"n1": "1 of 1"}
 

@@ -22,6 +22,7 @@ from gpuprobe.machine import Card
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Inventory, Request
 from gpuprobe.render import node_labels
 from gpuprobe.render.brief import brief_text
+from gpuprobe.render.exposition import Metric, Sample, written
 from gpuprobe.render.fleet_document import fleet_csv
 from gpuprobe.render.fleet_metrics import fleet_metrics
 from gpuprobe.render.list_csv import list_csv
@@ -95,6 +96,12 @@ def test_whatever_a_driver_calls_a_card_prometheus_reads_it(name: str, driver: s
 
     assert [value for _, value in found["gpuprobe_usable"]] == [0.0, 1.0]
     assert all(text.isprintable() for labels, _ in found["gpuprobe_device_info"] for text in labels.values())
+
+
+def test_samples_with_the_same_labels_are_one_because_two_would_cost_the_whole_file() -> None:
+    metric = Metric("gpuprobe_usable", "Help.", (Sample({"card": "a"}, 0), Sample({"card": "a"}, 1), Sample({"card": "b"}, 1)))
+
+    assert parsed(written([metric]))["gpuprobe_usable"] == [({"card": "a"}, 0.0), ({"card": "b"}, 1.0)]
 
 
 def a_reason(because: str) -> Why:
