@@ -109,8 +109,6 @@ class _Lines:
                 self._unnamed += 1
             else:
                 self._named += 1
-                self._said.pop(each.name, None)
-                self._told.pop(each.name, None)
             yield each
 
     def _line(self, split: Split) -> Iterator[Found]:

@@ -200,6 +200,37 @@ def test_an_answer_counts_more_than_none_whichever_came_first(order: int) -> Non
     assert told("".join(lines[::order])) == {"n1": "1 of 1"}
 
 
+def verdict_of(document: str, clauses: str) -> bool | None:
+    calls = RollCall(Reading(1, parse(clauses)))
+    for found in of_text(document):
+        calls.take(found, STDIN)
+    ((_, standing, *_),) = calls.machines()
+    assert standing.verdict is not None
+    return standing.verdict.answer
+
+
+DEVICE = {"library": "CUDA", "name": "NVIDIA H100", "free_memory_bytes": 60 << 30, "compute_major": 9, "compute_minor": 0}
+NONE_USABLE = {"devices": [], "summary": {"cards": 1, "usable": 0, "text": "0 of 1 GPU usable"}}
+LOST = {"library": "ROCm", "purpose": "list", "status": "crashed"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "clauses", "answer"),
+    [
+        ({"devices": [DEVICE]}, "free>=50GiB, compute>=9.0, library=cuda, name=h100", True),
+        ({"devices": [DEVICE]}, "free>=70GiB", False),
+        ({"devices": [{**DEVICE, "free_memory_bytes": None}]}, "free>=50GiB", None),
+        ({**NONE_USABLE, "probes": [LOST]}, "count>=1", None),
+        ({**NONE_USABLE, "probes": [{**LOST, "library": "NVML"}]}, "count>=1", False),
+        ({**NONE_USABLE, "dropped": [{"reason": "not_decided"}]}, "count>=1", None),
+        ({"devices": [DEVICE], "probes": [LOST]}, "count>=2", False),
+        ({"devices": [DEVICE], "probes": [LOST]}, "count>=1", True),
+    ],
+)
+def test_a_requirement_is_judged_as_on_the_machine_itself(fields: dict[str, object], clauses: str, answer: bool | None) -> None:
+    assert verdict_of(document(**fields), clauses) is answer
+
+
 def test_a_document_of_another_schema_is_a_row_that_says_so() -> None:
     (row,) = rows_of(f"n1: {document(schema_version=0, gpuprobe='0.0.9')}")
 

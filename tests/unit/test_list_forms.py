@@ -127,6 +127,12 @@ def test_whatever_a_driver_calls_a_card_its_labels_are_those_of_kubernetes(names
         assert VALUE.fullmatch(value), value
 
 
+@pytest.mark.parametrize("name", ["a" * 62 + "-b", "é" * 200, "-", "a" * 100, "." * 70 + "x"])
+def test_a_label_that_is_cut_ends_as_kubernetes_wants_it(name: str) -> None:
+    assert VALUE.fullmatch(node_labels.value_of(name))
+    assert NAME.fullmatch(node_labels.name_of("product", name))
+
+
 def test_labels_say_what_a_pod_can_be_placed_by() -> None:
     inventory = of(machines.a_geforce_beside_a_broken_radeon())
 
