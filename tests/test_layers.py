@@ -42,6 +42,7 @@ ROOMS = (
     "discovery",
     "memory_refresh",
     "readings",
+    "fleet",
     "render",
     "command",
     "python_records",
@@ -50,7 +51,7 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning", "fleet"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 

@@ -69,7 +69,9 @@ def _argument(param: Any) -> Argument:
 
 
 def _proposals(names: Iterable[str], metavar: str) -> Takes:
-    """By the option's name, by its metavar where that is the accepted words themselves (`free`, `a|b`), or by its kind."""
+    """By its metavar where that is the words themselves (`free`, `a|b`), by the option's name, or by its kind."""
+    if "|" in metavar and _LITERALS.fullmatch(metavar):
+        return Takes(tuple(metavar.split("|")))
     by_name = [_BY_OPTION[name] for name in names if name in _BY_OPTION]
     if by_name:
         return by_name[0]
@@ -107,6 +109,8 @@ _BY_KIND = {
     "MODEL": _FILES,
     "DIR": Takes(paths="directories"),
     "CLAUSES": _NOTHING,
+    "DURATION": _NOTHING,
+    "NODES": _NOTHING,
     "SECONDS": _NOTHING,
     "N": _NOTHING,
     "SIZE": _NOTHING,

@@ -87,8 +87,12 @@ def _paced(found: Iterable[Refreshment], every: float, show: Show, wait: Callabl
 
 
 def written(answer: Refreshment, options: Options, *, diff: bool) -> None:
-    """One reading as a document in a line of its own."""
-    options.screen.write_line(reply_of(answer, options, diff).document())
+    """One reading as a document in a line of its own; what was asked for it is half of the line, and mostly says nothing."""
+    document = reply_of(answer, options, diff).document()
+    failed = any(outcome.status.failed or outcome.status.undecided for outcome in answer.evidence.outcomes)
+    if not (failed or options.verbose):
+        del document["probes"]
+    options.screen.write_line(document)
 
 
 def _one_after_another(options: Options, devices: Sequence[str], every: float, show: Show) -> None:

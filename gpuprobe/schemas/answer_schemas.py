@@ -6,6 +6,7 @@ from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.model import Json
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.document import SCHEMA_VERSION
+from gpuprobe.schemas.fleet_schema import fleet_schema
 from gpuprobe.schemas.plan_schema import plan_schema
 from gpuprobe.schemas.shared_definitions import ANSWERED, DEFINITIONS, FAILURES
 from gpuprobe.schemas.vocabulary import (
@@ -50,6 +51,7 @@ ANSWERS = (
         DEFINITIONS,
         **_ENVELOPE,
         host=closed(
+            name=Maybe(said("What the machine calls itself; absent: a capture was judged.", TEXT_OR_NONE)),
             os=TEXT_OR_NONE,
             kernel=TEXT_OR_NONE,
             machine=TEXT,
@@ -161,7 +163,12 @@ ANSWERS = (
             because=said("Why the machine was discovered anew.", TEXT_OR_NONE),
         ),
         devices=array(ref("figure")),
-        probes=said("What was asked for these figures.", array(ref("probe"))),
+        probes=Maybe(
+            said(
+                "What was asked for these figures; absent with --watch where nothing failed and there is no --verbose.",
+                array(ref("probe")),
+            )
+        ),
         servers=said(
             "Running servers that were asked about the devices that nobody else told of.",
             array(
@@ -244,6 +251,7 @@ ANSWERS = (
         warnings=TEXTS,
     ),
     plan_schema(_ENVELOPE, DEFINITIONS),
+    fleet_schema(_VERSION, DEFINITIONS),
     document("captured", "The answer of `gpuprobe capture FILE --json`", DEFINITIONS, **_ENVELOPE, file=TEXT),
     document(
         "completion",

@@ -37,7 +37,12 @@ ANSWERED = one_of(code.value for code in Exit if code not in FAILURES)
 _NUMBERS = (*(library.numbered_as for library in LIBRARIES if library.numbered_as), "vulkan_raw", "vulkan_listed")
 _PCI_NUMBER = or_none({"type": "string", "pattern": "^[0-9a-f]{4,}$"})
 _PERCENT = or_none({"type": "integer", "minimum": 0, "maximum": 100})
-_WHY = closed(reason={"type": "string", "pattern": "^[a-z_]+$"}, because=TEXT, advice=TEXT_OR_NONE)
+_WHY = closed(
+    reason={"type": "string", "pattern": "^[a-z_]+$"},
+    brief=said("The reason in a few words.", TEXT),
+    because=TEXT,
+    advice=TEXT_OR_NONE,
+)
 
 IDENTITY: dict[str, Json] = dict(  # noqa: C408 - as `closed` is called
     id=said("UUID as its library spells it, else PCI address, else library:number.", TEXT),
