@@ -12,7 +12,7 @@ function __gpuprobe_given --description 'The words before the cursor that are no
             switch $word
                 case --
                     set ended yes
-                case --require --sort --from --library --lib-dir --software --timeout --deadline --build --step --repeat --jobs --shell --format --count --min-free --for --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --what-if
+                case --require --sort --format --from --library --lib-dir --software --timeout --deadline --build --step --repeat --jobs --shell --count --min-free --for --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --what-if --wait --expect --group
                     set value_of $word
                 case '-*'
                 case '*'
@@ -66,14 +66,17 @@ complete -c gpuprobe -n "__gpuprobe_behind ''" -a env -d 'Print the variables th
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a plan -d 'What of a model fits where, and the command line for it.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Save this machine in a file, for `--from` to read elsewhere.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a refresh -d 'Show how much memory is free now.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a fleet -d 'Show many machines in one table, from the documents that they left.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a completion -d 'Print a shell completion script.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -l version -d 'Print the version and exit.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh completion" -s h -l help -d 'Show this message and exit.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh fleet completion" -s h -l help -d 'Show this message and exit.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list" -l all -d 'Also every library and each of its views of a GPU: how far each got, and why it is not used.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list" -l quick -d 'Only list, initialise nothing: faster, but does not test whether they work.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list" -l require -x -d 'Exit 5 unless met: \'count>=2, free>=20GiB, compute>=8.0, library=cuda\'.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l require -x -d 'Exit 5 unless met, with one line that says why: \'count>=2, free>=20GiB, compute>=8.0, library=cuda\'.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list" -l sort -x -a 'free' -d 'Most free memory first, instead of the fixed order.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh completion" -l json -d 'Print one JSON document instead of text.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l brief -d 'A few lines without addresses and load: equal on equal machines.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list" -l format -x -a 'prometheus labels csv' -d 'For other programs: metrics, labels of a Kubernetes node, or a row for each device.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh fleet completion" -l json -d 'Print one JSON document instead of text.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l from -r -F -d 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l library -x -a '(__fish_complete_list , "printf \'%s\\\\n\' cuda rocm metal level-zero vulkan nvml amdgpu")' -d 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l lib-dir -x -a '(__fish_complete_directories)' -d 'Also ask the build of Ollama or llama.cpp in this directory.'
@@ -82,9 +85,9 @@ complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan 
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l deadline -x -d 'How long everything together may take.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l allow-software -d 'Include renderers that run on the CPU (llvmpipe).'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh" -l no-wake -d 'Let sleeping cards sleep, and say what was therefore not asked.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh completion" -l no-color -d 'No colours; `NO_COLOR` does the same.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh completion" -s v -l verbose -d 'Also the steps, times and last output of each check.'
-complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh completion" -s q -l quiet -d 'No progress line and no notes.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh fleet completion" -l no-color -d 'No colours; `NO_COLOR` does the same.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh fleet completion" -s v -l verbose -d 'Also the steps, times and last output of each check.'
+complete -c gpuprobe -n "__gpuprobe_behind '' list validate flash-attn env plan capture refresh fleet completion" -s q -l quiet -d 'No progress line and no notes.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l build -x -a 'system' -d 'Only views in this build; `system` is the system\'s own library.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l strict -d 'Exit 4 if any view fails, not only if a card has no passing one.'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -l step -x -a 'load init list context allocate copy kernel blas product bandwidth' -d 'Only up to this step, such as `context` or `copy`.'
@@ -117,6 +120,13 @@ complete -c gpuprobe -n "__gpuprobe_behind plan" -l own -d 'Ask no installed eng
 complete -c gpuprobe -n "__gpuprobe_behind plan" -l compare -d 'One line for each model and each context, instead of one plan in full.'
 complete -c gpuprobe -n "__gpuprobe_behind refresh" -l diff -d 'Also what changed since the saved discovery: memory, drivers, devices.'
 complete -c gpuprobe -n "__gpuprobe_behind refresh" -l watch -d 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.'
+complete -c gpuprobe -n "__gpuprobe_behind refresh" -l require -x -d 'As in `list`: exit 5 unless met, 6 where a figure is unknown.'
+complete -c gpuprobe -n "__gpuprobe_behind refresh" -l wait -x -d 'Until --require is met, for as long at most, as in `90s` or `10m`.'
+complete -c gpuprobe -n "__gpuprobe_behind fleet" -l require -x -d 'Of every machine, as in `list`: exit 5 where one does not meet it, 6 where one gave no answer.'
+complete -c gpuprobe -n "__gpuprobe_behind fleet" -l expect -x -d 'Machines that must be there, as in \'n[01-40],login1\': one that left nothing is a row, too.'
+complete -c gpuprobe -n "__gpuprobe_behind fleet" -l group -x -a 'all machine gpu driver why' -d 'Which machines share a row: those equal in all that is shown, or in this; `machine`: none.'
+complete -c gpuprobe -n "__gpuprobe_behind fleet" -l sort -x -a 'machine usable driver why' -d 'The order of rows: by name, or the worst first.'
+complete -c gpuprobe -n "__gpuprobe_behind fleet" -l format -x -a 'csv prometheus' -d 'Another form: a row or a metric for each machine.'
 complete -c gpuprobe -n "__gpuprobe_argument list 1" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
 complete -c gpuprobe -n "__gpuprobe_behind validate" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
 complete -c gpuprobe -n "__gpuprobe_behind flash-attn" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
@@ -125,4 +135,5 @@ complete -c gpuprobe -n "__gpuprobe_runs env" -x -a '(__gpuprobe_run)'
 complete -c gpuprobe -n "__gpuprobe_behind plan" -F
 complete -c gpuprobe -n "__gpuprobe_argument capture 1" -F
 complete -c gpuprobe -n "__gpuprobe_behind refresh" -x -a 'CUDA ROCm Metal Level-Zero Vulkan (__gpuprobe_devices)' -d 'DEVICE'
+complete -c gpuprobe -n "__gpuprobe_behind fleet" -F
 complete -c gpuprobe -n "__gpuprobe_argument completion 1" -x -a 'bash zsh fish powershell' -d 'SHELL'

@@ -11,18 +11,21 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         'plan' = 'What of a model fits where, and the command line for it.'
         'capture' = 'Save this machine in a file, for `--from` to read elsewhere.'
         'refresh' = 'Show how much memory is free now.'
+        'fleet' = 'Show many machines in one table, from the documents that they left.'
         'completion' = 'Print a shell completion script.'
     }
     # Behind: the commands that have it, with an empty one for before any command.
     $options = @(
         @{ Name = '--version'; Behind = @(''); Takes = ''; Does = 'Print the version and exit.' }
-        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
-        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '-h'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
+        @{ Name = '--help'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'Show this message and exit.' }
         @{ Name = '--all'; Behind = @('', 'list'); Takes = ''; Does = 'Also every library and each of its views of a GPU: how far each got, and why it is not used.' }
         @{ Name = '--quick'; Behind = @('', 'list'); Takes = ''; Does = 'Only list, initialise nothing: faster, but does not test whether they work.' }
-        @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
+        @{ Name = '--require'; Behind = @('', 'list'); Takes = ''; Does = 'Exit 5 unless met, with one line that says why: ''count>=2, free>=20GiB, compute>=8.0, library=cuda''.' }
         @{ Name = '--sort'; Behind = @('', 'list'); Takes = 'free'; Does = 'Most free memory first, instead of the fixed order.' }
-        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
+        @{ Name = '--brief'; Behind = @('', 'list'); Takes = ''; Does = 'A few lines without addresses and load: equal on equal machines.' }
+        @{ Name = '--format'; Behind = @('', 'list'); Takes = 'prometheus labels csv'; Does = 'For other programs: metrics, labels of a Kubernetes node, or a row for each device.' }
+        @{ Name = '--json'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'Print one JSON document instead of text.' }
         @{ Name = '--from'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<files>'; Does = 'Read a file of `gpuprobe capture` instead of this machine; `-` is standard input.' }
         @{ Name = '--library'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
         @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
@@ -31,11 +34,11 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
         @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
         @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
-        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
-        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
-        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
-        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
-        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--no-color'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'No colours; `NO_COLOR` does the same.' }
+        @{ Name = '-v'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '--verbose'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'Also the steps, times and last output of each check.' }
+        @{ Name = '-q'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
+        @{ Name = '--quiet'; Behind = @('', 'list', 'validate', 'flash-attn', 'env', 'plan', 'capture', 'refresh', 'fleet', 'completion'); Takes = ''; Does = 'No progress line and no notes.' }
         @{ Name = '--build'; Behind = @('validate'); Takes = 'system'; Does = 'Only views in this build; `system` is the system''s own library.' }
         @{ Name = '--strict'; Behind = @('validate'); Takes = ''; Does = 'Exit 4 if any view fails, not only if a card has no passing one.' }
         @{ Name = '--step'; Behind = @('validate'); Takes = 'load init list context allocate copy kernel blas product bandwidth'; Does = 'Only up to this step, such as `context` or `copy`.' }
@@ -68,6 +71,13 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--compare'; Behind = @('plan'); Takes = ''; Does = 'One line for each model and each context, instead of one plan in full.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }
         @{ Name = '--watch'; Behind = @('refresh'); Takes = ''; Does = 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.' }
+        @{ Name = '--require'; Behind = @('refresh'); Takes = ''; Does = 'As in `list`: exit 5 unless met, 6 where a figure is unknown.' }
+        @{ Name = '--wait'; Behind = @('refresh'); Takes = ''; Does = 'Until --require is met, for as long at most, as in `90s` or `10m`.' }
+        @{ Name = '--require'; Behind = @('fleet'); Takes = ''; Does = 'Of every machine, as in `list`: exit 5 where one does not meet it, 6 where one gave no answer.' }
+        @{ Name = '--expect'; Behind = @('fleet'); Takes = ''; Does = 'Machines that must be there, as in ''n[01-40],login1'': one that left nothing is a row, too.' }
+        @{ Name = '--group'; Behind = @('fleet'); Takes = 'all machine gpu driver why'; Does = 'Which machines share a row: those equal in all that is shown, or in this; `machine`: none.' }
+        @{ Name = '--sort'; Behind = @('fleet'); Takes = 'machine usable driver why'; Does = 'The order of rows: by name, or the worst first.' }
+        @{ Name = '--format'; Behind = @('fleet'); Takes = 'csv prometheus'; Does = 'Another form: a row or a metric for each machine.' }
     )
     $arguments = @(
         @{ Behind = 'list'; Place = '0'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
@@ -77,9 +87,10 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Behind = 'plan'; Place = '*'; Takes = '<files>' }
         @{ Behind = 'capture'; Place = '0'; Takes = '<files>' }
         @{ Behind = 'refresh'; Place = '*'; Takes = 'CUDA ROCm Metal Level-Zero Vulkan <devices>' }
+        @{ Behind = 'fleet'; Place = '*'; Takes = '<files>' }
         @{ Behind = 'completion'; Place = '0'; Takes = 'bash zsh fish powershell' }
     )
-    $taking = @('--require', '--sort', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--format', '--count', '--min-free', '--for', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if')
+    $taking = @('--require', '--sort', '--format', '--from', '--library', '--lib-dir', '--software', '--timeout', '--deadline', '--build', '--step', '--repeat', '--jobs', '--shell', '--count', '--min-free', '--for', '--context', '--parallel', '--cache-type-k', '--cache-type-v', '--flash-attn', '--ubatch', '--devices', '--split', '--layers', '--cpu-moe', '--reserve', '--engine', '--what-if', '--wait', '--expect', '--group')
     $running = @('env')
 
     $command = ''
