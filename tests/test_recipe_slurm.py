@@ -40,7 +40,7 @@ SelectType=select/cons_tres
 MpiDefault=none
 GresTypes=gpu
 HealthCheckProgram={folder}/health-check
-HealthCheckInterval=1
+HealthCheckInterval=3
 HealthCheckNodeState=ANY
 Prolog={folder}/prolog
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=100 Gres=gpu:2
@@ -145,13 +145,13 @@ def cluster(running: Cluster) -> Iterator[Cluster]:
 def test_a_node_whose_gpus_fail_is_drained_with_our_sentence_as_the_reason(cluster: Cluster) -> None:
     cluster.has()
 
-    assert (
-        cluster.waited(lambda state: "gpuprobe" in state) == "drained|gpuprobe: requirement not met: 0 usable devices, 1 needed"
-    )
+    state, _, reason = cluster.waited(lambda state: "gpuprobe" in state).partition("|")
+    assert state in ("drained", "draining")
+    assert reason == "gpuprobe: requirement not met: 0 usable devices, 1 needed"
 
 
 def test_a_healthy_node_is_left_alone(cluster: Cluster) -> None:
-    time.sleep(2.5)  # two health checks
+    time.sleep(3.5)  # a health check
 
     assert cluster.state == "idle|none"
 
