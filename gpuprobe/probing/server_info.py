@@ -120,7 +120,7 @@ def _parsed(content: bytes) -> Any:
     response = HTTPResponse(_Received(content))  # type: ignore[arg-type]
     response.begin()
     if response.status == 404:
-        raise _Refusal("its version does not tell memory")
+        raise _Refusal("its version does not report memory")
     if response.status != 200:
         raise _Refusal(f"it answered with status {response.status}")
     return json.loads(response.read())
@@ -128,7 +128,7 @@ def _parsed(content: bytes) -> Any:
 
 def _devices(said: object) -> tuple[Device, ...]:
     if not isinstance(said, list):
-        raise _Refusal("its answer is no list of devices")
+        raise _Refusal("its answer is not a list of devices")
     return tuple(device for each in said[:256] if (device := _device(each)) is not None)
 
 
