@@ -160,6 +160,11 @@ PLACES = {
     " from gpuprobe.render.form import written, NotCarried\n"
     "for f in (*SHELLS.values(), *FORMATS.values()):\n"
     "    try:\n        written(f, [('A', t)])\n    except NotCarried:\n        pass",
+    "what an engine says": "from gpuprobe.planning import engine_log as e; lines = []\n"
+    "for _ in range(20000):\n    lines.append(t[:60])\n    e.is_whole(lines)\n"
+    "e.rows_of([t[:4096]]), e.choice_of([t[:4096]])",
+    "a wrong word": "from gpuprobe.command import guesses as g; g.did_you_mean(t[:131072], ('list', 'validate'));"
+    " g.is_a_program(t[:131072]); from gpuprobe.modelfile.ollama_store import parsed; parsed(t)",
     "what many machines left": "from gpuprobe.fleet.document_texts import of_text, of_pieces;"
     " from gpuprobe.fleet import prefixes, node_sets;"
     " [list(of_text(x + t)) for x in ('', 'n1: ', 'n1: {', '{\\n', '(a pid=1) ', 'n1 | CHANGED | rc=0 >>\\n', 'clush: n1: ')];"

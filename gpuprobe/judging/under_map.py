@@ -110,7 +110,7 @@ def _difference(
     library: str, selection: Selection, expected: Sequence[Device], seen: Sequence[Device]
 ) -> tuple[bool | None, tuple[str, ...]]:
     if len(expected) == len(seen) and any(_same(one, other) is None for one, other in zip(expected, seen, strict=True)):
-        return None, (f"{library} shows {len(seen)} as it should, but has neither UUID nor PCI address to tell them by",)
+        return None, (f"{library} shows {len(seen)} as it should, but no UUID or PCI address says which",)
     missing = [one for one in expected if not any(_same(one, other) for other in seen)]
     extra = [other for other in seen if not any(_same(one, other) for one in expected)]
     because = [f"{library} does not show {_named(device)}" for device in missing]

@@ -60,7 +60,7 @@ def jetpack(host: Host) -> JetPack | None:
     number = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9.]*)?", wanted)
     if number:
         return JetPack(int(number[1]), "JETSON_JETPACK")
-    problem = f"JETSON_JETPACK is `{wanted}`, and not a number such as 6 or 6.2: it is not followed" if wanted else None
+    problem = f"JETSON_JETPACK is `{wanted}`, and not a number such as 6 or 6.2: it is ignored" if wanted else None
     return _installed_jetpack(host, problem)
 
 

@@ -220,7 +220,7 @@ def test_without_a_saved_discovery_the_first_reading_is_a_discovery(machine: Mac
     with lines(**machine.variables) as watched:
         first, second = watched.next(), watched.next()
 
-    assert first["discovery"]["because"] == "no discovery is saved"
+    assert first["discovery"]["because"] == "no results are saved"
     assert (second["discovery"]["anew"], second["discovery"]["discovered_at"]) == (False, first["timestamp"])
 
 
