@@ -27,6 +27,7 @@ from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.unit_files import unit_files, unit_named
 from tests.file_trees import RTX_4090, Content, machine
 from tests.records import a_card, a_host, a_manifest
+from tests.unit.test_evidence_accessors import everything_asked
 
 KERNEL = "6.8.0-45-generic"
 MODULES = f"/lib/modules/{KERNEL}"
@@ -421,6 +422,7 @@ def test_no_file_whatever_is_an_error_of_ours(tmp_path_factory: pytest.TempPathF
     for wanted in ("ollama", "77", "root", "0", "a/../b", "x" * 300):
         found = deep.read(host, {}, root, wanted=wanted)
 
+        everything_asked(host._replace(system=found))
         assert isinstance(found, SystemFacts)
         assert len(str(found)) < 2_000_000
 
