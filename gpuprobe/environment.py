@@ -1,9 +1,9 @@
 """Every environment variable that gpuprobe reads, sets or explains: one row each, in the order of the manual."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from gpuprobe.libraries import LIBRARIES, Library
+from gpuprobe.record_classes import NamedTuple
 
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}

@@ -32,11 +32,14 @@ def is_awake(runtime_status: str | None) -> bool:
     return runtime_status in _AWAKE
 
 
-def pci_functions(tree: Tree) -> tuple[PciFunction, ...]:
-    """Display controllers, accelerators and bridges between GPUs, by address; named where the machine has the names."""
+def pci_functions(tree: Tree, named: Sequence[PciFunction] = ()) -> tuple[PciFunction, ...]:
+    """Display controllers, accelerators and bridges between GPUs, by address; named where the machine has the names.
+
+    `named`: of an earlier survey, whose names are taken over: to look them up takes longer than all the rest.
+    """
     addresses = sorted(filter(is_address, tree.names(DEVICES)), key=_order)
     functions = [_read(tree, name) for name in addresses if _may_be_kept(tree, name)]
-    return tuple(_named(tree, functions)) if functions else ()
+    return tuple(_named(tree, functions, named)) if functions else ()
 
 
 def is_address(name: str) -> bool:
@@ -112,10 +115,11 @@ def _number(text: str | None, radix: int, most: int) -> int | None:
     return number if 0 <= number <= most else None
 
 
-def _named(tree: Tree, functions: Sequence[PciFunction]) -> Iterator[PciFunction]:
-    names = _names(tree)
-    kinds = {(function.vendor, function.device) for function in functions}  # eight equal cards are looked up once
-    products = {kind: product_name(names, *kind) for kind in kinds}
+def _named(tree: Tree, functions: Sequence[PciFunction], named: Sequence[PciFunction]) -> Iterator[PciFunction]:
+    products = {(function.vendor, function.device): function.product for function in named}
+    kinds = {(function.vendor, function.device) for function in functions} - products.keys()  # eight equal ones once
+    names = _names(tree) if kinds else b""
+    products |= {kind: product_name(names, *kind) for kind in kinds}
     return (function._replace(product=products[function.vendor, function.device]) for function in functions)
 
 
