@@ -34,8 +34,13 @@ def why(card: Card, inventory: Inventory) -> Why:
     if first is None:
         nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
         return Why(CardReason.NOT_LISTED, nobody, None)
-    because = first.because if first.generic else f"{first.because}{_number(first, situation_of(card, inventory))}"
+    because = first.because if first.generic else f"{_said(first)}{_number(first, situation_of(card, inventory))}"
     return Why(first.reason, because, first.advice, first.brief, None if first.generic else first.id)
+
+
+def _said(finding: Finding) -> str:
+    """What the evidence only makes the best explanation is not told as a fact."""
+    return f"most likely {finding.because}" if finding.certainty is Certainty.LIKELY else finding.because
 
 
 def _number(finding: Finding, situation: Situation) -> str:

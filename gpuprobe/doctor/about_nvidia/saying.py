@@ -62,7 +62,7 @@ def kernel_step(situation: Situation, text: str, command: str, *, reboot: str | 
 
 def reboot(situation: Situation, why: str, text: str = "reboot") -> Step:
     if outside(situation) is Place.HOST:
-        return Step(f"{text} the host", needs_root=True, needs_reboot=why, where=Place.HOST)
+        return Step(f"on the host {text}", needs_root=True, needs_reboot=why, where=Place.HOST)
     return Step(text, "sudo reboot", needs_root=True, needs_reboot=why)
 
 

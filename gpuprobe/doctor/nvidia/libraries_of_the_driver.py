@@ -139,8 +139,7 @@ def host_of_virtual_cards(situation: Situation) -> Iterator[Finding]:
     yield cause(
         "vgpu-host-driver",
         Rung.LIBRARY,
-        f"NVML works with driver {signs.driver_version(host)}, and `{signs.CUDA_FILE}` is not installed: the driver for hosts "
-        "of virtual GPUs has none",
+        f"driver {signs.driver_version(host)} is that of a host of virtual GPUs: NVML works, and it has no `{signs.CUDA_FILE}`",
         "the vGPU host driver has no CUDA",
         seen,
         Observed(signs.CUDA_FILE, "in none of the loader's directories"),
