@@ -6,6 +6,7 @@ from gpuprobe.doctor.anybody import (
     hiding_variables,
     render_nodes,
     sandboxed_programs,
+    vulkan_features,
     vulkan_reach,
 )
 
@@ -15,5 +16,6 @@ CHECKS = (
     *hiding_variables.CHECKS,
     *sandboxed_programs.CHECKS,
     *vulkan_reach.CHECKS,
+    *vulkan_features.CHECKS,
     *foreign_libraries.CHECKS,
 )
