@@ -1,7 +1,6 @@
 """How each physical card stands: usable through which devices, or why not. The first line of `list` is made here."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.doctor.reasons import Why
@@ -13,6 +12,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import vendor_of
 
 

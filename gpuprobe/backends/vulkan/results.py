@@ -42,11 +42,11 @@ _MEANINGS = {
 _BUSY = (-1, -2, -10)
 
 _IN_USE = {
-    2: "the device did not finish in the time that it was given; it hangs, or another program keeps it",
+    2: "the device did not finish in time; it hangs, or another program keeps it",
     -1: "the machine's memory, or what this process may take of it, ran out",
     -2: "the device's memory ran out",
     -4: "the device was lost in the middle of the work",
-    -10: "the driver keeps no more objects",
+    -10: "the driver can hold no more objects",
 }
 _IN_USE_ELSE = "the driver cannot do this with the device"
 
