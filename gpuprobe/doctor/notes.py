@@ -187,11 +187,12 @@ def _kept_below(inventory: Inventory) -> Iterator[str]:
 
 
 def _hints(device: Device, inventory: Inventory) -> bool:
-    """An override, memory that an integrated card shares, or a part of a card in a container."""
+    """An override, memory that is shared, a part of a card in a container, a driver without what ggml needs."""
     known = device.capabilities
     shares = device.type is DeviceType.INTEGRATED and "gtt_total_bytes" in known
     contained = machine.container(inventory.evidence.host) not in (None, machine.NONE)
-    return "real_gfx_target" in known or shares or (device.partition is not None and contained)
+    lacks = known.get("stores_16_bits") is False
+    return "real_gfx_target" in known or shares or lacks or (device.partition is not None and contained)
 
 
 def _overridden(inventory: Inventory) -> Iterator[str]:
