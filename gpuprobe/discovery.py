@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.judging.full_validation import cut
@@ -23,9 +23,16 @@ Watch = Callable[[str], None]
 _PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE, Purpose.PROVE)
 
 
-def gather(host: Host, request: Request, watch: Watch | None = None, known: Evidence | None = None) -> Evidence:
-    """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again."""
-    children = Children(os.environ, watch)
+def gather(
+    host: Host,
+    request: Request,
+    watch: Watch | None = None,
+    known: Evidence | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Evidence:
+    """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again.
+    `environ`: the variables of the children; None: this process's own."""
+    children = Children(os.environ if environ is None else environ, watch)
     deadline = None if request.deadline is None else time.monotonic() + request.deadline
     evidence = known or _begin(host, request)
     try:

@@ -15,10 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a card cannot be used: a stable word, a few words, a sentence, and what to do.
-
-    `advice` None: nothing is known to help.
-    """
+    """Why a card cannot be used: a stable word, a few words, a sentence, and what to do; `advice` None: nothing helps."""
 
     reason: str
     brief: str

@@ -18,8 +18,8 @@ import yaml
 
 from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
+from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.exits import PRECEDENCE, Exit
-from gpuprobe.judging.diagnosis import CardReason
 from gpuprobe.model import Reason, Status
 from tests import temporary
 from tests.cli.terminal import environment, piped

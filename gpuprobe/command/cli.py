@@ -28,9 +28,11 @@ class _Later:
 
 
 if TYPE_CHECKING:
-    from gpuprobe.command import fleet_options, plan_options
+    from gpuprobe.command import doctor_options, fleet_options, plan_options, running_options
 else:
+    doctor_options = _Later("gpuprobe.command.doctor_options")
     plan_options = _Later("gpuprobe.command.plan_options")
+    running_options = _Later("gpuprobe.command.running_options")
     fleet_options = _Later("gpuprobe.command.fleet_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
@@ -235,6 +237,49 @@ def validate(
     return commands.validate(options, chosen, builds=tuple(build or ()), strict=strict, **pace)
 
 
+@command("doctor")
+def doctor(
+    options: Options,
+    device: Devices = None,
+    *,
+    programs: doctor_options.Programs = None,
+    who: doctor_options.As = None,
+    log: doctor_options.Log = None,
+    explain: doctor_options.Explain = None,
+    only: doctor_options.Only = None,
+    skip: doctor_options.Skip = None,
+    fail_on: doctor_options.FailOn = None,
+    markdown: doctor_options.Markdown = False,
+) -> Reply:
+    """Say why a GPU is not detected or not used, and what to do.
+
+    Use it when `list` shows a GPU as not usable, or when a program computes on the CPU although its GPU works. Per card: how
+    far it gets, the cause, what was seen that shows it, and the steps for this machine. It reads the kernel's log, packages,
+    settings and running services, changes nothing, and wakes no card that `list` would let sleep. Exit code 4: a blocker.
+
+    \b
+    Examples:
+      gpuprobe doctor                       why a GPU is not used
+      gpuprobe doctor --for ollama          first whether Ollama computes on a GPU here
+      gpuprobe doctor --as ollama.service   as that service sees the machine
+      journalctl -u ollama -b | gpuprobe doctor --log -   where it went to the CPU
+      gpuprobe doctor --markdown            for a forum or an issue
+    """
+    from gpuprobe.command import examining
+
+    given = doctor_options.DoctorOptions(
+        programs=tuple(programs or ()),
+        who=who,
+        log=log,
+        explain=explain,
+        only=tuple(only or ()),
+        skip=tuple(skip or ()),
+        fail_on=fail_on,
+        markdown=markdown,
+    )
+    return examining.doctor(options, tuple(device or ()), given)
+
+
 @command("flash-attn")
 def flash_attn(options: Options, device: Devices = None) -> Reply:
     """Tell whether these devices can use flash attention together.
@@ -351,6 +396,32 @@ def plan(
         compare=compare,
     )
     return planning.plan(options, model, given)
+
+
+@command("running", kind=WatchCommand)
+def running(options: Options, process: running_options.Targets = None, *, watch: Watch = None) -> Reply | Stream:
+    """Tell whether what runs now is really on the GPU.
+
+    Use it when a program says that it uses the GPU and is slow. It looks at every process that runs models (Ollama and its
+    runners, llama.cpp's programs, vLLM, SGLang, Python with torch or JAX): what it holds on each device, what it has open and
+    mapped, how many layers are where by its log. What a program says of itself is shown, and decides nothing. Exit code 5: a
+    process that was named is not on a GPU; 6: that cannot be told.
+
+    \b
+    Examples:
+      gpuprobe running                  every process that runs models, and where it computes
+      gpuprobe running 4242             one process, with the evidence
+      gpuprobe running ollama           those of a unit of systemd
+      sudo gpuprobe running             also what other accounts run
+      gpuprobe running --watch          again every 2 seconds; `q` ends it
+    """
+    from gpuprobe.command import running as answering
+
+    if watch is not None:
+        from gpuprobe.command import running_watch
+
+        return running_watch.watch(options, watch, tuple(process or ()))
+    return answering.running(options, tuple(process or ()))
 
 
 @command("capture")

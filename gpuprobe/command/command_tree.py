@@ -12,7 +12,7 @@ from typing import Any
 from gpuprobe.command.plan_options import CACHE_TYPES, ENGINES
 from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import StageName
+from gpuprobe.model import SYSTEM, StageName
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.formats import FORMATS
 from gpuprobe.render.grammar import Argument, Command, Option, Program, Takes, explained
@@ -93,7 +93,7 @@ def _devices() -> Takes:
 
 _BY_OPTION = {
     "--library": Takes(tuple(library.name.replace(" ", "-").lower() for library in LIBRARIES), listed=True),
-    "--build": Takes(("system",)),
+    "--build": Takes((SYSTEM,)),
     "--step": Takes(tuple(stage.value for stage in StageName)),
     "--shell": Takes(tuple(SHELLS)),
     "--format": Takes(tuple(FORMATS)),
@@ -103,6 +103,9 @@ _BY_OPTION = {
 }
 _BY_KIND = {
     "DEVICE": _devices(),
+    "WHO": _NOTHING,
+    "ID": _NOTHING,
+    "PROCESS": _NOTHING,
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,

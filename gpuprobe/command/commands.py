@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Reply
+from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit, Unwritable, WrongUsage, weightiest
-from gpuprobe.judging import card_status
 from gpuprobe.model import Inventory, Json, ValidationScope
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def validate(
     import time
 
     from gpuprobe.command import concluding, validating
-    from gpuprobe.judging.unviewed import unviewed
+    from gpuprobe.doctor.unviewed import unviewed
 
     began = time.monotonic()
     inventory, shown, named = validating.views_of(options, devices, builds, validating.Pace(**pace))

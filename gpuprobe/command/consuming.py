@@ -43,7 +43,7 @@ def use(
 
 
 def _handed_over(consumer: Consumer, picks: Sequence[Pick], inventory: Inventory, form: str | None) -> Fitting:
-    from gpuprobe.judging.handed_over import handed
+    from gpuprobe.doctor.handed_over import handed
     from gpuprobe.render.carriers import CARRIERS
 
     carrier = CARRIERS[form or consumer.form or ""]
@@ -54,7 +54,7 @@ def _handed_over(consumer: Consumer, picks: Sequence[Pick], inventory: Inventory
 
 
 def _written(answer: Use, inventory: Inventory, form: str | None) -> Use:
-    from gpuprobe.judging.handed_over import handed
+    from gpuprobe.doctor.handed_over import handed
     from gpuprobe.render.carriers import CARRIERS, docker_words
 
     name = form or answer.consumer.form or ""

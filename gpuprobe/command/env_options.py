@@ -38,7 +38,11 @@ Count = Annotated[
 ]
 MinFree = Annotated[
     str | None,
-    typer.Option("--min-free", metavar="SIZE", help="Only devices with as much free memory, as in `8GiB`; unknown is none."),
+    typer.Option(
+        "--min-free",
+        metavar="SIZE",
+        help="Only devices with this much free memory or more: `8GiB`; not where it is unknown.",
+    ),
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Check it: list once more under the variables; exit 4 if other devices are seen.")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from gpuprobe.exits import WrongUsage
+from gpuprobe.fleet.document_texts import of_pieces, of_text
 from gpuprobe.fleet.rows import Found, Origin, Problem, Trouble
-from gpuprobe.fleet.texts import of_pieces, of_text
 
 WHOLE = 8 << 20  # bytes; what is longer is read piece by piece
 _PIECE = 1 << 16

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit, WrongUsage
-from gpuprobe.judging import card_status
 from gpuprobe.model import Inventory
 from gpuprobe.render.part import Part
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe.command.gathering import selected
+from gpuprobe.doctor import card_status
+from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import card_status
-from gpuprobe.judging.card_status import CardStatus
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.judging.views import numbered
 from gpuprobe.model import Device, Inventory, Json

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of, selected
 from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.command.reply import Reply
+from gpuprobe.doctor.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.exits import Exit
 from gpuprobe.facts import Host
 from gpuprobe.judging import changes, figures
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure
-from gpuprobe.judging.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Inventory, Json, Request
 

@@ -11,8 +11,8 @@ from gpuprobe.command.counting import Count, Selected
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Launch, Reply
 from gpuprobe.command.writing import lines_of
+from gpuprobe.doctor import notes
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging import notes
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import SYSTEM, Device, Inventory, Json, Purpose
@@ -213,7 +213,7 @@ def _note(
         notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
     elif not variables and not options.quiet and not found.not_decided and (answer is None or answer.lines is None):
         notes.append("none of these devices needs a variable")
-    return f"Note: {printable('; '.join(notes))}" if notes else None
+    return f"note: {printable('; '.join(notes))}" if notes else None
 
 
 def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Variables:

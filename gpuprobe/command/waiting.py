@@ -13,8 +13,8 @@ from gpuprobe.command.gathering import request_of, requirement_of
 from gpuprobe.command.refreshing import answer_of, reply_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.command.watching import readings
+from gpuprobe.doctor.refreshed import Refreshment, is_in_doubt
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging.refreshed import Refreshment, is_in_doubt
 from gpuprobe.judging.requirement import Requirement, meets
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from gpuprobe.fleet.node_sets import folded, natural
 from gpuprobe.fleet.rows import Machine
 
-LEAST_PEERS = 3
 _MOST_REASONS = 5
 _LEAST_SHARE = 2 / 3  # of its peers that have the same, for another to be the odd one
 
@@ -120,8 +119,6 @@ def odd_ones(machines: Sequence[Machine]) -> list[Odd]:
 
 
 def _odd(peers: Sequence[Machine], traits: Iterable[str]) -> list[Odd]:
-    if len(peers) < LEAST_PEERS:
-        return []
     found: list[Odd] = []
     for trait in sorted(traits):
         have: dict[str, list[str]] = {}

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.fleet import prefixes
+from gpuprobe.fleet.machine_standing import is_document
 from gpuprobe.fleet.node_sets import MOST, expanded
 from gpuprobe.fleet.prefixes import Split
 from gpuprobe.fleet.rows import Found, Problem
 from gpuprobe.fleet.shape import begun, parsed
-from gpuprobe.fleet.standing import is_document
 from gpuprobe.fleet.wrappers import cut_off, documents_in, first_line, instead, is_cut_off, other_words
 
 LONGEST = 32 << 20  # characters that one machine may leave
@@ -109,8 +109,6 @@ class _Lines:
                 self._unnamed += 1
             else:
                 self._named += 1
-                self._said.pop(each.name, None)
-                self._told.pop(each.name, None)
             yield each
 
     def _line(self, split: Split) -> Iterator[Found]:

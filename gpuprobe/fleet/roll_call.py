@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
+from gpuprobe.fleet.machine_standing import standing_of, without_answer
 from gpuprobe.fleet.node_sets import folded, natural
 from gpuprobe.fleet.rows import LONGEST_NAME, Found, Machine, Origin, Problem, Reading, Standing, Trouble
 from gpuprobe.fleet.shape import Json, record, text
-from gpuprobe.fleet.standing import standing_of, without_answer
 from gpuprobe.strings import printable
 
 _NAMES_NOBODY = frozenset({"localhost", "localhost.localdomain", "(none)", "unknown", "none"})

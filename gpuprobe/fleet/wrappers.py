@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gpuprobe.fleet.machine_standing import is_document
 from gpuprobe.fleet.rows import Found, Problem, Trouble
 from gpuprobe.fleet.shape import Json, begun, text
-from gpuprobe.fleet.standing import is_document
 from gpuprobe.strings import printable
 
 _DEEPEST = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from gpuprobe.judging.card_status import CardStatus
+from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.model import SYSTEM, Device
 from gpuprobe.render import wording
 from gpuprobe.strings import printable, size_text

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gpuprobe.judging.handed_over import Handed
+from gpuprobe.doctor.handed_over import Handed
 
 _ID = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]{1,128}")
 _NODE = re.compile(r"/dev/[0-9A-Za-z/_-]{1,64}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gpuprobe.judging.card_status import CardStatus
+from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.model import Device
 from gpuprobe.render import comma_separated, wording
 from gpuprobe.render.comma_separated import Cell

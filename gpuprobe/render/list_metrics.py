@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe import __version__, vendors
-from gpuprobe.judging.card_status import CardStatus
+from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.model import Device
 from gpuprobe.render import exposition, wording
 from gpuprobe.render.exposition import Metric, Sample

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from gpuprobe.judging.card_status import CardStatus
+from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.model import Device, DeviceType, MiB
 
 PREFIX = "gpuprobe"

@@ -6,8 +6,10 @@ from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.model import Json
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.document import SCHEMA_VERSION
+from gpuprobe.schemas.doctor_schema import causes_schema, doctor_schema
 from gpuprobe.schemas.fleet_schema import fleet_schema
 from gpuprobe.schemas.plan_schema import plan_schema
+from gpuprobe.schemas.running_schema import running_schema
 from gpuprobe.schemas.shared_definitions import ANSWERED, DEFINITIONS, FAILURES
 from gpuprobe.schemas.vocabulary import (
     AMOUNT_OR_NONE,
@@ -251,6 +253,9 @@ ANSWERS = (
         warnings=TEXTS,
     ),
     plan_schema(_ENVELOPE, DEFINITIONS),
+    doctor_schema(_ENVELOPE, DEFINITIONS),
+    causes_schema(_VERSION, DEFINITIONS),
+    running_schema(_ENVELOPE, DEFINITIONS),
     fleet_schema(_VERSION, DEFINITIONS),
     document("captured", "The answer of `gpuprobe capture FILE --json`", DEFINITIONS, **_ENVELOPE, file=TEXT),
     document(

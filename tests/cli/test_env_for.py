@@ -186,7 +186,7 @@ def test_slurm_is_given_the_device_files() -> None:
     host = machines.a_workstation(pci=(a_card(FIRST), a_card("0000:00:02.0", vendor=INTEL)), libraries=machines.NVIDIA_DRIVER)
     evidence = machines.evidence(an_outcome(machine), machines.passed(machine), host=with_device_minor(host))
 
-    from gpuprobe.judging.handed_over import handed
+    from gpuprobe.doctor.handed_over import handed
     from gpuprobe.judging.rules import judge
     from gpuprobe.model import Request
     from gpuprobe.render.carriers import CARRIERS

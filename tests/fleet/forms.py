@@ -1,6 +1,7 @@
 """The same machines as each engine leaves them: text of one stream, or files by name.
 
-Written as the engines were seen to write (ClusterShell 1.10.1, ansible-core 2.19, pdsh 2.34's dshbak, Slurm 22.05, Ray 2.60).
+Seen: ClusterShell 1.10.1, pdsh 2.34 with dshbak, ansible-core 2.19.14 (`--tree`, minimal, one line, facts). By documentation
+alone: Ansible's callback `json` (of ansible.posix), `kubectl logs --prefix`, and what Ray puts before workers' lines.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Any
 from ClusterShell.NodeSet import NodeSet
 
 from gpuprobe import capture
+from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit
-from gpuprobe.judging import card_status
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Request, Status
 from gpuprobe.render.document import list_document

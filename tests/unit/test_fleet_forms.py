@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuprobe.command import fleet_files
+from gpuprobe.fleet.document_texts import of_pieces, of_text
 from gpuprobe.fleet.outcome import Outcome, outcome_of
 from gpuprobe.fleet.roll_call import RollCall
 from gpuprobe.fleet.rows import Found, Machine, Origin, Problem, Reading, Trouble
-from gpuprobe.fleet.texts import of_pieces, of_text
 from gpuprobe.judging.requirement import parse
 from tests.fleet import forty
 from tests.fleet.forms import FORMS, Left
@@ -119,6 +119,18 @@ def test_what_a_tool_says_of_machines_is_their_reason_where_they_said_nothing() 
     }
 
 
+def test_what_a_tool_says_behind_folded_answers_is_not_what_the_last_machine_left() -> None:
+    rule = "-" * 15
+    said = f"{rule}\nn[1-2] (2)\n{rule}\n{document()}\nclush: n3: exited with exit code 255\n{rule}\nn4\n{rule}\n\n"
+
+    assert told(said) == {
+        "n1": "1 of 1",
+        "n2": "1 of 1",
+        "n3": "it left nothing, and ended with exit code 255",
+        "n4": "it left nothing",
+    }
+
+
 def test_the_exit_code_of_a_machine_with_a_document_is_not_held_against_it() -> None:
     assert told(f"n1: {document()}\nclush: n1: exited with exit code 5\n") == {"n1": "1 of 1"}
 
@@ -186,6 +198,37 @@ def test_an_answer_counts_more_than_none_whichever_came_first(order: int) -> Non
     lines = [f"n1: {document()}\n", 'n1: {"schema_version": 1, "summ\n']
 
     assert told("".join(lines[::order])) == {"n1": "1 of 1"}
+
+
+def verdict_of(document: str, clauses: str) -> bool | None:
+    calls = RollCall(Reading(1, parse(clauses)))
+    for found in of_text(document):
+        calls.take(found, STDIN)
+    ((_, standing, *_),) = calls.machines()
+    assert standing.verdict is not None
+    return standing.verdict.answer
+
+
+DEVICE = {"library": "CUDA", "name": "NVIDIA H100", "free_memory_bytes": 60 << 30, "compute_major": 9, "compute_minor": 0}
+NONE_USABLE = {"devices": [], "summary": {"cards": 1, "usable": 0, "text": "0 of 1 GPU usable"}}
+LOST = {"library": "ROCm", "purpose": "list", "status": "crashed"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "clauses", "answer"),
+    [
+        ({"devices": [DEVICE]}, "free>=50GiB, compute>=9.0, library=cuda, name=h100", True),
+        ({"devices": [DEVICE]}, "free>=70GiB", False),
+        ({"devices": [{**DEVICE, "free_memory_bytes": None}]}, "free>=50GiB", None),
+        ({**NONE_USABLE, "probes": [LOST]}, "count>=1", None),
+        ({**NONE_USABLE, "probes": [{**LOST, "library": "NVML"}]}, "count>=1", False),
+        ({**NONE_USABLE, "dropped": [{"reason": "not_decided"}]}, "count>=1", None),
+        ({"devices": [DEVICE], "probes": [LOST]}, "count>=2", False),
+        ({"devices": [DEVICE], "probes": [LOST]}, "count>=1", True),
+    ],
+)
+def test_a_requirement_is_judged_as_on_the_machine_itself(fields: dict[str, object], clauses: str, answer: bool | None) -> None:
+    assert verdict_of(document(**fields), clauses) is answer
 
 
 def test_a_document_of_another_schema_is_a_row_that_says_so() -> None:
