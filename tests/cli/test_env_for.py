@@ -157,7 +157,7 @@ def test_docker_is_given_nvidia_s_cards_by_id_and_others_by_their_files() -> Non
         *("--gpus", f'"device={A}"'),
         *("--device", "/dev/kfd", "--device", "/dev/dri/renderD129", "--device", "/dev/dri/renderD130"),
     ]
-    assert ran.err == "Note: the variables of this shell do not reach a container\n"
+    assert ran.err == "note: the variables of this shell do not reach a container\n"
 
 
 def test_compose_is_given_a_service_s_lines() -> None:
