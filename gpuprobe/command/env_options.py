@@ -19,6 +19,14 @@ Format = Annotated[
     str | None,
     typer.Option("--format", metavar="NAME", help="For a file instead: dotenv, docker (`--env-file`), compose, systemd."),
 ]
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="PROGRAM",
+        help="What this program reads: ollama, llama.cpp, vllm, torch, ray, slurm, docker, kubernetes.",
+    ),
+]
 Unset = Annotated[
     bool, typer.Option("--unset", help="Undo: unset whatever `env` may have set. What stood there before is not restored.")
 ]

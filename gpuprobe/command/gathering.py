@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gpuprobe.command.deepening import deepened_where_needed
 from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
@@ -104,7 +105,7 @@ def inventory_of(options: Options, request: Request, known: Evidence | None = No
         return judge(replay(captured, request), request)
     if may_be_saved and (saved := _saved(options, request)) is not None:
         return judge(saved, request)
-    return judge(evidence_of_this_machine(options, request, known), request)
+    return deepened_where_needed(judge(evidence_of_this_machine(options, request, known), request))
 
 
 def _saved(options: Options, request: Request) -> Evidence | None:

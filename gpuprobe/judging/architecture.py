@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from typing import NamedTuple
 
 from gpuprobe import knowledge
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override
 
 Compute = tuple[int, int]

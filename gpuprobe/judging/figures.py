@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.completion import FROM_SYSTEM, without_defaults
+from gpuprobe.judging.nearby import Nearby
 from gpuprobe.judging.verdicts import describe, validates
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
+from gpuprobe.record_classes import NamedTuple
 
 # Beside a library's own figures: how far the kernel's total may be off for it to be the same memory.
 _SAME_TOTAL = 0.05
@@ -97,6 +98,8 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
 
 def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
+    if not told:
+        return {}
     often = Counter((_list_of(each.device), _kind(each.device)) for each in told)
     unmistakable = [each for each in told if often[_list_of(each.device), _kind(each.device)] == 1]
     twins = Counter((_list_of(device), _kind(device)) for device in known)
@@ -105,7 +108,13 @@ def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
         for place, device in enumerate(known)
         if _is_named(device) or twins[_list_of(device), _kind(device)] == 1
     )
-    found = ((place, _surest(device, unmistakable)) for place, device in sure)
+    near = Nearby(each.device for each in unmistakable)
+    told_of = {id(each.device): each for each in unmistakable}
+    nameless = [each for each in unmistakable if not _is_named(each.device)]
+    found = (
+        (place, _surest(device, [told_of[id(other)] for other in near.of(device)] if _is_named(device) else nameless))
+        for place, device in sure
+    )
     return {place: answer for place, answer in found if answer is not None}
 
 

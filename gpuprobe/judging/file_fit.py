@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe import knowledge
 from gpuprobe.facts import CodeFile, FoundSoftware
 from gpuprobe.judging import architecture
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.model import Device
+from gpuprobe.record_classes import NamedTuple
 
 _FEW = 4  # less than one module in so many
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe.facts import CPU_ONLY, FoundBuild, Host
 from gpuprobe.judging.identity import same_card
 from gpuprobe.libraries import ENGINES, library_named
 from gpuprobe.model import Device, Inventory, Reason
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import printable
 
 _PROGRAMS = {"ollama": "Ollama", "llama.cpp": "llama.cpp"}

@@ -6,7 +6,6 @@ Also which variables a map may set at all: what has to be unset to be rid of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging.device_lists import ggml_positions
 from gpuprobe.judging.identity import normal_pci, normal_uuid, same_card
@@ -15,6 +14,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, Outcome, Probe, Purpose, Status
+from gpuprobe.record_classes import NamedTuple
 
 
 class Check(NamedTuple):
@@ -43,11 +43,17 @@ def changed(variables: Variables, environ: Mapping[str, str]) -> Variables:
     return tuple((name, value) for name, value in variables if environ.get(name) != value)
 
 
-def probes(variables: Variables, listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> tuple[Probe, ...]:
+def probes(
+    variables: Variables,
+    listed: Sequence[Device],
+    platform: str,
+    environ: Mapping[str, str],
+    instead: Mapping[str, Selection] = {},
+) -> tuple[Probe, ...]:
     """One listing for each library that the map speaks of, and for each build of it that lists cards, in a child under it."""
     difference = changed(variables, environ)
     names = {name for name, _ in variables}
-    spoken_of = [library.name for library, selection in selecting(listed, platform) if selection.variable in names]
+    spoken_of = [library.name for library, selection in selecting(listed, platform, (), instead) if selection.variable in names]
     builds = dict.fromkeys((device.library, device.build) for device in listed if device.build != SYSTEM)
     return (
         *(Probe(library, Purpose.LIST, variables=difference) for library in spoken_of),

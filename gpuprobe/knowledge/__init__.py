@@ -8,7 +8,9 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from gpuprobe.record_classes import NamedTuple
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -97,6 +99,18 @@ class Branch(NamedTuple):
     checked: date
 
 
+class Chip(NamedTuple):
+    """The chips of one architecture by their PCI device ids, and which of NVIDIA's drivers serve them."""
+
+    architecture: str
+    ids: tuple[tuple[int, int], ...]  # ranges, both ends in them
+    source: str
+    checked: date
+    since: int | None = None  # the first branch of the driver; None: older than any that is still met
+    until: int | None = None  # the last branch; None: the newest serves them, too
+    module: str | None = None  # "open" or "closed": the one flavour of the kernel module; None: both
+
+
 class Ptx(NamedTuple):
     """The first toolkit with a version of the language that PTX is written in: its drivers compile it."""
 
@@ -127,6 +141,17 @@ class Build(NamedTuple):
     toolkit: str | None = None
 
 
+class Cause(NamedTuple):
+    """Why a GPU is not used, as the catalogue knows it: what it is, in a sentence, and the layer it belongs to ("A" to "I")."""
+
+    id: str
+    layer: str
+    about: str
+    source: str
+    checked: date
+    looked_for: bool = False  # a check can name it
+
+
 @cache
 def releases() -> tuple[Release, ...]:
     return _rows(Release, "cuda", "releases")
@@ -140,6 +165,11 @@ def families() -> tuple[Family, ...]:
 @cache
 def capabilities() -> tuple[Capability, ...]:
     return _rows(Capability, "cuda", "capabilities")
+
+
+@cache
+def causes() -> tuple[Cause, ...]:
+    return _rows(Cause, "causes", "causes")
 
 
 @cache
@@ -160,6 +190,11 @@ def packages() -> tuple[Package, ...]:
 @cache
 def branches() -> tuple[Branch, ...]:
     return _rows(Branch, "cuda", "branches")
+
+
+@cache
+def chips() -> tuple[Chip, ...]:
+    return _rows(Chip, "cuda", "chips")
 
 
 @cache
@@ -197,4 +232,4 @@ def tables(file: str) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,11 +1,11 @@
 """What Linux's own files say of NVIDIA's GPUs: names, Jetsons and their release, drivers that hide the one of Windows."""
 
 import re
-from typing import NamedTuple
 
 from gpuprobe.environment import cleaned
 from gpuprobe.facts import Host
 from gpuprobe.machine.surroundings import NONE, container, exists, text_of, wsl
+from gpuprobe.record_classes import NamedTuple
 
 # NVIDIA's Jetson Linux archive: release of Linux for Tegra → JetPack. No inference build is made for 4 any more.
 _JETPACKS = {32: 4, 34: 5, 35: 5, 36: 6, 38: 7, 39: 7}
@@ -30,6 +30,13 @@ def name_of(host: Host, address: str) -> str | None:
     text = text_of(host, f"/proc/driver/nvidia/gpus/{address}/information")
     found = re.search(r"(?m)^Model:\s*(\S.*?)\s*$", text)
     return found[1] if found and found[1].casefold() not in ("unknown", "?") else None
+
+
+def device_file(host: Host, address: str) -> str | None:
+    """The card's own node, by the number that the kernel driver gives it; None: no file says it."""
+    text = text_of(host, f"/proc/driver/nvidia/gpus/{address}/information")
+    found = re.search(r"(?m)^Device Minor:[ \t]*([0-9]{1,4})[ \t]*$", text)
+    return f"/dev/nvidia{int(found[1])}" if found else None
 
 
 def foreign_to_wsl(host: Host, names: tuple[str, ...]) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from gpuprobe.record_classes import NamedTuple
 
 if TYPE_CHECKING:
-    from gpuprobe.judging.card_status import CardStatus
+    from gpuprobe.doctor.card_status import CardStatus
     from gpuprobe.model import Device, Drop
     from gpuprobe.probing.runtime_loading import Loads
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Device, Evidence
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.saved import file, proposals
 from gpuprobe.saved.key import Difference, differences, key_of
 from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
 
 KIND = "gpuprobe saved discovery"
-SCHEMA_VERSION = 5  # raised with every change of the records in it and of what stands in its key
+SCHEMA_VERSION = 6  # raised with every change of the records in it and of what stands in its key
 MOST_SECONDS = 24 * 3600.0  # what no key sees, such as a card that broke, is noticed within a day
 _CLOCK_SECONDS = 60.0  # by which a clock may be set back without a discovery seeming to come from the future
 

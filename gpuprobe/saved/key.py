@@ -9,11 +9,12 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpuprobe import __version__
 from gpuprobe.facts import Host, Manifest
 from gpuprobe.model import Json
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.nvidia import VERSION as NVIDIA_VERSION
 from gpuprobe.survey.nvidia import mig_instances
 from gpuprobe.survey.pci import DEVICES

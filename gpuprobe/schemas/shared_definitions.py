@@ -37,7 +37,13 @@ ANSWERED = one_of(code.value for code in Exit if code not in FAILURES)
 _NUMBERS = (*(library.numbered_as for library in LIBRARIES if library.numbered_as), "vulkan_raw", "vulkan_listed")
 _PCI_NUMBER = or_none({"type": "string", "pattern": "^[0-9a-f]{4,}$"})
 _PERCENT = or_none({"type": "integer", "minimum": 0, "maximum": 100})
-_WHY = closed(reason={"type": "string", "pattern": "^[a-z_]+$"}, because=TEXT, advice=TEXT_OR_NONE)
+WHY = closed(
+    reason={"type": "string", "pattern": "^[a-z_]+$"},
+    brief=said("The reason in a few words.", TEXT),
+    because=TEXT,
+    advice=TEXT_OR_NONE,
+    finding=said("The id of the finding that this is; null: what happened is known, and not why.", TEXT_OR_NONE),
+)
 
 IDENTITY: dict[str, Json] = dict(  # noqa: C408 - as `closed` is called
     id=said("UUID as its library spells it, else PCI address, else library:number.", TEXT),
@@ -216,7 +222,7 @@ DEFINITIONS: Json = {
         device_ids=TEXTS,
         why=said(
             "null: it is usable.",
-            or_none(_WHY),
+            or_none(WHY),
         ),
     ),
     "probe": closed(
@@ -281,7 +287,7 @@ DEFINITIONS: Json = {
             "null: left out on purpose, by a variable, an option, a virtual machine or a container.",
             or_none(one_of((Verdict.UNSUPPORTED.value, Verdict.INCONCLUSIVE.value))),
         ),
-        why=_WHY,
+        why=WHY,
     ),
     "identity": closed(
         **IDENTITY,

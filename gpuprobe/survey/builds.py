@@ -6,10 +6,10 @@ named and that holds no build is told.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
-from typing import NamedTuple
 
 from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundEngine, NamedPlace
 from gpuprobe.libraries import Engine
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import build_key
 from gpuprobe.survey import trust
 from gpuprobe.survey.build_files import Backend, backends, is_for_cpu, loaded_first

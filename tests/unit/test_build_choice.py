@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpuprobe.doctor.notes import of_inventory as notes_of
 from gpuprobe.judging.matching import matches
-from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.visibility import visible_variables
 from gpuprobe.model import Depth, Device, DeviceType, GiB, Inventory, Outcome, Partition, Reason, Request, Status

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.card_status import card_statuses, scheduling_order, summary, undecided
+from gpuprobe.doctor.diagnosis import why
+from gpuprobe.doctor.notes import of_inventory as notes_of
+from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
-from gpuprobe.judging.card_status import card_statuses, scheduling_order, summary, undecided
-from gpuprobe.judging.diagnosis import CardReason, Why, why
-from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import (
@@ -48,8 +49,8 @@ def with_node(*cards: object, **fields: object) -> Host:
 @pytest.mark.parametrize(
     ("card", "slug", "because"),
     [
-        (a_card(driver=None), "no_kernel_driver", "no kernel driver (`nvidia`) is loaded for this card"),
-        (a_card(driver="nouveau"), "other_kernel_driver", "it uses the kernel driver `nouveau`, which has no CUDA"),
+        (a_card(driver=None), "no_kernel_driver", "NVIDIA's driver is not installed"),
+        (a_card(driver="nouveau"), "other_kernel_driver", "the kernel driver `nouveau` has the card, and it has no CUDA"),
         (a_card(driver="vfio-pci"), "reserved_for_a_vm", "`vfio-pci` holds it for a virtual machine"),
         (
             a_card(driver=None, vendor=AMD, device=0x744C),
@@ -187,8 +188,8 @@ def test_a_driver_for_linux_inside_wsl_is_to_be_removed(status: Status) -> None:
     found = why(cards(host)[0], judged(host, Outcome(Probe("CUDA", Purpose.LIST), status, message="`cuInit` failed with 100")))
 
     assert found.reason is status
-    assert found.advice is not None
-    assert found.advice.startswith(f"`{path}` is a driver for Linux, which never works in WSL")
+    assert found.because.startswith(f"`{path}` is a driver for Linux, which never works in WSL")
+    assert "sudo apt purge" in str(found.advice)
 
 
 def test_advice_to_install_is_given_only_where_something_is_missing() -> None:
@@ -196,8 +197,8 @@ def test_advice_to_install_is_given_only_where_something_is_missing() -> None:
     absent = Outcome(Probe("CUDA", Purpose.LIST), Status.ABSENT, message="`libcuda.so.1` is not installed")
     host = with_node()
 
-    assert "install the NVIDIA driver of" not in str(why(cards(host)[0], judged(host, crashed)).advice)
-    assert "install the NVIDIA driver" in str(why(cards(host)[0], judged(host, absent)).advice)
+    assert "install the driver" not in str(why(cards(host)[0], judged(host, crashed)).advice)
+    assert "install the driver's part for CUDA" in str(why(cards(host)[0], judged(host, absent)).advice)
 
 
 def test_a_software_renderer_is_never_taken_for_the_boards_own_gpu() -> None:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 
@@ -20,6 +20,7 @@ from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.model import Evidence
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
+from gpuprobe.wire import hints
 from tests.records import AMD, a_card, a_device, a_host, a_manifest, evidence_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
@@ -295,7 +296,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 5")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 6")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +474,7 @@ def shape_of(record: type, seen: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record and of every record in it, with their types and defaults."""
     if record.__name__ not in seen:
         fields = seen[record.__name__] = dict[str, str]()
-        for name, hint in get_type_hints(record).items():
+        for name, hint in hints(record).items():
             named = str(hint).replace("gpuprobe.facts.", "").replace("gpuprobe.model.", "")
             fields[name] = f"{named} = {record._field_defaults.get(name, '')!r}"  # type: ignore[attr-defined]
             for inner in records_in(hint):
@@ -492,7 +493,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (5, "d487f363")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (6, "120fd489")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])

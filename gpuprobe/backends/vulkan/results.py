@@ -28,16 +28,13 @@ NAMES = {
     -1000072003: "VK_ERROR_INVALID_EXTERNAL_HANDLE",
 }
 
-# What a number says by itself; the loader was tried with 1.3.239. What to do: judging/remedies.py.
+# What a number says by itself; the loader was tried with 1.3.239. What to do: doctor/remedies.py.
 _BROKEN_MANIFEST = "the Vulkan loader says this also of a driver manifest that is not valid JSON"
 _MEANINGS = {
     ("vkEnumerateInstanceExtensionProperties", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -9): "the Vulkan loader found no driver that works",
-    (
-        "vkEnumeratePhysicalDevices",
-        -3,
-    ): "either no driver found a device, or one driver failed and hides the devices of all others",
+    ("vkEnumeratePhysicalDevices", -3): "the Vulkan loader got no device from any driver",
 }
 
 # `vkCreateDevice` gives the driver's own verdict on the card. Only where another process may be the cause does it decide
