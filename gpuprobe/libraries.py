@@ -67,6 +67,7 @@ class Library(NamedTuple):
     prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
+    packages: dict[str, str] = {}  # package manager → what brings it
     precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card
     by_release: bool = False  # what is made with a release of its toolkit needs a driver that is new enough for that
     frameworks: bool = False  # torch and its like compute through it, and are looked for
@@ -196,6 +197,7 @@ ROCM = Library(
     frameworks=True,
     numbers_partitions=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
+    packages={"debian": "libamdhip64-5", "dnf": "rocm-hip", "pacman": "rocm-hip-runtime", "zypper": "rocm-hip"},
 )
 METAL = Library(
     name="Metal",
@@ -237,6 +239,11 @@ LEVEL_ZERO = Library(
     init_calls=("zeInit",),
     context_calls=("zeContext", "zeCommand", "zeMem"),
     advice="install Intel's compute runtime (Ubuntu 24.04: `sudo apt install libze1 libze-intel-gpu1`)",
+    packages={
+        "apt": "libze1 libze-intel-gpu1 intel-opencl-icd",
+        "dnf": "intel-compute-runtime intel-level-zero oneapi-level-zero",
+        "pacman": "intel-compute-runtime level-zero-loader",
+    },
 )
 VULKAN = Library(
     name="Vulkan",
@@ -268,6 +275,14 @@ VULKAN = Library(
     init_calls=("vkEnumerateInstance", "vkCreateInstance"),
     context_calls=("vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
     advice="install a Vulkan driver (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)",
+    packages={
+        "apt": "libvulkan1",
+        "dnf": "vulkan-loader",
+        "tdnf": "vulkan-loader",
+        "pacman": "vulkan-icd-loader",
+        "zypper": "libvulkan1",
+        "apk": "vulkan-loader",
+    },
 )
 NVML = Library(
     name="NVML",

@@ -17,6 +17,7 @@ from gpuprobe.judging import figures
 from gpuprobe.judging.completion import FROM_SYSTEM, shared_memory
 from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
 from gpuprobe.libraries import library_named
+from gpuprobe.machine import Card
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Request, Status
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
@@ -102,18 +103,20 @@ def limits(request: Request) -> tuple[float, float | None]:
 def _known(
     devices: tuple[Device, ...], known: Evidence, host: Host, request: Request, lasting: PersistentChildren | None
 ) -> _Known:
-    unasked = {place: why for place, each in enumerate(devices) if (why := _why_unasked(each, known.host, host, request))}
+    there, were_there = ({card.pci_id: card for card in machine.cards(each)} for each in (host, known.host))
+    found = ((place, _why_unasked(each, were_there, there, request)) for place, each in enumerate(devices))
+    unasked = {place: why for place, why in found if why is not None}
     probes = (() if place in unasked else memory_probes(each, known) for place, each in enumerate(devices))
     return _Known(devices, known, host, machine.witnesses(host), unasked, tuple(probes), lasting)
 
 
-def _why_unasked(device: Device, then: Host, now: Host, request: Request) -> Silence | None:
-    card = next((card for card in machine.cards(now) if card.pci_id == device.pci_id), None)
-    was_there = any(card.pci_id == device.pci_id for card in machine.cards(then))
-    if device.pci_id is not None and was_there and card is None:
-        return _GONE
-    asleep = card is not None and card.pci_id is not None and card.was_asleep
-    return _NO_WAKE if asleep and not request.wake else None
+def _why_unasked(
+    device: Device, were_there: Mapping[str | None, Card], there: Mapping[str | None, Card], request: Request
+) -> Silence | None:
+    """`were_there`, `there`: the cards then and now, by their addresses."""
+    if device.pci_id is None or device.pci_id not in there:
+        return _GONE if device.pci_id is not None and device.pci_id in were_there else None
+    return _NO_WAKE if there[device.pci_id].was_asleep and not request.wake else None
 
 
 def _asked(

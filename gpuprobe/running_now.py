@@ -10,12 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gpuprobe.doctor.judged_process import Judged
+from gpuprobe.doctor.process_surroundings import surroundings
+from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.judging.figures import Figure, activities, matched, told_by, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
-from gpuprobe.judging.judged_process import Judged
 from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
-from gpuprobe.judging.process_surroundings import surroundings
-from gpuprobe.judging.process_verdicts import judged
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process, Table

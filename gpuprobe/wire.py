@@ -12,7 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from math import isfinite
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
 
@@ -76,7 +76,7 @@ class _Reader:
         if expected in _PLAIN:
             return self._plain(expected, value, where)
         if expected is Any:
-            return self._anything(value, where, DEEPEST)
+            return value if _is_ordinary(value, DEEPEST) else self._anything(value, where, DEEPEST)
         origin, items = _taken_apart(expected)
         if origin in _GENERIC:
             return _GENERIC[origin](self, items, value, where)
@@ -128,7 +128,7 @@ class _Reader:
     def _record(self, expected: Any, value: object, where: str) -> Any:
         if not isinstance(value, dict):
             raise ShapeError(f"{where or expected.__name__}: an object is needed, not {_kind(value)}")
-        hints, fields = _hints(expected), _fields(expected)
+        fields, plain = _fields(expected), _plain_fields(expected)
         self._check_known(value.keys() - fields.keys(), where)
         missing = [name for name, field in fields.items() if name not in value and field not in expected._field_defaults]
         if missing:
@@ -138,7 +138,12 @@ class _Reader:
         around, self._longest = self._longest, LONGEST_TEXT if expected.__name__ in _WITH_LONG_TEXTS else LONGEST_NAME
         try:
             record = expected(
-                **{name: self.read(hints[name], item, f"{before}{written(name)}") for name, item in known.items()}
+                **{
+                    name: item
+                    if type(item) is plain.get(name) and _is_ordinary(item, DEEPEST)
+                    else self.read(_hint(expected, name), item, f"{before}{written(name)}")
+                    for name, item in known.items()
+                }
             )
         finally:
             self._longest = around
@@ -146,7 +151,7 @@ class _Reader:
 
     def _check_known(self, unknown: set[str], where: str) -> None:
         if unknown and self._left_out is None:
-            raise ShapeError(f"{where}: unknown field `{min(unknown):.60}`")
+            raise ShapeError(f"{where or 'the evidence'}: unknown field `{min(unknown):.60}`")
         if self._left_out is not None:
             self._left_out += [f"{where}.{name:.60}".lstrip(".") for name in sorted(unknown)]
 
@@ -176,9 +181,47 @@ class _Reader:
 _PLAIN = frozenset({str, int, float, bool})
 
 
+def _is_ordinary(value: Any, depth: int) -> bool:
+    """Whether nothing in it is too deep, too long, too many or no number: it then stays as it is, and no place is spelled out.
+
+    A child that is watched says a hundred and fifty lines a second.
+    """
+    kind = type(value)
+    if depth == 0 or kind is dict or kind is list:
+        return depth > 0 and _holds_the_ordinary(value, depth)
+    if kind is str:
+        return len(value) <= LONGEST_NAME
+    if kind is int:
+        return bool(-_LARGEST <= value <= _LARGEST)
+    return isfinite(value) if kind is float else value is None or kind is bool
+
+
+def _holds_the_ordinary(value: Any, depth: int) -> bool:
+    if len(value) > MOST:
+        return False
+    inside = value
+    if type(value) is dict:
+        inside = value.values()
+        if any(len(key) > LONGEST_NAME for key in value):
+            return False
+    return all(_is_ordinary(each, depth - 1) for each in inside)
+
+
 @cache
 def _taken_apart(expected: Any) -> tuple[Any, tuple[Any, ...]]:
     return get_origin(expected), get_args(expected)
+
+
+@cache
+def _plain_fields(record: Any) -> dict[str, Any]:
+    """Of the fields that hold a text, a number or a switch, or nothing: which of these."""
+    kinds = {name: {hint, *get_args(hint)} & _PLAIN for name, hint in record.__annotations__.items() if _is_plain_or_none(hint)}
+    return {name: kind.pop() for name, kind in kinds.items()}
+
+
+def _is_plain_or_none(hint: Any) -> bool:
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint, type(None))
+    return len(options) == 2 and type(None) in options and not _PLAIN.isdisjoint(options)
 
 
 @cache
@@ -248,9 +291,17 @@ _FORMS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
 }
 
 
+def _hint(record: Any, name: str) -> Any:
+    hint = record.__annotations__[name]
+    return hints(record)[name] if isinstance(hint, str | ForwardRef) else hint
+
+
 @cache
-def _hints(record: Any) -> dict[str, Any]:
-    return get_type_hints(record)
+def hints(record: Any) -> dict[str, Any]:
+    """Of each field, what it may hold; those too whose records are made when one is needed."""
+    from gpuprobe.facts import system_facts
+
+    return get_type_hints(record, localns=vars(system_facts))
 
 
 def _kind(value: object) -> str:

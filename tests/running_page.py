@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from io import StringIO
 
+from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.judging.held_memory import holding
-from gpuprobe.judging.process_verdicts import judged
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process, Table
 from gpuprobe.model import Evidence, GiB, MiB, Request

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpuprobe.doctor.judged_process import Judged
+from gpuprobe.doctor.process_surroundings import Surroundings
+from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.facts import DeviceNode
 from gpuprobe.judging.held_memory import Held, Holding
-from gpuprobe.judging.judged_process import Judged
-from gpuprobe.judging.process_surroundings import Surroundings
-from gpuprobe.judging.process_verdicts import judged
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process
 from gpuprobe.model import Device, GiB
 from tests.records import a_device

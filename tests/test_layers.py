@@ -34,6 +34,7 @@ ROOMS = (
     "machine",
     "survey",
     "judging",
+    "doctor",
     "planning",
     "modelfile",
     "probing",
@@ -43,13 +44,16 @@ ROOMS = (
     "memory_refresh",
     "readings",
     "running_now",
+    "fleet",
     "render",
     "command",
+    "python_records",
+    "from_python",
     "schemas",
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "planning"}
+PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "doctor", "planning", "fleet"}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
@@ -125,9 +129,9 @@ _SPEAK_OF_VENDORS = {"vendors", "libraries", "backends", "machinecode"}
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in _SPEAK_OF_VENDORS))
 def test_no_module_singles_out_a_vendor(name: str) -> None:
     """What differs between vendors is a field of their record, so that adding one touches no rule. A vendor's own module
-    (`machine.amd`) reads what its driver says, and may name it."""
+    (`machine.amd`), and what lies in its folder (`doctor.amd`), reads what its driver says, and may name it."""
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-    own = {name.rpartition(".")[2].upper()}
+    own = {part.upper() for part in name.split(".")}
     compared = {
         operand.value
         for node in ast.walk(tree)

@@ -18,8 +18,8 @@ import yaml
 
 from gpuprobe.command import command_tree
 from gpuprobe.command.cli import app
+from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.exits import PRECEDENCE, Exit
-from gpuprobe.judging.diagnosis import CardReason
 from gpuprobe.model import Reason, Status
 from tests import running_page, temporary
 from tests.cli.terminal import environment, piped
@@ -158,7 +158,7 @@ def test_every_program_that_a_page_shows_as_running_runs() -> None:
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=environment(),
-            cwd="/",
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=120,

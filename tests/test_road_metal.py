@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gpuprobe.discovery import gather, replay
+from gpuprobe.doctor.card_status import card_statuses, summary
 from gpuprobe.facts import FoundLibrary, Host
-from gpuprobe.judging.card_status import card_statuses, summary
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import METAL
 from gpuprobe.model import Inventory, Reason, Request, Status

@@ -61,7 +61,7 @@ def names_in_paths(value: Any, environ: Mapping[str, str], kept: Iterable[str]) 
     named = (path for text in environ.values() for path in re.split(r"[:;,]", text) if _MAY_BE_A_PATH.fullmatch(path))
     for path in (*_paths(value), *named):
         if not _OF_THE_SYSTEM.match(path):
-            elements = re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path))
+            elements = dict.fromkeys(re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path)))
             found.update(dict.fromkeys(each for each in elements if each not in known and not is_known(each)))
         if len(found) > _MOST:
             break

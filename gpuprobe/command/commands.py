@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Reply
+from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit, Unwritable, WrongUsage, weightiest
-from gpuprobe.judging import card_status
 from gpuprobe.model import Inventory, Json, ValidationScope
 
 if TYPE_CHECKING:
@@ -27,28 +27,39 @@ def list_devices(
     quick: bool = False,
     require: str | None = None,
     sort: str | None = None,
+    brief: bool = False,
+    form: str | None = None,
 ) -> Reply:
     """Plain `list` leaves with 0 whatever it finds; only `--require` can be answered with no or with unknown."""
     from gpuprobe.command import listing
 
     if sort not in (None, "free"):
         raise WrongUsage(f"`--sort {sort}`: it takes `free`", "for example `gpuprobe list --sort free`")
+    if brief or form is not None:
+        from gpuprobe.command import list_forms
+
+        list_forms.refuse_contradictions(options, form, brief=brief, device=device, everything=everything)
     requirement = None if require is None else gathering.requirement_of(require)
     inventory = inventory_of(options, request_of(options, ValidationScope.NONE if quick else ValidationScope.NEEDED))
     remembering.remember(options, inventory)
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
     part = listing.with_loads(part, inventory, options)
     text, leave_with = listing.headline(inventory, part, quick, requirement)
+    lines = None
+    if brief or form is not None:
+        lines = list_forms.lines(form, inventory, part, text, leave_with, required=requirement is not None)
 
     def document() -> Json:
-        return listing.document(inventory, part, text, leave_with)
+        return listing.document(inventory, part, text, leave_with, of_this_machine=options.source is None)
 
     def shown(screen: Screen) -> Iterable[RenderableType]:
+        if requirement is not None and not (everything or options.verbose):
+            return [text]  # one line: it is the reason with which a scheduler drains the node
         from gpuprobe.render.texts import list_text
 
         return list_text(inventory, part, text, options, width=screen.width, with_all=everything)
 
-    return Reply(leave_with, document, shown)
+    return Reply(leave_with, document, shown, lines=lines)
 
 
 def validate(
@@ -58,7 +69,7 @@ def validate(
     import time
 
     from gpuprobe.command import concluding, validating
-    from gpuprobe.judging.unviewed import unviewed
+    from gpuprobe.doctor.unviewed import unviewed
 
     began = time.monotonic()
     inventory, shown, named = validating.views_of(options, devices, builds, validating.Pace(**pace))

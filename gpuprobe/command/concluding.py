@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gpuprobe.doctor import card_status, unviewed
+from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.exits import Exit, weightiest
-from gpuprobe.judging import card_status, unviewed
-from gpuprobe.judging.diagnosis import serves
+from gpuprobe.judging.belonging import serves
 from gpuprobe.judging.programs_without_build import served_by_nothing
-from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.views import View, by_card, has_failed, is_undecided
 from gpuprobe.libraries import Library, library_named

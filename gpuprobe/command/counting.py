@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gpuprobe.command.commands import nothing, nothing_usable
+from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit, WrongUsage
-from gpuprobe.judging import card_status
 from gpuprobe.model import Device, Inventory
 from gpuprobe.strings import size_text
 

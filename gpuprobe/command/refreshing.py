@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of, selected
 from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.command.reply import Reply
+from gpuprobe.doctor.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.exits import Exit
 from gpuprobe.facts import Host
 from gpuprobe.judging import changes, figures
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure
-from gpuprobe.judging.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Inventory, Json, Request
 
@@ -30,9 +30,9 @@ def refresh(options: Options, devices: Sequence[str] = (), *, diff: bool = False
     return reply_of(answer_of(options, devices), options, diff)
 
 
-def reply_of(answer: Refreshment, options: Options, diff: bool) -> Reply:
-    text = headline(answer)
-    leave_with = Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED
+def reply_of(answer: Refreshment, options: Options, diff: bool, verdict: tuple[str, Exit] | None = None) -> Reply:
+    """`verdict`: the first line and the exit code, where something was required."""
+    text, leave_with = verdict or (headline(answer), Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED)
 
     def document() -> Json:
         from gpuprobe.render.replies import refresh_document

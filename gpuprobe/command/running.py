@@ -9,8 +9,8 @@ from gpuprobe.command import running_options
 from gpuprobe.command.gathering import inventory_of, request_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.command.running_options import Wanted
+from gpuprobe.doctor.judged_process import Judged, Where
 from gpuprobe.exits import Exit, WrongUsage, weightiest
-from gpuprobe.judging.judged_process import Judged, Where
 from gpuprobe.model import Inventory, Json
 from gpuprobe.running_now import RunningNow, Snapshot
 

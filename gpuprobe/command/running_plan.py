@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from gpuprobe.doctor.judged_process import Judged, Where
 from gpuprobe.judging.held_memory import selector
-from gpuprobe.judging.judged_process import Judged, Where
 from gpuprobe.running_now import Snapshot
 from gpuprobe.strings import size_text
 

@@ -12,7 +12,7 @@ from gpuprobe.command import running_options
 from gpuprobe.command.gathering import request_of
 from gpuprobe.command.reply import Stream
 from gpuprobe.command.running import Answer, answer_of, machine_of, reply_of
-from gpuprobe.command.watching import paced, seconds_of, sleep_until
+from gpuprobe.command.watching import interval_of, paced, sleep_until
 from gpuprobe.running_now import RunningNow
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def watch(options: Options, text: str, targets: Sequence[str]) -> Stream:
-    every = seconds_of(text, "running")
+    every = interval_of(text)
     wanted = running_options.read(targets)
     inventory = machine_of(options)
 

@@ -11,12 +11,12 @@ from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from gpuprobe.command.gathering import request_of
+from gpuprobe.command.gathering import request_of, seconds_of
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.reply import Stream
 from gpuprobe.command.watch_option import OPTION
+from gpuprobe.doctor.refreshed import Refreshment
 from gpuprobe.exits import WrongUsage
-from gpuprobe.judging.refreshed import Refreshment
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,7 +33,7 @@ Show = Callable[[Refreshment], None]
 
 
 def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: bool) -> Stream:
-    every = seconds_of(text, "refresh")
+    every = interval_of(text)
     request_of(options)
     if options.source is not None:
         raise WrongUsage("a capture cannot be watched, so `--from` has no meaning with `--watch`", "leave one of them out")
@@ -50,16 +50,10 @@ def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: boo
     return Stream(run)
 
 
-def seconds_of(text: str, command: str) -> float:
-    """Between two readings, as `--watch` of this command was given them; WrongUsage where they are none."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not _SHORTEST <= seconds <= _LONGEST:
-        accepted = f"{OPTION} takes the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
-        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"for example `gpuprobe {command} {OPTION} 5`")
-    return seconds
+def interval_of(text: str) -> float:
+    """Seconds between two readings, as `--watch` was given them; WrongUsage where they are none."""
+    takes = f"the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
+    return seconds_of(OPTION, text, lambda seconds: _SHORTEST <= seconds <= _LONGEST, takes)
 
 
 def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refreshment]:
@@ -89,8 +83,12 @@ def paced(found: Iterable[_Answer], every: float, show: Callable[[_Answer], None
 
 
 def written(answer: Refreshment, options: Options, *, diff: bool) -> None:
-    """One reading as a document in a line of its own."""
-    options.screen.write_line(reply_of(answer, options, diff).document())
+    """One reading as a document in a line of its own; what was asked for it is half of the line, and mostly says nothing."""
+    document = reply_of(answer, options, diff).document()
+    failed = any(outcome.status.failed or outcome.status.undecided for outcome in answer.evidence.outcomes)
+    if not (failed or options.verbose):
+        del document["probes"]
+    options.screen.write_line(document)
 
 
 def _one_after_another(options: Options, devices: Sequence[str], every: float, show: Show) -> None:

@@ -6,7 +6,7 @@ A device that nobody told of keeps its old figure, which is then stale. What can
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.judging import identity
@@ -97,6 +97,8 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
 
 def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
+    if not told:
+        return {}
     often = Counter((_list_of(each.device), _kind(each.device)) for each in told)
     unmistakable = [each for each in told if often[_list_of(each.device), _kind(each.device)] == 1]
     twins = Counter((_list_of(device), _kind(device)) for device in known)
@@ -105,12 +107,27 @@ def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
         for place, device in enumerate(known)
         if _is_named(device) or twins[_list_of(device), _kind(device)] == 1
     )
-    found = ((place, _surest(device, unmistakable)) for place, device in sure)
+    by_mark: dict[Hashable, dict[int, Told]] = {}
+    for number, each in enumerate(unmistakable):
+        for mark in _marks(each.device):
+            by_mark.setdefault(mark, {})[number] = each
+    found = ((place, _surest(device, by_mark)) for place, device in sure)
     return {place: answer for place, answer in found if answer is not None}
 
 
-def _surest(device: Device, told: Sequence[Told]) -> Told | None:
-    about = [each for each in told if _is_about(each.device, device)]
+def _marks(device: Device) -> tuple[Hashable, ...]:
+    """Two reports that share none of these are of two devices; without them all would be compared with all."""
+    address, uuid = _names(device)
+    mine = _list_of(device)
+    marks: list[Hashable] = [(mine, device.key), (mine, _kind(device))]
+    marks += [("address", address)] if address else []
+    marks += [("uuid", uuid)] if uuid else []
+    return tuple(marks)
+
+
+def _surest(device: Device, by_mark: Mapping[Hashable, Mapping[int, Told]]) -> Told | None:
+    near = {number: each for mark in _marks(device) for number, each in by_mark.get(mark, {}).items()}
+    about = [each for _, each in sorted(near.items()) if _is_about(each.device, device)]
     often = Counter(_list_of(each.device) for each in about)
     alone = [each for each in about if often[_list_of(each.device)] == 1]
     return min(alone, key=lambda each: not library_named(each.device.library).witness, default=None)

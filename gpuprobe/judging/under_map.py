@@ -43,11 +43,17 @@ def changed(variables: Variables, environ: Mapping[str, str]) -> Variables:
     return tuple((name, value) for name, value in variables if environ.get(name) != value)
 
 
-def probes(variables: Variables, listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> tuple[Probe, ...]:
+def probes(
+    variables: Variables,
+    listed: Sequence[Device],
+    platform: str,
+    environ: Mapping[str, str],
+    instead: Mapping[str, Selection] = {},
+) -> tuple[Probe, ...]:
     """One listing for each library that the map speaks of, and for each build of it that lists cards, in a child under it."""
     difference = changed(variables, environ)
     names = {name for name, _ in variables}
-    spoken_of = [library.name for library, selection in selecting(listed, platform) if selection.variable in names]
+    spoken_of = [library.name for library, selection in selecting(listed, platform, (), instead) if selection.variable in names]
     builds = dict.fromkeys((device.library, device.build) for device in listed if device.build != SYSTEM)
     return (
         *(Probe(library, Purpose.LIST, variables=difference) for library in spoken_of),

@@ -99,7 +99,7 @@ def _because(outcome: Outcome, verdict: Verdict) -> str:
 
 def describe(outcome: Outcome) -> str:
     """One clause: what happened, in which step, with the library's number and words where there are any."""
-    said = outcome.message or ""
+    said = _without_guesses(outcome)
     if outcome.failure == "wrong_result":
         return said  # no call failed: the last one only brought it to light
     told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_call}`" in said
@@ -111,6 +111,13 @@ def describe(outcome: Outcome) -> str:
         return f"{said} ({f'{known} {place}'.strip()})" if known or place else said
     ended = _SENTENCES.get(outcome.status, outcome.status.value.replace("_", " "))
     return f"{f'{ended} {place}'.strip()}{_signal(outcome)}{f' ({known})' if known else ''}"
+
+
+def _without_guesses(outcome: Outcome) -> str:
+    """What the child said. Those of the first captures put a list of possible causes behind the number, which is no fact."""
+    said = outcome.message or ""
+    words, colon, _ = said.partition(": ")
+    return words if colon and outcome.code is not None and "` answered " in words else said
 
 
 def _signal(outcome: Outcome) -> str:

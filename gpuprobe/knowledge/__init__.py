@@ -127,6 +127,17 @@ class Build(NamedTuple):
     toolkit: str | None = None
 
 
+class Cause(NamedTuple):
+    """Why a GPU is not used, as the catalogue knows it: what it is, in a sentence, and the layer it belongs to ("A" to "I")."""
+
+    id: str
+    layer: str
+    about: str
+    source: str
+    checked: date
+    looked_for: bool = False  # a check can name it
+
+
 @cache
 def releases() -> tuple[Release, ...]:
     return _rows(Release, "cuda", "releases")
@@ -140,6 +151,11 @@ def families() -> tuple[Family, ...]:
 @cache
 def capabilities() -> tuple[Capability, ...]:
     return _rows(Capability, "cuda", "capabilities")
+
+
+@cache
+def causes() -> tuple[Cause, ...]:
+    return _rows(Cause, "causes", "causes")
 
 
 @cache

@@ -18,6 +18,8 @@ _OF_A_CHILD = frozenset({
     *("api_version", "kernel_version", "runtime_version", "driver_name", "library_path"),
     *("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory"),
 })  # fmt: skip
+_DECODER = json.JSONDecoder()  # what json.loads has for each line anew is looked for once
+_LONGEST_CALL = 4096  # characters
 _MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
 
 _FAILURES = {
@@ -38,6 +40,7 @@ class Answers:
     def __init__(self, probe: Probe, loaded: str | None = None) -> None:
         self.probe = probe
         self.devices: list[Device] = []
+        self._copies: dict[str, int] = {}  # of each key
         self.starts: list[tuple[str, float]] = []
         self.facts: Json = {}
         self.loaded = loaded
@@ -51,9 +54,7 @@ class Answers:
     def take(self, line: bytes) -> None:
         """Nothing that stands in a line may end more than this child's answer."""
         try:
-            from gpuprobe.wire import from_json  # a machine without a card starts no child that answers
-
-            self._take(from_json(Any, json.loads(line)))
+            self._take(_DECODER.decode(str(line, "utf-8", "surrogatepass")))
         except Exception as problem:
             self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
 
@@ -70,13 +71,17 @@ class Answers:
         """Whether anything of a library was called or loaded: what ends a child before that is none of its doing."""
         return bool(self.starts) or self.loaded is not None or self.failed is not None or self.done_at is not None
 
-    def _take(self, said: object) -> None:
+    def _take(self, said: Any) -> None:
         if not isinstance(said, dict) or not said:
             raise NotTheProtocol("not an object")
         kind = next(iter(said))
         handler = _HANDLERS.get(kind)
         if handler is None:
             raise NotTheProtocol("unknown kind of line")
+        if handler is not _CALL:
+            from gpuprobe.wire import from_json  # a machine without a card starts no child that answers
+
+            said = from_json(Any, said)
         handler(self, said)
 
     def outcome(self, **ended: Any) -> Outcome:
@@ -132,7 +137,11 @@ class Answers:
         )
 
     def _call(self, said: Json) -> None:
-        self.starts.append((text(said["call"]), seconds(said.get("at"))))
+        """Of all lines the only one that comes by the hundred: its two values are checked here, and no other is looked at."""
+        name = text(said["call"])
+        if len(name) > _LONGEST_CALL:
+            name = f"{name[: _LONGEST_CALL - 1]}…"
+        self.starts.append((name, seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
         self.done_at = seconds(said.get("at"))
@@ -183,7 +192,7 @@ class Answers:
         if len(self.devices) == _MOST_DEVICES:
             raise NotTheProtocol(f"more than {_MOST_DEVICES} devices")
         device = device_from(said["device"], self.probe)
-        copies = sum(other._replace(copy=0).key == device.key for other in self.devices)
+        copies = self._copies[device.key] = self._copies.get(device.key, -1) + 1
         self.devices.append(device._replace(copy=copies))
 
 
@@ -207,6 +216,7 @@ _HANDLERS = {
     "figures": Answers._figures,
     "not_possible": Answers._not_possible,
 }
+_CALL = _HANDLERS["call"]
 
 
 def device_from(said: object, probe: Probe) -> Device:

@@ -91,7 +91,7 @@ def _without_asking(build: FoundBuild, host: Host, request: Request) -> Answer |
 
 
 def _left_to_others(build: FoundBuild, library: Library, host: Host, request: Request) -> str | None:
-    """Why Ollama would not use this build here. A build that is asked for by its name is used all the same (14.12)."""
+    """Why Ollama would not use this build here. A build that is asked for by its name is used all the same."""
     chosen = chosen_by_name(host)
     if chosen is not None and is_for_ollama(build):
         return None if is_named(build, chosen) else f"`OLLAMA_LLM_LIBRARY={chosen}` chooses another one"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe import __version__
+from gpuprobe.doctor import card_status, notes
 from gpuprobe.exits import Exit
-from gpuprobe.judging import card_status, notes
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import calls_of, record, rounded, view

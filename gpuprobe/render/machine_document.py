@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gpuprobe import machine, vendors
+from gpuprobe.doctor.card_status import CardStatus
+from gpuprobe.doctor.reasons import Why
 from gpuprobe.facts import Host
 from gpuprobe.judging import theoretical_bandwidth
-from gpuprobe.judging.card_status import CardStatus
-from gpuprobe.judging.diagnosis import Why
 from gpuprobe.judging.effects import effects
 from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Json
@@ -52,7 +52,15 @@ def system_record(host: Host) -> Json:
 
 
 def why_record(why: Why | None) -> Json | None:
-    return None if why is None else {"reason": why.reason.value, "because": printable(why.because), "advice": why.advice}
+    if why is None:
+        return None
+    return {
+        "reason": why.reason.value,
+        "brief": printable(why.brief or why.because),
+        "because": printable(why.because),
+        "advice": why.advice,
+        "finding": why.finding,
+    }
 
 
 def card_record(status: CardStatus, host: Host) -> Json:

@@ -10,12 +10,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.doctor.remedies import remedy
 from gpuprobe.facts import Host
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
-from gpuprobe.judging.remedies import remedy
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
-from gpuprobe.model import Json, Stage, StageName, StageResult, Verdict
+from gpuprobe.model import SYSTEM, Json, Stage, StageName, StageResult, Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
 from gpuprobe.render.wording import seconds_of
@@ -168,7 +168,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _label(view: View) -> str:
-    build = "" if view.device.build == "system" else f" ({printable(view.device.build)})"
+    build = "" if view.device.build == SYSTEM else f" ({printable(view.device.build)})"
     return f"{wording.numbered(view.device)}{build}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from gpuprobe.judging.card_status import CardStatus
+    from gpuprobe.doctor.card_status import CardStatus
     from gpuprobe.model import Device, Drop
     from gpuprobe.probing.runtime_loading import Loads
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gpuprobe.doctor.judged_process import Judged
+from gpuprobe.doctor.process_summary import headline, remarks
 from gpuprobe.exits import Exit
 from gpuprobe.judging.held_memory import selector
-from gpuprobe.judging.judged_process import Judged
 from gpuprobe.judging.process_evidence import Finding
-from gpuprobe.judging.process_summary import headline, remarks
 from gpuprobe.model import Json
 from gpuprobe.render.document import envelope
 from gpuprobe.running_now import Snapshot, holders_elsewhere

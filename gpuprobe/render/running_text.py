@@ -8,9 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.doctor.judged_process import Judged, Where
+from gpuprobe.doctor.process_summary import headline, remarks
 from gpuprobe.judging.held_memory import selector
-from gpuprobe.judging.judged_process import Judged, Where
-from gpuprobe.judging.process_summary import headline, remarks
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened
 from gpuprobe.render.wording import UNKNOWN
 from gpuprobe.running_now import Snapshot, holders_elsewhere

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gpuprobe.judging.card_status import CardStatus
-from gpuprobe.judging.unviewed import Unviewed
+from gpuprobe.doctor.card_status import CardStatus
+from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Verdict
 from gpuprobe.render import wording

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import RenderableType
 from rich.text import Text
 
-from gpuprobe.judging import card_status, refreshed
-from gpuprobe.judging import notes as machine_notes
+from gpuprobe.doctor import card_status, refreshed
+from gpuprobe.doctor import notes as machine_notes
+from gpuprobe.doctor.refreshed import Refreshment, measured
+from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
-from gpuprobe.judging.refreshed import Refreshment, measured
-from gpuprobe.judging.unviewed import Unviewed
 from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
 from gpuprobe.render import everything, matrix, software_text, tables, wording

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import types
 from enum import Enum
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 from gpuprobe.capture import KIND, SCHEMA_VERSION
 from gpuprobe.model import Evidence, Json
 from gpuprobe.schemas.vocabulary import TEXT, document, ref
-from gpuprobe.wire import written
+from gpuprobe.wire import hints, written
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -60,11 +60,11 @@ def _named(hint: Any, definitions: Json) -> Json:
         if issubclass(hint, Enum):
             definitions[name] = {"enum": [member.value for member in hint]}
         else:
-            hints = get_type_hints(hint)
+            known = hints(hint)
             definitions[name] = {
                 "type": "object",
                 "additionalProperties": False,
                 "required": [written(field) for field in hint._fields if field not in hint._field_defaults],
-                "properties": {written(field): _of(hints[field], definitions) for field in hint._fields},
+                "properties": {written(field): _of(known[field], definitions) for field in hint._fields},
             }
     return ref(name)

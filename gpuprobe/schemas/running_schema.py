@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpuprobe.judging.cpu_reasons import Cause
-from gpuprobe.judging.judged_process import Where
+from gpuprobe.doctor.cpu_reasons import Cause
+from gpuprobe.doctor.judged_process import Where
 from gpuprobe.model import Json
 from gpuprobe.schemas.vocabulary import (
     AMOUNT_OR_NONE,

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
 from gpuprobe.survey.amd import KFD_NODES, amd_files
+from gpuprobe.survey.boot_files import boot_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.drm import DRM, devices_off_the_bus
 from gpuprobe.survey.installed import libraries, manifests
@@ -98,6 +99,8 @@ def read_host(
     uid = os.geteuid() if hasattr(os, "geteuid") else None
     found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
     nodes = tuple(_nodes(tree)) if platform == "linux" else ()
+    if functions or nodes:
+        texts.update(boot_files(tree))
     return Host(
         platform=platform,
         machine=machine,

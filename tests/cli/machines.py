@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpuprobe import capture
-from gpuprobe.facts import FoundLibrary, Host, PciFunction, Reading
+from gpuprobe.facts import FoundBuild, FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_software_renderer, an_outcome
@@ -147,6 +147,22 @@ def two_geforces() -> Evidence:
     host = a_workstation(pci=(a_card(FIRST), a_card(SECOND)), libraries=(*NVIDIA_DRIVER, *VULKAN_LOADER))
     listings = (an_outcome(first, second), witnessed(first, second), an_outcome(twin, llvmpipe))
     return evidence(*listings, passed(first), passed(second), passed(twin), host=host)
+
+
+def two_geforces_of_two_builds() -> Evidence:
+    """Each card is listed by another of Ollama's builds, and works through it."""
+    new = a_geforce(build="cuda_v13", compute_major=8, compute_minor=9)
+    old = a_geforce(
+        build="cuda_v12", name="Tesla V100", pci_id=SECOND, uuid="GPU-99999999-2222-3333-4444-555555555555", compute_major=7
+    )
+    builds = tuple(
+        FoundBuild(name, "CUDA", f"/usr/lib/ollama/{name}/libggml-cuda.so", (), (), "Ollama", product="ollama")
+        for name in ("cuda_v12", "cuda_v13")
+    )
+    host = a_workstation(pci=(a_card(FIRST), a_card(SECOND)), libraries=NVIDIA_DRIVER, builds=builds)
+    system = (new._replace(build="system"), old._replace(build="system", number=1))
+    listings = (an_outcome(*system), an_outcome(old), an_outcome(new), witnessed(new, old))
+    return evidence(*listings, passed(new), passed(old), host=host)
 
 
 def a_geforce_beside_a_broken_radeon() -> Evidence:

@@ -177,7 +177,7 @@ def test_required_hides_all_of_a_crash_prone_library_whose_devices_are_not_chose
 def test_where_no_library_is_crash_prone_nothing_is_required(two: str) -> None:
     ran = piped("env", "--required", "--from", two)
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "Note: none of these devices needs a variable\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "note: none of these devices needs a variable\n")
     assert piped("env", "--required", "-q", "--from", two).err == ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe import machine
-from gpuprobe.judging import card_status, notes
+from gpuprobe.doctor import card_status, notes
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Request
 from tests.cli import machines

@@ -272,7 +272,7 @@ def test_seconds_that_are_none_are_refused_in_one_line(given: str) -> None:
 
     assert (ran.code, ran.out) == (2, "")
     takes = "--watch takes the seconds between two readings, 0.1 to 86400"
-    assert ran.err == f"Error: `--watch {given}`: {takes}; for example `gpuprobe refresh --watch 5`\n"
+    assert ran.err == f"Error: `--watch {given}`: {takes}; for example `--watch 10`\n"
 
 
 def test_a_capture_cannot_be_watched(tmp_path: Path) -> None:

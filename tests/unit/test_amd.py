@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
+from gpuprobe.doctor.notes import of_inventory as notes_of
 from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.judging.completion import completed
-from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine.amd import AmdCard, Pool, amd_cards, views
 from gpuprobe.model import Device, DeviceType, Evidence, GiB, Partition, Request

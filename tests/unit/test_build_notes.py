@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.facts import NamedPlace
-from gpuprobe.judging.build_notes import of_builds
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Device, Inventory, Outcome, Probe, Purpose, Request, Status
 from tests.records import a_device, a_host, an_outcome, evidence_of

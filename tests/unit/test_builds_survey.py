@@ -157,7 +157,6 @@ def test_what_the_user_names_comes_before_what_is_installed(tmp_path: Path) -> N
 def test_an_empty_element_of_ollamas_variable_is_not_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
-    """14.22."""
     machine(tmp_path, files("/libggml-vulkan.so"))
     monkeypatch.chdir(tmp_path)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.card_status import card_statuses, scheduling_order, summary, undecided
+from gpuprobe.doctor.diagnosis import why
+from gpuprobe.doctor.notes import of_inventory as notes_of
+from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
-from gpuprobe.judging.card_status import card_statuses, scheduling_order, summary, undecided
-from gpuprobe.judging.diagnosis import CardReason, Why, why
-from gpuprobe.judging.notes import of_inventory as notes_of
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import (
@@ -293,7 +294,7 @@ def test_a_software_renderer_is_named_and_does_not_count() -> None:
 
 
 def test_the_scheduler_takes_discrete_cards_first_and_the_freest_of_them() -> None:
-    """Free memory orders nothing else; ties fall to the fixed order (14.32)."""
+    """Free memory orders nothing else; ties fall to the fixed order."""
 
     def device(free: int | None, pci: str, kind: DeviceType = DeviceType.DISCRETE) -> Device:
         return a_device(free_memory=free, pci_id=pci, type=kind)

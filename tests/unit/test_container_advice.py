@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.card_status import card_statuses
+from gpuprobe.doctor.reasons import Why
 from gpuprobe.facts import DeviceNode, Host, Reading
-from gpuprobe.judging.card_status import card_statuses
-from gpuprobe.judging.diagnosis import Why
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Request
 from tests.records import AMD, INTEL, NVIDIA, a_card, a_host

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.doctor.cpu_reasons import Cause
+from gpuprobe.doctor.judged_process import Judged, Where
+from gpuprobe.doctor.process_surroundings import Surroundings
 from gpuprobe.facts import DeviceNode
-from gpuprobe.judging.cpu_reasons import Cause
-from gpuprobe.judging.judged_process import Judged, Where
-from gpuprobe.judging.process_surroundings import Surroundings
 from tests.records import a_device
 from tests.running_records import BIN, GGML, NOBODY_TELLS, SERVER, WITH_CUDA, a_card, a_process, around, verdict_of
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.diagnosis import why
+from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.facts import DeviceNode
-from gpuprobe.judging.diagnosis import CardReason, Why, why
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import Evidence, Outcome, Request, Status

@@ -303,7 +303,6 @@ def test_no_wake_asks_nobody_about_a_sleeping_card() -> None:
 
 
 def test_an_integrated_nvidia_gpu_has_what_the_system_has() -> None:
-    """Weakness 14.28."""
     device = cuda(type=DeviceType.INTEGRATED, total_memory=30 * GiB)
     texts = {"/proc/meminfo": Reading("MemTotal: 33554432 kB\nMemAvailable: 8388608 kB\n")}
     known = known_with(an_outcome(device))

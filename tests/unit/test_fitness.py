@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuprobe.judging import fitness
+from gpuprobe.doctor import fitness
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Device, Request
 from tests.records import a_card, a_host, evidence_of

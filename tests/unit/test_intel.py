@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.facts import Host
-from gpuprobe.judging.card_status import card_statuses
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import video_memory

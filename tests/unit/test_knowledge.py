@@ -18,6 +18,7 @@ FILES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 # (file, table) → its record, and what tells one row from another
 RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
+    ("causes", "causes"): (knowledge.Cause, ("id",)),
     ("cuda", "releases"): (knowledge.Release, ("toolkit",)),
     ("cuda", "families"): (knowledge.Family, ("major",)),
     ("cuda", "capabilities"): (knowledge.Capability, ("compute",)),

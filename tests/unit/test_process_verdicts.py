@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.judging.cpu_reasons import Cause
+from gpuprobe.doctor.cpu_reasons import Cause
+from gpuprobe.doctor.judged_process import Where
+from gpuprobe.doctor.process_summary import line_for
+from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.judging.held_memory import Holding
-from gpuprobe.judging.judged_process import Where
-from gpuprobe.judging.process_summary import line_for
-from gpuprobe.judging.process_verdicts import judged
 from gpuprobe.machine.process_records import Gathered, Interface, LogText
 from gpuprobe.model import DeviceType, GiB, MiB
 from tests.records import a_device

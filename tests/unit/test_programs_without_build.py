@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gpuprobe.command.concluding import conclusion
+from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundEngine, NamedPlace
-from gpuprobe.judging.build_notes import of_builds
 from gpuprobe.judging.programs_without_build import lacks, sentence
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import views

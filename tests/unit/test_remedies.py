@@ -10,9 +10,9 @@ from gpuprobe.backends.cuda import results as cuda
 from gpuprobe.backends.level_zero import results as level_zero
 from gpuprobe.backends.nvml import results as nvml
 from gpuprobe.backends.rocm import results as rocm
+from gpuprobe.doctor.card_status import card_statuses, summary
+from gpuprobe.doctor.remedies import of_loading, remedy
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Reading
-from gpuprobe.judging.card_status import card_statuses, summary
-from gpuprobe.judging.remedies import of_loading, remedy
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Status
 from tests.records import a_card, a_host

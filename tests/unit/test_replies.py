@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from gpuprobe.doctor.refreshed import Refreshment
 from gpuprobe.exits import Exit
 from gpuprobe.judging.changes import Change, ChangeKind
 from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, Silence, User
-from gpuprobe.judging.refreshed import Refreshment
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.under_map import Check
 from gpuprobe.judging.views import View, views

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.doctor.diagnosis import why
 from gpuprobe.facts import DeviceNode, PciFunction
 from gpuprobe.judging.completion import completed
-from gpuprobe.judging.diagnosis import why
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.slices import alone, seen_at_once
 from gpuprobe.libraries import CUDA, LIBRARIES

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.doctor import notes
 from gpuprobe.facts import CodeFile, CodeSet, FoundEngine, FoundSoftware, Need
-from gpuprobe.judging import notes
 from gpuprobe.judging.compatibility import of_device
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Device, Reason, Request

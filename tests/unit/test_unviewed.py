@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gpuprobe.doctor.reasons import CardReason
+from gpuprobe.doctor.unviewed import Unviewed, failed, undecided, unviewed
 from gpuprobe.facts import DeviceNode
-from gpuprobe.judging.diagnosis import CardReason
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.unviewed import Unviewed, failed, undecided, unviewed
 from gpuprobe.judging.views import views
 from gpuprobe.model import Device, Outcome, Request, Status, Verdict
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of

@@ -8,11 +8,11 @@ import pytest
 
 from gpuprobe import machine as judged
 from gpuprobe import vendors
+from gpuprobe.doctor.card_status import bystanders, card_statuses, summary
+from gpuprobe.doctor.unviewed import unviewed
 from gpuprobe.exits import Exit
 from gpuprobe.facts import DeviceNode, DrmDevice, Host, PciFunction, Reading
-from gpuprobe.judging.card_status import bystanders, card_statuses, summary
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.unviewed import unviewed
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.machine import Card
 from gpuprobe.model import DeviceType, Evidence, Inventory, Outcome, Probe, Purpose, Request, Status

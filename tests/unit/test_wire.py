@@ -10,7 +10,7 @@ import pytest
 
 from gpuprobe import capture
 from gpuprobe.capture import CaptureError
-from gpuprobe.judging import notes
+from gpuprobe.doctor import notes
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing.answers import Answers

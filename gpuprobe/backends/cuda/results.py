@@ -65,7 +65,7 @@ NAMES = {
 }
 
 _FAULT = "the card stopped in a kernel that is known to be right, and takes nothing more from this process"
-# What a number says by itself. What it comes from on this machine, and what to do: judging/remedies.py, which sees the rest.
+# What a number says by itself. What it comes from on this machine, and what to do: doctor/remedies.py, which sees the rest.
 _MEANINGS = {
     2: "memory ran out",
     3: "the driver did not start",

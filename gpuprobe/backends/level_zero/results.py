@@ -44,7 +44,7 @@ NAMES = {
     0x7FFFFFFE: "ZE_RESULT_ERROR_UNKNOWN",
 }
 
-# What a number says by itself. What it comes from on this machine, and what to do: judging/remedies.py, which sees the rest.
+# What a number says by itself. What it comes from on this machine, and what to do: doctor/remedies.py, which sees the rest.
 _NO_DRIVER = "the Level Zero loader found no driver that works"
 _MEANINGS = {
     NOT_READY: "the card did not finish in the time that it was given; it hangs, or another program keeps it",

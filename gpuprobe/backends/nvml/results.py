@@ -36,7 +36,7 @@ NAMES = {
     29: "NVML_ERROR_INVALID_STATE",
     999: "NVML_ERROR_UNKNOWN",
 }
-# What a number says by itself. What to do: judging/remedies.py.
+# What a number says by itself. What to do: doctor/remedies.py.
 _MEANINGS = {
     4: "your account may not open the device nodes",
     8: "a card lacks power",

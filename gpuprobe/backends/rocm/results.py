@@ -46,7 +46,7 @@ NAMES = {
     1053: "hipErrorRuntimeOther",
 }
 
-# What a number says by itself. What it comes from on this machine, and what to do: judging/remedies.py, which sees the rest.
+# What a number says by itself. What it comes from on this machine, and what to do: doctor/remedies.py, which sees the rest.
 _MEANINGS = {
     2: "memory ran out",
     3: "the runtime did not start",

@@ -28,7 +28,7 @@ NAMES = {
     -1000072003: "VK_ERROR_INVALID_EXTERNAL_HANDLE",
 }
 
-# What a number says by itself; the loader was tried with 1.3.239. What to do: judging/remedies.py.
+# What a number says by itself; the loader was tried with 1.3.239. What to do: doctor/remedies.py.
 _BROKEN_MANIFEST = "the Vulkan loader says this also of a driver manifest that is not valid JSON"
 _MEANINGS = {
     ("vkEnumerateInstanceExtensionProperties", -1): _BROKEN_MANIFEST,

@@ -40,9 +40,8 @@ class Shape(NamedTuple):
 
 def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
     if subject.model.format != "safetensors":
-        return Answer(
-            NAME, Outlook.NOT_PLANNED, f"vLLM is planned for a directory of safetensors, and this is {subject.model.format}"
-        )
+        because = f"gpuprobe plans vLLM for a directory of safetensors only, and this is {subject.model.format}"
+        return Answer(NAME, Outlook.NOT_PLANNED, because)
     devices = [device for device in machine.devices if device.library in _LIBRARIES]
     devices = list(devices if wish.devices_are_named else device_choice.best_group(devices, machine.host))
     if not devices:

@@ -1,0 +1,17 @@
+"""What is wrong with a machine rather than with one of its cards: none is there, a program or a service cannot use them."""
+
+from gpuprobe.doctor.whole_machine import (
+    accounts_of_servers,
+    frameworks_without_code,
+    no_cards,
+    programs_without_gpu,
+    settings_of_servers,
+)
+
+CHECKS = (
+    *no_cards.CHECKS,
+    *programs_without_gpu.CHECKS,
+    *settings_of_servers.CHECKS,
+    *accounts_of_servers.CHECKS,
+    *frameworks_without_code.CHECKS,
+)
