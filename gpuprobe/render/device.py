@@ -7,8 +7,23 @@ from collections.abc import Iterable
 from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.card_views import in_every_library, visible_index
 from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.nearby import Nearby
+from gpuprobe.judging.once import once
 from gpuprobe.libraries import library_named
-from gpuprobe.model import SYSTEM, Call, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Validation
+from gpuprobe.model import (
+    SYSTEM,
+    Call,
+    Device,
+    DeviceType,
+    Evidence,
+    Inventory,
+    Json,
+    Outcome,
+    Partition,
+    Purpose,
+    Reason,
+    Validation,
+)
 from gpuprobe.render.software_text import compatibility_of
 from gpuprobe.strings import compute_string, printable
 
@@ -154,12 +169,17 @@ def numbers(device: Device, inventory: Inventory) -> Json:
     """What each library that was asked calls this card; a library that does not list it is left out."""
     return {
         key: number
-        for outcome in inventory.evidence.outcomes
+        for outcome, near in listed_by(inventory.evidence)
         if outcome.probe.purpose is Purpose.LIST or (device.manifest and outcome.probe.manifest == device.manifest)
-        for other in outcome.devices
+        for other in near.of(device)
         if same_card(device, other).same
         for key, number in _numbers_in(other, inventory)
     }
+
+
+@once
+def listed_by(evidence: Evidence) -> list[tuple[Outcome, Nearby]]:
+    return [(outcome, Nearby(outcome.devices)) for outcome in evidence.outcomes if outcome.devices]
 
 
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
