@@ -91,13 +91,8 @@ def _secrets(host: Host) -> Iterator[Secret]:
     home = host.environ.get("HOME", "")
     if PurePath(home).name not in {*_COMMON, ""}:
         instead = str(PurePath(home).with_name(pseudonym("user", PurePath(home).name)))
-<<<<<<< HEAD
-        yield Secret("user", by_pattern(rf"{re.escape(home)}(?![\w.-])"), instead, free_only=False)
-    for user in _accounts(host):
-=======
         yield Secret("user", by_pattern(rf"{re.escape(home)}(?![\w.-])"), instead, free_only=False, signs=(home.lower(),))
-    if user not in _COMMON:
->>>>>>> wt-speed
+    for user in _accounts(host):
         # The bare account name may be a common word; below a directory of homes it can be nothing else.
         below = rf"(?:(?<=/home/)|(?<=/Users/)){re.escape(user)}(?![\w.-])"
         yield Secret("user", by_pattern(below), pseudonym("user", user), free_only=False, signs=(user.lower(),))
