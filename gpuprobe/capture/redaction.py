@@ -109,10 +109,6 @@ def _secrets(host: Host) -> Iterator[Secret]:
     yield from IN_FREE_TEXTS
 
 
-def _alone(name: str) -> str:
-    return rf"(?<![\w-]){re.escape(name)}(?![\w-])"
-
-
 def _account() -> str:
     try:
         return getpass.getuser()
