@@ -160,8 +160,20 @@ PLACES = {
     " from gpuprobe.render.form import written, NotCarried\n"
     "for f in (*SHELLS.values(), *FORMATS.values()):\n"
     "    try:\n        written(f, [('A', t)])\n    except NotCarried:\n        pass",
-    "the screen": "import io; from rich.text import Text; from gpuprobe.render.screen import Screen;"
-    " s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
+    "what an engine says": "from gpuprobe.planning import engine_log as e; lines = []\n"
+    "for _ in range(20000):\n    lines.append(t[:60])\n    e.is_whole(lines)\n"
+    "e.rows_of([t[:4096]]), e.choice_of([t[:4096]])",
+    "a wrong word": "from gpuprobe.command import guesses as g; g.did_you_mean(t[:131072], ('list', 'validate'));"
+    " g.is_a_program(t[:131072]); from gpuprobe.modelfile.ollama_store import parsed; parsed(t)",
+    "what many machines left": "from gpuprobe.fleet.document_texts import of_text, of_pieces;"
+    " from gpuprobe.fleet import prefixes, node_sets;"
+    " [list(of_text(x + t)) for x in ('', 'n1: ', 'n1: {', '{\\n', '(a pid=1) ', 'n1 | CHANGED | rc=0 >>\\n', 'clush: n1: ')];"
+    " list(of_pieces('{', iter([t]))); list(of_pieces('n', iter([t, t])));"
+    " prefixes.split(t), prefixes.heading(' | ' + t);"
+    " node_sets.expanded('n[' + t), node_sets.folded([t]), node_sets.natural(t)",
+    "the screen": "import io; from gpuprobe.render.ink import NotSimple, Text; from gpuprobe.render.screen import Screen\n"
+    "try:\n    Text(t).lines(80)\nexcept NotSimple:\n    pass\n"
+    "s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
 }
 
 

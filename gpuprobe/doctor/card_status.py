@@ -1,7 +1,6 @@
 """How each physical card stands: usable through which devices, or why not. The first line of `list` is made here."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.doctor.reasons import Why
@@ -13,6 +12,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import vendor_of
 
 
@@ -232,11 +232,11 @@ def _is_integrated(card: Card, known: Sequence[Device]) -> bool:
 
 
 def unclaimed_render_nodes(host: Host) -> tuple[str, ...]:
-    """Render nodes that belong to nothing the survey saw: neither to a function of the bus nor to a GPU beside it."""
-    names = (*(each.drm for each in host.pci), *(each.drm for each in host.off_the_bus))
-    claimed = {f"/dev/dri/{name}" for drm in names for name in drm}
+    """Render nodes that belong to nothing the survey saw, on a machine whose bus has no graphics at all."""
+    claimed = {f"/dev/dri/{name}" for each in host.off_the_bus for name in each.drm}
     unknown = (node.path for node in host.nodes if node.path.startswith("/dev/dri/renderD"))
-    return tuple(path for path in unknown if path not in claimed) if host.platform == "linux" else ()
+    on_the_bus = host.platform != "linux" or any(function.drm for function in host.pci)
+    return () if on_the_bus else tuple(path for path in unknown if path not in claimed)
 
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:

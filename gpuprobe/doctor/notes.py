@@ -84,7 +84,7 @@ def _failed(inventory: Inventory) -> Iterator[str]:
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
         for process in outcome.survivors:
-            yield f"process {process} is left behind: it could not be ended, and may still use the card"
+            yield f"process {process} could not be ended, and may still use the card"
 
 
 _WAY_AROUND = "; a program that loads every driver meets this too: remove that file, or use `gpuprobe env`, which avoids it"
@@ -151,10 +151,10 @@ def _other_slices(inventory: Inventory) -> Iterator[str]:
         unasked = [device.id for device in others if asked.get(device.uuid) is None]
         if unasked and any(is_slice(device) for device in _listed(evidence, library.name)):
             only = f"{library.name} shows a process one slice of a cut card"
-            yield f"{only}, and these are others: {', '.join(unasked)} (choose by that id)"
+            yield f"{only}; the others are {', '.join(unasked)}: choose one by its id"
         for device in others:
             if (outcome := asked.get(device.uuid)) is not None:
-                yield f"{library.name} does not show the slice {device.id}, asked for it alone: {describe(outcome)}"
+                yield f"{library.name} does not show the slice {device.id} where it alone is visible: {describe(outcome)}"
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:
@@ -204,8 +204,8 @@ def _overridden(inventory: Inventory) -> Iterator[str]:
         name = f"{device.name or 'a device'} ({device.id})"
         if real is not None and not any(each.startswith(f"{name}: `{names[0]}") for each in judged):
             told = ", ".join(f"`{name}={environ[name]}`" for name in _of_its_node(device, names))
-            why = f"{told} tells it so" if told else "the kernel driver says otherwise"
-            yield f"{device.library} takes {name} for {device.gfx_target}, and it is {real}: {why}"
+            why = f"{told} makes it so" if told else "the kernel driver says otherwise"
+            yield f"{device.library} takes {name} for {device.gfx_target}, but it is {real}: {why}"
 
 
 def _of_its_node(device: Device, names: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ Nothing was loaded: this is what the files say. That a library really loads and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import architecture, build_fit, drivers, file_fit, identity, verdicts
@@ -15,6 +14,7 @@ from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.where_to_get import advice
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Evidence, Json, Outcome, Purpose
+from gpuprobe.record_classes import NamedTuple
 
 _OTHER_BUILD = "; install the build of it for this card's library"
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple
 
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, MiB
+from gpuprobe.record_classes import NamedTuple
 
 # Not compiled here: every start would pay 1 ms for it, on machines without a card too.
 _PCI = r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])(?:\.([0-7]))?"

@@ -32,7 +32,7 @@ def validation_of(device: Device, evidence: Evidence) -> Validation | None:
     verdicts = tuple(map(verdict_of, spoken))
     told = _judged(telling(spoken))
     passed = verdicts.count(Verdict.SUPPORTED)
-    flaky = "; it is flaky, and what fails now and then has failed" if passed and told.verdict is Verdict.UNSUPPORTED else ""
+    flaky = "; it fails now and then, which counts as failed" if passed and told.verdict is Verdict.UNSUPPORTED else ""
     because = f"{passed} of {len(verdicts)} attempts passed{flaky}: {told.because}"
     return told._replace(attempts=verdicts, because=because)
 

@@ -1,12 +1,12 @@
 """Every view of every card, as `validate` looks at them: which are asked, whose card each shows, what it proves."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.rules import numbers_of, order
 from gpuprobe.judging.verdicts import outcomes_of, telling
 from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Verdict
+from gpuprobe.record_classes import NamedTuple
 
 
 class View(NamedTuple):

@@ -5,12 +5,12 @@ library that got none would bring back through a side door the card that another
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging.device_lists import ggml_list, ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import printable
 
 Variables = tuple[tuple[str, str | None], ...]

@@ -8,7 +8,9 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from gpuprobe.record_classes import NamedTuple
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-from rich.cells import cell_len
-from rich.console import RenderableType
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe.judging.figures import Activity, Figure, User
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
+from gpuprobe.render.ink import Text, cell_len
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
 from gpuprobe.strings import age_between, age_text, printable, size_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 LEVELS = "▁▂▃▄▅▆▇█"
 UNTOLD = "·"

@@ -41,7 +41,8 @@ _TROUBLE = re.compile(
 # What differs between two copies of one message: addresses, numbers of processes and of bytes. Xid's and RmInitAdapter's stay.
 _VARYING = re.compile(r"0x[0-9a-f]{5,16}|\b[0-9a-f]{8,16}\b|\b[0-9]{5,20}\b|pid[ =']{1,3}[0-9]{1,9}", re.IGNORECASE)
 # "Nov 29 00:41:15 name kernel: [   12.345678] …", "[   12.345678] kernel: …", "[   12.345678] …"
-_FRONT = re.compile(r"(?:\[ {0,12}(\d{1,9}\.\d{1,9})\] ?)?(?:.{0,160}?\bkernel: ?)?(?:\[ {0,12}(\d{1,9}\.\d{1,9})\] ?)?(?=\S)")
+_TIME = r"\[ {0,12}(\d{1,9}\.\d{1,9})\] ?"
+_FRONT = re.compile(rf"(?:{_TIME}(?:(?:[^\s:]{{1,64}} )?kernel: ?)?|.{{0,160}}?\bkernel: ?)?(?:{_TIME})?(?=\S)")
 _BEGINNING = re.compile("Linux version |Booting Linux on ")
 _RECORD = re.compile(r"(\d{1,6}),(\d{1,20}),(\d{1,20}),[^;]{0,200};(.*)")
 

@@ -39,7 +39,7 @@ for path in sys.argv[1:]:
 def openings(tree: Tree, host: Host) -> tuple[Opened, ...]:
     """In the order of the survey. Other files than devices are not opened: nobody made them to compute with."""
     tried: dict[str, str | None] = {path: _why_not(tree, host, path) for path in _compute_nodes(host)}
-    numbers = _numbers(tree, [path for path, why_not in tried.items() if why_not is None])
+    numbers = error_numbers(tree, [path for path, why_not in tried.items() if why_not is None])
     return tuple(_opened(path, numbers.get(path), why_not) for path, why_not in tried.items())
 
 
@@ -74,7 +74,7 @@ def _functions_of(tree: Tree, host: Host, minor: str) -> Iterator[str]:
     return (f"{DEVICES}/{address}" for address in mine or [function.address for function in host.pci])
 
 
-def _numbers(tree: Tree, paths: Sequence[str]) -> dict[str, int]:
+def error_numbers(tree: Tree, paths: Sequence[str]) -> dict[str, int]:
     """Of each path the error's number, 0 where it opened; none of those that the opener did not come to."""
     if not paths or not sys.executable:
         return {}

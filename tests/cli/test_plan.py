@@ -156,7 +156,7 @@ def test_more_layers_than_there_are_and_more_context_than_was_trained_are_notes(
 
     assert [note for note in document["notes"] if "layers" in note or "trained" in note] == [
         "204800 tokens are more than the 131072 that the model was trained for",
-        "the model has 33 layers, the output layer counted, so not 99",
+        "the model has 33 layers with the output layer: `--layers 99",
     ]
 
 

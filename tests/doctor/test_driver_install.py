@@ -203,4 +203,4 @@ def test_an_installed_driver_whose_module_is_not_loaded_is_loaded() -> None:
 def test_one_fact_put_right_takes_the_cause_away() -> None:
     loaded = nvidia_host(texts=texts(), system=SystemFacts(modules=modules(MODULE)))
 
-    assert ids(findings(loaded)) == []
+    assert [each for each in findings(loaded) if not each.generic] == []

@@ -254,7 +254,7 @@ def test_the_other_slices_of_a_card_are_not_silently_left_out() -> None:
     notes = notes_of(judged(with_node(), an_outcome(seen), an_outcome(*known)))
 
     only = "CUDA shows a process one slice of a cut card"
-    assert notes == (f"{only}, and these are others: {other} (choose by that id)",)
+    assert notes == (f"{only}; the others are {other}: choose one by its id",)
 
 
 def test_a_card_that_works_by_its_second_best_library_is_told_why() -> None:
@@ -352,7 +352,7 @@ def test_a_full_card_is_kept_and_said_to_be_full() -> None:
 def test_a_process_that_cannot_be_ended_is_named() -> None:
     stuck = an_outcome(library="CUDA", status=Status.ABANDONED, survivors=(4711,), message="it is stuck in the kernel")
 
-    assert any("process 4711 is left behind" in line for line in notes_of(judged(with_node(), stuck)))
+    assert any("process 4711 could not be ended" in line for line in notes_of(judged(with_node(), stuck)))
 
 
 def test_under_no_wake_what_was_not_asked_is_not_counted_as_not_usable() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.text import Text
 
 from gpuprobe.judging.figures import Activity, Figure, Silence, User, activity_from, why_silent
 from gpuprobe.model import GiB, Outcome, Probe, Purpose, Status
+from gpuprobe.render.ink import Text
 from gpuprobe.render.live import live_table, share_of, sparkline
 from gpuprobe.render.memory import age_of
 from gpuprobe.render.screen import Screen
@@ -204,7 +204,7 @@ def test_a_load_and_a_temperature_near_their_limits_are_coloured(load: int, degr
 
     line = list(live_table([near], {}, NOW, 160))[1]
     assert isinstance(line, Text)
-    styles = {str(span.style) for span in line.spans}
+    styles = {style for _, style in line.pieces}
 
     assert styles & {"yellow", "bold red"} == colours
 

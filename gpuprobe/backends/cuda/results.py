@@ -64,7 +64,7 @@ NAMES = {
     999: "CUDA_ERROR_UNKNOWN",
 }
 
-_FAULT = "the card stopped in a kernel that is known to be right, and takes nothing more from this process"
+_FAULT = "the card stopped in a test kernel that is correct, and takes nothing more from this process"
 # What a number says by itself. What it comes from here, and what to do: the checks of doctor/nvidia, which see the rest.
 _MEANINGS = {
     2: "memory ran out",
@@ -77,7 +77,7 @@ _MEANINGS = {
     102: "the card is a virtual GPU without a licence",
     209: "the driver has no code for a card of this architecture",
     214: "the card's memory has an error that could not be corrected",
-    218: "the driver's compiler refuses a program that is known to be right",
+    218: "the driver's compiler refuses a test program that is correct",
     220: "an NVLink connection has an error that could not be corrected",
     221: "the driver's compiler (`libnvidia-ptxjitcompiler.so.1`) is not installed here",
     222: "the driver's compiler is older than the language of the test program",

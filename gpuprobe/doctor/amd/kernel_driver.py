@@ -96,7 +96,8 @@ def not_loaded(situation: Situation) -> Iterator[Finding]:
         yield _not_loaded(f"kernel {host.kernel} comes without `amdgpu`, the card's driver", _more_modules(host))
     else:
         load = run("load it with", "sudo modprobe amdgpu")
-        yield _not_loaded("`amdgpu`, the card's kernel driver, is not loaded", (load,))
+        look = run("if that fails, see why:", "sudo dmesg | grep -i amdgpu")
+        yield _not_loaded("`amdgpu`, the card's kernel driver, is not loaded", (load, look))
 
 
 def _not_loaded(because: str, fix: tuple[Step, ...], *evidence: Observed) -> Finding:

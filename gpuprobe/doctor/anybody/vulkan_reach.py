@@ -14,7 +14,7 @@ from gpuprobe.doctor import installing
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step, run
 from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.situation import Situation
-from gpuprobe.doctor.ways import answers, weight_if_lost
+from gpuprobe.doctor.ways import answers, own_libraries, weight_if_lost
 from gpuprobe.facts import Host
 from gpuprobe.libraries import VULKAN
 from gpuprobe.machine.distribution import distribution
@@ -58,7 +58,7 @@ def loader_missing(situation: Situation) -> Iterator[Finding]:
     driven = situation.card.driver is not None and situation.card.kind in ("pci", "platform", "board")
     if situation.kept or situation.drops or maker is None or not maker.in_mesa or not driven or asked is None:
         return
-    own = situation.own_libraries
+    own = own_libraries(situation)
     if not asked.status.not_there or any(answers(situation, each) for each in own) or _is_found(situation.host):
         return
     others = "".join(f"{each.name}'s nor " for each in own[:1])

@@ -24,6 +24,9 @@ _REJECTED = re.compile(
 )
 _TRY = "sudo modprobe nvidia"
 
+_DRIVER_PACKAGES = re.compile(r"(?:akmod|kmod|xorg-x11-drv)-nvidia.*|nvidia-(?:driver|dkms|open|utils).*")
+_SIGNED_PACKAGES = re.compile(r"linux-(?:modules|signatures)-nvidia-.*")
+
 
 def _is_unloaded(situation: Situation) -> bool:
     """The card is without NVIDIA's driver, and so is the kernel."""
@@ -44,7 +47,7 @@ def _is_installed(situation: Situation) -> bool:
 
 
 def _packages(situation: Situation) -> bool:
-    return bool(packages(situation.host, r"(?:akmod|kmod|xorg-x11-drv)-nvidia.*|nvidia-(?:driver|dkms|open|utils).*"))
+    return bool(packages(situation.host, _DRIVER_PACKAGES))
 
 
 def not_installed(situation: Situation) -> Iterator[Finding]:
@@ -144,7 +147,7 @@ def _looks_rejected(situation: Situation) -> bool:
     locked = secure_boot.signatures_enforced(host) is True or (
         secure_boot.secure_boot(host) is True and secure_boot.lockdown(host) not in (None, "none")
     )
-    own_key = secure_boot.key_to_enrol(host) is not None and not packages(host, r"linux-(?:modules|signatures)-nvidia-.*")
+    own_key = secure_boot.key_to_enrol(host) is not None and not packages(host, _SIGNED_PACKAGES)
     is_there = kernel_modules.is_on_disk(host, signs.MODULE) is True
     return locked and own_key and is_there and kernel_modules.forbidden(host, signs.MODULE) is None
 

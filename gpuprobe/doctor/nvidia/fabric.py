@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import recipes, signs
@@ -55,7 +56,7 @@ def fabric_not_configured(situation: Situation) -> Iterator[Finding]:
 
 def _of_another_version(situation: Situation, version: str | None) -> str | None:
     """The version of its package, where that is not the driver's."""
-    found = packages(situation.host, r"(?:cuda-drivers-|nvidia-)fabric-?manager.*")
+    found = packages(situation.host, re.compile(r"(?:cuda-drivers-|nvidia-)fabric-?manager.*"))
     known = next((package.version for package in found if package.version), None)
     return known if known is not None and version is not None and version not in known else None
 
