@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import recipes
-from gpuprobe.doctor.about_nvidia.generations import chip_of
 from gpuprobe.doctor.about_nvidia.saying import cause
 from gpuprobe.doctor.findings import Finding, Observed, Rung, Severity, Step
 from gpuprobe.doctor.situation import Situation
@@ -57,7 +56,7 @@ def driver_too_old(situation: Situation) -> Iterator[Finding]:
         "the driver is too old for Ollama",
         Observed("driver", view.kernel_version or ""),
         Observed(builds[0].path, ", ".join(build.folder for build in builds)),
-        fix=(recipes.newer(situation, chip_of(situation.card)),),
+        fix=(recipes.newer(situation, None),),
         reason=Reason.NO_CODE,
         settle=None if is_certain else "ollama ps",
         severity=Severity.DEGRADED,
