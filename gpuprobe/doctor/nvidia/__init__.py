@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator
 
 from gpuprobe.doctor.findings import Finding, Severity
 from gpuprobe.doctor.nvidia import (
+    builds_of_ollama,
     card_modes,
     cuda_variables,
     driver_fit,
     driver_install,
     driver_parts,
     fabric,
-    libraries_of_the_driver,
     lost_cards,
     nvidia_containers,
     nvidia_nodes,
     reported_faults,
     tegra,
     unstarted_cards,
+    user_libraries,
 )
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.libraries import CUDA
@@ -38,9 +39,10 @@ _PARTS = (
     nvidia_containers,
     tegra,
     nvidia_nodes,
-    libraries_of_the_driver,
+    user_libraries,
     cuda_variables,
     card_modes,
+    builds_of_ollama,
 )
 
 

@@ -7,6 +7,7 @@ from gpuprobe.doctor.whole_machine import (
     missing_cards,
     no_cards,
     programs_without_gpu,
+    sandboxed_servers,
     settings_of_servers,
 )
 
@@ -14,6 +15,7 @@ CHECKS = (
     *missing_cards.CHECKS,
     *no_cards.CHECKS,
     *programs_without_gpu.CHECKS,
+    *sandboxed_servers.CHECKS,
     *settings_of_servers.CHECKS,
     *accounts_of_servers.CHECKS,
     *frameworks_without_code.CHECKS,
