@@ -3,6 +3,7 @@
 from gpuprobe.doctor.whole_machine import (
     accounts_of_servers,
     frameworks_without_code,
+    integrated_left_out,
     no_cards,
     programs_without_gpu,
     settings_of_servers,
@@ -11,6 +12,7 @@ from gpuprobe.doctor.whole_machine import (
 CHECKS = (
     *no_cards.CHECKS,
     *programs_without_gpu.CHECKS,
+    *integrated_left_out.CHECKS,
     *settings_of_servers.CHECKS,
     *accounts_of_servers.CHECKS,
     *frameworks_without_code.CHECKS,
