@@ -158,14 +158,18 @@ def _other_slices(inventory: Inventory) -> Iterator[str]:
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:
-    for card in machine.cards(evidence.host):
+    for card in filter(_was_asleep, machine.cards(evidence.host)):
         asked = [
             outcome.probe.library
             for outcome in evidence.outcomes
             if outcome.seconds is not None and _opens(library_named(outcome.probe.library), card)
         ]
-        if card.was_asleep and asked:
+        if asked:
             yield f"{card.pci_id} was asleep; asking {', '.join(dict.fromkeys(asked))} woke it (`--no-wake` lets it sleep)"
+
+
+def _was_asleep(card: Card) -> bool:
+    return bool(card.was_asleep)
 
 
 def _opens(library: Library, card: Card) -> bool:

@@ -3,6 +3,7 @@
 from gpuprobe.doctor.anybody import (
     boot_words,
     foreign_libraries,
+    held_for_a_vm,
     hiding_variables,
     render_nodes,
     sandboxed_programs,
@@ -11,6 +12,7 @@ from gpuprobe.doctor.anybody import (
 )
 
 CHECKS = (
+    *held_for_a_vm.CHECKS,
     *boot_words.CHECKS,
     *render_nodes.CHECKS,
     *hiding_variables.CHECKS,
