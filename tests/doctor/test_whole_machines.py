@@ -216,7 +216,7 @@ def test_some_partitions_that_a_container_was_not_given_are_named() -> None:
 
     found = headline(findings(with_radeon(texts=texts), passed(view), devices=(view,)))
 
-    assert found.id == "ctr-partitions-not-given"
+    assert found.id == "amd-partition-not-given"
     assert found.because == "1 of its 2 partitions were given to this docker container"
     assert "--device /dev/dri/renderD129" in found.fix[0].text
 

@@ -8,6 +8,7 @@ from gpuprobe.doctor.whole_machine import (
     missing_cards,
     no_cards,
     programs_without_gpu,
+    sandboxed_units,
     settings_of_servers,
 )
 
@@ -18,6 +19,7 @@ CHECKS = (
     *integrated_left_out.CHECKS,
     *settings_of_servers.CHECKS,
     *accounts_of_servers.CHECKS,
+    *sandboxed_units.CHECKS,
     *frameworks_without_code.CHECKS,
     *containers_here.CHECKS,
 )
