@@ -292,3 +292,17 @@ def test_a_folder_of_nodes_that_could_not_be_listed_is_not_said_to_lack_one() ->
     host = with_arc(texts={"/.dockerenv": Reading("")}, nodes=(), facts={"dri_problem": "denied"})
 
     assert "ctr-render-node-missing" not in causes(findings(host, level_zero_finds_nothing()))
+
+
+def test_a_service_on_an_nvidia_card_needs_no_group_of_render_nodes() -> None:
+    """Nor one for the graphics inside the processor beside it."""
+    card = a_card("0000:01:00.0", drm=("card0", "renderD128"))
+    inside = an_arc("0000:00:02.0", device=0x46A6, driver="i915", drm=("card1", "renderD129"))
+    nodes = (a_node(), a_node("/dev/dri/renderD129"), a_node("/dev/nvidiactl", mode=0o666))
+    cuda = a_device("CUDA", pci_id="0000:01:00.0")
+    drawn = a_device("Vulkan", pci_id="0000:00:02.0", vendor_id=0x8086, type=DeviceType.INTEGRATED)
+    host = serving(a_host(pci=(inside, card), nodes=nodes, gids=(992,), texts=UBUNTU), a_server())
+
+    found = of_the_machine(host, passed(cuda), passed(drawn), devices=(cuda, drawn))
+
+    assert "service-user-not-in-groups" not in causes(found)
