@@ -12,7 +12,7 @@ from gpuprobe.doctor.cpu_reasons import Case, cpu_reason
 from gpuprobe.doctor.judged_process import Judged, Layers, Where
 from gpuprobe.doctor.process_surroundings import Surroundings, renderer_named
 from gpuprobe.judging.engine_words import Said, said_by
-from gpuprobe.judging.held_memory import Held, Holding
+from gpuprobe.judging.held_memory import Held, Holding, selector
 from gpuprobe.judging.known_programs import Asked, Family, Program, asked_of, program_of
 from gpuprobe.judging.mapped_libraries import Mapped, mapped
 from gpuprobe.judging.process_evidence import evidence_of
@@ -34,6 +34,7 @@ def judged(all_of_them: Sequence[Gathered], holdings: Mapping[int, Holding], aro
 def _alone(gathered: Gathered, holding: Holding, around: Surroundings) -> Judged:
     process = gathered.process
     program, libraries = program_of(process.command), mapped(process.mapped or ())
+    holding = holding._replace(is_told=_is_told(process, holding, around))
     asked, said = asked_of(program, process.command, process.environ or {}), _said(gathered)
     found = Judged(
         gathered=gathered,
@@ -49,6 +50,17 @@ def _alone(gathered: Gathered, holding: Holding, around: Surroundings) -> Judged
     )
     found = _decided(found, around)
     return found._replace(findings=tuple(evidence_of(gathered, holding, libraries, said, asked)))
+
+
+def _is_told(process: Process, holding: Holding, around: Surroundings) -> bool:
+    """Whether of each device somebody counts what is held there, or the process has not even opened it."""
+    opened = None if process.nodes is None else set(process.nodes)
+    names = [selector(device) for device in around.devices]
+    return bool(names) and all(holding.counts(name) or _is_shut(around.node_of.get(name, ()), opened) for name in names)
+
+
+def _is_shut(nodes: Sequence[str], opened: set[str] | None) -> bool:
+    return bool(nodes) and opened is not None and not opened.intersection(nodes)
 
 
 def _said(gathered: Gathered) -> Said:

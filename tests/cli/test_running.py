@@ -218,6 +218,12 @@ def test_without_a_process_that_runs_models_it_says_so(nvidia: Nvidia) -> None:
     assert "this is a container with processes of its own" in " ".join(ran.stdout.split())
 
 
+def test_where_proc_is_empty_it_is_not_said_that_nothing_runs(nvidia: Nvidia) -> None:
+    ran = apart(nvidia, "--mount", before="mount -t tmpfs none /proc &&")
+
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (6, "no process can be seen: there is nothing in /proc")
+
+
 def apart(nvidia: Nvidia, *unshared: str, before: str = "", last: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """`running` in namespaces of its own, behind `before`, a line for the shell."""
     if shutil.which("unshare") is None:
