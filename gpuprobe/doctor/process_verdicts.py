@@ -145,12 +145,15 @@ def _of_one_that_holds(found: Judged, around: Surroundings) -> Judged:
     holds = f"it holds {_held(found.holding.held)}"
     if (layers is not None and layers.offloaded == 0) or (found.asked.cpu_by is not None and layers is None):
         return _on_the_cpu(found, around, f"{holds} for its buffers, and no layer is there")
-    if size and 0 < found.holding.size < size * _LEAST_SHARE and _is_known(found.holding):
-        return _on_the_cpu(found, around, f"{holds}, which is too little for a model of {size_text(size)}")
+    if found.asked.kept_back is not None:
+        because = f"{_placed(layers)} on a GPU: {holds}; `{printable(found.asked.kept_back)}` keeps parts of them on the CPU"
+        return found._replace(where=Where.PARTLY, because=because)
     if layers is not None and layers.total is not None and layers.offloaded < layers.total:
         rest = layers.total - layers.offloaded
         because = f"{_placed(layers)} on a GPU: {holds}; the CPU computes the other {rest}"
         return found._replace(where=Where.PARTLY, because=because, advice=_more_room(found))
+    if size and 0 < found.holding.size < size * _LEAST_SHARE and _is_known(found.holding):
+        return _on_the_cpu(found, around, f"{holds}, which is too little for a model of {size_text(size)}")
     if layers is None and size and found.holding.size < size * _MOST_OF_IT and _is_known(found.holding):
         because = f"{holds}, of a model of {size_text(size)}; how many layers that is it does not say"
         return found._replace(where=Where.PARTLY, because=because, advice=_more_room(found))

@@ -128,6 +128,19 @@ def test_a_hundredth_of_a_model_is_not_taken_for_it_whatever_the_log_says() -> N
     assert "too little for a model of 4.0 GiB" in found.because
 
 
+def test_experts_that_were_to_stay_on_the_cpu_make_it_partly_however_little_is_held() -> None:
+    found = verdict_of(a_process(command=(*SERVER, "-ngl", "99", "--cpu-moe")), holds(400 * MiB), ALL, model_size=17 * GiB)
+
+    assert found.where is Where.PARTLY
+    assert found.because.endswith("`--cpu-moe` keeps parts of them on the CPU")
+
+
+def test_one_layer_of_many_takes_little_and_is_there_all_the_same() -> None:
+    log = SOME.replace("12/33", "1/33")
+
+    assert verdict_of(a_process(), holds(300 * MiB), log, model_size=4 * GiB).where is Where.PARTLY
+
+
 def test_a_size_that_the_driver_does_not_tell_is_not_a_small_one() -> None:
     assert verdict_of(a_process(), holds(None), ALL, model_size=4 * GiB).where is Where.ON_THE_GPU
 
