@@ -4,9 +4,8 @@ A library's place in `LIBRARIES` is its rank: the earlier one keeps a card that 
 a library's name with a text; what differs between libraries is a field here.
 """
 
-from typing import NamedTuple
-
 from gpuprobe.model import MiB
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import AMD, APPLE, INTEL, NVIDIA, Vendor
 
 

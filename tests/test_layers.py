@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 ROOMS = (
     "backends",
     "runner",
+    "record_classes",
     "facts",
     "model",
     "wire",
@@ -53,7 +54,20 @@ ROOMS = (
     "manual",
     "__main__",
 )
-PURE = {"facts", "model", "vendors", "libraries", "strings", "environment", "machine", "judging", "doctor", "planning", "fleet"}
+PURE = {
+    "record_classes",
+    "facts",
+    "model",
+    "vendors",
+    "libraries",
+    "strings",
+    "environment",
+    "machine",
+    "judging",
+    "doctor",
+    "planning",
+    "fleet",
+}
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
 
@@ -177,9 +191,10 @@ def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
-def test_no_other_command_pays_for_the_options_and_the_arithmetic_of_plan() -> None:
+@pytest.mark.parametrize("word", ["plan", "fleet", "waiting", "list_forms"])
+def test_no_other_command_pays_for_what_only_one_needs(word: str) -> None:
     program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
-    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'plan' in name], file=sys.stderr)"
+    program += f"try:\n    main()\nfinally:\n    print([name for name in sys.modules if '{word}' in name], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"

@@ -17,7 +17,7 @@ def of_text(text: str) -> Iterator[Found]:
         yield Found(None, instead(""))
         return
     if text.lstrip()[0] not in "{[":
-        yield from of_lines(text.splitlines())
+        yield from of_lines(text.split("\n"))  # other breaks may stand in a text of JSON
         return
     try:
         value = parsed(text)
@@ -34,7 +34,7 @@ def of_text(text: str) -> Iterator[Found]:
 
 def _not_one(text: str) -> Iterator[Found]:
     """Several, one after the other; or one that was cut off."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     if len(lines) > 1:
         yield from of_lines(lines)
     else:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gpuprobe.fleet.node_sets import folded, natural
 from gpuprobe.fleet.rows import Machine
 
-LEAST_PEERS = 3
+_MOST_REASONS = 5
 _LEAST_SHARE = 2 / 3  # of its peers that have the same, for another to be the odd one
 
 
@@ -20,10 +20,22 @@ class Group(NamedTuple):
     def names(self) -> str:
         return folded(machine.name for machine in self.machines)
 
-    def common(self, of: Callable[[Machine], str | None]) -> str | None:
-        """What all of them have; `several` where they differ."""
-        values = {of(machine) for machine in self.machines}
-        return values.pop() if len(values) == 1 else "several"
+    def common(self, of: Callable[[Machine], str | None]) -> str:
+        """What all of them have; where they differ, each value once."""
+        return " / ".join(sorted({of(machine) or "" for machine in self.machines} - {""}, key=natural))
+
+    @property
+    def reason(self) -> str:
+        """Why they have no answer or a card less; where they differ, the names with each, the most frequent first."""
+        alike: dict[str, list[str]] = {}
+        for machine in self.machines:
+            if reason := reason_of(machine):
+                alike.setdefault(reason, []).append(machine.name)
+        if len(alike) == 1 and len(next(iter(alike.values()))) == len(self.machines):
+            return next(iter(alike))
+        most = sorted(alike.items(), key=lambda each: -len(each[1]))
+        said = [f"{folded(names)}: {reason}" for reason, names in most[:_MOST_REASONS]]
+        return "; ".join((*said, *([f"{len(most) - len(said)} more reasons"] if len(most) > len(said) else [])))
 
 
 def models_of(machine: Machine) -> str | None:
@@ -55,8 +67,8 @@ GROUPS: dict[str, Callable[[Machine], Hashable]] = {
 SORTS: dict[str, Callable[[Group], tuple[object, ...]]] = {
     "machine": lambda group: (),
     "usable": lambda group: (_share(group),),
-    "driver": lambda group: (natural(group.common(lambda machine: machine.standing.driver) or ""),),
-    "why": lambda group: (group.common(reason_of) or "~",),
+    "driver": lambda group: (natural(group.common(lambda machine: machine.standing.driver)),),
+    "why": lambda group: (not group.reason, group.reason),
 }
 
 
@@ -107,8 +119,6 @@ def odd_ones(machines: Sequence[Machine]) -> list[Odd]:
 
 
 def _odd(peers: Sequence[Machine], traits: Iterable[str]) -> list[Odd]:
-    if len(peers) < LEAST_PEERS:
-        return []
     found: list[Odd] = []
     for trait in sorted(traits):
         have: dict[str, list[str]] = {}

@@ -14,7 +14,7 @@ from gpuprobe.fleet.node_sets import MOST, expanded
 from gpuprobe.fleet.prefixes import Split
 from gpuprobe.fleet.rows import Found, Problem
 from gpuprobe.fleet.shape import begun, parsed
-from gpuprobe.fleet.wrappers import cut_off, documents_in, first_line, instead, is_cut_off
+from gpuprobe.fleet.wrappers import cut_off, documents_in, first_line, instead, is_cut_off, other_words
 
 LONGEST = 32 << 20  # characters that one machine may leave
 _MOST_TRIES = 16
@@ -109,8 +109,6 @@ class _Lines:
                 self._unnamed += 1
             else:
                 self._named += 1
-                self._said.pop(each.name, None)
-                self._told.pop(each.name, None)
             yield each
 
     def _line(self, split: Split) -> Iterator[Found]:
@@ -141,9 +139,14 @@ class _Lines:
             else:
                 yield from self._unfinished(name, text)
             return
+        yield from self._in(value, name, text)
+
+    def _in(self, value: object, name: str | None, text: str) -> Iterator[Found]:
+        """`text`: as `value` stood there, which is what its machine said where it holds no document."""
         found = list(documents_in(value, name))
         if not found:
-            self._keep(None if name is None else (name,), text, self._said)
+            who, said = (name, text) if name is not None else other_words(value) or (None, text)
+            self._keep(None if who is None else (who,), said, self._said)
         yield from self._counted(found)
 
     def _goes_on(self, name: str | None, line: str) -> Iterator[Found]:
@@ -159,7 +162,7 @@ class _Lines:
                 yield from self._unfinished(name, pile.text)
             return
         del self._begun[name]
-        yield from self._counted(documents_in(value, name))
+        yield from self._in(value, name, pile.text)
 
     def _unfinished(self, name: str | None, text: str) -> Iterator[Found]:
         if is_cut_off(text):

@@ -120,7 +120,9 @@ def _reasons(document: Json, some_are_not: bool) -> Iterator[str]:
             yield f"{text(view, 'selector') or text(view, 'pci_id') or 'a view'}: {text(view, 'because') or 'failed'}"
     for card in records(document, "cards_without_views"):
         said = True
-        yield f"{text(card, 'pci_id') or 'a GPU'}: {text(record(card, 'why'), 'because') or 'no library shows it'}"
+        why = record(card, "why")
+        because = text(why, "brief") or text(why, "because") or "no library shows it"
+        yield f"{text(card, 'pci_id') or 'a GPU'}: {because}"[:LONGEST_REASON]
     first = text(record(document, "summary"), "text", LONGEST_REASON)
     if not said and first and (some_are_not or not whole(record(document, "summary"), "cards")):
         yield first
@@ -184,7 +186,7 @@ class Listed(NamedTuple):
 def _verdict(document: Json, requirement: Requirement) -> Verdict:
     met = meets(requirement, [_listed(device) for device in records(document, "devices")])
     doubt = met.undecided or (not met.answer and _in_doubt(document))
-    missing = list(_reasons(document, some_are_not=True))
+    missing = list(_reasons(document, some_are_not=False))
     gone = f" ({missing[0]}{', …' if len(missing) > 1 else ''})" if missing and not met.answer else ""
     return Verdict(None if doubt else met.answer, f"{met.because}{gone}"[:LONGEST_REASON])
 

@@ -50,8 +50,10 @@ class Outcome(NamedTuple):
         """The first line."""
         if self.required is None:
             return self._counts
-        met = len(self.with_verdict(True))
-        return f"requirement met by {met} of {_counted(len(self.machines), 'machine')}: {self._counts}"
+        met, failing, unknown = (len(self.with_verdict(answer)) for answer in (True, False, None))
+        others = ((failing, "does not meet it"), (unknown, "cannot be decided"), (len(self.silent), "gave no answer"))
+        said = "".join(f", {number} {_plural(words, number)}" for number, words in others if number)
+        return f"requirement met by {met} of {_counted(len(self.machines), 'machine')}{said}"
 
     @property
     def _counts(self) -> str:
@@ -62,6 +64,10 @@ class Outcome(NamedTuple):
         silent = len(self.silent)
         gone = f"; {silent} of {len(self.machines)} gave no answer" if silent else ""
         return f"{self.usable} of {_counted(self.cards, 'GPU')} usable {where}{gone}"
+
+
+def _plural(words: str, number: int) -> str:
+    return words if number == 1 else words.replace("does ", "do ")
 
 
 def _counted(number: int, noun: str) -> str:

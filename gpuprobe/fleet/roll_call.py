@@ -12,7 +12,7 @@ from gpuprobe.fleet.shape import Json, record, text
 from gpuprobe.strings import printable
 
 _NAMES_NOBODY = frozenset({"localhost", "localhost.localdomain", "(none)", "unknown", "none"})
-_ABSENT = Problem(Trouble.SILENT, "nothing came from it")
+_ABSENT = Problem(Trouble.SILENT, "it left nothing")
 
 
 class RollCall:

@@ -150,6 +150,15 @@ def _of_log(value: Json, name: str | None, depth: int) -> Iterator[Found] | None
     return iter([Found(known, instead(_said_by(value), _code_of(value)))]) if tells and known else None
 
 
+def other_words(value: object) -> tuple[str, str] | None:
+    """(machine, what a program wrote there), of a record of a log in which there is no document."""
+    name = name_in(value) if isinstance(value, dict) else None
+    if name is None or not isinstance(value, dict):
+        return None
+    written = next((value[key] for key in _WRITTEN if isinstance(value.get(key), str)), None)
+    return None if written is None else (name, written)
+
+
 def name_in(value: Json) -> str | None:
     for key in _NAMES:
         found = value.get(key)

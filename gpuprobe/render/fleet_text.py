@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
-from gpuprobe.fleet.groups import Group, grouped, models_of, reason_of
+from gpuprobe.fleet.groups import Group, grouped, models_of
 from gpuprobe.fleet.node_sets import folded
 from gpuprobe.fleet.outcome import Outcome
 from gpuprobe.fleet.rows import Machine
@@ -120,9 +120,9 @@ def _row(group: Group) -> Row:
     return Row(
         names=group.names,
         usable=usable_of(group),
-        model=group.common(models_of) or "",
-        driver=group.common(lambda machine: machine.standing.driver) or "",
-        why=group.common(reason_of) or "",
+        model=group.common(models_of),
+        driver=group.common(lambda machine: machine.standing.driver),
+        why=group.reason,
     )
 
 

@@ -5,9 +5,9 @@
 
 import os
 import stat
-from typing import NamedTuple
 
 from gpuprobe.facts import Reading
+from gpuprobe.record_classes import NamedTuple
 
 ABSENT, DENIED = "absent", "denied"
 SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are read are shorter
