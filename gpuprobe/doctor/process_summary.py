@@ -16,7 +16,9 @@ _COUNTED = (
 )
 
 
-def headline(shown: Sequence[Judged], gone: Sequence[int]) -> str:
+def headline(shown: Sequence[Judged], gone: Sequence[int], table: Table) -> str:
+    if not table.looked_at:
+        return "no process can be seen: there is nothing in /proc"
     if not shown:
         return f"process {gone[0]} ended while it was looked at" if gone else "no process that runs models was found"
     counts = [(sum(each.where is where for each in shown), words) for where, words in _COUNTED]

@@ -20,6 +20,7 @@ from tests.doubles import Variables, cuda_driver, described, nvml_driver
 from tests.models import a_dense_model
 from tests.running_doubles import Running
 from tests.running_records import ALL, PRETENDED, SOME
+from tests.watched import picture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 
@@ -218,6 +219,12 @@ def test_without_a_process_that_runs_models_it_says_so(nvidia: Nvidia) -> None:
     assert "this is a container with processes of its own" in " ".join(ran.stdout.split())
 
 
+def test_where_proc_is_empty_it_is_not_said_that_nothing_runs(nvidia: Nvidia) -> None:
+    ran = apart(nvidia, "--mount", before="mount -t tmpfs none /proc &&")
+
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (6, "no process can be seen: there is nothing in /proc")
+
+
 def apart(nvidia: Nvidia, *unshared: str, before: str = "", last: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """`running` in namespaces of its own, behind `before`, a line for the shell."""
     if shutil.which("unshare") is None:
@@ -322,6 +329,18 @@ def test_what_a_process_calls_itself_moves_no_terminal(nvidia: Nvidia, tmp_path:
 
         assert "\x1b[31m" not in seen.text and "\x9b" not in seen.text
         assert "\\x1b[31m" in "".join(seen.lines).replace(" ", "")
+
+
+def test_a_watch_on_a_terminal_changes_in_its_place_and_q_ends_it(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", SERVER, (GGML, CUDA)) as server:
+        nvidia.is_used_by((server.number, 5000))
+        with picture(watch=("running", "--watch", "0.1"), keys=True, **nvidia.variables) as screen:
+            screen.wait(lambda text: f"{server.number} it holds 4.9 GiB" in text)
+            nvidia.is_used_by((server.number, 9000))
+            screen.wait(lambda text: f"{server.number} it holds 8.8 GiB" in text)
+            screen.press("q")
+
+            assert screen.ended() == 0
 
 
 def test_a_watch_writes_a_document_a_line_and_ends_with_the_process_that_was_named(nvidia: Nvidia, tmp_path: Path) -> None:
