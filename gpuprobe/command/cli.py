@@ -500,7 +500,7 @@ def fleet(
     sort: fleet_options.Sort = None,
     format: fleet_options.Format = None,  # noqa: A002 - the name of the option
 ) -> Reply:
-    """Show many machines in one table, from the documents that they left.
+    """Show many machines in one table, and which one differs.
 
     Use it behind the tool that your site runs commands with: it reads what `list`, `validate` or `doctor` wrote with `--json`
     on each machine, however that tool left it (files named by host, lines of clush or pdsh, Ansible, Ray, Slurm, a log), folds
