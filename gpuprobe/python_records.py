@@ -21,6 +21,7 @@ class Why:
     brief: str
     because: str
     advice: str | None
+    finding: str | None  # the id under which `gpuprobe doctor` explains it; None: what happened is known, and not why
 
 
 @dataclass(frozen=True, slots=True)
