@@ -259,7 +259,7 @@ def test_who_waits_for_files_is_told_how_far_it_is(tmp_path: Path) -> None:
     first, late = tmp_path / "n1.json", tmp_path / "late"
     first.write_text(TEXTS["n01"])
     os.mkfifo(late)
-    slow = ["sh", "-c", f"sleep 2; cat {first} > {late}"]
+    slow = ["timeout", "60", "sh", "-c", f"sleep 2; cat {first} > {late}"]
 
     with subprocess.Popen(slow):
         seen = on_terminal("fleet", str(first), str(late), columns=200)
