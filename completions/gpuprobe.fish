@@ -68,7 +68,7 @@ complete -c gpuprobe -n "__gpuprobe_behind ''" -a plan -d 'What of a model fits 
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a running -d 'Tell whether what runs now is really on the GPU.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a capture -d 'Save this machine in a file, for `--from` to read elsewhere.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a refresh -d 'Show how much memory is free now.'
-complete -c gpuprobe -n "__gpuprobe_behind ''" -a fleet -d 'Show many machines in one table, from the documents that they left.'
+complete -c gpuprobe -n "__gpuprobe_behind ''" -a fleet -d 'Show many machines in one table, and which of them differ.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -a completion -d 'Print a shell completion script.'
 complete -c gpuprobe -n "__gpuprobe_behind ''" -l version -d 'Print the version and exit.'
 complete -c gpuprobe -n "__gpuprobe_behind '' list validate doctor flash-attn env plan running capture refresh fleet completion" -s h -l help -d 'Show this message and exit.'

@@ -13,7 +13,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         'running' = 'Tell whether what runs now is really on the GPU.'
         'capture' = 'Save this machine in a file, for `--from` to read elsewhere.'
         'refresh' = 'Show how much memory is free now.'
-        'fleet' = 'Show many machines in one table, from the documents that they left.'
+        'fleet' = 'Show many machines in one table, and which of them differ.'
         'completion' = 'Print a shell completion script.'
     }
     # Behind: the commands that have it, with an empty one for before any command.

@@ -1,9 +1,9 @@
 """Every environment variable that gpuprobe reads, sets or explains: one row each, in the order of the manual."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from gpuprobe.libraries import LIBRARIES, Library
+from gpuprobe.record_classes import NamedTuple
 
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -361,6 +361,29 @@ _DESCRIBED = (
         "SYCL: llama.cpp's backend for it, torch on Intel GPUs",
         "list such as `level_zero:0`",
         "only these devices are seen by SYCL; gpuprobe's own answers, which ask Level Zero, do not change",
+    ),
+    Variable(
+        "SYCL_DEVICE_FILTER",
+        ENGINE,
+        "older releases of SYCL",
+        "list such as `level_zero:gpu:0`",
+        "the older form of ONEAPI_DEVICE_SELECTOR; gpuprobe's own answers do not change",
+    ),
+    Variable(
+        "CUDA_MPS_PIPE_DIRECTORY",
+        OVERRIDE,
+        "CUDA",
+        "path",
+        "programs compute through the MPS daemon that has its pipes there, and not at all where none answers",
+    ),
+    *(
+        Variable(
+            name, OVERRIDE, "CUDA", _BOOLEAN, f"1: {what}, so that a program without code for the very card does not start"
+        )
+        for name, what in (
+            ("CUDA_DISABLE_PTX_JIT", "PTX in programs is not compiled for the card"),
+            ("CUDA_DISABLE_JIT", "nothing is compiled for the card when a program runs"),
+        )
     ),
     Variable(
         "GGML_CUDA_DEVICES",

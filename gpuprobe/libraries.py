@@ -4,9 +4,8 @@ A library's place in `LIBRARIES` is its rank: the earlier one keeps a card that 
 a library's name with a text; what differs between libraries is a field here.
 """
 
-from typing import NamedTuple
-
 from gpuprobe.model import MiB
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import AMD, APPLE, INTEL, NVIDIA, Vendor
 
 
@@ -317,6 +316,7 @@ class Engine(NamedTuple):
     serves: str  # what computes with it
     vendor: int | None = None  # PCI vendor of the cards it is for; None: no one vendor's
     is_gpu: bool = True
+    remote: bool = False  # what it computes on belongs to another process, here or elsewhere
 
 
 ENGINES = (
@@ -324,7 +324,7 @@ ENGINES = (
     Engine("opencl", "OpenCL", "Qualcomm's Adreno and Intel's GPUs"),
     Engine("musa", "MUSA", "Moore Threads' GPUs", 0x1ED5),
     Engine("cann", "CANN", "Huawei's Ascend NPUs", 0x19E5),
-    Engine("rpc", "RPC", "the GPUs of other machines"),
+    Engine("rpc", "RPC", "the GPUs of other machines", remote=True),
     Engine("virtgpu", "virtgpu", "the GPU of the machine that hosts this one"),
     Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL.pci_id),
     Engine("hexagon", "Hexagon", "Qualcomm's NPUs"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
@@ -21,8 +21,9 @@ from gpuprobe.machine import Card
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Request, Status
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
-from gpuprobe.probing.memory_questions import memory_probes
+from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.server_fallback import ServerFallback
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.clock import moment
 
 if TYPE_CHECKING:
@@ -62,14 +63,19 @@ def refresh(
     *,
     watch: Callable[[str], None] | None = None,
     lasting: PersistentChildren | None = None,
+    probes: Sequence[tuple[Probe, ...]] | None = None,
 ) -> Refreshed:
     """The memory of these devices of a discovery now; see `Figure`. Takes `limits(wanted)` at most, in all.
 
-    `lasting`: children that have answered before, and stay. Witnesses then also tell what a card is doing.
+    `lasting`: children that have answered before, and stay. Witnesses then also tell what a card is doing. `probes`: the
+    questions for each device, where they have been thought out before.
     """
     now, (_, in_all) = moment(), limits(request)
     deadline = None if in_all is None else time.monotonic() + in_all
-    before = _known(tuple(devices), known, host, request, lasting)
+    unasked = _unasked(devices, known.host, host, request)
+    questions = all_memory_probes(devices, known) if probes is None else probes
+    asked = tuple(() if place in unasked else each for place, each in enumerate(questions))
+    before = _Known(tuple(devices), known, host, machine.witnesses(host), unasked, asked, lasting)
     fallback = ServerFallback(in_all, limits(request)[0])
     try:
         outcomes = _asked(before, request, deadline, watch)
@@ -100,14 +106,11 @@ def limits(request: Request) -> tuple[float, float | None]:
     return request.seconds or in_all or SECONDS, in_all
 
 
-def _known(
-    devices: tuple[Device, ...], known: Evidence, host: Host, request: Request, lasting: PersistentChildren | None
-) -> _Known:
-    there, were_there = ({card.pci_id: card for card in machine.cards(each)} for each in (host, known.host))
+def _unasked(devices: Sequence[Device], then: Host, now: Host, request: Request) -> dict[int, Silence]:
+    """By position: the devices that nobody is to be asked about, and why."""
+    were_there, there = ({card.pci_id: card for card in machine.cards(each)} for each in (then, now))
     found = ((place, _why_unasked(each, were_there, there, request)) for place, each in enumerate(devices))
-    unasked = {place: why for place, why in found if why is not None}
-    probes = (() if place in unasked else memory_probes(each, known) for place, each in enumerate(devices))
-    return _Known(devices, known, host, machine.witnesses(host), unasked, tuple(probes), lasting)
+    return {place: why for place, why in found if why is not None}
 
 
 def _why_unasked(

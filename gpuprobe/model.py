@@ -8,9 +8,10 @@ its own, which doubles the cost of a record (70 to 140 µs for eight fields).
 """
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpuprobe.facts import Host
+from gpuprobe.record_classes import NamedTuple
 
 MiB = 1024 * 1024
 GiB = 1024 * MiB

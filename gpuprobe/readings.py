@@ -1,12 +1,14 @@
 """Reading after reading of the same devices, by children that stay: what each holds and does now, and what became of whom.
 
-A device that nobody told of keeps the figure of the last reading that did. The machine is surveyed anew each time, so that
-cards that come and go, and drivers that change, are noticed without a library being loaded.
+A device that nobody told of keeps the figure of the last reading that did. Each time it is looked which cards, nodes and
+drivers there are, so that those that come, go and change are noticed without a library being loaded; what is installed is
+looked for every ten seconds.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,10 +17,13 @@ from gpuprobe.judging.figures import Activity, Figure, User, old_source
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.memory_refresh import Refreshed, refresh
 from gpuprobe.model import Device, Evidence, Json, Request
+from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
-from gpuprobe.survey.host import read_host
+from gpuprobe.survey.host import read_host, survey_again
 from gpuprobe.survey.processes import accounts, program_names
+
+INSTALLED_SECONDS = 10.0
 
 
 class Reading(NamedTuple):
@@ -36,15 +41,26 @@ class Watching:
         self._last = tuple(Figure(device, old_source(device), known.gathered_at) for device in devices)
         self._children = PersistentChildren(os.environ)
         self._key: Json | None = None
+        self._probes = all_memory_probes(devices, known)
+        self._host: Host | None = None
+        self._surveyed_at = 0.0
 
     def read(self) -> Reading:
         """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""
-        host = read_host(lib_dirs=self._request.lib_dirs, software=False)
+        host = self._survey()
         devices = [figure.device for figure in self._last]
-        found = refresh(devices, self._known, host, self._request, lasting=self._children)
+        found = refresh(devices, self._known, host, self._request, lasting=self._children, probes=self._probes)
         self._last = _named([_kept(*pair) for pair in zip(self._last, found.figures, strict=True)])
         remarks = (*map(_said, filter(_is_news, self._children.lost())), *self._changed(host))
         return Reading(found._replace(figures=self._last), remarks)
+
+    def _survey(self) -> Host:
+        now = time.monotonic()
+        if self._host is None or now - self._surveyed_at >= INSTALLED_SECONDS:
+            self._host, self._surveyed_at = read_host(lib_dirs=self._request.lib_dirs, software=False), now
+        else:
+            self._host = survey_again(self._host)
+        return self._host
 
     def close(self) -> None:
         """Ends the children. Called in any case, also on Ctrl-C."""

@@ -8,25 +8,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from gpuprobe.doctor.judged_process import Judged
 from gpuprobe.doctor.process_surroundings import surroundings
-from gpuprobe.doctor.process_verdicts import Judged, judged
-from gpuprobe.judging.figures import Figure, activities
+from gpuprobe.doctor.process_verdicts import judged
+from gpuprobe.judging.figures import Figure, activities, matched, told_by, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
 from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process, Table
 from gpuprobe.model import DeviceType, Inventory, Outcome, Probe, Purpose, Request, Status
-from gpuprobe.probing import asking
-from gpuprobe.probing.engine_interfaces import ask_interfaces
-from gpuprobe.probing.persistent import PersistentChildren
 from gpuprobe.survey.clock import moment
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import logs_of
-from gpuprobe.survey.process_table import process_table
+from gpuprobe.survey.process_table import PassedOver, process_table
 from gpuprobe.survey.tree import Tree
+
+if TYPE_CHECKING:
+    from gpuprobe.probing.persistent import PersistentChildren
 
 WITNESS_SECONDS = 3.0
 
@@ -40,6 +41,7 @@ class Snapshot(NamedTuple):
     figures: tuple[Figure, ...]
     read_at: str
     remarks: tuple[str, ...] = ()
+    as_root: bool = False
 
 
 class RunningNow:
@@ -48,11 +50,12 @@ class RunningNow:
     def __init__(self, inventory: Inventory, request: Request, root: str = "/") -> None:
         self._inventory, self._request, self._root = inventory, request, root
         self._children: PersistentChildren | None = None
+        self._passed_over: PassedOver = {}
 
     def read(self, asked: Sequence[int] = ()) -> Snapshot:
         """`asked`: process numbers that are read whatever they are."""
         read_at = moment()
-        table = process_table(is_known, self._root, asked, own=os.getpid())
+        table = process_table(is_known, self._root, asked, own=os.getpid(), passed_over=self._passed_over)
         figures, silent = self._figures() if table.found else ((), ())
         kfd = kfd_shares(self._root) if table.found else None
         devices = self._inventory.kept
@@ -61,7 +64,7 @@ class RunningNow:
         }
         around = surroundings(self._inventory, _made_at(self._inventory, self._root))
         found = judged(_gathered(table, self._root), holdings, around)
-        return Snapshot(self._inventory, found, table, figures, read_at, silent)
+        return Snapshot(self._inventory, found, table, figures, read_at, silent, as_root=_is_root())
 
     def close(self) -> None:
         """Ends the children. Called in any case, also on Ctrl-C."""
@@ -77,7 +80,9 @@ class RunningNow:
         outcomes = self._asked(probes)
         found = activities(devices, outcomes)
         teller = ", ".join(dict.fromkeys(outcome.probe.library for outcome in outcomes if outcome.status is Status.OK))
-        figures = tuple(Figure(devices[place], teller, moment(), activity=doing) for place, doing in sorted(found.items()))
+        told = matched(devices, list(told_by(outcomes)))
+        known = {place: with_figure(devices[place], told[place]) if place in told else devices[place] for place in found}
+        figures = tuple(Figure(known[place], teller, moment(), activity=found[place]) for place in sorted(found))
         silent = tuple(
             f"{outcome.probe.library} did not tell who uses the devices: {outcome.message or outcome.status.value}"
             for outcome in outcomes
@@ -96,6 +101,9 @@ class RunningNow:
         ]
 
     def _asked(self, probes: Sequence[Probe]) -> list[Outcome]:
+        from gpuprobe.probing import asking
+        from gpuprobe.probing.persistent import PersistentChildren
+
         children = self._children = self._children or PersistentChildren(os.environ)
         evidence, deadline = self._inventory.evidence, time.monotonic() + (self._request.seconds or WITNESS_SECONDS)
         for probe in probes:
@@ -113,6 +121,10 @@ def numbers_of_unit(name: str, table: Table) -> tuple[int, ...]:
     return tuple(each.number for each in table.found if names.intersection(units_of(each.control_group)))
 
 
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def _made_at(inventory: Inventory, root: str) -> Mapping[str, float]:
     """When the device files of GPUs were made, which the kernel does when a driver comes up."""
     tree = Tree(root)
@@ -121,11 +133,19 @@ def _made_at(inventory: Inventory, root: str) -> Mapping[str, float]:
 
 
 def _gathered(table: Table, root: str) -> tuple[Gathered, ...]:
-    answers = ask_interfaces(table.found) if root == "/" else {}
+    answers = _answers(table) if root == "/" else {}
     servers = {each.number: each for each in table.found if _family(each) is Family.OLLAMA}
     known = [each for each in table.found if _family(each) is not None]
     logs = {each.number: logs_of(each, root) for each in known}
     return tuple(_one(each, servers, logs, answers, root) for each in table.found)
+
+
+def _answers(table: Table) -> Mapping[int, tuple[Interface, ...]]:
+    if not any(each.ports for each in table.found):
+        return {}
+    from gpuprobe.probing.engine_interfaces import ask_interfaces
+
+    return ask_interfaces(table.found)
 
 
 def _family(process: Process) -> Family | None:

@@ -2,10 +2,10 @@
 
 import re
 from datetime import datetime
-from typing import NamedTuple
 
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, GiB, MiB
+from gpuprobe.record_classes import NamedTuple
 
 KiB = 1024
 TiB = 1024 * GiB

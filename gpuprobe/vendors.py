@@ -3,7 +3,7 @@
 What differs between vendors is a field of their record. The libraries name the vendors that they are made for.
 """
 
-from typing import NamedTuple
+from gpuprobe.record_classes import NamedTuple
 
 
 class Vendor(NamedTuple):

@@ -156,25 +156,38 @@ PLACES = {
     " [a.take(json.dumps(x).encode()) for x in ({'call': t, 'at': 0}, {'device': {'number': 0, 'name': t, 'uuid': t}},"
     " {'facts': {t: t}}, {'failed': {'status': 'busy', 'message': t}}, t)]; a.take(t.encode('utf-8', 'surrogateescape'));"
     " a.outcome(status=Status.OK)",
+    "the evidence of a diagnosis": "import pathlib, tempfile; from gpuprobe.survey import deep, host as h;"
+    " from gpuprobe.capture.redaction import redacted; from gpuprobe.wire import to_json;"
+    " from tests.file_trees import RTX_4090, machine; from tests.unit.test_deep import KERNEL, PLACES;"
+    " from tests.unit.test_evidence_accessors import everything_asked;"
+    " r = machine(pathlib.Path(tempfile.mkdtemp(dir=d)), dict.fromkeys(PLACES, t.encode('utf-8', 'surrogateescape')),"
+    " pci={'0000:01:00.0': RTX_4090}); m = h.read_host(r, {}, platform='linux')._replace(kernel=KERNEL);"
+    " m = deep.with_system(m, {}, r, wanted='ollama'); everything_asked(m); redacted(to_json(m.system), m)",
     "the lines of a shell": "from gpuprobe.render.shell import SHELLS; from gpuprobe.render.formats import FORMATS;"
     " from gpuprobe.render.form import written, NotCarried\n"
     "for f in (*SHELLS.values(), *FORMATS.values()):\n"
     "    try:\n        written(f, [('A', t)])\n    except NotCarried:\n        pass",
+    "what an engine says": "from gpuprobe.planning import engine_log as e; lines = []\n"
+    "for _ in range(20000):\n    lines.append(t[:60])\n    e.is_whole(lines)\n"
+    "e.rows_of([t[:4096]]), e.choice_of([t[:4096]])",
+    "a wrong word": "from gpuprobe.command import guesses as g; g.did_you_mean(t[:131072], ('list', 'validate'));"
+    " g.is_a_program(t[:131072]); from gpuprobe.modelfile.ollama_store import parsed; parsed(t)",
     "what many machines left": "from gpuprobe.fleet.document_texts import of_text, of_pieces;"
     " from gpuprobe.fleet import prefixes, node_sets;"
     " [list(of_text(x + t)) for x in ('', 'n1: ', 'n1: {', '{\\n', '(a pid=1) ', 'n1 | CHANGED | rc=0 >>\\n', 'clush: n1: ')];"
     " list(of_pieces('{', iter([t]))); list(of_pieces('n', iter([t, t])));"
     " prefixes.split(t), prefixes.heading(' | ' + t);"
     " node_sets.expanded('n[' + t), node_sets.folded([t]), node_sets.natural(t)",
-    "the screen": "import io; from rich.text import Text; from gpuprobe.render.screen import Screen;"
-    " s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
+    "the screen": "import io; from gpuprobe.render.ink import NotSimple, Text; from gpuprobe.render.screen import Screen\n"
+    "try:\n    Text(t).lines(80)\nexcept NotSimple:\n    pass\n"
+    "s = Screen(io.StringIO(), io.StringIO(), {'COLUMNS': t}); s.show([t]); s.complain(t); s.write_document({t: t}); s.width",
 }
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_mebibyte_is_taken_whatever_repeats_in_it(place: str) -> None:
+def test_a_mebibyte_is_taken_whatever_repeats_in_it(place: str, tmp_path: Path) -> None:
     pieces = ["x", "0", " ", "/", "0000:", "a.", "(", "\x1b", "a b\n", "\udcff"]
-    program = f"for p in {pieces!r}:\n    t = p * ((1 << 20) // len(p))\n{_indented(PLACES[place])}\n"
+    program = f"d = {str(tmp_path)!r}\nfor p in {pieces!r}:\n    t = p * ((1 << 20) // len(p))\n{_indented(PLACES[place])}\n"
 
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=240, cwd=REPOSITORY, capture_output=True)
 

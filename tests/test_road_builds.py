@@ -227,7 +227,9 @@ def test_a_name_in_ollamas_variable_that_no_build_has_is_wrong_usage_that_lists_
     ran = piped(command, **variables)
 
     assert ran.code == 2
-    assert "`OLLAMA_LLM_LIBRARY=cuda`: no build has this name; there is `cuda_v12`, `cuda_v13`" in " ".join(ran.err.split())
+    assert "`OLLAMA_LLM_LIBRARY=cuda`: no build has this name; the builds are `cuda_v12`, `cuda_v13`" in " ".join(
+        ran.err.split()
+    )
 
 
 def test_ollamas_variable_chooses_one_build(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gpuprobe.exits import WrongUsage
+from gpuprobe.record_classes import NamedTuple
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,6 +13,7 @@ from gpuprobe.command.options import Options, show_version, with_shared_options
 from gpuprobe.command.reply import Reply, Stream
 from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
+from gpuprobe.record_classes import NamedTuple
 
 
 class _Later:
@@ -500,7 +501,7 @@ def fleet(
     sort: fleet_options.Sort = None,
     format: fleet_options.Format = None,  # noqa: A002 - the name of the option
 ) -> Reply:
-    """Show many machines in one table, from the documents that they left.
+    """Show many machines in one table, and which of them differ.
 
     Use it behind the tool that your site runs commands with: it reads what `list`, `validate` or `doctor` wrote with `--json`
     on each machine, however that tool left it (files named by host, lines of clush or pdsh, Ansible, Ray, Slurm, a log), folds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpuprobe.command import gathering, remembering
+from gpuprobe.command import deepening, gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Reply
 from gpuprobe.doctor import card_status
@@ -133,6 +133,7 @@ def capture(options: Options, file: str) -> Reply:
     request = request_of(options, ValidationScope.ALL)._replace(allow_software=True)
     evidence = gathering.evidence_of_this_machine(options, request)
     evidence = gathering.evidence_of_this_machine(options, request._replace(validate=ValidationScope.PROVED), evidence)
+    evidence = deepening.with_system(evidence)
     if file in ("-", "/dev/stdout"):
         whole = captures.text(evidence)
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)

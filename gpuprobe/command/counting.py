@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gpuprobe.command.commands import nothing, nothing_usable
 from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit, WrongUsage
 from gpuprobe.model import Device, Inventory
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import size_text
 
 
@@ -61,7 +61,7 @@ class Count(NamedTuple):
         found = (
             of_them if self.min_free is None else f"{len(fitting) or 'none'} of {of_them} with {size_text(self.min_free)} free"
         )
-        doubt = f"; what {len(unknown)} of them have free is unknown" if unknown else ""
+        doubt = f"; how much is free on {len(unknown)} of them is unknown" if unknown else ""
         return f"not enough devices: {self.number or 1} needed, {found}{doubt}"
 
 

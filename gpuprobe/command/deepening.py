@@ -25,11 +25,12 @@ def deepened_where_needed(inventory: Inventory) -> Inventory:
 
 
 def with_system(evidence: Evidence) -> Evidence:
+    """Where a card may be: without one there is nothing that a log, a package or a server could explain."""
+    host = evidence.host
+    if host.system is not None or host.platform != "linux" or not (host.pci or host.nodes or host.off_the_bus):
+        return evidence
     from gpuprobe.survey import deep
 
-    host = evidence.host
-    if host.system is not None or host.platform != "linux":
-        return evidence
     return evidence._replace(host=deep.with_system(host, os.environ))
 
 

@@ -61,7 +61,7 @@ def _named(option: str, texts: Sequence[str], source: str | None, what: str, exa
     from pathlib import Path
 
     if source is not None:
-        message = f"`{option}` with `--from`: a capture holds the builds and the software that were looked for there"
+        message = f"`{option}` with `--from`: a capture already holds the builds and the software of its machine"
         raise WrongUsage(message, f"for example `gpuprobe list {option} {texts[0]}`, or capture it there with `{option}`")
     for text in texts:
         if not Path(text).is_dir() or not text:
@@ -136,7 +136,7 @@ def refuse_an_unmatched_choice(host: Host) -> None:
     chosen = unmatched_choice(host)
     if chosen is not None:
         there = ", ".join(f"`{build.name}`" for build in host.builds if is_for_ollama(build))
-        message = f"`OLLAMA_LLM_LIBRARY={chosen}`: no build has this name; there is {there}"
+        message = f"`OLLAMA_LLM_LIBRARY={chosen}`: no build has this name; the builds are {there}"
         raise WrongUsage(message, "`unset OLLAMA_LLM_LIBRARY` lets Ollama choose")
 
 

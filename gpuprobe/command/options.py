@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
 from gpuprobe import __version__
 from gpuprobe.command.env_options import COMMAND
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render.screen import Screen
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from gpuprobe.record_classes import NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

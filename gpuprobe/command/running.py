@@ -9,7 +9,7 @@ from gpuprobe.command import running_options
 from gpuprobe.command.gathering import inventory_of, request_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.command.running_options import Wanted
-from gpuprobe.doctor.process_verdicts import Judged, Where
+from gpuprobe.doctor.judged_process import Judged, Where
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json
 from gpuprobe.running_now import RunningNow, Snapshot
@@ -35,9 +35,18 @@ def running(options: Options, targets: Sequence[str]) -> Reply:
     inventory = machine_of(options)
     now = RunningNow(inventory, request_of(options))
     try:
-        return reply_of(answer_of(now, wanted), options)
+        answer = answer_of(now, wanted)
+        return reply_of(answer._replace(shown=tuple(_explained(each, answer.snapshot) for each in answer.shown)), options)
     finally:
         now.close()
+
+
+def _explained(each: Judged, snapshot: Snapshot) -> Judged:
+    if each.where is not Where.PARTLY:
+        return each
+    from gpuprobe.command.running_plan import with_what_did_not_fit
+
+    return with_what_did_not_fit(each, snapshot)
 
 
 def machine_of(options: Options) -> Inventory:

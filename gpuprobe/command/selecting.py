@@ -45,7 +45,7 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
     variables = _map(views, inventory, choice.required) if views else ()
     checks = _checked(options, views, variables, inventory) if choice.check and views else None
     if choice.required and found.devices:
-        found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
+        found = found._replace(text=f"{found.text}, in libraries that crash on cards that they do not support")
     found = _refused(found, views, inventory)
     if not devices:
         found = found.with_doubts(inventory, counted=choice.number is not None)
@@ -207,7 +207,7 @@ def _note(
     notes += [] if options.quiet else [*hidden, *(answer.notes if answer else ())]
     if left := left_set(form, variables):
         names = ", ".join(f"`{name}`" for name in left)
-        notes.append(f"{form.named} cannot unset {names}: see that nothing sets it where these lines are used")
+        notes.append(f"{form.named} cannot unset {names}: make sure that nothing sets it where these lines are used")
     elif variables and (unseen := [device for device in chosen if device not in seen_at_once(chosen)]):
         library = unseen[0].library
         notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
@@ -244,7 +244,7 @@ def _lost(inventory: Inventory) -> list[str]:
     return [each.probe.library for each in listings if each.probe.build == SYSTEM and each.probe.manifest is None]
 
 
-def _listed(inventory: Inventory) -> list[Device]:
+def _listed(inventory: Inventory) -> Sequence[Device]:
     from gpuprobe.render.device import listed
 
     return listed(inventory)

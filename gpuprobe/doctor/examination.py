@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from gpuprobe.doctor.card_status import CardStatus, card_statuses, summary
-from gpuprobe.doctor.diagnosis import findings_of
 from gpuprobe.doctor.findings import Finding, Severity
 from gpuprobe.doctor.identities import Name, names_of
 from gpuprobe.doctor.ladder import RungState, ladder
@@ -50,6 +49,8 @@ def examine(
 
 
 def _report(status: CardStatus, inventory: Inventory, wanted: Wanted) -> CardReport:
+    from gpuprobe.doctor.diagnosis import findings_of  # every check of every vendor: a machine without a card needs none
+
     findings = findings_of(status.card, inventory)
     climbed = ladder(situation_of(status.card, inventory), findings)
     return CardReport(status, climbed, tuple(filter(wanted, findings)), names_of(status.card, inventory))

@@ -47,7 +47,7 @@ def used_instead(device: Device, drop: Drop, inventory: Inventory) -> str:
     if why is not None:
         return f"{second}: {why}"
     spoken = outcomes_of(drop.device, inventory.evidence.outcomes)
-    return and_advice(f"{second}: {drop.because}", telling(spoken) if spoken else None, inventory.evidence.host)
+    return and_advice(f"{second}: {drop.because}", telling(spoken) if spoken else None)
 
 
 def _about(library: str, card: Card, inventory: Inventory) -> str | None:

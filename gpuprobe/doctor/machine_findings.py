@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from gpuprobe.doctor import whole_machine
-from gpuprobe.doctor.diagnosis import place
 from gpuprobe.doctor.findings import Finding
+from gpuprobe.doctor.precedence import place
 from gpuprobe.model import Inventory
 
 OF_THE_MACHINE: tuple[Callable[[Inventory], Iterator[Finding]], ...] = whole_machine.CHECKS

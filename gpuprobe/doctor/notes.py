@@ -8,7 +8,7 @@ from gpuprobe import environment, machine, vendors
 from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.judging.belonging import serves
-from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.identity import is_slice, same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
 from gpuprobe.judging.verdicts import describe
@@ -84,7 +84,7 @@ def _failed(inventory: Inventory) -> Iterator[str]:
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
         for process in outcome.survivors:
-            yield f"process {process} is left behind: it could not be ended, and may still use the card"
+            yield f"process {process} could not be ended, and may still use the card"
 
 
 _WAY_AROUND = "; a program that loads every driver meets this too: remove that file, or use `gpuprobe env`, which avoids it"
@@ -149,23 +149,27 @@ def _other_slices(inventory: Inventory) -> Iterator[str]:
         asked = {probe.device: evidence.outcome_of(probe) for probe in alone(library, evidence)}
         others = [device for device in unlisted(library, evidence) if device.uuid not in listed]
         unasked = [device.id for device in others if asked.get(device.uuid) is None]
-        if unasked:
+        if unasked and any(is_slice(device) for device in _listed(evidence, library.name)):
             only = f"{library.name} shows a process one slice of a cut card"
-            yield f"{only}, and these are others: {', '.join(unasked)} (choose by that id)"
+            yield f"{only}; the others are {', '.join(unasked)}: choose one by its id"
         for device in others:
             if (outcome := asked.get(device.uuid)) is not None:
-                yield f"{library.name} does not show the slice {device.id}, asked for it alone: {describe(outcome)}"
+                yield f"{library.name} does not show the slice {device.id} where it alone is visible: {describe(outcome)}"
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:
-    for card in machine.cards(evidence.host):
+    for card in filter(_was_asleep, machine.cards(evidence.host)):
         asked = [
             outcome.probe.library
             for outcome in evidence.outcomes
             if outcome.seconds is not None and _opens(library_named(outcome.probe.library), card)
         ]
-        if card.was_asleep and asked:
+        if asked:
             yield f"{card.pci_id} was asleep; asking {', '.join(dict.fromkeys(asked))} woke it (`--no-wake` lets it sleep)"
+
+
+def _was_asleep(card: Card) -> bool:
+    return bool(card.was_asleep)
 
 
 def _opens(library: Library, card: Card) -> bool:
@@ -187,11 +191,12 @@ def _kept_below(inventory: Inventory) -> Iterator[str]:
 
 
 def _hints(device: Device, inventory: Inventory) -> bool:
-    """An override, memory that an integrated card shares, or a part of a card in a container."""
+    """An override, memory that is shared, a part of a card in a container, a driver without what ggml needs."""
     known = device.capabilities
     shares = device.type is DeviceType.INTEGRATED and "gtt_total_bytes" in known
     contained = machine.container(inventory.evidence.host) not in (None, machine.NONE)
-    return "real_gfx_target" in known or shares or (device.partition is not None and contained)
+    lacks = known.get("stores_16_bits") is False
+    return "real_gfx_target" in known or shares or lacks or (device.partition is not None and contained)
 
 
 def _overridden(inventory: Inventory) -> Iterator[str]:
@@ -204,8 +209,8 @@ def _overridden(inventory: Inventory) -> Iterator[str]:
         name = f"{device.name or 'a device'} ({device.id})"
         if real is not None and not any(each.startswith(f"{name}: `{names[0]}") for each in judged):
             told = ", ".join(f"`{name}={environ[name]}`" for name in _of_its_node(device, names))
-            why = f"{told} tells it so" if told else "the kernel driver says otherwise"
-            yield f"{device.library} takes {name} for {device.gfx_target}, and it is {real}: {why}"
+            why = f"{told} makes it so" if told else "the kernel driver says otherwise"
+            yield f"{device.library} takes {name} for {device.gfx_target}, but it is {real}: {why}"
 
 
 def _of_its_node(device: Device, names: list[str]) -> list[str]:

@@ -7,78 +7,17 @@ its log says. What its own interface says is evidence and decides nothing: "100 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
-from typing import NamedTuple
 
-from gpuprobe.doctor.cpu_reasons import Case, Cause, cpu_reason
+from gpuprobe.doctor.cpu_reasons import Case, cpu_reason
+from gpuprobe.doctor.judged_process import Judged, Layers, Where
 from gpuprobe.doctor.process_surroundings import Surroundings, renderer_named
 from gpuprobe.judging.engine_words import Said, said_by
 from gpuprobe.judging.held_memory import Held, Holding
 from gpuprobe.judging.known_programs import Asked, Family, Program, asked_of, program_of
-from gpuprobe.judging.mapped_libraries import GGML, Mapped, mapped
-from gpuprobe.judging.process_evidence import Finding, evidence_of
-from gpuprobe.machine.control_groups import Container, container_of, units_of
+from gpuprobe.judging.mapped_libraries import Mapped, mapped
+from gpuprobe.judging.process_evidence import evidence_of
 from gpuprobe.machine.process_records import Gathered, Process
 from gpuprobe.strings import printable, size_text
-
-
-class Where(str, Enum):
-    """Where a process computes."""
-
-    ON_THE_GPU = "on_the_gpu"
-    PARTLY = "partly"
-    ON_THE_CPU = "on_the_cpu_although_a_gpu_is_usable"
-    RIGHTLY = "on_the_cpu_rightly"
-    CANNOT_TELL = "cannot_tell"
-
-    @property
-    def is_on_a_gpu(self) -> bool:
-        return self in (Where.ON_THE_GPU, Where.PARTLY)
-
-
-class Layers(NamedTuple):
-    """`total` None: not known. `source`: "log" or "command line"."""
-
-    offloaded: int
-    total: int | None
-    source: str
-
-
-class Judged(NamedTuple):
-    gathered: Gathered
-    name: str  # what people call the program
-    program: Program | None
-    where: Where
-    because: str
-    cause: Cause | None = None  # of a CPU
-    advice: str | None = None
-    layers: Layers | None = None
-    holding: Holding = Holding()
-    mapped: Mapped = Mapped()
-    said: Said = Said()
-    asked: Asked = Asked()
-    findings: tuple[Finding, ...] = ()
-    through: int | None = None  # the process that computes in its place
-
-    @property
-    def process(self) -> Process:
-        return self.gathered.process
-
-    @property
-    def container(self) -> Container | None:
-        return container_of(self.process.control_group)
-
-    @property
-    def unit(self) -> str | None:
-        return next((each for each in reversed(units_of(self.process.control_group)) if each.endswith(".service")), None)
-
-    @property
-    def model(self) -> str | None:
-        """By the command line, else the one file that is open, else the log, else its own interface."""
-        files = self.process.models if len(self.process.models) == 1 else ()
-        told = (each.model for each in self.gathered.interfaces)
-        return next((each for each in (self.asked.model, *files, self.said.model, *told) if each), None)
-
 
 # Less than this share of the model's file is no model on a GPU: what a context and its buffers take. A small model whose
 # embeddings are most of it (gemma-3-270m) has a quarter of its file on the card when all layers are.
@@ -140,23 +79,32 @@ def _layers(said: Said, asked: Asked, holding: Holding) -> Layers | None:
 
 
 def _decided(found: Judged, around: Surroundings) -> Judged:
-    process = found.process
     if found.program is not None and found.program.family is Family.OLLAMA:
         return found._replace(because="no model is loaded now", advice="ask it something, and look again meanwhile")
-    renderer = _renderer(found, around)
-    if renderer is not None:
-        return renderer
+    if found.said.remote is not None:
+        because = f"{_placed(found.layers)} on a device that another process serves: `{printable(found.said.remote)}`"
+        return found._replace(because=because, advice="look at the process that serves it, on its machine")
+    return _renderer(found, around) or _by_the_kernel(found, around)
+
+
+def _by_the_kernel(found: Judged, around: Surroundings) -> Judged:
+    nodes = found.process.nodes
     if found.holding.uses_something:
         return _of_one_that_holds(found, around)
-    if process.nodes:
-        return (
-            _of_one_that_tells_no_memory(found, around)
-            if not found.holding.is_told
-            else _on_the_cpu(found, around, f"it has {_files(process.nodes)} open and holds nothing on a GPU")
-        )
-    if process.nodes is not None:
-        return _on_the_cpu(found, around, "no device file of a GPU is open in it")
-    return _of_one_that_is_closed(found, around)
+    if nodes is None:
+        return _of_one_that_is_closed(found, around)
+    if not nodes:
+        return _on_the_cpu(found, around, _nothing_open(found))
+    if found.holding.is_told:
+        return _on_the_cpu(found, around, f"it has {_files(nodes)} open and holds nothing on a GPU")
+    return _of_one_that_tells_no_memory(found, around)
+
+
+def _nothing_open(found: Judged) -> str:
+    said = found.said
+    if said.offloaded and said.uses_a_device is False:
+        return f"its log says `offloaded {said.offloaded}/{said.layers} layers to GPU`, and all its buffers are the CPU's"
+    return "no device file of a GPU is open in it"
 
 
 def _files(nodes: Sequence[str]) -> str:
@@ -216,7 +164,9 @@ def _placed(layers: Layers | None) -> str:
         return "it computes"
     if layers.total is None:
         return f"{layers.offloaded} layers are"
-    return f"{'all' if layers.offloaded == layers.total else layers.offloaded} of {layers.total} layers are"
+    return (
+        f"{f'all {layers.total}' if layers.offloaded == layers.total else f'{layers.offloaded} of {layers.total}'} layers are"
+    )
 
 
 def _more_room(found: Judged) -> str:
@@ -274,7 +224,7 @@ def _why_rightly(found: Judged, around: Surroundings) -> str:
     if around.devices:
         name = found.mapped.engine or found.name
         return f"none of the usable devices is one that {name} computes on"
-    first = around.why_none.partition(": models will run")[0].rstrip(".")
+    first = around.why_none.partition(": models will run")[0].partition(". ")[0]
     return f"{first[:1].lower()}{first[1:]}" if first.startswith("No ") else first
 
 
@@ -315,37 +265,3 @@ def _parents(each: Judged, by_number: Mapping[int, Judged]) -> Iterator[int]:
         yield parent
         seen.add(parent)
         parent = by_number[parent].process.parent if parent in by_number else None
-
-
-def computes_with_ggml(found: Judged) -> bool:
-    return GGML in found.mapped.engines
-
-
-def line_for(consumer: str, processes: Sequence[Judged]) -> str | None:
-    """One line for `doctor --for CONSUMER`: what of that program runs now, the worst first. None: none of it runs.
-
-    `consumer` as `doctor --for` calls it: "ollama", "llama.cpp", "vllm", "torch".
-    """
-    own = [each for each in processes if each.program is not None and each.program.doctor == consumer and each.through is None]
-    if not own:
-        return None
-    worst = max(own, key=lambda each: (_GRAVITY[each.where], -each.process.number))
-    others = f"; {len(own) - 1} more of it {'runs' if len(own) == 2 else 'run'}" if len(own) > 1 else ""
-    number = worst.process.number
-    said = f"{worst.name} ({number}) is {_SHORT[worst.where]}: {worst.because}"
-    return f"running now: {said}{others}; see `gpuprobe running {number}`"
-
-
-_GRAVITY = {Where.ON_THE_CPU: 4, Where.PARTLY: 3, Where.CANNOT_TELL: 2, Where.RIGHTLY: 1, Where.ON_THE_GPU: 0}
-_SHORT = {
-    Where.ON_THE_GPU: "on the GPU",
-    Where.PARTLY: "partly on the GPU",
-    Where.ON_THE_CPU: "on the CPU although a GPU is usable",
-    Where.RIGHTLY: "on the CPU, and rightly so",
-    Where.CANNOT_TELL: "not to be judged",
-}
-
-
-def short(where: Where) -> str:
-    """A few words for a verdict."""
-    return _SHORT[where]

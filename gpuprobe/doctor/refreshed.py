@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gpuprobe.doctor import card_status, notes
 from gpuprobe.judging.changes import Change, ChangeKind
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.model import Evidence, Inventory
+from gpuprobe.record_classes import NamedTuple
 
 
 class Refreshment(NamedTuple):

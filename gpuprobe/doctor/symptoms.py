@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gpuprobe import machine, vendors
 from gpuprobe.doctor import container_advice
 from gpuprobe.doctor.reasons import CardReason, Why
-from gpuprobe.doctor.remedies import JOIN, Remedy, of_loading, remedy
+from gpuprobe.doctor.remedies import JOIN, of_loading, remedy
 from gpuprobe.facts import Host
 from gpuprobe.judging.belonging import is_of, serves
 from gpuprobe.judging.verdicts import describe, outcomes_of, telling
@@ -128,9 +128,9 @@ def dropped(drops: Sequence[Drop], inventory: Inventory) -> Why | None:
         return None
     device, reason = drops[0].device, drops[0].reason
     spoken = outcomes_of(device, inventory.evidence.outcomes) if reason in _OF_A_VALIDATION else []
-    cure = remedy(telling(spoken), inventory.evidence.host) if spoken else Remedy()
+    cure = remedy(telling(spoken)) if spoken else None
     brief = f"{device.library} {_DROPPED[reason]}" if reason in _DROPPED else ""
-    return Why(reason, f"{device.library}: {drops[0].because}", cure.advice, brief)
+    return Why(reason, f"{device.library}: {drops[0].because}", cure, brief)
 
 
 _OF_A_VALIDATION = (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
@@ -158,10 +158,9 @@ def library_failed(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> W
         return None
     outcome = min(telling, key=lambda each: _left_out(each, inventory))
     library = library_named(outcome.probe.library)
-    found = remedy(outcome, inventory.evidence.host)
-    because = describe(outcome) if found.cause is None else f"{found.cause} ({number_of(outcome)})"
-    brief = found.brief or f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
-    return Why(outcome.status, f"{library.name}: {because}", _advice(library, outcome, inventory) or found.advice, brief)
+    brief = f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
+    advice = _advice(library, outcome, inventory) or remedy(outcome)
+    return Why(outcome.status, f"{library.name}: {describe(outcome)}", advice, brief)
 
 
 def number_of(outcome: Outcome) -> str:

@@ -19,11 +19,16 @@ _GRUB = {
 
 
 def joined(node: DeviceNode, account: str = '"$USER"') -> tuple[Step, ...]:
-    """How an account gets the group that owns the node; where the owner is root's group or has no name, everybody does."""
-    if node.group is None or node.gid == 0:
+    """How an account gets the group that owns the node; where root's own group does, everybody gets it."""
+    if node.gid == 0:
         return (opened_to_all(node),)
-    groups = ",".join(_USUAL) if node.group in _USUAL else node.group
-    return (run("run", f"sudo usermod -aG {groups} {account}"), logged_in_anew(node.group))
+    groups = ",".join(_USUAL) if node.group in (None, *_USUAL) else node.group
+    service = f"sudo usermod -aG {groups} ollama && sudo systemctl restart ollama"
+    return (
+        run("run", f"sudo usermod -aG {groups} {account}"),
+        logged_in_anew(node.group or _USUAL[0]),
+        run("for a service add its account instead, as in", service),
+    )
 
 
 def logged_in_anew(group: str) -> Step:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.doctor.card_status import card_statuses
@@ -13,6 +12,7 @@ from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Inventory, Purpose, Reason, Status, Verdict
+from gpuprobe.record_classes import NamedTuple
 
 
 class Unviewed(NamedTuple):

@@ -27,6 +27,11 @@ def is_lost(situation: Situation, library: Library) -> bool:
     return bool(answers(situation, library)) and not lists_it(situation, library)
 
 
+def own_libraries(situation: Situation) -> tuple[Library, ...]:
+    """Its vendor's own libraries that exist for this system, the most preferred first."""
+    return tuple(each for each in situation.own_libraries if situation.host.platform in each.sonames)
+
+
 def weight(situation: Situation, library: Library | None = None) -> Severity | None:
     """How much it counts that the card is not to be used through this library, or with None through any.
 
@@ -49,5 +54,5 @@ def better_ways(situation: Situation) -> tuple[Library, ...]:
     if not situation.kept:
         return ()
     best = min(rank_of(view.library) for view in situation.kept)
-    own = (each for each in LIBRARIES[:best] if each in situation.own_libraries)
+    own = (each for each in LIBRARIES[:best] if each in own_libraries(situation))
     return tuple(each for each in own if is_lost(situation, each))

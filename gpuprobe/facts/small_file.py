@@ -1,6 +1,6 @@
 """What became of reading a file or listing a directory: the content, or why there is none."""
 
-from typing import NamedTuple
+from gpuprobe.record_classes import NamedTuple
 
 
 class Reading(NamedTuple):

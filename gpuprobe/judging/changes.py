@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.judging.figures import is_same
+from gpuprobe.judging.nearby import Nearby
 from gpuprobe.machine import Card
 from gpuprobe.model import Device, Evidence, Outcome, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import size_text
 
 
@@ -51,16 +52,18 @@ def unknown_devices(old: Evidence, new: Evidence) -> Iterator[Change]:
         before = old.outcome_of(outcome.probe)
         if before is None or outcome.probe.purpose.is_validation or outcome.status is Status.UNREADABLE:
             continue
+        near = Nearby(before.devices)
         for device in outcome.devices:
             can_be_told = is_same(device, device)
-            if can_be_told and not any(is_same(device, other) for other in before.devices):
+            if can_be_told and not any(is_same(device, other) for other in near.of(device)):
                 name = device.name or "a device"
                 yield Change(ChangeKind.DEVICE_NEW, device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
 
 
 def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterator[Change]:
     """Of the usable devices: whose driver is another one, which came and went, whose free memory is."""
-    pairs = [(device, _same(device, after)) for device in before]
+    earlier, now_there = Nearby(before), Nearby(after)
+    pairs = [(device, _same(device, now_there)) for device in before]
     yield from dict.fromkeys(change for device, now in pairs if now is not None for change in _driver(device, now))
     for device, now in pairs:
         if now is None:
@@ -68,12 +71,12 @@ def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterato
         else:
             yield from _memory(device, now)
     for device in after:
-        if _same(device, before) is None:
+        if _same(device, earlier) is None:
             yield Change(ChangeKind.DEVICE_NEW, device.id, f"{_called(device)} ({device.name or 'unnamed'}) is new")
 
 
-def _same(device: Device, others: Sequence[Device]) -> Device | None:
-    return next((other for other in others if other.library == device.library and _is_one(device, other)), None)
+def _same(device: Device, others: Nearby) -> Device | None:
+    return next((other for other in others.of(device) if other.library == device.library and _is_one(device, other)), None)
 
 
 def _is_one(device: Device, other: Device) -> bool:
@@ -118,7 +121,7 @@ _NOW = {
     Status.EXITED: "now ends its process",
     Status.TIMED_OUT: "now times out",
     Status.ABANDONED: "now hangs in the kernel",
-    Status.UNREADABLE: "now answers what cannot be read",
+    Status.UNREADABLE: "now gives an answer that cannot be read",
 }
 
 

@@ -1,11 +1,11 @@
 """What each variable that is set does on this machine, in a sentence."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from gpuprobe import environment
 from gpuprobe.judging.device_lists import ggml_positions, parse_list
 from gpuprobe.libraries import LIBRARIES, Library
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import gfx_of_override, printable
 
 _TELLING = (environment.VISIBILITY, environment.OVERRIDE, environment.CONSUMER, environment.ENGINE)

@@ -61,6 +61,11 @@ class Said(NamedTuple):
         return tuple(buffer for buffer in self.buffers if buffer.kind == "weights")
 
     @property
+    def remote(self) -> str | None:
+        """The device of another process that holds weights: `RPC0[192.168.1.2:50052]`."""
+        return next((buffer.device for buffer in self.weights if buffer.device.startswith(_REMOTE)), None)
+
+    @property
     def uses_a_device(self) -> bool | None:
         """By its buffers; None: it names none."""
         return any(buffer.on_device for buffer in self.weights) if self.weights else None
@@ -80,6 +85,8 @@ _DEVICES = tuple(
         )
     )
 )
+
+_REMOTE = tuple(engine.name for engine in ENGINES if engine.remote)
 
 
 def is_device(name: str) -> bool:
@@ -102,10 +109,8 @@ _OWN_KINDS = {"model weights": "weights", "kv cache": "cache", "compute graph": 
 _UNITS = {"B": 1, "KiB": 1024, "MiB": MiB, "GiB": GiB, "TiB": 1024 * GiB, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 # Ollama's scheduler until 2026: msg=offload library=cuda layers.requested=-1 layers.model=33 layers.offload=12
 _SCHEDULED = re.compile(r"layers\.model=([0-9]{1,5}) layers\.offload=([0-9]{1,5})")
-_DEVICE = re.compile(
-    r"(?:- (?P<a>[A-Za-z]{1,20}[0-9]{1,3}) ?:|using device (?P<b>[A-Za-z]{1,20}[0-9]{1,3}))"
-    r" ?\(?(?P<name>.{1,200}?)\)? (?:\([0-9]|\(unknown|- )"
-)
+_IN_A_LIST = re.compile(r"- (?P<device>[A-Za-z]{1,20}[0-9]{1,3}) ?: (?P<name>.{1,200}?) \([0-9]{1,9} MiB, ")
+_IN_USE = re.compile(r"using device (?P<device>[A-Za-z]{1,20}[0-9]{1,3}) \((?P<name>.{1,200}?)\) (?:\(|- )")
 _LOADING = (
     "load_model: loading model",
     "llama_model_loader: loaded meta data",
@@ -254,7 +259,7 @@ def _buffers(lines: Iterable[str]) -> Iterator[Buffer]:
 
 def _devices(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
-        if "device" not in line and " - " not in line:
-            continue
-        if (found := _DEVICE.search(line)) and is_device(name := found["a"] or found["b"]):
-            yield name, found["name"].strip()
+        if "using device" in line or " MiB free)" in line:
+            found = _IN_USE.search(line) or _IN_A_LIST.search(line)
+            if found is not None and is_device(found["device"]):
+                yield found["device"], found["name"].strip()

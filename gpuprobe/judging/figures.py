@@ -6,14 +6,15 @@ A device that nobody told of keeps its old figure, which is then stale. What can
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.completion import FROM_SYSTEM, without_defaults
-from gpuprobe.judging.verdicts import describe, validates
+from gpuprobe.judging.nearby import Nearby
+from gpuprobe.judging.verdicts import describe, validations_of
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
+from gpuprobe.record_classes import NamedTuple
 
 # Beside a library's own figures: how far the kernel's total may be off for it to be the same memory.
 _SAME_TOTAL = 0.05
@@ -107,27 +108,18 @@ def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
         for place, device in enumerate(known)
         if _is_named(device) or twins[_list_of(device), _kind(device)] == 1
     )
-    by_mark: dict[Hashable, dict[int, Told]] = {}
-    for number, each in enumerate(unmistakable):
-        for mark in _marks(each.device):
-            by_mark.setdefault(mark, {})[number] = each
-    found = ((place, _surest(device, by_mark)) for place, device in sure)
+    near = Nearby(each.device for each in unmistakable)
+    told_of = {id(each.device): each for each in unmistakable}
+    nameless = [each for each in unmistakable if not _is_named(each.device)]
+    found = (
+        (place, _surest(device, [told_of[id(other)] for other in near.of(device)] if _is_named(device) else nameless))
+        for place, device in sure
+    )
     return {place: answer for place, answer in found if answer is not None}
 
 
-def _marks(device: Device) -> tuple[Hashable, ...]:
-    """Two reports that share none of these are of two devices; without them all would be compared with all."""
-    address, uuid = _names(device)
-    mine = _list_of(device)
-    marks: list[Hashable] = [(mine, device.key), (mine, _kind(device))]
-    marks += [("address", address)] if address else []
-    marks += [("uuid", uuid)] if uuid else []
-    return tuple(marks)
-
-
-def _surest(device: Device, by_mark: Mapping[Hashable, Mapping[int, Told]]) -> Told | None:
-    near = {number: each for mark in _marks(device) for number, each in by_mark.get(mark, {}).items()}
-    about = [each for _, each in sorted(near.items()) if _is_about(each.device, device)]
+def _surest(device: Device, told: Sequence[Told]) -> Told | None:
+    about = [each for each in told if _is_about(each.device, device)]
     often = Counter(_list_of(each.device) for each in about)
     alone = [each for each in about if often[_list_of(each.device)] == 1]
     return min(alone, key=lambda each: not library_named(each.device.library).witness, default=None)
@@ -226,12 +218,12 @@ def with_figure(device: Device, answer: Told) -> Device:
     return device._replace(free_memory=free, used_memory=used, total_memory=total, kernel_version=version)
 
 
-def from_validation(device: Device, outcomes: Iterable[Outcome]) -> Told | None:
+def from_validation(device: Device, outcomes: Sequence[Outcome]) -> Told | None:
     """What a context on exactly this device told of its memory."""
-    for outcome in outcomes:
+    for outcome in validations_of(device, outcomes):
         free = _count(outcome.facts.get("free_memory"))
         told = without_defaults(device._replace(free_memory=free))
-        if outcome.status is Status.OK and validates(outcome.probe, device) and told.free_memory is not None:
+        if outcome.status is Status.OK and told.free_memory is not None:
             return Told(Device(device.library, device.number, free_memory=free), device.library)
     return None
 
@@ -261,7 +253,7 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
     """Why nothing was told of a device by the questions asked for it."""
     asked = [outcome for outcome in outcomes if outcome.probe in probes]
     if not asked:
-        return Silence("nothing that could tell was asked", in_doubt=True)
+        return Silence("no library that reports it was asked", in_doubt=True)
     last = asked[-1]
     if last.status is Status.SKIPPED:  # for want of time: who took it is the one to be named
         last = next((outcome for outcome in asked if outcome.status.overdue or outcome.status.lost), last)
@@ -269,7 +261,7 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
     if last.failure == "device_missing" or (last.status.answered and not _lists(last, device)):
         return Silence(f"{library} no longer lists it", is_gone=True)
     if last.status.answered:
-        return Silence(f"{library} does not tell it")
+        return Silence(f"{library} does not report it")
     return Silence(f"{library}: {describe(last)}", in_doubt=True)
 
 

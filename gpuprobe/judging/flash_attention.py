@@ -1,12 +1,12 @@
 """Whether devices may use flash attention together, by which rule, and what the user's settings make of that."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from gpuprobe import environment
 from gpuprobe.facts import Host
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import printable
 
 # The only kernel for 7.2 is not compiled for it and aborts.

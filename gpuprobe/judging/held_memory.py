@@ -29,6 +29,7 @@ class Holding(NamedTuple):
 
     held: tuple[Held, ...] = ()
     is_told: bool = False
+    tellers: tuple[str, ...] = ()  # who would
 
     @property
     def size(self) -> int:
@@ -49,17 +50,19 @@ def holding(
 ) -> Holding:
     """`same_numbers`: processes have here the numbers that drivers know them by; in a container they have others."""
     found = [*_of_fdinfo(process, devices)]
-    told = any(client.device_memory is not None or client.shared_memory is not None for client in process.clients)
+    counts = any(client.device_memory is not None or client.shared_memory is not None for client in process.clients)
+    tellers = [FDINFO] if counts else []
     if same_numbers:
         found += [*_of_figures(process.number, figures), *_of_kfd(kfd or {}, process.number, devices)]
         # Where NVML speaks of its cards' processes at all, one that it leaves out holds nothing there.
-        told |= any(_tells_sizes(figure) for figure in figures) or (kfd is not None and process.number in kfd)
+        tellers += [_teller(figure) for figure in figures if _tells_sizes(figure)]
+        tellers += [share.teller for share in (kfd or {}).get(process.number, ())]
     best: dict[str, Held] = {}
     for each in found:
         known = best.get(each.device)
         if known is None or (each.size or 0) > (known.size or 0):
             best[each.device] = each
-    return Holding(tuple(sorted(best.values())), told)
+    return Holding(tuple(sorted(best.values())), bool(tellers), tuple(dict.fromkeys(tellers)))
 
 
 def _tells_sizes(figure: Figure) -> bool:

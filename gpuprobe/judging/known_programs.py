@@ -71,6 +71,7 @@ _BY_SCRIPT = (
     ("/vllm", VLLM),
     ("/sglang", SGLANG),
 )
+_OLLAMAS_FOLDER = "lib/ollama"
 _PYTHON = re.compile(r"python[0-9.]{0,8}(?:\.exe)?")
 _LLAMA_TOOLS = re.compile(r"llama-(?:quantize|gguf|gguf-split|gguf-hash|imatrix|tokenize|export-lora)(?:\.exe)?")
 
@@ -80,13 +81,17 @@ def program_of(command: Sequence[str]) -> Program | None:
     if not command or not command[0]:
         return None
     title = next((program for start, program in _BY_TITLE if command[0].startswith(start)), None)
-    if title is not None:
-        return title
     file = _file(command[0])
-    if file in ("ollama", "ollama.exe"):
-        return {"runner": RUNNER, "serve": OLLAMA}.get("".join(command[1:2]))
+    if title is not None or file in ("ollama", "ollama.exe"):
+        return title or {"runner": RUNNER, "serve": OLLAMA}.get("".join(command[1:2]))
     if _PYTHON.fullmatch(file):
         return _of_python(command[1:])
+    return _by_file(command[0], file)
+
+
+def _by_file(path: str, file: str) -> Program | None:
+    if f"/{_OLLAMAS_FOLDER}/" in path and file.startswith("llama-server"):
+        return RUNNER  # since 2026 Ollama starts llama.cpp's own server
     if _LLAMA_TOOLS.fullmatch(file):
         return None
     found = next(((program, file) for shape, program in _BY_FILE if shape.fullmatch(file)), None)
@@ -116,6 +121,7 @@ def _of_python(words: Sequence[str]) -> Program | None:
 _MODEL_OPTIONS = ("-m", "--model", "--model-path", "-hf", "--hf-repo", "-hfr")
 _LAYER_OPTIONS = ("-ngl", "--gpu-layers", "--n-gpu-layers", "--gpulayers")
 _DEVICE_OPTIONS = ("-dev", "--device")
+_CONTEXT_OPTIONS, _PARALLEL_OPTIONS = ("-c", "--ctx-size"), ("-np", "--parallel")
 _CPU_OPTIONS = ("--cpu", "--usecpu")
 
 
@@ -126,6 +132,8 @@ class Asked(NamedTuple):
     layers: int | None = None
     layers_by: str | None = None
     cpu_by: str | None = None  # it was told to use no GPU at all
+    context: int | None = None  # tokens
+    parallel: int | None = None  # requests at once
 
 
 def asked_of(program: Program | None, command: Sequence[str], environ: Mapping[str, str]) -> Asked:
@@ -143,7 +151,15 @@ def asked_of(program: Program | None, command: Sequence[str], environ: Mapping[s
         layers=number if number is not None and number >= 0 else None,
         layers_by=layers[0] if layers else None,
         cpu_by=told_cpu or zero,
+        context=_count(_value(command, _CONTEXT_OPTIONS)),
+        parallel=_count(_value(command, _PARALLEL_OPTIONS)),
     )
+
+
+def _count(told: tuple[str, str] | None) -> int | None:
+    """None where it was not said, or left to the engine."""
+    found = re.fullmatch("[0-9]{1,9}", told[1], re.ASCII) if told else None
+    return int(found[0]) or None if found else None
 
 
 def _model(program: Program, command: Sequence[str], environ: Mapping[str, str]) -> str | None:
@@ -159,7 +175,7 @@ def _model(program: Program, command: Sequence[str], environ: Mapping[str, str])
 def _value(command: Sequence[str], names: Iterable[str]) -> tuple[str, str] | None:
     """(as it stands there, the value); the last one counts. `-m` of a Python is its own."""
     wanted, found = tuple(names), None
-    first = 3 if len(command) > 1 and command[1] == "-m" else 1
+    first = 3 if list(command[1:2]) == ["-m"] and _PYTHON.fullmatch(_file(command[0])) else 1
     for place in range(first, len(command)):
         name, equals, value = command[place].partition("=")
         if name in wanted and equals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpuprobe.libraries import ENGINES, LIBRARIES
@@ -68,7 +68,7 @@ def _drivers() -> tuple[tuple[str, str], ...]:
 @functools.cache
 def _kinds() -> dict[str, str]:
     own = {library.ggml: library.name for library in LIBRARIES if library.ggml}
-    return own | {engine.kind: engine.name for engine in ENGINES if engine.is_gpu}
+    return own | {engine.kind: engine.name for engine in ENGINES if engine.is_gpu and not engine.remote}
 
 
 @functools.cache
@@ -86,27 +86,22 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile("/" + re.escape(glob).replace(r"\*", "[^/]{0,100}") + "$")
 
 
-def parts_in(path: str) -> Iterator[Part]:
-    """The backend that a file is; nothing for what computes on the CPU."""
+@functools.lru_cache(4096)
+def parts_in(path: str) -> tuple[Part, ...]:
+    """The backend that a file is; nothing for what computes on the CPU. Processes map the same files, and are read again."""
     found = _KIND.search(path)
     if found is not None:
-        if found[1] in _kinds():
-            yield Part(GGML, _kinds()[found[1]], path)
-        return
-    for pattern, engine, library in _framework_parts():
-        if pattern.search(path):
-            yield Part(engine, library, path)
-            return
+        return (Part(GGML, _kinds()[found[1]], path),) if found[1] in _kinds() else ()
+    parts = (Part(engine, library, path) for pattern, engine, library in _framework_parts() if pattern.search(path))
+    return tuple(parts)[:1]
 
 
-def _engines(path: str) -> Iterator[str]:
-    if _GGML.search(path):
-        yield GGML
-    for row in FRAMEWORKS:
-        if row.folder and f"/{row.folder}/" in path and ".so" in path:
-            yield row.name
-    if _TORCH_ON_THE_CPU.search(path):
-        yield FRAMEWORKS[0].name
+@functools.lru_cache(4096)
+def _engines(path: str) -> tuple[str, ...]:
+    ggml = (GGML,) if _GGML.search(path) else ()
+    torch = (FRAMEWORKS[0].name,) if _TORCH_ON_THE_CPU.search(path) else ()
+    frameworks = (row.name for row in FRAMEWORKS if row.folder and f"/{row.folder}/" in path and ".so" in path)
+    return (*ggml, *torch, *frameworks)
 
 
 def gpu_parts(paths: Sequence[str]) -> tuple[Part, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.model import Device, Json, Outcome, StageName
+from gpuprobe.record_classes import NamedTuple
 
 # Copies reach 75 to 85 % of what the lanes carry, the rest is protocol; below half of it something else is slow.
 _POOR = 0.5

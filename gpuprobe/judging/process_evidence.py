@@ -47,6 +47,7 @@ def _open_files(process: Process) -> Finding:
 
 
 def _names(paths: tuple[str, ...]) -> str:
+    """Libraries by their names alone: their folders are long, and stand in the document."""
     more = f" and {len(paths) - _MOST_FILES} more" if len(paths) > _MOST_FILES else ""
     return ", ".join(map(printable, paths[:_MOST_FILES])) + more
 
@@ -56,7 +57,7 @@ def _memory(holding: Holding) -> Iterator[Finding]:
         size = "uses it; how much it holds is not told" if each.size is None else f"{size_text(each.size)} held"
         yield Finding(DRIVER, each.teller, f"{printable(each.device)}: {size}")
     if not holding.held and holding.is_told:
-        yield Finding(DRIVER, "the driver", "it lists nothing of this process")
+        yield Finding(DRIVER, ", ".join(holding.tellers) or "the driver", "it lists nothing of this process")
 
 
 def _replaced(process: Process) -> Iterator[Finding]:
@@ -68,7 +69,7 @@ def _mapped(process: Process, mapped: Mapped) -> Finding:
     place = f"/proc/{process.number}/maps"
     if process.mapped is None:
         return Finding(MAPS, place, _DENIED)
-    parts = tuple(part.path for part in (*mapped.backends, *mapped.drivers))
+    parts = tuple(part.path.rpartition("/")[2] for part in (*mapped.backends, *mapped.drivers))
     engines = f" ({', '.join(mapped.engines)} is loaded)" if mapped.engines else ""
     return Finding(MAPS, place, f"mapped: {_names(parts)}" if parts else f"nothing is mapped that computes on a GPU{engines}")
 

@@ -3,9 +3,8 @@
 Theory, and no measurement: `null` where a figure that it rests on is not known.
 """
 
-from typing import NamedTuple
-
 from gpuprobe.model import Json
+from gpuprobe.record_classes import NamedTuple
 
 # PCI Express Base Specification: transfers per second and lane. 8 of 10 bits are data, from generation 3 on 128 of 130.
 _GENERATIONS = {"2.5": 1, "5.0": 2, "5": 2, "8.0": 3, "8": 3, "16.0": 4, "16": 4, "32.0": 5, "32": 5, "64.0": 6, "64": 6}

@@ -6,7 +6,6 @@ Also which variables a map may set at all: what has to be unset to be rid of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from gpuprobe.judging.device_lists import ggml_positions
 from gpuprobe.judging.identity import normal_pci, normal_uuid, same_card
@@ -15,6 +14,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.judging.visibility import Variables, selecting
 from gpuprobe.libraries import Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, Outcome, Probe, Purpose, Status
+from gpuprobe.record_classes import NamedTuple
 
 
 class Check(NamedTuple):
@@ -110,7 +110,7 @@ def _difference(
     library: str, selection: Selection, expected: Sequence[Device], seen: Sequence[Device]
 ) -> tuple[bool | None, tuple[str, ...]]:
     if len(expected) == len(seen) and any(_same(one, other) is None for one, other in zip(expected, seen, strict=True)):
-        return None, (f"{library} shows {len(seen)} as it should, but has neither UUID nor PCI address to tell them by",)
+        return None, (f"{library} shows {len(seen)} as it should, but no UUID or PCI address says which",)
     missing = [one for one in expected if not any(_same(one, other) for other in seen)]
     extra = [other for other in seen if not any(_same(one, other) for one in expected)]
     because = [f"{library} does not show {_named(device)}" for device in missing]

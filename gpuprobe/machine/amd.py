@@ -5,11 +5,11 @@ card's PCI folder. Variables such as `ROCR_VISIBLE_DEVICES` and `HSA_OVERRIDE_GF
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.surroundings import exists, text_of
 from gpuprobe.model import Device, DeviceType, GiB, Partition
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import Gfx, gfx_of_kfd
 from gpuprobe.vendors import AMD
 

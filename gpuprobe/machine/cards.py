@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gpuprobe import vendors
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.nvidia import name_of
 from gpuprobe.machine.surroundings import exists, text_of, wsl
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import VENDORS
 
 _BRIDGE = 0x0680  # class and subclass

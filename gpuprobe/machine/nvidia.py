@@ -1,11 +1,11 @@
 """What Linux's own files say of NVIDIA's GPUs: names, Jetsons and their release, drivers that hide the one of Windows."""
 
 import re
-from typing import NamedTuple
 
 from gpuprobe.environment import cleaned
 from gpuprobe.facts import Host
 from gpuprobe.machine.surroundings import NONE, container, exists, text_of, wsl
+from gpuprobe.record_classes import NamedTuple
 
 # NVIDIA's Jetson Linux archive: release of Linux for Tegra → JetPack. No inference build is made for 4 any more.
 _JETPACKS = {32: 4, 34: 5, 35: 5, 36: 6, 38: 7, 39: 7}
@@ -60,7 +60,7 @@ def jetpack(host: Host) -> JetPack | None:
     number = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9.]*)?", wanted)
     if number:
         return JetPack(int(number[1]), "JETSON_JETPACK")
-    problem = f"JETSON_JETPACK is `{wanted}`, and not a number such as 6 or 6.2: it is not followed" if wanted else None
+    problem = f"JETSON_JETPACK is `{wanted}`, and not a number such as 6 or 6.2: it is ignored" if wanted else None
     return _installed_jetpack(host, problem)
 
 

@@ -1,10 +1,10 @@
 """The processor and the memory, container limits included, from the texts of the survey."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.machine.surroundings import fields_of, text_of
+from gpuprobe.record_classes import NamedTuple
 
 _CPUS = "/sys/devices/system/cpu"
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}

@@ -1,8 +1,7 @@
 """What of the machine could not be looked at: an empty answer from there is no answer."""
 
-from typing import NamedTuple
-
 from gpuprobe.facts import Host
+from gpuprobe.record_classes import NamedTuple
 
 _ABSENT = "absent"
 

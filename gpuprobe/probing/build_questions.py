@@ -107,7 +107,7 @@ def _of_another_jetpack(build: FoundBuild, host: Host) -> str | None:
     here = None if stack is None else stack.version
     number = _jetpack_of(build)
     if number is not None:
-        is_here = f"this is JetPack {here}" if here is not None else "this is none that says which one it has"
+        is_here = f"this is JetPack {here}" if here is not None else "this machine does not say which one it has"
         return None if number == here else f"it is for a Jetson with JetPack {number}, and {is_here}"
     fitting = (other for other in host.builds if here is not None and _jetpack_of(other) == here and other.problem is None)
     own = next(fitting, None)

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gpuprobe.judging.figures import is_same
+from gpuprobe.judging.nearby import Nearby
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.questions import validation_probe
+
+_Source = tuple[str, str, str | None]  # library, build, manifest
+
+
+def all_memory_probes(devices: Sequence[Device], known: Evidence) -> list[tuple[Probe, ...]]:
+    """For each device, in their order."""
+    witnesses = [(outcome.probe, Nearby(_told(outcome))) for outcome in known.outcomes if _is_witness(outcome)]
+    listings: dict[_Source, Outcome] = {}
+    for outcome in known.outcomes:
+        if outcome.probe.purpose in (Purpose.LIST, Purpose.ALONE):
+            listings.setdefault(_source(outcome.probe), outcome)
+    return [_probes(device, witnesses, listings.get(_source(device))) for device in devices]
 
 
 def memory_probes(device: Device, known: Evidence) -> tuple[Probe, ...]:
     """A witness that told it at the discovery, then the device's own library: its listing where that told it, else a
     context. Each is to be asked only where those before it did not tell."""
+    (found,) = all_memory_probes((device,), known)
+    return found
+
+
+def _source(of: Device | Probe) -> _Source:
+    return of.library, of.build, of.manifest
+
+
+def _is_witness(outcome: Outcome) -> bool:
+    witness = library_named(outcome.probe.library).witness and outcome.probe.purpose is Purpose.LIST
+    return witness and outcome.status is Status.OK
+
+
+def _told(outcome: Outcome) -> Iterator[Device]:
+    return (device for device in outcome.devices if device.free_memory is not None)
+
+
+def _probes(device: Device, witnesses: Sequence[tuple[Probe, Nearby]], listing: Outcome | None) -> tuple[Probe, ...]:
     library = library_named(device.library)
     if not library.refreshes:
         return ()
-    own = [_own(device, known)] if library.backend is not None else []
-    return (*dict.fromkeys(_witnesses(device, known)), *own)
+    # NVML sees every process, and needs no context.
+    told = (probe for probe, near in witnesses if any(is_same(device, other) for other in near.of(device)))
+    own = [_own(device, listing)] if library.backend is not None else []
+    return (*dict.fromkeys(told), *own)
 
 
-def _witnesses(device: Device, known: Evidence) -> Iterator[Probe]:
-    """NVML sees every process, and needs no context."""
-    for outcome in known.outcomes:
-        witness = library_named(outcome.probe.library).witness and outcome.probe.purpose is Purpose.LIST
-        told = (other for other in outcome.devices if other.free_memory is not None)
-        if witness and outcome.status is Status.OK and any(is_same(device, other) for other in told):
-            yield outcome.probe
-
-
-def _own(device: Device, known: Evidence) -> Probe:
-    listing = next((outcome for outcome in known.outcomes if _lists(outcome, device)), None)
-    if listing is not None and any(each.key == device.key and each.free_memory is not None for each in listing.devices):
+def _own(device: Device, listing: Outcome | None) -> Probe:
+    if listing is not None and any(each.key == device.key for each in _told(listing)):
         return listing.probe
     return validation_probe(device)
-
-
-def _lists(outcome: Outcome, device: Device) -> bool:
-    probe = outcome.probe
-    source = (probe.library, probe.build, probe.manifest) == (device.library, device.build, device.manifest)
-    return source and probe.purpose in (Purpose.LIST, Purpose.ALONE)

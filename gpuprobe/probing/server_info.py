@@ -72,7 +72,7 @@ def _answer(server: Server, deadline: float) -> ServerAnswer:
 
 def _devices(said: object) -> tuple[Device, ...]:
     if not isinstance(said, list):
-        raise Refusal("its answer is no list of devices")
+        raise Refusal("its answer is not a list of devices")
     return tuple(device for each in said[:256] if (device := _device(each)) is not None)
 
 

@@ -99,7 +99,8 @@ def _finding(told: Told, *, verbose: bool) -> Iterator[RenderableType]:
 
 
 def _step(step: Step) -> str:
-    place = "" if step.text.startswith("on the host") or " on the host" in step.text else _ELSEWHERE.get(step.where, "")
+    said = " on the host" in f" {step.text}" or step.text.startswith(("for a service", "for the service"))
+    place = "" if said else _ELSEWHERE.get(step.where, "")
     text = printable(step.text)
     if step.needs_reboot:
         text += f": {step.needs_reboot}" if text.endswith("reboot") else f", then reboot: {step.needs_reboot}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe.model import SYSTEM, Call, Device, Drop, Inventory, Json, Outcome
 from gpuprobe.render import wording
+from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import indented
 from gpuprobe.strings import printable, size_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def heading(text: str) -> Iterator[RenderableType]:
@@ -102,7 +103,7 @@ def _proved(device: Device) -> str:
 
 def one_device(record: Mapping[str, object]) -> Iterator[RenderableType]:
     """Everything about one device, key by key as in the document."""
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = Table(gap=2, header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in _flat(record):

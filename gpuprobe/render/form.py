@@ -6,7 +6,8 @@ A value that a form cannot carry is refused: a line that is nearly right would s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+
+from gpuprobe.record_classes import NamedTuple
 
 Variables = Iterable[tuple[str, str | None]]
 

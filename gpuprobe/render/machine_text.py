@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from rich.console import RenderableType
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.machine import Bystander
+from gpuprobe.render.ink import Text
 from gpuprobe.strings import printable, size_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def processor_line(host: Host) -> RenderableType:

@@ -4,11 +4,7 @@ number and last words."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-from rich.cells import cell_len
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe.doctor.remedies import remedy
 from gpuprobe.facts import Host
@@ -17,9 +13,13 @@ from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
 from gpuprobe.model import SYSTEM, Json, Stage, StageName, StageResult, Verdict
 from gpuprobe.render import wording
+from gpuprobe.render.ink import Table, Text, cell_len
 from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
 from gpuprobe.render.wording import seconds_of
 from gpuprobe.strings import printable, size_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 LAST_LINES = 5
 _SHORTEST_NAME = 10
@@ -94,7 +94,7 @@ def matrix(shown: Sequence[View], width: int) -> Iterator[RenderableType]:
 
 def _table(rows: Sequence[Sequence[str]], names: Sequence[str], gap: int, room: int) -> Table:
     named = room >= _SHORTEST_NAME
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    table = Table(gap)
     for column in (*rows[0], *(["NAME"] if named else [])):
         table.add_column(Text(column), no_wrap=True, overflow="ellipsis")
     for row, name in zip(rows[1:], names, strict=True):
@@ -198,7 +198,7 @@ def details(shown: Sequence[View], host: Host) -> Iterator[RenderableType]:
         if view.outcome.last_call and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_call)}`{said}", by=4)
-        if advice := remedy(view.outcome, host).advice:
+        if advice := remedy(view.outcome):
             yield indented(printable(advice), by=4)
         for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
             yield indented(f"last output: {printable(line)}", by=4)

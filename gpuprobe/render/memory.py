@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.render import wording
+from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
 from gpuprobe.strings import age_between, age_text, printable, size_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _HEADER = ("DEVICE", "NAME", "FREE", "USED", "", "SOURCE", "AGE")
 _NAME, _SHORTEST_NAME, _BAR = 1, 12, 4
@@ -56,7 +57,7 @@ def age_of(figure: Figure, now: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], columns: Sequence[int], room: int) -> Table:
-    table = Table(box=None, show_header=True, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), expand=False)
+    table = Table(GAP)
     for place in columns:
         table.add_column(Text(_HEADER[place]), no_wrap=True, overflow="ellipsis")
     for row in rows:
@@ -83,6 +84,6 @@ def servers(answers: Sequence[ServerAnswer]) -> Iterator[RenderableType]:
 def change_line(changes: Sequence[Change], since: str | None) -> Text:
     """What changed, in one sentence, and since when."""
     if since is None:
-        return Text("nothing to compare with: no earlier discovery of this account is saved")
+        return Text("nothing to compare with: no earlier results of this account are saved")
     said = "; ".join(printable(change.text) for change in changes)
     return Text(f"since {since}: {said}" if said else f"nothing changed since {since}")

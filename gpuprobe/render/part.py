@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from gpuprobe.record_classes import NamedTuple
 
 if TYPE_CHECKING:
     from gpuprobe.doctor.card_status import CardStatus

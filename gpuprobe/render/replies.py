@@ -65,7 +65,7 @@ def _view(view: View, host: Host) -> Json:
         "verdict": validation.verdict.value if validation else None,
         "depth": validation.depth.value if validation and validation.depth else None,
         "because": printable(validation.because) if validation else None,
-        "advice": remedy(outcome, host).advice if outcome is not None and failed else None,
+        "advice": remedy(outcome) if outcome is not None and failed else None,
         "status": outcome.status.value if outcome else None,
         "rungs": [_stage(stage) for stage in outcome.stages] if outcome else [],
         "wrong": (outcome.wrong or None) if outcome else None,

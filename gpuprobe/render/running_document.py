@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gpuprobe.doctor.judged_process import Judged
 from gpuprobe.doctor.process_summary import headline, remarks
-from gpuprobe.doctor.process_verdicts import Judged
 from gpuprobe.exits import Exit
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.process_evidence import Finding
@@ -17,7 +17,7 @@ from gpuprobe.strings import printable
 
 def running_document(snapshot: Snapshot, shown: Sequence[Judged], gone: Sequence[int], leave_with: Exit) -> Json:
     table = snapshot.table
-    said = remarks(table, holders_elsewhere(snapshot), gone, shown)
+    said = remarks(table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
     return {
         **envelope(snapshot.inventory, headline(shown, gone), leave_with),
         "timestamp": snapshot.read_at,

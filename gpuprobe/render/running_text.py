@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gpuprobe.doctor.judged_process import Judged, Where
 from gpuprobe.doctor.process_summary import headline, remarks
-from gpuprobe.doctor.process_verdicts import Judged, Where
+from gpuprobe.judging.held_memory import selector
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened
 from gpuprobe.render.wording import UNKNOWN
 from gpuprobe.running_now import Snapshot, holders_elsewhere
@@ -42,13 +43,22 @@ def running_text(
             yield from _block(each, with_evidence=named or verbose)
     elif shown:
         yield _table(shown, width)
-        for each in shown:
-            yield from _reason(each)
+        for alike in _alike(shown):
+            yield from _reason(alike)
             if verbose:
-                yield from _evidence(each)
+                for each in alike:
+                    yield from _evidence(each)
+    yield from _loads(snapshot)
     if not quiet:
-        said = remarks(snapshot.table, holders_elsewhere(snapshot), gone, shown)
+        said = remarks(snapshot.table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
         yield from notes([*said, *snapshot.remarks])
+
+
+def _loads(snapshot: Snapshot) -> Iterator[RenderableType]:
+    for figure in snapshot.figures:
+        busy = figure.activity.utilization if figure.activity else None
+        if busy is not None:
+            yield Text(f"{selector(figure.device)} is {busy} % busy now", style="dim")
 
 
 def _table(shown: Sequence[Judged], width: int) -> Table:
@@ -98,11 +108,19 @@ def held_text(each: Judged) -> str:
     return size_text(each.holding.size)
 
 
-def _reason(each: Judged) -> Iterator[RenderableType]:
-    number = each.process.number
-    yield Text.assemble((str(number), "bold"), f" {_inside(each)}{printable(each.because)}")
-    if each.advice:
-        yield indented(printable(each.advice), by=4)
+def _alike(shown: Sequence[Judged]) -> list[list[Judged]]:
+    """Those of which the same is to be said, in the order of the first of each."""
+    groups: dict[tuple[str, str, str | None], list[Judged]] = {}
+    for each in shown:
+        groups.setdefault((_inside(each), each.because, each.advice), []).append(each)
+    return list(groups.values())
+
+
+def _reason(alike: Sequence[Judged]) -> Iterator[RenderableType]:
+    numbers, first = ", ".join(str(each.process.number) for each in alike), alike[0]
+    yield Text.assemble((numbers, "bold"), f" {_inside(first)}{printable(first.because)}")
+    if first.advice:
+        yield indented(printable(first.advice), by=4)
 
 
 def _inside(each: Judged) -> str:

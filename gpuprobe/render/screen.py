@@ -62,26 +62,22 @@ class Screen:
         self.write(self.drawn(parts))
 
     def drawn(self, parts: Iterable[RenderableType]) -> str:
-        from rich.console import Console
+        from gpuprobe.render.ink import Indented, NotSimple, Table, Text, coloured, plain
 
-        drawn = StringIO()
-        console = Console(
-            file=drawn,
-            width=self.width,
-            force_terminal=self.colour,
-            color_system="standard" if self.colour else None,
-            legacy_windows=False,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            _environ={},
-        )
+        colour, width, by_rich = self.colour, self.width, None
+        drawn: list[str] = []
         for part in parts:
-            if isinstance(part, str):
-                console.out(harmless(part))
-            else:
-                console.print(_Harmless(part))
-        return "".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines())
+            try:
+                if isinstance(part, str):
+                    drawn += harmless(part).split("\n")
+                elif isinstance(part, Text | Table | Indented):
+                    drawn += ["".join(coloured(line) if colour else plain(line)) for line in part.lines(width)]
+                else:
+                    raise NotSimple
+            except NotSimple:
+                by_rich = by_rich or ByRich(colour, width)
+                drawn += by_rich.lines(part)
+        return "".join(f"{line.rstrip()}\n" for line in drawn)
 
     def write(self, text: str) -> None:
         self.out.write(self._drawable(text))
@@ -192,6 +188,30 @@ def _in_unicode(character: str) -> str:
     if not 0xD800 <= code < 0xE000:
         return character
     return f"\\\\x{code - 0xDC00:02x}" if 0xDC80 <= code < 0xDD00 else f"\\\\u{code:04x}"
+
+
+class ByRich:
+    """Draws what `gpuprobe.render.ink` leaves to Rich."""
+
+    def __init__(self, colour: bool, width: int) -> None:
+        from rich.console import Console
+
+        self._console = Console(
+            file=StringIO(),
+            width=width,
+            force_terminal=colour,
+            color_system="standard" if colour else None,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            _environ={},
+        )
+
+    def lines(self, part: RenderableType) -> list[str]:
+        drawn = self._console.file = StringIO()
+        self._console.print(_Harmless(part))
+        return drawn.getvalue().splitlines()
 
 
 class _Harmless:

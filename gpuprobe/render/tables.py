@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
-
-from rich.cells import cell_len
-from rich.console import RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Verdict
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
+from gpuprobe.render.ink import Indented, Table, Text, cell_len
 from gpuprobe.strings import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 BLOCKS_BELOW = 60  # columns
 GAP = 2
@@ -106,7 +105,7 @@ def _room_for_name(rows: Sequence[Row], columns: Sequence[str], width: int) -> i
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str], room: int, second_line: bool = False) -> Table:
-    table = Table(box=None, show_header=True, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), expand=False)
+    table = Table(GAP)
     for column in columns:
         table.add_column(Text(getattr(HEADER, column)), no_wrap=True, overflow="ellipsis")
     for row in rows:
@@ -131,7 +130,7 @@ def _block(row: Row) -> Iterator[RenderableType]:
 
 
 def indented(text: str, style: str = "", by: int = 2) -> RenderableType:
-    return Padding(Text(text, style=style), (0, 0, 0, by))
+    return Indented(Text(text, style=style), by)
 
 
 def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableType]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from gpuprobe.doctor import card_status, refreshed
 from gpuprobe.doctor import notes as machine_notes
 from gpuprobe.doctor.refreshed import Refreshment, measured
@@ -17,11 +14,14 @@ from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
 from gpuprobe.render import everything, matrix, software_text, tables, wording
 from gpuprobe.render.device import record
+from gpuprobe.render.ink import Text
 from gpuprobe.render.machine_document import card_record
 from gpuprobe.render.machine_text import bystanders, processor_line
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from gpuprobe.render.live import History
     from gpuprobe.render.part import Part
 
@@ -128,13 +128,14 @@ def watch_text(
     every: float,
     histories: Mapping[int, History],
     height: int | None = None,
+    is_last: bool = False,
 ) -> Iterator[RenderableType]:
     from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
-    ends = "Ctrl-C ends it" if height is None else "q or Ctrl-C ends it"
-    yield line(f"{now}, every {every:g} s; {ends}", "dim")
+    ends = "" if is_last else "; Ctrl-C ends it" if height is None else "; q or Ctrl-C ends it"
+    yield line(f"{now}, every {every:g} s{ends}", "dim")
     yield from live.live_table(answer.figures, histories, now, width, height)
     yield from _below_the_figures(answer, detail, diff)
 

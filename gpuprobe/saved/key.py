@@ -9,11 +9,12 @@ import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpuprobe import __version__
 from gpuprobe.facts import Host, Manifest
 from gpuprobe.model import Json
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.nvidia import VERSION as NVIDIA_VERSION
 from gpuprobe.survey.nvidia import mig_instances
 from gpuprobe.survey.pci import DEVICES
@@ -178,10 +179,10 @@ def is_of_this_account(found: tuple[Difference, ...]) -> bool:
 
 _WHOLE = {
     "gpuprobe": "another version of gpuprobe wrote it",
-    "boot": "the machine was started anew",
+    "boot": "the machine was restarted",
     "suspends": "the machine slept since",
-    "kernel": "the kernel is another one",
-    "account": "the account or its groups are others",
+    "kernel": "the kernel has changed",
+    "account": "the account or its groups have changed",
     "container": "it was made in another container or namespace",
 }
 _PARTS = {

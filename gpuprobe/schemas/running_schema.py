@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.doctor.cpu_reasons import Cause
-from gpuprobe.doctor.process_verdicts import Where
+from gpuprobe.doctor.judged_process import Where
 from gpuprobe.model import Json
 from gpuprobe.schemas.vocabulary import (
     AMOUNT_OR_NONE,

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from gpuprobe.libraries import ENGINES, LIBRARIES, Engine
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import build_key
 
 _BACKENDS = {library.ggml: library.name for library in LIBRARIES if library.ggml}

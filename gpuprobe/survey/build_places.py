@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
-from typing import NamedTuple
 
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.tree import Tree
 
 BY_OPTION, BY_VARIABLE, OLLAMA, LLAMA_CPP = "--lib-dir", "OLLAMA_LIBRARY_PATH", "Ollama", "llama.cpp"

@@ -16,9 +16,10 @@ from gpuprobe.survey.kernel_messages import kernel_log
 from gpuprobe.survey.modules_on_disk import claims, dkms_modules, modules_on_disk
 from gpuprobe.survey.openings import openings
 from gpuprobe.survey.package_lists import package_lists
+from gpuprobe.survey.programs import programs
 from gpuprobe.survey.seen_as import seen_as
 from gpuprobe.survey.settings_files import settings_files
-from gpuprobe.survey.standing import daemons, servers
+from gpuprobe.survey.standing import daemons, namespaces, servers
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.unit_files import unit_files
 
@@ -49,12 +50,14 @@ def read(host: Host, environ: Mapping[str, str], root: str = "/", *, wanted: str
         dkms=dkms_modules(tree),
         packages=packages,
         package_lists=lists,
+        programs=programs(tree),
         account=account.name if account else None,
         login_groups=login_groups(tree, account) if account else None,
         groups=groups_of_nodes(tree, (node.gid for node in host.nodes), account),
         units=unit_files(tree, account.home if account else None),
         servers=servers(tree),
         daemons=daemons(tree),
+        namespaces=namespaces(tree, "/proc/self"),
         driver_libraries=driver_libraries(tree, host, environ),
         seen_as=seen_as(wanted, root) if wanted else None,
     )

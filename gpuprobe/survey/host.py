@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
 from gpuprobe.survey.amd import KFD_NODES, amd_files
-from gpuprobe.survey.boot_files import boot_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.drm import DRM, devices_off_the_bus
 from gpuprobe.survey.installed import libraries, manifests
@@ -48,6 +47,7 @@ _TEXTS = (
     f"{CPUS}/cpu0/topology/thread_siblings_list",
     *(f"/sys/module/{module}/{file}" for module in _MODULES for file in ("version", "initstate")),
 )
+_CHANGING = frozenset({MEMINFO, "/proc/devices", CGROUP, *(path for path in _TEXTS if path.startswith("/sys/module/"))})
 # Directories whose emptiness would say something of the machine; see machine/unread.py.
 _LISTED = (
     ("sys_problem", "/sys/bus"),
@@ -59,6 +59,7 @@ _LISTED = (
     ("proc_problem", "/proc/self"),
 )
 _OTHER_OS_RELEASE = "/usr/lib/os-release"
+_LASTING = frozenset({*_TEXTS, CPUINFO, _OTHER_OS_RELEASE}) - _CHANGING
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
 _DISPLAY = 0x03  # the class of what can show a picture
@@ -100,6 +101,8 @@ def read_host(
     found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
     nodes = tuple(_nodes(tree)) if platform == "linux" else ()
     if functions or nodes:
+        from gpuprobe.survey.boot_files import boot_files
+
         texts.update(boot_files(tree))
     return Host(
         platform=platform,
@@ -125,6 +128,28 @@ def read_host(
         ),
         engines=found.engines,
         off_the_bus=devices_off_the_bus(tree) if platform == "linux" else (),
+    )
+
+
+def survey_again(earlier: Host) -> Host:
+    """This machine a moment after `earlier`: its cards, nodes, drivers and memory are read, and the rest is taken over.
+
+    What is installed, what the processor is and what the system is called take two thirds of a survey's time.
+    """
+    if earlier.platform != "linux":
+        return read_host(software=False)
+    tree = Tree()
+    functions = pci_functions(tree, earlier.pci)
+    lasting = {path: reading for path, reading in earlier.texts.items() if path in _LASTING or path.startswith(CPUS)}
+    changing = {path: tree.read(path) for path in _CHANGING}
+    limits = _memory_limits(tree, changing[CGROUP].text or "")
+    of_drivers = (*nvidia_files(tree), *amd_files(tree, functions), *intel_files(tree, functions))
+    return earlier._replace(
+        texts={**lasting, **changing, **dict((*limits, *of_drivers))},
+        pci=functions,
+        nodes=tuple(_nodes(tree)),
+        facts=_facts(tree, earlier.platform),
+        off_the_bus=devices_off_the_bus(tree),
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 
+from gpuprobe import vendors
 from gpuprobe.facts import Host, Listing, Reading
 from gpuprobe.survey.modules_on_disk import is_gpu_module
+from gpuprobe.survey.nvidia import mig_instances
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import ABSENT, Tree
 
@@ -28,8 +31,10 @@ _ALWAYS = (
     "/var/lib/dkms/mok.pub",
     "/etc/pki/akmods/certs/public_key.der",
     "/proc/sys/fs/binfmt_misc/WSLInterop",
+    "/run/.toolboxenv",
+    "/sys/fs/cgroup/devices/devices.list",  # of version 1: of version 2 the rules are a program that nobody can read back
 )
-_KEYS = _ALWAYS[-4:-1]  # of these only that they are there
+_KEYS = _ALWAYS[-6:-3]  # of these only that they are there
 _PARAMETERS = (
     *("nvidia_drm/modeset", "nvidia_drm/fbdev", "nvidia_uvm/uvm_disable_hmm", "nouveau/modeset", "i915/force_probe"),
     *("xe/force_probe", "i915/enable_guc", "amdgpu/si_support", "amdgpu/cik_support", "radeon/si_support", "amdgpu/runpm"),
@@ -58,6 +63,7 @@ _LISTED = (
     "/snap/docker",
     "/usr/share/vulkan/icd.d",
 )
+_SOUND = "0x0403"  # class and subclass
 _MOST_CARDS, _MOST_NAMES = 64, 256
 _CONFIGURED = re.compile(
     r"(?m)^(?:# )?CONFIG_(?:HSA_AMD|HSA_AMD_SVM|DRM_AMDGPU|DRM_AMDGPU_SI|DRM_AMDGPU_CIK|DRM_NOUVEAU|DRM_XE|DRM_I915|MODULE_SIG"
@@ -73,12 +79,14 @@ def kernel_texts(tree: Tree, host: Host) -> dict[str, Reading]:
     """By path; of files of single cards and modules only those that are there."""
     texts = {path: tree.read(path, most=4096) for path in _ALWAYS}
     texts.update((path, _only_there(texts[path])) for path in _KEYS)
-    optional = (*(f"/sys/module/{each.replace('/', '/parameters/')}" for each in _PARAMETERS), *_of_cards(tree, host))
+    parameters = (f"/sys/module/{each.replace('/', '/parameters/')}" for each in _PARAMETERS)
+    optional = (*parameters, *_of_cards(tree, host), *_of_slices(tree))
     for path in optional:
         reading = tree.read(path, most=16 * 1024)
         if reading.problem != ABSENT:
             texts[path] = reading
     texts.update(_selected(tree, host.kernel))
+    texts.update(_companions(tree))
     return texts
 
 
@@ -98,6 +106,14 @@ def _of_cards(tree: Tree, host: Host) -> Iterator[str]:
         yield from (f"{place}/{name}/{file}" for file in ("authorized", "device_name"))
 
 
+def _of_slices(tree: Tree) -> Iterator[str]:
+    """What says which node below /dev/nvidia-caps each of MIG's slices is opened through."""
+    for card, instances in islice(mig_instances(tree), _MOST_CARDS):
+        place = f"/proc/driver/nvidia/capabilities/{card}/mig"
+        yield from (f"{place}/{instance}/access" for instance in instances[:16])
+        yield from {f"{place}/{instance.partition('/')[0]}/access": None for instance in instances[:16]}
+
+
 def _selected(tree: Tree, kernel: str) -> Iterator[tuple[str, Reading]]:
     """Files of which a part concerns GPUs, and the rest other things of the machine's owner."""
     yield "/proc/modules", _lines(tree.read("/proc/modules", 256 * 1024), lambda line: is_gpu_module(line.split(" ")[0]))
@@ -105,6 +121,24 @@ def _selected(tree: Tree, kernel: str) -> Iterator[tuple[str, Reading]]:
     yield "/proc/self/limits", _lines(tree.read("/proc/self/limits"), lambda line: line.startswith(_LIMITS))
     yield "/proc/1/environ", _mark_of_container(tree)
     yield from _configuration(tree, kernel)
+
+
+def _companions(tree: Tree) -> Iterator[tuple[str, Reading]]:
+    """The vendor of each sound function of a maker of GPUs: one that is left behind tells of a card that went."""
+    for name in tree.names(DEVICES)[:4096]:
+        place = f"{DEVICES}/{name}"
+        if (tree.line(f"{place}/class") or "").startswith(_SOUND):
+            reading = tree.read(f"{place}/vendor", most=64)
+            maker = vendors.vendor_of(_hexadecimal(reading.text))
+            if maker is not None and maker.instead is None:
+                yield f"{place}/vendor", reading
+
+
+def _hexadecimal(text: str | None) -> int | None:
+    try:
+        return int(text or "", 16)
+    except ValueError:
+        return None
 
 
 def _is_mount_of_a_gpu(line: str) -> bool:

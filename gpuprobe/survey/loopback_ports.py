@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -13,19 +14,28 @@ _ANSWERING = {"tcp": ("0100007F", "00000000"), "tcp6": ("0" * 32,)}
 _MOST = 8
 
 
+class Listening:
+    """Who listens, read when it is first asked for: to go through its tables costs the kernel milliseconds."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def ports_of(self, opened: Iterable[str]) -> tuple[int, ...]:
+        """`opened`: what a process has open. Only ports that nobody else listens on."""
+        own = sockets_among(opened)
+        if not own:
+            return ()
+        ports = sorted({port for port, inode in self._all if inode in own})
+        return tuple(port for port in ports if {inode for number, inode in self._all if number == port} <= own)[:_MOST]
+
+    @functools.cached_property
+    def _all(self) -> list[tuple[int, str]]:
+        return list(_listening(self._tree))
+
+
 def sockets_on(tree: Tree, port: int) -> set[str]:
     """The inodes of all sockets that could take a connection to this port of 127.0.0.1."""
     return {inode for number, inode in _listening(tree) if number == port}
-
-
-def ports_of(tree: Tree, opened: Iterable[str]) -> tuple[int, ...]:
-    """`opened`: what a process has open. Only ports that nobody else listens on."""
-    own = sockets_among(opened)
-    if not own:
-        return ()
-    listening = list(_listening(tree))
-    ports = sorted({port for port, inode in listening if inode in own})
-    return tuple(port for port in ports if {inode for number, inode in listening if number == port} <= own)[:_MOST]
 
 
 def sockets_among(opened: Iterable[str]) -> set[str]:

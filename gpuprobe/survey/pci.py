@@ -17,7 +17,6 @@ COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
 
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 # include/linux/ioport.h
-_WINDOW = re.compile(r"(?m)^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$")
 _WINDOWS, _IS_MEMORY, _IS_UNSET, _LARGEST = 6, 0x200, 0x20000000, 2**63
 
 _LONGEST_NAME = 512  # bytes
@@ -33,11 +32,14 @@ def is_awake(runtime_status: str | None) -> bool:
     return runtime_status in _AWAKE
 
 
-def pci_functions(tree: Tree) -> tuple[PciFunction, ...]:
-    """Display controllers, accelerators and bridges between GPUs, by address; named where the machine has the names."""
+def pci_functions(tree: Tree, named: Sequence[PciFunction] = ()) -> tuple[PciFunction, ...]:
+    """Display controllers, accelerators and bridges between GPUs, by address; named where the machine has the names.
+
+    `named`: of an earlier survey, whose names are taken over: to look them up takes longer than all the rest.
+    """
     addresses = sorted(filter(is_address, tree.names(DEVICES)), key=_order)
     functions = [_read(tree, name) for name in addresses if _may_be_kept(tree, name)]
-    return tuple(_named(tree, functions)) if functions else ()
+    return tuple(_named(tree, functions, named)) if functions else ()
 
 
 def is_address(name: str) -> bool:
@@ -88,7 +90,8 @@ def _bars(resource: str | None) -> tuple[Bar, ...] | None:
     """Its windows onto memory, from the kernel's own list: lines of start, end and flags, six of which are the function's."""
     if resource is None:
         return None
-    rows = enumerate(re.findall(_WINDOW, resource[:4096])[:_WINDOWS])
+    lines = re.findall(r"(?m)^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$", resource[:4096])
+    rows = enumerate(lines[:_WINDOWS])
     return tuple(bar for number, row in rows if (bar := _bar(number, *(int(each, 16) for each in row))) is not None)
 
 
@@ -112,10 +115,11 @@ def _number(text: str | None, radix: int, most: int) -> int | None:
     return number if 0 <= number <= most else None
 
 
-def _named(tree: Tree, functions: Sequence[PciFunction]) -> Iterator[PciFunction]:
-    names = _names(tree)
-    kinds = {(function.vendor, function.device) for function in functions}  # eight equal cards are looked up once
-    products = {kind: product_name(names, *kind) for kind in kinds}
+def _named(tree: Tree, functions: Sequence[PciFunction], named: Sequence[PciFunction]) -> Iterator[PciFunction]:
+    products = {(function.vendor, function.device): function.product for function in named}
+    kinds = {(function.vendor, function.device) for function in functions} - products.keys()  # eight equal ones once
+    names = _names(tree) if kinds else b""
+    products |= {kind: product_name(names, *kind) for kind in kinds}
     return (function._replace(product=products[function.vendor, function.device]) for function in functions)
 
 

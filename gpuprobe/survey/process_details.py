@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from gpuprobe import environment
 from gpuprobe.machine.process_records import DrmClient, Process
-from gpuprobe.survey.loopback_ports import ports_of
+from gpuprobe.survey.loopback_ports import Listening
 from gpuprobe.survey.processes import FIRST_NAMESPACE, accounts
-from gpuprobe.survey.tree import ABSENT, Tree
+from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 from gpuprobe.vendors import VENDORS
 
 _MOST_MAPS, _MOST_ENVIRON, _MOST_COMMAND = 16 << 20, 1 << 20, 64 << 10
@@ -31,7 +31,7 @@ def number_of(text: str) -> int | None:
     return int(text) if re.fullmatch("[1-9][0-9]{0,9}", text, re.ASCII) else None
 
 
-def details(tree: Tree, number: int) -> Process | None:
+def details(tree: Tree, number: int, listening: Listening) -> Process | None:
     """None: it has ended."""
     place = f"/proc/{number}"
     status = tree.read(f"{place}/status")
@@ -69,7 +69,7 @@ def details(tree: Tree, number: int) -> Process | None:
         environ=None if environ is None else _known(environ),
         control_group=tree.read(f"{place}/cgroup").text,
         resident=_kibibytes(fields.get("VmRSS", "")),
-        ports=ports_of(tree, paths) if opened else (),
+        ports=listening.ports_of(paths),
         outputs=tuple(dict.fromkeys(target for name, target in opened or () if name in ("1", "2"))),
         beside=tuple(_beside(tree, place, mapped or (), tree.target(f"{place}/exe"))),
         root_nodes=_own_nodes(tree, place),
@@ -91,8 +91,12 @@ def _opened(tree: Tree, place: str, problems: list[tuple[str, str]]) -> tuple[tu
     if why is not None:
         problems.append(("fd", why))
         return None
-    names = tree.names(f"{place}/fd")[:_MOST_OPEN]
-    return tuple((name, target) for name in names if (target := tree.target(f"{place}/fd/{name}")) is not None)
+    links = [(name, tree.link(f"{place}/fd/{name}")) for name in tree.names(f"{place}/fd")[:_MOST_OPEN]]
+    # Root without CAP_SYS_PTRACE may list what another account has open, and read none of it.
+    if any(link.problem == DENIED for _, link in links):
+        problems.append(("fd", DENIED))
+        return None
+    return tuple((name, link.text) for name, link in links if link.text is not None)
 
 
 def _files_in(maps: str) -> Iterator[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.loopback_ports import sockets_among, sockets_on
 from gpuprobe.survey.tree import Tree
 

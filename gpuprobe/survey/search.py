@@ -3,7 +3,8 @@
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+
+from gpuprobe.record_classes import NamedTuple
 
 CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 _CACHE_HEADER = struct.Struct("<20sIIB3xI12x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from posixpath import basename
 
@@ -26,21 +27,34 @@ def seen_as(wanted: str, root: str = "/") -> Standing | None:
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:
         found = process(tree, int(wanted))
         return found if found.process is not None else None
-    unit = unit_named(tree, wanted) if "/" not in wanted and len(wanted) <= 200 else None
+    mine = account_named(tree, os.geteuid()) if hasattr(os, "geteuid") else None
+    unit = unit_named(tree, wanted, mine.home if mine else None) if "/" not in wanted and 0 < len(wanted) <= 200 else None
     if unit is not None:
-        return _of_unit(tree, unit)
+        return _of_unit(tree, unit, mine.name if mine and unit.scope == "user" else "root")
     number = wanted.removeprefix("uid:")
     account = account_named(tree, int(number) if number != wanted and number.isdigit() and len(number) <= 10 else wanted)
     return None if account is None else _of_account(tree, account, "account", account.name)
 
 
-def _of_unit(tree: Tree, unit: UnitFiles) -> Standing:
+def root_of(standing: Standing, root: str = "/") -> str | None:
+    """Below which directory the files lie that this process sees, for `read_host(root)`: its own where it is in a container.
+    None: they are others than ours, and we may not look."""
+    tree = Tree(root.rstrip("/") or "/")
+    theirs, ours = (standing.namespaces or {}).get("mnt"), tree.target("/proc/self/ns/mnt")
+    if standing.process is None or (theirs is not None and theirs == ours and standing.root in ("/", None)):
+        return root
+    place = f"/proc/{standing.process}/root"
+    return tree.at(place) if tree.why_unlisted(f"{place}/") is None else None
+
+
+def _of_unit(tree: Tree, unit: UnitFiles, otherwise: str) -> Standing:
+    """`otherwise`: whose it is where it names no account."""
     running = _processes_of(tree, unit.name)
     if running:
         found = process(tree, running[0])
         return found._replace(kind="unit", name=unit.name, unit=unit.name, children=tuple(running[1:32]))
     user, group = value_in(unit, "User"), value_in(unit, "Group")
-    account = account_named(tree, _name_or_number(user.value) if user else "root")
+    account = account_named(tree, _name_or_number(user.value) if user else otherwise)
     if account is None:
         found = Standing("unit", unit.name, account=user.value if user else None, problems={"uid": _LATER})
     else:

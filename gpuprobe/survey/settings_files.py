@@ -19,8 +19,12 @@ _CDI = ("/etc/cdi", "/var/run/cdi", "/run/cdi")
 _CDI_LINE = re.compile(r"\s{0,40}-?\s{0,8}\"?(?:path|hostPath|kind|cdiVersion|name|devices|deviceNodes)\"?\s{0,4}:")
 _LIBRARY_WITH_VERSION = re.compile(r"lib[\w-]{1,60}\.so\.[0-9]")
 _OF_DOCKER = ("runtimes", "default-runtime", "exec-opts", "features", "cdi-spec-dirs", "userns-remap", "cgroup-parent")
-_MOST_FILES, _MOST_LINES, _LONGEST_LINE = 200, 300, 400
-_LARGEST = 1024 * 1024
+_OF_A_GPU = re.compile(r"nvidia|nvmap|\bkfd\b|renderD|/dri\b|\bdxg\b|xserver_misc_device_t|dri_device_t")
+_OF_SNAPS = re.compile(
+    r":(?:opengl|hardware-observe|process-control|graphics-core\w{0,8}|gpu-\w{1,12}|kernel-module-observe|kfd)\b"
+)
+_MOST_FILES, _MOST_LINES, _LONGEST_LINE, _MOST_REFUSALS = 200, 300, 400, 20
+_LARGEST = 16 * 1024 * 1024
 
 
 def settings_files(tree: Tree) -> Iterator[tuple[str, Reading]]:
@@ -41,6 +45,9 @@ def _paths(tree: Tree) -> Iterator[tuple[str, Callable[[str], Reading]]]:
     yield from ((path, _uncommented) for path in _inside(tree, "/etc/OpenCL/vendors", ".icd"))
     yield "/etc/docker/daemon.json", _docker
     yield "/etc/nvidia/gridd.conf", _gridd
+    yield "/proc/keys", _key_rings
+    yield "/var/log/audit/audit.log", _refusals
+    yield "/var/lib/snapd/state.json", _connections
     for path in (
         "/etc/nvidia-container-runtime/config.toml",
         "/etc/prime-discrete",
@@ -94,6 +101,37 @@ def _gridd(text: str) -> Reading:
     """Which kind of licence is asked for; whom, only that somebody is named."""
     kept = _uncommented(text).text or ""
     return Reading(re.sub(r"(?m)^(\s{0,9}(?:Backup)?ServerAddress\s{0,9}=)[^\n]{1,400}$", r"\1…", kept))
+
+
+def _key_rings(text: str) -> Reading:
+    """The kernel's rings of keys that modules are signed with, and the keys that this account may see."""
+    return _kept(text, lambda line: "asymmetri" in line or (" keyring " in line and " ." in line))
+
+
+def _refusals(text: str) -> Reading:
+    """The last of SELinux' and AppArmor's refusals that concern device nodes of GPUs."""
+    lines = [
+        line[:_LONGEST_LINE] for line in text.splitlines() if "denied" in line[:400].lower() and _OF_A_GPU.search(line[:2000])
+    ]
+    return Reading("\n".join(lines[-_MOST_REFUSALS:]))
+
+
+def _connections(text: str) -> Reading:
+    """How snaps are connected to what gives them cards: `ollama:opengl snapd:opengl`."""
+    try:
+        said = json.loads(text)["data"]["conns"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return Reading(None, "error: its connections are not understood")
+    kept = (
+        [name for name, how in said.items() if _OF_SNAPS.search(name[:200]) and not _is_undone(how)]
+        if isinstance(said, dict)
+        else []
+    )
+    return Reading("\n".join(sorted(name[:200] for name in kept)[:_MOST_LINES]))
+
+
+def _is_undone(how: object) -> bool:
+    return isinstance(how, dict) and bool(how.get("undesired"))
 
 
 def _is_comment(line: str) -> bool:

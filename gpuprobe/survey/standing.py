@@ -14,6 +14,7 @@ from gpuprobe.facts import Reading
 from gpuprobe.facts.system_facts import Standing
 from gpuprobe.survey.account_files import account_named
 from gpuprobe.survey.command_lines import about_gpus
+from gpuprobe.survey.processes import FIRST_NAMESPACE
 from gpuprobe.survey.tree import ABSENT, DENIED, Tree, problem_of
 
 _MOST_PROCESSES, _MOST_SERVERS = 100_000, 32
@@ -48,11 +49,20 @@ def servers(tree: Tree) -> tuple[Standing, ...]:
     return tuple(process(tree, each) for each, _ in zip(found, range(_MOST_SERVERS), strict=False))
 
 
-def daemons(tree: Tree) -> dict[str, int]:
-    """Drivers' helpers that run, by name."""
+def daemons(tree: Tree) -> dict[str, int] | None:
+    """Drivers' helpers that run, by name; None: the machine's processes are not all seen from here."""
+    if _is_a_part(tree):
+        return None
     short = {name[:_LONGEST_COMM]: name for name in _DAEMONS}
     called = ((short.get(tree.line(f"/proc/{each}/comm") or ""), each) for each in numbers(tree))
     return {name: each for name, each in called if name is not None}
+
+
+def _is_a_part(tree: Tree) -> bool:
+    """Whether only some of the machine's processes are seen: those of a container, or with `hidepid` one's own."""
+    inside = tree.target("/proc/self/ns/pid") not in (None, FIRST_NAMESPACE)
+    first = tree.read("/proc/1/comm", most=16).problem
+    return inside or first == DENIED or (first == ABSENT and tree.is_this_machine)
 
 
 def numbers(tree: Tree) -> list[int]:
@@ -109,7 +119,7 @@ def process(tree: Tree, number: int) -> Standing:
         libraries=_libraries(said("maps", _LARGEST)),
         nodes=_nodes(tree, f"{place}/fd", problems),
         limits=_limits(said("limits")),
-        namespaces=_namespaces(tree, place),
+        namespaces=namespaces(tree, place),
         problems={_FIELDS.get(name, name): problem for name, problem in problems.items()},
     )
 
@@ -197,6 +207,6 @@ def _limits(text: str | None) -> dict[str, str] | None:
     return {name: words[0] for name, words in rows if words}
 
 
-def _namespaces(tree: Tree, place: str) -> dict[str, str] | None:
+def namespaces(tree: Tree, place: str) -> dict[str, str] | None:
     found: Iterator[tuple[str, str | None]] = ((name, tree.target(f"{place}/ns/{name}")) for name in _NAMESPACES)
     return {name: target for name, target in found if target is not None} or None

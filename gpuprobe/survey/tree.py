@@ -5,9 +5,9 @@
 
 import os
 import stat
-from typing import NamedTuple
 
 from gpuprobe.facts import Reading
+from gpuprobe.record_classes import NamedTuple
 
 ABSENT, DENIED = "absent", "denied"
 SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are read are shorter
@@ -82,6 +82,13 @@ class Tree(NamedTuple):
             return os.readlink(self.at(path))
         except (OSError, ValueError):
             return None
+
+    def link(self, path: str) -> Reading:
+        """What a symbolic link says, or why that cannot be known, in the words of `read`."""
+        try:
+            return Reading(os.readlink(self.at(path)))
+        except (OSError, ValueError) as error:
+            return Reading(None, problem_of(error))
 
     def status(self, path: str) -> os.stat_result | None:
         """What `stat` says of the file behind all links; None: there is none, or it may not be asked."""

@@ -4,8 +4,8 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from posixpath import dirname, join, normpath
-from typing import NamedTuple
 
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.tree import Tree
 
 ROOT = 0

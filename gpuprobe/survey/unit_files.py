@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gpuprobe import environment
 from gpuprobe.facts import Reading
@@ -36,15 +36,19 @@ _MOST_UNITS, _MOST_DROP_INS, _MOST_LINES = 64, 32, 200
 def unit_files(tree: Tree, home: str | None) -> tuple[UnitFiles, ...]:
     """The system's units by name, then those of the account with this home directory."""
     system = _with_link(tree)
-    user = (*((f"{home}/.config/systemd/user",) if home else ()), *_USER)
-    return (*_found(tree, system, "system"), *_found(tree, user, "user"))
+    return (*_found(tree, system, "system"), *_found(tree, _of_account(home), "user"))
 
 
-def unit_named(tree: Tree, name: str) -> UnitFiles | None:
-    """The system's unit of this name, of whichever kind of service; None: there is none."""
+def unit_named(tree: Tree, name: str, home: str | None = None) -> UnitFiles | None:
+    """The system's unit of this name, of whichever kind of service, or else that of the account with this home; None: there is
+    none."""
     whole = name if "." in name else f"{name}.service"
-    found = _unit(tree, _with_link(tree), whole, "system")
-    return found if found.files else None
+    found = (_unit(tree, _with_link(tree), whole, "system"), _unit(tree, _of_account(home), whole, "user"))
+    return next((each for each in found if each.files), None)
+
+
+def _of_account(home: str | None) -> tuple[str, ...]:
+    return (*((f"{home}/.config/systemd/user",) if home else ()), *_USER)
 
 
 def _with_link(tree: Tree) -> tuple[str, ...]:
@@ -73,7 +77,25 @@ def _unit(tree: Tree, places: tuple[str, ...], name: str, scope: str) -> UnitFil
             if file.endswith(".conf"):
                 drop_ins.setdefault(file, f"{place}/{name}.d/{file}")
     files |= {path: _kept(tree.read(path)) for _, path in sorted(drop_ins.items())}
-    return UnitFiles(name, scope, files, _is_enabled(tree, places, name) if files else None)
+    named = _environment_files(tree, files)
+    return UnitFiles(name, scope, files, _is_enabled(tree, places, name) if files else None, named)
+
+
+def _environment_files(tree: Tree, files: Mapping[str, Reading]) -> dict[str, Reading]:
+    """Those without a `%` or a `*` in their name; a dash before it says that it may be missing."""
+    lines = (line for reading in files.values() for line in (reading.text or "").splitlines())
+    paths = [line.partition("=")[2].removeprefix("-") for line in lines if line.startswith("EnvironmentFile=")]
+    plain = [path for path in paths if path.startswith("/") and not set(path) & set("%*?[")]
+    return {path: _variables_in(tree.read(path)) for path in plain[:_MOST_DROP_INS]}
+
+
+def _variables_in(reading: Reading) -> Reading:
+    if reading.text is None:
+        return reading
+    lines = (line.strip() for line in reading.text.splitlines())
+    pairs = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith(("#", ";")))
+    known = environment.known({name.strip(): value.strip().strip("\"'") for name, value in pairs.items()})
+    return Reading("".join(f"{name}={value}\n" for name, value in known.items()))
 
 
 def _is_enabled(tree: Tree, places: tuple[str, ...], name: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmark import limits, many_machines, saved, software, startup
+from tests.benchmark import limits, many_machines, process_rows, saved, software, startup
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
 from tests.benchmark.workplace import PEERS, Workplace
 
@@ -30,6 +30,7 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "orphan": limits.orphan,
     "killed": limits.killed,
     "software": software.software,
+    "processes": process_rows.processes,
     "fleet": many_machines.fleet,
 }
 NAMES = {name.replace("--", "").replace(",", "").replace(" ", "-"): name for name in (*TOGETHER, *ALONE)}

@@ -174,7 +174,7 @@ def test_a_place_that_the_user_named_and_that_holds_no_build_is_told(tmp_path: P
     assert empty == (
         NamedPlace("/opt/full", "--lib-dir", "holds no build of Ollama or llama.cpp"),
         NamedPlace("/nowhere", "OLLAMA_LIBRARY_PATH", "does not exist"),
-        NamedPlace("/opt/full/file1.so", "OLLAMA_LIBRARY_PATH", "is no directory"),
+        NamedPlace("/opt/full/file1.so", "OLLAMA_LIBRARY_PATH", "is not a directory"),
     )
 
 

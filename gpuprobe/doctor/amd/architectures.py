@@ -19,7 +19,7 @@ from gpuprobe.judging.verdicts import outcomes_of, telling
 from gpuprobe.libraries import ROCM, VULKAN
 from gpuprobe.machine.amd import AmdCard, amd_cards
 from gpuprobe.model import SYSTEM, Device, DeviceType, Outcome, Reason
-from gpuprobe.strings import Gfx, gfx_of_name, gfx_of_override
+from gpuprobe.strings import gfx_of_override
 from gpuprobe.vendors import AMD
 
 _FAILED = (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED, Reason.NO_CODE)
@@ -189,15 +189,6 @@ def integrated_breaks_it(situation: Situation) -> Iterator[Finding]:
 
 def _of_rocm(situation: Situation) -> Iterator[Outcome]:
     yield from (each for each in situation.of_library(ROCM.name))
-
-
-def family(gfx: Gfx) -> tuple[int, int]:
-    """Chips of one family run each other's code or can be told to; 9.0 and 9.4 count as two (T8 of LLVM's targets)."""
-    return gfx.major, gfx.minor
-
-
-def named(text: str | None) -> Gfx | None:
-    return gfx_of_name(text.partition(":")[0]) if text else None
 
 
 CHECKS = (dropped_by_rocm, integrated_breaks_it, blas_has_no_kernels, build_has_no_code)

@@ -10,15 +10,16 @@ from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.doctor.system_changes import kernel_word
 from gpuprobe.machine.boot_parameters import CMDLINE, has_word
-from gpuprobe.vendors import NVIDIA
+from gpuprobe.vendors import vendor_of
 
 _WORD = "nomodeset"
 
 
 def no_mode_setting(situation: Situation) -> Iterator[Finding]:
-    """`nomodeset`: drivers of the kernel's graphics leave their cards alone. NVIDIA's own computes all the same."""
-    card = situation.card
-    concerned = card.kind == "pci" and card.driver is None and not NVIDIA.made(card.vendor_id)
+    """`nomodeset`: drivers of the kernel's graphics leave their cards alone. One that is not the kernel's (NVIDIA's) computes
+    all the same."""
+    card, maker = situation.card, vendor_of(situation.card.vendor_id)
+    concerned = card.kind == "pci" and card.driver is None and maker is not None and maker.in_mesa
     if situation.kept or not concerned or not has_word(situation.host, _WORD):
         return
     step = kernel_word(situation.host, _WORD, add=False, why="the kernel reads its command line when it starts")

@@ -12,7 +12,6 @@ from gpuprobe.judging.belonging import is_of
 from gpuprobe.judging.device_lists import ggml_list
 from gpuprobe.libraries import LEVEL_ZERO, ROCM, VULKAN, Library, library_named
 from gpuprobe.model import Device, Outcome, Purpose, Reason
-from gpuprobe.vendors import INTEL
 
 # By the library that is filtered. CUDA's are told apart by more than that they hide: doctor/nvidia.
 _SLUGS = {ROCM.name: "env-hip-visible-hides-all", LEVEL_ZERO.name: "env-intel-selectors", VULKAN.name: "vk-icd-env-override"}
@@ -107,7 +106,7 @@ def hidden_from_sycl(situation: Situation) -> Iterator[Finding]:
     """gpuprobe asks Level Zero itself; programs that compute through SYCL see what these leave."""
     environ = situation.host.environ
     name = next((each for each in _SYCL if each in environ), None)
-    if name is None or not INTEL.made(situation.card.vendor_id):
+    if name is None or LEVEL_ZERO not in situation.own_libraries:
         return
     value = environ[name]
     if any(word in value.casefold() for word in _GPUS_OF_SYCL) and "!" not in value:
