@@ -30,8 +30,13 @@ from gpuprobe.model import Inventory
 def why(card: Card, inventory: Inventory) -> Why:
     """The reason that a person can act on first: the headline of the findings of a card that is not usable."""
     first = next(each for each in findings_of(card, inventory) if each.severity is Severity.BLOCKER)
-    because = first.because if first.generic else f"{first.because}{_number(first, situation_of(card, inventory))}"
+    because = first.because if first.generic else f"{_said(first)}{_number(first, situation_of(card, inventory))}"
     return Why(first.reason, because, first.advice, first.brief, None if first.generic else first.id)
+
+
+def _said(finding: Finding) -> str:
+    """What the evidence only makes the best explanation is not told as a fact."""
+    return f"most likely {finding.because}" if finding.certainty is Certainty.LIKELY else finding.because
 
 
 def _number(finding: Finding, situation: Situation) -> str:

@@ -105,7 +105,7 @@ def test_a_memory_module_that_nobody_could_look_at_is_not_called_missing() -> No
 def test_a_container_without_the_memory_node_is_given_it_in_its_own_way(inside: dict[str, str], step: str) -> None:
     found = headline(nvidia_host(texts=texts(inside), nodes=NO_UVM_NODE), UNKNOWN, WORKS)
 
-    assert (found.id, is_certain(found)) == ("nv-uvm-node-missing", True)
+    assert (found.id, is_certain(found)) == ("ctr-uvm-node-missing", True)
     assert step in commands(found)
     assert "modprobe nvidia_uvm" not in commands(found)
 
@@ -117,7 +117,7 @@ def test_on_a_machine_of_its_own_the_memory_node_is_made() -> None:
 
 
 def test_a_memory_node_that_is_there_is_not_missing() -> None:
-    assert "nv-uvm-node-missing" not in ids(findings(nvidia_host(), UNKNOWN, WORKS))
+    assert "ctr-uvm-node-missing" not in ids(findings(nvidia_host(), UNKNOWN, WORKS))
 
 
 OLD = {"/proc/devices": "Character devices:\n195 nvidia\n511 nvidia-uvm\n"}

@@ -37,6 +37,7 @@ from tests.records import a_card, an_outcome
 NONE = refused(100, "CUDA_ERROR_NO_DEVICE", status=Status.NO_DEVICES)
 LOST = nvml(pci_id=None, uuid=None, name=None, capabilities={"problems": {"handle": "NVML_ERROR_GPU_IS_LOST (15)"}})
 OTHER = nvml(number=1, pci_id=SECOND, uuid="GPU-2")
+NEEDS_RESET = "the card's own processor (GSP) stopped answering: NVML says that it needs a reset"
 OFF = "NVRM: Xid (PCI:0000:01:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus."
 UNKNOWN_CARD = {f"/proc/driver/nvidia/gpus/{FIRST}/information": "GPU UUID: GPU-????????-????\nDevice Minor: 0\n"}
 
@@ -107,7 +108,7 @@ def test_a_processor_that_stopped_answering_asks_for_a_reset(number: int) -> Non
 def test_nvmls_word_alone_makes_a_reset_likely() -> None:
     found = headline(nvidia_host(), NONE, an_outcome(view(16)))
 
-    assert (found.id, is_certain(found), found.because) == ("nv-gsp-timeout", False, "NVML says that the card needs a reset")
+    assert (found.id, is_certain(found), found.because) == ("nv-gsp-timeout", False, NEEDS_RESET)
 
 
 def test_a_missing_power_lead_is_told_by_nvml_and_by_the_kernel() -> None:

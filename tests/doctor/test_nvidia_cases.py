@@ -36,7 +36,7 @@ RIGHT = (
     Case("aks-4870-unlicensed-vgpu", "vgpu-unlicensed", "A10-24Q in Hyper-V", "nvidia-gridd", ("exclusive", "prohibited")),
     Case("container-one-of-two", None, "not given to this docker container", "--gpus", ("Vulkan", "vulkan"), SECOND),
     Case("container-utility-only", "ctr-driver-capabilities-missing", "`utility`", "=compute,utility", ("ubuntu-drivers",)),
-    Case("cubecos-312-vgpu-host", "nv-vgpu-host-driver", "580.65.05", "virtual machine", ("ubuntu-drivers", "dnf", "reboot")),
+    Case("cubecos-312-vgpu-host", "vgpu-host-driver", "580.65.05", "virtual machine", ("ubuntu-drivers", "dnf", "reboot")),
     Case("denied-nvidia0", "nv-dev-permission", "`/dev/nvidia0` (group 1200)", "usermod -aG 1200", ("CUDA_VISIBLE", "MIG")),
     Case(
         "fedora-guide-9-module-absent",
@@ -54,7 +54,7 @@ RIGHT = (
     Case("ollama-11593-hmm", "nv-uvm-hmm-kaslr", "HMM", "uvm_disable_hmm=1", ("not loaded", "stale")),
     Case("ollama-12173-fabric-manager", "nv-fabric-manager-down", "4 NVSwitch", "on the host", ("HMM",), "0000:19:00.0"),
     Case("ollama-13800-mig-parent-uuid", "mig-visibility", "cut", "=MIG-aaaaaaaa", ("unset",), "0000:0b:00.0"),
-    Case("ollama-15400-cdi-without-uvm", "nv-uvm-node-missing", "/dev/nvidia-uvm", "nvidia-ctk cdi", ("reboot", "stale")),
+    Case("ollama-15400-cdi-without-uvm", "ctr-uvm-node-missing", "/dev/nvidia-uvm", "nvidia-ctk cdi", ("reboot", "stale")),
     Case("one-lost-with-vulkan", "nv-xid-79", "fallen off the bus", "slot", ("lists it", "Vulkan")),
     Case("open-935-gsp-boot", "nv-rminitadapter-failed", "could not start", "dmesg", ("VISIBLE", "MIG"), "0000:02:00.0"),
 )

@@ -49,7 +49,7 @@ def with_node(*cards: object, **fields: object) -> Host:
 @pytest.mark.parametrize(
     ("card", "slug", "because"),
     [
-        (a_card(driver=None), "no_kernel_driver", "NVIDIA's driver is not installed"),
+        (a_card(driver=None), "no_kernel_driver", "most likely NVIDIA's driver is not installed"),
         (a_card(driver="nouveau"), "other_kernel_driver", "the kernel driver `nouveau` has the card, and it has no CUDA"),
         (a_card(driver="vfio-pci"), "reserved_for_a_vm", "`vfio-pci` holds it for a virtual machine"),
         (

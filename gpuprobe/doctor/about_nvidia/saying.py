@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step, run
+from gpuprobe.doctor import naming
+from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step, run
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
-from gpuprobe.libraries import CUDA
+from gpuprobe.libraries import CUDA, Library
 from gpuprobe.machine.surroundings import wsl
 from gpuprobe.model import Reason, Status
 
@@ -23,21 +24,20 @@ def cause(
     reason: CardReason | Reason | Status = CardReason.DRIVER_FAULT,
     settle: str | None = None,
     severity: Severity = Severity.BLOCKER,
-    library: str | None = CUDA.name,
+    library: Library | None = CUDA,
 ) -> Finding:
     """A finding that is certain, or with `settle` likely."""
-    return Finding(
-        id=slug,
+    return naming.cause(
+        slug,
         rung=rung,
         severity=severity,
-        certainty=Certainty.LIKELY if settle else Certainty.CERTAIN,
         because=because,
         brief=brief,
         reason=reason,
         evidence=tuple(each for each in evidence if each is not None),
         fix=fix,
-        settle=settle,
         library=library,
+        settle=settle,
     )
 
 
@@ -62,7 +62,7 @@ def kernel_step(situation: Situation, text: str, command: str, *, reboot: str | 
 
 def reboot(situation: Situation, why: str, text: str = "reboot") -> Step:
     if outside(situation) is Place.HOST:
-        return Step(f"{text} the host", needs_root=True, needs_reboot=why, where=Place.HOST)
+        return Step(f"on the host {text}", needs_root=True, needs_reboot=why, where=Place.HOST)
     return Step(text, "sudo reboot", needs_root=True, needs_reboot=why)
 
 

@@ -11,7 +11,7 @@ from gpuprobe.doctor.situation import Situation
 from gpuprobe.machine import kernel_log
 from gpuprobe.strings import printable
 
-COLD = "a card that left the bus comes back only with its power switched off and on"
+COLD = "a restart alone does not bring it back"
 
 
 def xids(situation: Situation, *numbers: int) -> tuple[kernel_log.Xid, ...]:

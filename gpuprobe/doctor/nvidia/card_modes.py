@@ -32,7 +32,7 @@ def restricted(situation: Situation) -> Iterator[Finding]:
     if signs.cuda_code(situation) != _UNAVAILABLE or mode in (None, _FREE):
         return
     holders = _holders(situation)
-    words = "prohibited: it takes no program at all" if mode == _PROHIBITED else f"{mode}: one program alone may use it"
+    words = "prohibited: it takes no program at all" if mode == _PROHIBITED else f"{mode}, and another program has it"
     yield cause(
         "compute-mode-restricted",
         where_cuda_stops(situation),

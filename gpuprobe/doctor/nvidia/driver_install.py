@@ -90,8 +90,8 @@ def held_by_nouveau(situation: Situation) -> Iterator[Finding]:
         f"`{driver}` has no {maker.lesser_drivers[driver]}",
         Observed(f"/sys/bus/pci/devices/{situation.card.pci_id}/driver", driver or ""),
         fix=(
-            kernel_step(situation, f"keep `{driver}` from the card with", option, reboot=FRESH),
-            *([image] if image else []),
+            kernel_step(situation, f"keep `{driver}` from the card with", option, reboot=None if image or own else FRESH),
+            *([image._replace(needs_reboot=None if own else FRESH)] if image else []),
             *own,
         ),
         reason=CardReason.OTHER_KERNEL_DRIVER,
@@ -113,7 +113,7 @@ def forbidden(situation: Situation) -> Iterator[Finding]:
         Observed(found.path, printable(found.line)),
         Observed("/sys/module/nvidia", "absent"),
         fix=(
-            Step(f"take it out of {place}", needs_root=True, needs_reboot=FRESH),
+            Step(f"take it out of {place}", needs_root=True, needs_reboot=None if image else FRESH),
             *([image] if image else []),
         ),
         reason=CardReason.NO_KERNEL_DRIVER,
@@ -221,7 +221,6 @@ def not_loaded(situation: Situation) -> Iterator[Finding]:
         Observed(f"/lib/modules/{host.kernel}", "nvidia.ko") if on_disk else None,
         fix=(run("load it with", _TRY), *(() if on_disk else (_else_build(situation),))),
         reason=CardReason.NO_KERNEL_DRIVER,
-        settle=None if on_disk else _TRY,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gpuprobe.doctor.about_nvidia import signs
 from gpuprobe.doctor.about_nvidia.saying import AGAIN, cause, kernel_step, look_at_the_log, reboot
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Step
-from gpuprobe.doctor.nvidia.user_libraries import shadow_of
+from gpuprobe.doctor.nvidia.libraries_of_the_driver import shadow_of
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.machine import kernel_log, kernel_modules
 from gpuprobe.machine.boot_parameters import has_word
@@ -98,7 +98,7 @@ def memory_node_missing(situation: Situation) -> Iterator[Finding]:
         return  # none of them is here: that is another cause
     inside = f" in this {situation.container} container, though the host has `nvidia_uvm` loaded" if situation.container else ""
     yield cause(
-        "nv-uvm-node-missing",
+        "ctr-uvm-node-missing" if situation.container else "nv-dev-nodes-missing",
         Rung.DEVICE_NODE,
         f"`{signs.MEMORY}` does not exist{inside or ', though `nvidia_uvm` is loaded'}",
         f"`{signs.MEMORY}` is missing",

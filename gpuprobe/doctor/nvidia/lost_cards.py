@@ -38,7 +38,7 @@ def lost(situation: Situation) -> Iterator[Finding]:
         Observed("kernel log", printable(xids[0].line.message[:300])) if xids else logged,
         Observed("NVML", "NVML_ERROR_GPU_IS_LOST (15) of the card that it cannot name") if told else None,
         fix=(
-            Step("power the machine off and on", needs_root=True, needs_reboot=COLD, where=outside(situation)),
+            Step(f"power the machine off and on: {COLD}", needs_root=True, where=outside(situation)),
             Step(f"if it comes again, look at its power leads, heat and slot, and at `{look_at_the_log('xid|fallen off')}`"),
         ),
         reason=CardReason.CARD_FAILED,
@@ -52,7 +52,7 @@ def processor_stopped(situation: Situation) -> Iterator[Finding]:
     xids, told = faults.xids(situation, *_PROCESSOR_FAULTS), faults.problem(situation, _NEEDS_RESET)
     if situation.kept or (not xids and told is None):
         return
-    because = "the card's own processor (GSP) stopped answering the driver" if xids else "NVML says that the card needs a reset"
+    because = f"the card's own processor (GSP) stopped answering{'' if xids else ': NVML says that it needs a reset'}"
     yield cause(
         "nv-gsp-timeout",
         Rung.HARDWARE,
@@ -78,7 +78,7 @@ def without_power(situation: Situation) -> Iterator[Finding]:
         "a power lead is missing",
         logged,
         Observed("NVML", "NVML_ERROR_INSUFFICIENT_POWER (8)") if told else None,
-        fix=(Step("power off, and connect every power lead of the card", needs_reboot="leads are changed without power"),),
+        fix=(Step("power the machine off, and connect every power lead of the card"),),
         reason=CardReason.CARD_FAILED,
         library=None,
     )
@@ -120,7 +120,7 @@ def does_not_answer(situation: Situation) -> Iterator[Finding]:
         "the card does not answer",
         logged,
         fix=(
-            Step("power the machine off and on", needs_root=True, needs_reboot=COLD, where=outside(situation)),
+            Step(f"power the machine off and on: {COLD}", needs_root=True, where=outside(situation)),
             Step("if it comes again, look at power, slot and riser, and try `pcie_aspm=off` on the kernel's command line"),
         ),
         reason=CardReason.CARD_FAILED,

@@ -53,7 +53,7 @@ def _a_wider_window(inside: str | None) -> tuple[Step, ...]:
     starts = "the firmware gives out addresses at a start"
     if inside is not None:
         wider = "give the virtual machine UEFI firmware (OVMF), machine type q35 and a wide 64-bit window (`x-pci-mmio64-size`)"
-        return (Step(f"on the host {wider}", where=Place.HOST, needs_reboot=starts),)
+        return (Step(f"on the host {wider}", where=Place.HOST),)
     return (
         Step("switch Above 4G Decoding and Resizable BAR on in the firmware", needs_reboot=starts),
         Step("if it has no such setting, add `pci=realloc` to the kernel's command line", needs_root=True, needs_reboot=starts),
@@ -97,11 +97,11 @@ def not_started(situation: Situation) -> Iterator[Finding]:
     inside = signs.virtual_machine(situation.host)
     logged, uuid = faults.logged(situation, _NOT_STARTED), signs.told_of_card(situation).get("GPU UUID", "")
     firmware = faults.logged(situation, _FIRMWARE)
-    where = " in this virtual machine" if inside else ""
+    passed = "the way it was passed through to this virtual machine keeps the driver from starting the card"
     yield cause(
         "vm-passthrough-init-fail" if inside else "nv-rminitadapter-failed",
         Rung.KERNEL_DRIVER,
-        f"the kernel driver has the card and could not start it{where}",
+        passed if inside else "the kernel driver has the card and could not start it",
         "the driver could not start the card",
         logged,
         firmware,
@@ -130,14 +130,12 @@ def _nvml_counts_others(situation: Situation) -> bool:
 
 
 def _start_again(situation: Situation, inside: str | None) -> Iterator[Step]:
-    cold = "only without power the card forgets the state that it is in"
     if inside is not None:
         yield Step("on the host power the machine off and on, and take the card from the host's display", where=Place.HOST)
         yield Step("give the virtual machine UEFI firmware (OVMF) and machine type q35", where=Place.HOST)
         return
-    yield Step(
-        "power the machine off and on: a restart is not enough", needs_root=True, needs_reboot=cold, where=outside(situation)
-    )
+    off = "power the machine off and on: only without power the card forgets the state that it is in"
+    yield Step(off, needs_root=True, where=outside(situation))
     yield Step(f"read `{look_at_the_log()}` from its top: the last lines are consequences", where=outside(situation))
     if faults.logged(situation, _IN_A_BAD_STATE) is None:
         yield Step("then try newer firmware of the machine, and another release of the driver", where=outside(situation))

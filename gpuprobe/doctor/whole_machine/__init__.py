@@ -2,16 +2,20 @@
 
 from gpuprobe.doctor.whole_machine import (
     accounts_of_servers,
+    containers_here,
     frameworks_without_code,
+    missing_cards,
     no_cards,
     programs_without_gpu,
     settings_of_servers,
 )
 
 CHECKS = (
+    *missing_cards.CHECKS,
     *no_cards.CHECKS,
     *programs_without_gpu.CHECKS,
     *settings_of_servers.CHECKS,
     *accounts_of_servers.CHECKS,
     *frameworks_without_code.CHECKS,
+    *containers_here.CHECKS,
 )

@@ -64,7 +64,7 @@ def test_a_host_of_virtual_gpus_keeps_its_driver() -> None:
     )
     found = headline(host, NO_CUDA, WORKS)
 
-    assert (found.id, is_certain(found)) == ("nv-vgpu-host-driver", True)
+    assert (found.id, is_certain(found)) == ("vgpu-host-driver", True)
     assert "install" not in commands(found)
     assert "nv-libcuda-missing" not in ids(findings(host, NO_CUDA, WORKS))
 
@@ -73,7 +73,7 @@ def test_a_closed_module_that_started_a_blackwell_card_is_likely_such_a_hosts() 
     host = nvidia_host(libraries=BOTH[1:], pci=card(device=0x2BB5))
     opened = nvidia_host(libraries=BOTH[1:], pci=card(device=0x2BB5), texts=texts({"/proc/driver/nvidia/version": OPEN}))
 
-    assert (headline(host, NO_CUDA, WORKS).id, is_certain(headline(host, NO_CUDA, WORKS))) == ("nv-vgpu-host-driver", False)
+    assert (headline(host, NO_CUDA, WORKS).id, is_certain(headline(host, NO_CUDA, WORKS))) == ("vgpu-host-driver", False)
     assert headline(opened, NO_CUDA, WORKS).id == "nv-libcuda-missing"
 
 

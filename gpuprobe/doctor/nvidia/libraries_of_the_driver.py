@@ -137,10 +137,9 @@ def host_of_virtual_cards(situation: Situation) -> Iterator[Finding]:
     loaded = [name for name in _HOST_MODULES if kernel_modules.is_loaded(host, name)]
     seen = Observed(f"/sys/module/{loaded[0]}", "loaded") if loaded else Observed(signs.VERSION, "closed module on this chip")
     yield cause(
-        "nv-vgpu-host-driver",
+        "vgpu-host-driver",
         Rung.LIBRARY,
-        f"NVML works with driver {signs.driver_version(host)}, and `{signs.CUDA_FILE}` is not installed: the driver for hosts "
-        "of virtual GPUs has none",
+        f"driver {signs.driver_version(host)} is that of a host of virtual GPUs: NVML works, and it has no `{signs.CUDA_FILE}`",
         "the vGPU host driver has no CUDA",
         seen,
         Observed(signs.CUDA_FILE, "in none of the loader's directories"),
@@ -170,7 +169,7 @@ def management_part_missing(situation: Situation) -> Iterator[Finding]:
         fix=(fix,),
         reason=Status.NOT_LOADABLE,
         severity=Severity.DEGRADED,
-        library=NVML.name,
+        library=NVML,
     )
 
 
@@ -247,7 +246,7 @@ def vulkan_part_missing(situation: Situation) -> Iterator[Finding]:
         fix=(given if situation.container else own,),
         reason=Status.NO_DEVICES,
         severity=Severity.INFO,
-        library=VULKAN.name,
+        library=VULKAN,
     )
 
 
