@@ -61,7 +61,7 @@ def _lines(outcome: Outcome, form: str) -> str:
 def _expected(text: str) -> tuple[str, ...]:
     names = expanded(text)
     if names is None:
-        raise WrongUsage(f"`--expect {text[:80]}`: these are no names of machines", "for example `--expect 'n[01-40],login1'`")
+        raise WrongUsage(f"`--expect {text[:80]}`: these are not names of machines", "for example `--expect 'n[01-40],login1'`")
     return names
 
 

@@ -41,7 +41,7 @@ def remarks(
         accounts = ", ".join(table.unreadable_accounts[:4]) + (", …" if len(table.unreadable_accounts) > 4 else "")
         whose = f" of {accounts}" if accounts else ""
         how = "CAP_SYS_PTRACE is missing here" if as_root else "`sudo gpuprobe running` may"
-        yield f"{table.unreadable} {noun}{whose} may not be looked into; {how}"
+        yield f"{table.unreadable} {noun}{whose} cannot be looked into; {how}"
     if elsewhere and not table.namespace:
         noun = "process" if len(elsewhere) == 1 else "processes"
         yield f"the driver names {len(elsewhere)} {noun} that cannot be seen here: {', '.join(map(str, elsewhere[:6]))}"

@@ -219,7 +219,7 @@ def _of_one_that_is_closed(found: Judged, around: Surroundings) -> Judged:
         return _on_the_cpu(found, around, "no layer was to go to a GPU")
     account = printable(found.process.account or str(found.process.user))
     return found._replace(
-        because=f"it is account `{account}`'s, and what it has open may not be read",
+        because=f"it is account `{account}`'s, and what it has open cannot be read",
         advice=f"run `sudo gpuprobe running {found.process.number}`, or run gpuprobe as `{account}`",
     )
 

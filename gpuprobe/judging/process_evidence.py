@@ -14,7 +14,7 @@ from gpuprobe.strings import printable, size_text
 
 KERNEL, DRIVER, MAPS, LOG, INTERFACE, COMMAND = "kernel", "driver", "maps", "log", "interface", "command line"
 _MOST_FILES, _MOST_LINES, _LONGEST = 6, 4, 200
-_DENIED = "may not be read by this account"
+_DENIED = "cannot be read by this account"
 
 
 class Finding(NamedTuple):

@@ -75,7 +75,7 @@ def _installed_jetpack(host: Host, problem: str | None) -> JetPack | None:
         return JetPack(None, path, problem=problem or nameless)
     l4t = found[1] + (f".{found[2].strip('.')}" if found[2] else "")
     version = _JETPACKS.get(int(found[1]))
-    unknown = None if version else f"Linux for Tegra {l4t} is no release that gpuprobe knows; set JETSON_JETPACK"
+    unknown = None if version else f"Linux for Tegra {l4t} is not a release that gpuprobe knows; set JETSON_JETPACK"
     return JetPack(version, path, l4t, problem or unknown)
 
 

@@ -231,7 +231,7 @@ def test_without_files_a_terminal_is_not_waited_for() -> None:
         (("--sort", "free"), "`--sort free`: it takes machine, usable, driver, why"),
         (("--format", "xml"), "`--format xml`: it takes csv, prometheus"),
         (("--json", "--format", "csv"), "`--json` and `--format` exclude each other"),
-        (("--expect", "n[1-"), "`--expect n[1-`: these are no names of machines"),
+        (("--expect", "n[1-"), "`--expect n[1-`: these are not names of machines"),
         (("--require", "vram>1"), "did you mean `total` or `free`?"),
     ],
 )

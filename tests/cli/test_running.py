@@ -142,7 +142,7 @@ def test_a_server_that_answers_rubbish_or_nothing_costs_nothing_but_its_answer(n
     with Running(tmp_path / "a", ("/usr/local/bin/ollama", "serve"), answers={"/api/ps": ["\x1b[31m", 7]}) as server:
         found = nvidia.of(server.number)
 
-        assert found["evidence"][-1]["said"] == "its answer is no list of models"
+        assert found["evidence"][-1]["said"] == "its answer is not a list of models"
 
 
 def test_torch_for_the_cpu_and_torch_that_has_not_begun_are_told_apart(nvidia: Nvidia, tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_what_another_account_has_open_may_not_be_read_and_is_not_taken_for_noth
         ran = apart(nvidia, "--mount", last=WITHOUT_THE_RIGHT)
         said = " ".join(ran.stdout.split())
 
-        assert f"{server.number} it is account `4242`'s, and what it has open may not be read" in said
+        assert f"{server.number} it is account `4242`'s, and what it has open cannot be read" in said
         assert f"run `sudo gpuprobe running {server.number}`" in said
 
 
@@ -276,7 +276,7 @@ def test_an_ordinary_account_counts_the_processes_that_it_may_not_look_into(nvid
 
         assert f"{known.number} it is account `4242`'s" in said
         assert str(unknown.number) not in said
-        assert re.search(r"note: \d+ processes of [^;]*4242[^;]* may not be looked into; `sudo gpuprobe running` may", said)
+        assert re.search(r"note: \d+ processes of [^;]*4242[^;]* cannot be looked into; `sudo gpuprobe running` may", said)
 
 
 @needs_root

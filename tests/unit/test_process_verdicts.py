@@ -70,7 +70,7 @@ def test_an_interface_alone_decides_nothing(interfaces: tuple[Interface, ...]) -
     found = verdict_of(closed, NOBODY_TELLS, interfaces=interfaces)
 
     assert found.where is Where.CANNOT_TELL
-    assert found.because == "it is account `bert`'s, and what it has open may not be read"
+    assert found.because == "it is account `bert`'s, and what it has open cannot be read"
     assert found.advice == f"run `sudo gpuprobe running {NUMBER}`, or run gpuprobe as `bert`"
 
 
@@ -250,7 +250,7 @@ def test_a_log_of_another_account_that_may_not_be_read_is_said() -> None:
 
     (found,) = judged([gathered], {NUMBER: NOBODY_TELLS}, around())
 
-    assert ("log", "may not be read by this account") in [(each.source, each.said) for each in found.findings]
+    assert ("log", "cannot be read by this account") in [(each.source, each.said) for each in found.findings]
 
 
 def test_doctor_gets_one_line_about_what_runs_now_and_the_worst_first() -> None:
