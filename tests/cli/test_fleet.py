@@ -255,6 +255,19 @@ def test_what_cannot_be_read_in_a_directory_is_a_row(tmp_path: Path) -> None:
     assert machines[1]["problem"]["because"] == "its file cannot be read: No such file or directory"
 
 
+def test_who_waits_for_files_is_told_how_far_it_is(tmp_path: Path) -> None:
+    first, late = tmp_path / "n1.json", tmp_path / "late"
+    first.write_text(TEXTS["n01"])
+    os.mkfifo(late)
+    slow = ["timeout", "60", "sh", "-c", f"sleep 2; cat {first} > {late}"]
+
+    with subprocess.Popen(slow):
+        seen = on_terminal("fleet", str(first), str(late), columns=200)
+
+    assert "reading, 1 so far: " in seen.raw
+    assert seen.lines[0] == "16 of 16 GPUs usable on 2 machines"
+
+
 def test_a_document_of_this_machine_names_it_and_fleet_finds_the_name() -> None:
     document = piped("list", "--json").out
 
