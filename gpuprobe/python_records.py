@@ -15,16 +15,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a card cannot be used: a stable word, a few words, a sentence, and what to do.
-
-    `advice` None: nothing is known to help.
-    """
+    """Why a card cannot be used: a stable word, a few words, a sentence, and what to do; `advice` None: nothing helps."""
 
     reason: str
     brief: str
     because: str
     advice: str | None
-    finding: str | None = None
+    finding: str | None  # the id under which `gpuprobe doctor` explains it; None: what happened is known, and not why
 
 
 @dataclass(frozen=True, slots=True)

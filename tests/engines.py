@@ -18,7 +18,7 @@ from tests.cli.terminal import COMMAND, REPOSITORY, Ran, environment
 from tests.doubles import cuda_driver, described, nvml_driver, script
 
 PROGRAMS = "GPUPROBE_ENGINES"  # the `bin` of the environment with Ansible, ClusterShell, Ray and readers of formats
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 def of_python(name: str) -> Path:

@@ -36,9 +36,10 @@ def _processes() -> list[Gathered]:
     hidden = a_process(number=4380, nodes=(), environ={"CUDA_VISIBLE_DEVICES": "-1"}, mapped=WITH_CUDA)
     command = ("python3", "/home/anna/ComfyUI/main.py")
     comfy = a_process(number=5150, name="python3", command=command, mapped=(TORCH,), nodes=(), beside=())
+    claim = (Interface(11434, "/api/ps", "llama3.1:8b", 6 * GiB, 6 * GiB),)
     return [
-        Gathered(server, interfaces=(Interface(11434, "/api/ps", "llama3.1:8b", 6 * GiB, 6 * GiB),)),
-        _logging(runner, ALL),
+        Gathered(server, interfaces=claim),
+        _logging(runner, ALL)._replace(interfaces=claim),
         _logging(some, SOME, size=9 * GiB),
         _logging(hidden, PRETENDED),
         Gathered(comfy),

@@ -198,3 +198,12 @@ def test_no_other_command_pays_for_what_only_one_needs(word: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_no_other_command_pays_for_looking_at_processes() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'process' in name], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    loaded = [name for name in ast.literal_eval(done.stderr.splitlines()[-1]) if name.startswith("gpuprobe.")]
+
+    assert [name for name in loaded if name not in ("gpuprobe.machine.processor",)] == []

@@ -156,6 +156,13 @@ PLACES = {
     " [a.take(json.dumps(x).encode()) for x in ({'call': t, 'at': 0}, {'device': {'number': 0, 'name': t, 'uuid': t}},"
     " {'facts': {t: t}}, {'failed': {'status': 'busy', 'message': t}}, t)]; a.take(t.encode('utf-8', 'surrogateescape'));"
     " a.outcome(status=Status.OK)",
+    "the evidence of a diagnosis": "import pathlib, tempfile; from gpuprobe.survey import deep, host as h;"
+    " from gpuprobe.capture.redaction import redacted; from gpuprobe.wire import to_json;"
+    " from tests.file_trees import RTX_4090, machine; from tests.unit.test_deep import KERNEL, PLACES;"
+    " from tests.unit.test_evidence_accessors import everything_asked;"
+    " r = machine(pathlib.Path(tempfile.mkdtemp(dir=d)), dict.fromkeys(PLACES, t.encode('utf-8', 'surrogateescape')),"
+    " pci={'0000:01:00.0': RTX_4090}); m = h.read_host(r, {}, platform='linux')._replace(kernel=KERNEL);"
+    " m = deep.with_system(m, {}, r, wanted='ollama'); everything_asked(m); redacted(to_json(m.system), m)",
     "the lines of a shell": "from gpuprobe.render.shell import SHELLS; from gpuprobe.render.formats import FORMATS;"
     " from gpuprobe.render.form import written, NotCarried\n"
     "for f in (*SHELLS.values(), *FORMATS.values()):\n"
@@ -178,9 +185,9 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_mebibyte_is_taken_whatever_repeats_in_it(place: str) -> None:
+def test_a_mebibyte_is_taken_whatever_repeats_in_it(place: str, tmp_path: Path) -> None:
     pieces = ["x", "0", " ", "/", "0000:", "a.", "(", "\x1b", "a b\n", "\udcff"]
-    program = f"for p in {pieces!r}:\n    t = p * ((1 << 20) // len(p))\n{_indented(PLACES[place])}\n"
+    program = f"d = {str(tmp_path)!r}\nfor p in {pieces!r}:\n    t = p * ((1 << 20) // len(p))\n{_indented(PLACES[place])}\n"
 
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=240, cwd=REPOSITORY, capture_output=True)
 

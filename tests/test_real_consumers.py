@@ -19,7 +19,6 @@ from tests import engines, ggml_world
 from tests.cli import machines
 from tests.cli.machines import captured
 from tests.cli.terminal import REPOSITORY, piped
-from tests.cli.test_env_for import mixed
 from tests.doubles import cuda_driver, described, nvml_driver, script
 from tests.vulkan_world import world
 
@@ -116,12 +115,11 @@ def test_ray_counts_the_chosen_cards_and_gives_its_tasks_just_these(short_path: 
     """The double of NVML shows two cards; Ray counts through its own copy of NVIDIA's binding."""
     one = selected("CUDA:1", "--for", "ray", **two_cards())
 
-    assert of_ray(_TASK, two_cards(), short_path) == {"gpus": 2.0, "given": ["0", "1"]}
     assert of_ray(_TASK, one, short_path) == {"gpus": 1.0, "given": [B]}
 
 
 def test_ray_refuses_rocr_s_variable_and_takes_hip_s(tmp_path: Path) -> None:
-    machine = captured(mixed(), tmp_path)
+    machine = captured(machines.a_geforce_beside_a_radeon(), tmp_path)
     plain, for_ray = selected("ROCm", "--from", machine), selected("ROCm", "--for", "ray", "--from", machine)
 
     assert (
@@ -260,7 +258,7 @@ def test_torch_counts_the_chosen_cards() -> None:
 
 
 def test_torch_for_rocm_counts_the_chosen_cards_and_none_where_none_is_chosen(tmp_path: Path) -> None:
-    machine = captured(mixed(), tmp_path)
+    machine = captured(machines.a_geforce_beside_a_radeon(), tmp_path)
     radeon, geforce = (selected(name, "--for", "torch", "--from", machine) for name in ("ROCm", "CUDA"))
 
     assert [counted_by_torch("hip", environ) for environ in ({}, radeon, geforce)] == [2, 1, 0]

@@ -79,7 +79,7 @@ def _paths(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         if _IS_A_PATH.fullmatch(value):
             yield value
-        else:
+        elif "/" in value:
             yield from _ABSOLUTE.findall(value)
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
@@ -93,7 +93,7 @@ def finder(names: Iterable[str]) -> Callable[[str], Iterator[tuple[int, int]]] |
         return None
     behind = r"(?=[/\\:;,\s\"'`)\]]|$)"
     pattern = re.compile(rf"(?<=[/\\])(?:{either}){behind}|(?<![^:;,=])(?:{either})(?=[/\\])")
-    return lambda text: (found.span() for found in pattern.finditer(text))
+    return lambda text: (found.span() for found in (pattern.finditer(text) if "/" in text or "\\" in text else ()))
 
 
 def value_of_variable(text: str, pseudonym: Pseudonym, kept: frozenset[str]) -> str:

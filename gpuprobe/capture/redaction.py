@@ -91,16 +91,20 @@ def _secrets(host: Host) -> Iterator[Secret]:
     home = host.environ.get("HOME", "")
     if PurePath(home).name not in {*_COMMON, ""}:
         instead = str(PurePath(home).with_name(pseudonym("user", PurePath(home).name)))
-        yield Secret("user", by_pattern(rf"{re.escape(home)}(?![\w.-])"), instead, free_only=False)
+        yield Secret("user", by_pattern(rf"{re.escape(home)}(?![\w.-])"), instead, free_only=False, signs=(home.lower(),))
     for user in _accounts(host):
         # The bare account name may be a common word; below a directory of homes it can be nothing else.
         below = rf"(?:(?<=/home/)|(?<=/Users/)){re.escape(user)}(?![\w.-])"
-        yield Secret("user", by_pattern(below), pseudonym("user", user), free_only=False)
+        yield Secret("user", by_pattern(below), pseudonym("user", user), free_only=False, signs=(user.lower(),))
         if len(user) >= _SHORTEST_NAME:
-            yield Secret("user", by_pattern(rf"(?<![\w-]){re.escape(user)}(?![\w-])"), pseudonym("user", user))
+            yield Secret(
+                "user", by_pattern(rf"(?<![\w-]){re.escape(user)}(?![\w-])"), pseudonym("user", user), signs=(user.lower(),)
+            )
     name = socket.gethostname().split(".")[0]
     if name not in {*_COMMON, ""}:
-        yield Secret("host", by_pattern(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), pseudonym("host", name))
+        yield Secret(
+            "host", by_pattern(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), pseudonym("host", name), signs=(name.lower(),)
+        )
     yield from ALWAYS
     yield from IN_FREE_TEXTS
 

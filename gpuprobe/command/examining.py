@@ -33,7 +33,7 @@ def doctor(options: Options, devices: Sequence[str], given: DoctorOptions) -> Re
     from gpuprobe.doctor.examination import examine, with_findings
 
     examination = with_findings(examine(inventory, wanted, chosen), filter(wanted, extra))
-    verdicts = _verdicts(given.programs, inventory)
+    verdicts = _verdicts(given.programs, inventory, None if given.who is not None else options)
     leave_with = _exit(examination, fail_from)
     text = examination.text
 
@@ -106,20 +106,39 @@ def _cards(devices: Sequence[str], inventory: Inventory) -> tuple[CardStatus, ..
     return tuple(dict.fromkeys(found))
 
 
-def _verdicts(programs: Sequence[str], inventory: Inventory) -> tuple[Json, ...]:
+def _verdicts(texts: Sequence[str], inventory: Inventory, here: Options | None) -> tuple[Json, ...]:
+    """`here`: this is the machine as it is, on which programs may be running now."""
     from gpuprobe.doctor.program_verdicts import verdict_for
     from gpuprobe.strings import printable
 
-    found = [verdict_for(program, inventory) for text in programs for program in text.split(",") if program.strip()]
+    programs = [program for text in texts for program in text.split(",") if program.strip()]
+    found = [verdict_for(program, inventory) for program in programs]
+    running = _running_now(programs, inventory, here) if here is not None and programs else {}
     return tuple(
         {
             "program": each.program,
             "computes": each.computes,
             "sentence": printable(each.sentence),
-            "because": [printable(because) for because in each.because],
+            "because": [printable(because) for because in (*each.because, *running.get(program, ()))],
         }
-        for each in found
+        for program, each in zip(programs, found, strict=True)
     )
+
+
+def _running_now(programs: Sequence[str], inventory: Inventory, options: Options) -> dict[str, tuple[str, ...]]:
+    """A line for each of these programs that runs now."""
+    from gpuprobe.doctor.process_summary import line_for
+    from gpuprobe.running_now import RunningNow
+
+    if options.source is not None or inventory.evidence.host.platform != "linux":
+        return {}
+    now = RunningNow(inventory, request_of(options))
+    try:
+        processes = now.read().processes
+    finally:
+        now.close()
+    lines = ((program, line_for(program, processes)) for program in programs)
+    return {program: (line,) for program, line in lines if line is not None}
 
 
 def _markdown(examination: Examination, text: str, inventory: Inventory) -> str:

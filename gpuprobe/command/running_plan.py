@@ -52,8 +52,8 @@ def _needed(each: Judged, devices: list[Device]) -> int | None:
     from gpuprobe.planning.engines.engine_records import HostMemory, Machine, Subject, Wish
     from gpuprobe.planning.plan import planned
 
-    path = os.path.join(each.process.directory or "/", each.model or "")  # noqa: PTH118
-    if each.model is None or not os.path.isfile(path):  # noqa: PTH113
+    path = os.path.join(each.process.directory or "/", each.model_file or "")  # noqa: PTH118
+    if each.model_file is None or not os.path.isfile(path):  # noqa: PTH113
         return None
     try:
         found = read(path, {})

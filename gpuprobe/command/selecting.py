@@ -244,7 +244,7 @@ def _lost(inventory: Inventory) -> list[str]:
     return [each.probe.library for each in listings if each.probe.build == SYSTEM and each.probe.manifest is None]
 
 
-def _listed(inventory: Inventory) -> list[Device]:
+def _listed(inventory: Inventory) -> Sequence[Device]:
     from gpuprobe.render.device import listed
 
     return listed(inventory)

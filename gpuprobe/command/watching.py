@@ -123,14 +123,23 @@ class Picture:
         remarks = (f"{said} ({often} times so far)" if often > 1 else said for said, often in self.remarks.values())
         self._answer = answer._replace(remarks=tuple(remarks))
 
-    def parts(self, height: int | None = None) -> Iterable[RenderableType]:
+    def parts(self, height: int | None = None, *, is_last: bool = False) -> Iterable[RenderableType]:
         from gpuprobe.render.texts import watch_text
 
         if self._answer is None:
             return ()
         histories = {place: tuple(history) for place, history in self._histories.items()}
         width, diff, every = self._screen.width, self._diff, self._every
-        return watch_text(self._answer, self._options, width, diff=diff, every=every, histories=histories, height=height)
+        return watch_text(
+            self._answer,
+            self._options,
+            width,
+            diff=diff,
+            every=every,
+            histories=histories,
+            height=height,
+            is_last=is_last,
+        )
 
 
 def _printing(options: Options, every: float, diff: bool, screen: Screen) -> Show:
@@ -147,11 +156,11 @@ def _in_place(options: Options, devices: Sequence[str], every: float, diff: bool
     """The last picture stays when the terminal is as it was."""
     from gpuprobe.render.painter import Ended, Painter, Quit
 
-    picture = Picture(options, every, diff, screen)
+    picture, painter = Picture(options, every, diff, screen), Painter(screen)
     with closing(readings(options, devices)) as found:
         first = next(found)  # a discovery shows what it asks on the ordinary screen
         try:
-            with Painter(screen) as painter:
+            with painter:
 
                 def show(answer: Refreshment) -> None:
                     picture.take(answer)
@@ -164,4 +173,4 @@ def _in_place(options: Options, devices: Sequence[str], every: float, diff: bool
             found.close()
             ended.end()
         finally:
-            screen.show(picture.parts())
+            screen.show(picture.parts(painter.height, is_last=True))

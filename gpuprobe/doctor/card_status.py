@@ -6,7 +6,8 @@ from gpuprobe import machine
 from gpuprobe.doctor.reasons import Why
 from gpuprobe.facts import Host
 from gpuprobe.judging.belonging import REPLACED, is_of, serves
-from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.identity import normal_pci, same_card
+from gpuprobe.judging.once import once
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
@@ -29,6 +30,7 @@ class Summary(NamedTuple):
     text: str
 
 
+@once
 def card_statuses(inventory: Inventory) -> tuple[CardStatus, ...]:
     """Every card of the machine, in the order of addresses; cards that only a library knows of are among them."""
     return tuple(_status(card, inventory) for card in _all_cards(inventory))
@@ -131,9 +133,14 @@ def _all_cards(inventory: Inventory) -> list[Card]:
     # WSL shows one adapter for every vendor, however many cards it stands for; what the libraries list is better.
     listed = {card for card in cards if card.kind == "wsl" and any(_shows(device, card) for device in shown)}
     cards = [card for card in cards if card not in listed]
+    taken = {normal_pci(card.pci_id) for card in cards if card.pci_id is not None}
+    elsewhere = [card for card in cards if card.pci_id is None]
     for device in shown:
-        if not any(is_of(device, card) for card in cards):
-            cards.append(_card_of(device, inventory))
+        if device.pci_id not in taken and not any(is_of(device, card) for card in elsewhere):
+            card = _card_of(device, inventory)
+            cards.append(card)
+            taken |= {normal_pci(card.pci_id)} if card.pci_id is not None else set()
+            elsewhere += [card] if card.pci_id is None else []
     return sorted(cards, key=lambda card: card.pci_id or "~")
 
 
@@ -177,7 +184,7 @@ def _listed_by(device: Device) -> str:
 
 
 def _status(card: Card, inventory: Inventory) -> CardStatus:
-    devices = tuple(device for device in inventory.kept if is_of(device, card))
+    devices = tuple(device for device in _near(card, _kept_by_place(inventory)) if is_of(device, card))
     name = card.name or next((view.name for view in _views(card, inventory) if view.name), None)
     reason = None if devices else _why(card, inventory)
     asleep = reason is not None and reason.reason is Status.SKIPPED and not inventory.request.wake
@@ -192,8 +199,32 @@ def _why(card: Card, inventory: Inventory) -> Why:
 
 
 def _views(card: Card, inventory: Inventory) -> list[Device]:
-    dropped = [drop.device for drop in inventory.drops]
-    return [device for device in (*inventory.kept, *dropped) if is_of(device, card)]
+    return [device for device in _near(card, _all_by_place(inventory)) if is_of(device, card)]
+
+
+_Places = tuple[tuple[Device, ...], dict[str | None, list[Device]]]  # all, and by their PCI address
+
+
+def _near(card: Card, places: _Places) -> Sequence[Device]:
+    """Those that may be views of this card."""
+    return places[0] if card.pci_id is None else places[1].get(normal_pci(card.pci_id), ())
+
+
+@once
+def _kept_by_place(inventory: Inventory) -> _Places:
+    return _by_place(inventory.kept)
+
+
+@once
+def _all_by_place(inventory: Inventory) -> _Places:
+    return _by_place((*inventory.kept, *(drop.device for drop in inventory.drops)))
+
+
+def _by_place(devices: tuple[Device, ...]) -> _Places:
+    places: dict[str | None, list[Device]] = {}
+    for device in devices:
+        places.setdefault(device.pci_id, []).append(device)
+    return devices, places
 
 
 def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:

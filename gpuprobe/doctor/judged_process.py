@@ -15,6 +15,10 @@ from gpuprobe.machine.control_groups import Container, container_of, units_of
 from gpuprobe.machine.process_records import Gathered, Process
 
 
+def is_digest(name: str) -> bool:
+    return "/sha256-" in name or name.startswith("sha256-")
+
+
 class Where(str, Enum):
     """Where a process computes."""
 
@@ -67,7 +71,13 @@ class Judged(NamedTuple):
 
     @property
     def model(self) -> str | None:
-        """By the command line, else the one file that is open, else the log, else its own interface."""
+        """What it is called: by the command line, else the one file that is open, else the log, else its own interface. A file
+        of Ollama's store has a digest for a name, and its server knows a better one."""
         files = self.process.models if len(self.process.models) == 1 else ()
-        told = (each.model for each in self.gathered.interfaces)
-        return next((each for each in (self.asked.model, *files, self.said.model, *told) if each), None)
+        told = [each.model for each in self.gathered.interfaces if each.model]
+        known = [each for each in (self.asked.model, *files, self.said.model) if each]
+        return next((each for each in (*known, *told) if not is_digest(each)), known[0] if known else None)
+
+    @property
+    def model_file(self) -> str | None:
+        return self.asked.model or next(iter(self.process.models), None)

@@ -158,14 +158,18 @@ def _other_slices(inventory: Inventory) -> Iterator[str]:
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:
-    for card in machine.cards(evidence.host):
+    for card in filter(_was_asleep, machine.cards(evidence.host)):
         asked = [
             outcome.probe.library
             for outcome in evidence.outcomes
             if outcome.seconds is not None and _opens(library_named(outcome.probe.library), card)
         ]
-        if card.was_asleep and asked:
+        if asked:
             yield f"{card.pci_id} was asleep; asking {', '.join(dict.fromkeys(asked))} woke it (`--no-wake` lets it sleep)"
+
+
+def _was_asleep(card: Card) -> bool:
+    return bool(card.was_asleep)
 
 
 def _opens(library: Library, card: Card) -> bool:
@@ -187,11 +191,12 @@ def _kept_below(inventory: Inventory) -> Iterator[str]:
 
 
 def _hints(device: Device, inventory: Inventory) -> bool:
-    """An override, memory that an integrated card shares, or a part of a card in a container."""
+    """An override, memory that is shared, a part of a card in a container, a driver without what ggml needs."""
     known = device.capabilities
     shares = device.type is DeviceType.INTEGRATED and "gtt_total_bytes" in known
     contained = machine.container(inventory.evidence.host) not in (None, machine.NONE)
-    return "real_gfx_target" in known or shares or (device.partition is not None and contained)
+    lacks = known.get("stores_16_bits") is False
+    return "real_gfx_target" in known or shares or lacks or (device.partition is not None and contained)
 
 
 def _overridden(inventory: Inventory) -> Iterator[str]:

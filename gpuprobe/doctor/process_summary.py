@@ -48,8 +48,10 @@ def remarks(
 def line_for(consumer: str, processes: Sequence[Judged]) -> str | None:
     """One line for `doctor --for CONSUMER`: what of that program runs now, the worst first. None: none of it runs.
 
-    `consumer` as `doctor --for` calls it: "ollama", "llama.cpp", "vllm", "torch".
+    `consumer` as `doctor --for` is given it: "ollama", "llama.cpp", "vLLM", "pytorch".
     """
+    called = consumer.strip().casefold()
+    consumer = _ALSO_CALLED.get(called, called)
     own = [each for each in processes if each.program is not None and each.program.doctor == consumer and each.through is None]
     if not own:
         return None
@@ -60,6 +62,7 @@ def line_for(consumer: str, processes: Sequence[Judged]) -> str | None:
     return f"running now: {said}{others}; see `gpuprobe running {number}`"
 
 
+_ALSO_CALLED = {"llama-server": "llama.cpp", "llamacpp": "llama.cpp", "pytorch": "torch"}
 _GRAVITY = {Where.ON_THE_CPU: 4, Where.PARTLY: 3, Where.CANNOT_TELL: 2, Where.RIGHTLY: 1, Where.ON_THE_GPU: 0}
 _SHORT = {
     Where.ON_THE_GPU: "on the GPU",

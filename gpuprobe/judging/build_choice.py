@@ -39,14 +39,16 @@ def grouped(views: Iterable[Device]) -> Groups:
     for view in views:
         by_build.setdefault(view.build, []).append(view)
     cards: Groups = []
+    card_of: dict[int, list[Device]] = {}  # by its first view
     for mine in by_build.values():
         first_of = {id(view): first for first, view in matches([card[0] for card in cards], mine)}
         for view in mine:
-            card = next((card for card in cards if card[0] is first_of.get(id(view))), None)
-            if card is None:
+            first = first_of.get(id(view))
+            if first is None:
                 cards.append([view])
+                card_of[id(view)] = cards[-1]
             else:
-                card.append(view)
+                card_of[id(first)].append(view)
     return cards
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from gpuprobe.judging.once import once
 from gpuprobe.judging.slices import seen_at_once
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Inventory, Reason
@@ -38,12 +39,26 @@ def visible_index(device: Device, inventory: Inventory) -> int | None:
     """
     library = library_named(device.library)
     selection = library.selections.get(inventory.evidence.host.platform)
-    shown = [each for each in in_every_library(inventory.kept, inventory) if each.library == device.library]
-    if selection is not None and not selection.keeps_order:
-        shown.sort(key=lambda each: each.number)
-    return next((place for place, each in enumerate(seen_at_once(shown)) if identity_of(each) == identity_of(device)), None)
+    order = None if selection is None else selection.keeps_order
+    return _shown(inventory).get((device.library, order), {}).get(identity_of(device))
 
 
+@once
+def _shown(inventory: Inventory) -> dict[tuple[str, bool | None], dict[Identity, int]]:
+    """Library, and whether its variable keeps the order → the number of each view under the map of all kept devices."""
+    found: dict[tuple[str, bool | None], dict[Identity, int]] = {}
+    views = in_every_library(inventory.kept, inventory)
+    for library in dict.fromkeys(view.library for view in views):
+        mine = [view for view in views if view.library == library]
+        for order in (None, True, False):
+            numbered = found[library, order] = dict[Identity, int]()
+            ordered = sorted(mine, key=lambda each: each.number) if order is False else mine
+            for place, view in enumerate(seen_at_once(ordered)):
+                numbered.setdefault(identity_of(view), place)
+    return found
+
+
+@once
 def _other_ways(inventory: Inventory) -> dict[Identity, dict[str, Device]]:
     """Kept device → library → the view of its card there; the system's where there is one, because it knows most."""
     instead = {identity_of(drop.device): drop.instead for drop in inventory.drops}

@@ -11,6 +11,8 @@ from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import architecture, build_fit, drivers, file_fit, identity, verdicts
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.judging.build_fit import BUILD
+from gpuprobe.judging.nearby import Nearby
+from gpuprobe.judging.once import once
 from gpuprobe.judging.where_to_get import advice
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Evidence, Json, Outcome, Purpose
@@ -103,7 +105,7 @@ def _builds(device: Device, evidence: Evidence) -> Iterator[Compatibility]:
 
 def _view_in(outcome: Outcome, device: Device, evidence: Evidence) -> Device:
     """The build's own view of the card, with what its validation proved; the device itself where the build lists none."""
-    view = next((each for each in outcome.devices if identity.same_card(each, device).same), None)
+    view = next((each for each in _listed(evidence)[id(outcome)].of(device) if identity.same_card(each, device).same), None)
     if view is None:
         return device
     completed = view._replace(
@@ -114,6 +116,11 @@ def _view_in(outcome: Outcome, device: Device, evidence: Evidence) -> Device:
         kernel_version=view.kernel_version or device.kernel_version,
     )
     return completed._replace(validation=verdicts.validation_of(view, evidence))
+
+
+@once
+def _listed(evidence: Evidence) -> dict[int, Nearby]:
+    return {id(outcome): Nearby(outcome.devices) for outcome in evidence.outcomes}
 
 
 def _architectures(words: Json) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import identity
 from gpuprobe.judging.matching import matches
-from gpuprobe.judging.verdicts import validates
+from gpuprobe.judging.nearby import Nearby
+from gpuprobe.judging.verdicts import validations_of
 from gpuprobe.judging.visibility import repeated
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Purpose, Status
@@ -29,10 +30,10 @@ _SAME_MEMORY = 1 / 8
 
 
 def completed(devices: Sequence[Device], evidence: Evidence) -> list[Device]:
-    asked = [device for outcome in evidence.outcomes for device in outcome.devices if _is_witness(outcome)]
-    surveyed = machine.witnesses(evidence.host)
+    asked = [device for outcome in evidence.outcomes if _is_witness(outcome) for device in outcome.devices]
+    witnesses = Nearby((*asked, *machine.witnesses(evidence.host)))
     known = _through_the_system([without_defaults(device) for device in devices], evidence.host.environ)
-    return [_complete(device, asked, surveyed, evidence) for device in known]
+    return [_complete(device, witnesses, len(asked), evidence) for device in known]
 
 
 def without_defaults(device: Device) -> Device:
@@ -75,13 +76,18 @@ def _is_witness(outcome: Outcome) -> bool:
     return library_named(outcome.probe.library).witness and outcome.probe.purpose is Purpose.LIST
 
 
-def _complete(device: Device, asked: Iterable[Device], surveyed: Iterable[Device], evidence: Evidence) -> Device:
+def _complete(device: Device, witnesses: Nearby, asked: int, evidence: Evidence) -> Device:
+    """`asked`: how many of the witnesses are libraries; behind them come those of the survey. What one tells of a device, such
+    as its UUID, is what the next ones may know it by."""
     told = []
-    for witness in (*asked, *surveyed):
+    found = witnesses.behind(-1, device)
+    while found is not None:
+        place, witness = found
         if identity.same_card(device, witness).same:
             told.append(witness)
             device = _of_its_card(filled(device, witness, _FROM_ANYONE), witness)
-            device = _described(device, witness) if witness in surveyed else device
+            device = _described(device, witness) if place >= asked else device
+        found = witnesses.behind(place, device)
     device = _measured(device, told)
     device = _from_validation(device, evidence)
     device = shared_memory(device, evidence.host)
@@ -141,8 +147,8 @@ def filled(device: Device, other: Device, fields: Iterable[str], overwrite: bool
 
 def _from_validation(device: Device, evidence: Evidence) -> Device:
     """The driver API tells free memory only inside a context: the validation had one."""
-    for outcome in evidence.outcomes:
-        if outcome.status is Status.OK and validates(outcome.probe, device):
+    for outcome in validations_of(device, evidence.outcomes):
+        if outcome.status is Status.OK:
             told = without_defaults(device._replace(free_memory=outcome.facts.get("free_memory")))
             return filled(device, told, ("free_memory",))
     return device

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gpuprobe.judging import identity
 from gpuprobe.judging.completion import FROM_SYSTEM, without_defaults
 from gpuprobe.judging.nearby import Nearby
-from gpuprobe.judging.verdicts import describe, validates
+from gpuprobe.judging.verdicts import describe, validations_of
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
 from gpuprobe.record_classes import NamedTuple
@@ -218,12 +218,12 @@ def with_figure(device: Device, answer: Told) -> Device:
     return device._replace(free_memory=free, used_memory=used, total_memory=total, kernel_version=version)
 
 
-def from_validation(device: Device, outcomes: Iterable[Outcome]) -> Told | None:
+def from_validation(device: Device, outcomes: Sequence[Outcome]) -> Told | None:
     """What a context on exactly this device told of its memory."""
-    for outcome in outcomes:
+    for outcome in validations_of(device, outcomes):
         free = _count(outcome.facts.get("free_memory"))
         told = without_defaults(device._replace(free_memory=free))
-        if outcome.status is Status.OK and validates(outcome.probe, device) and told.free_memory is not None:
+        if outcome.status is Status.OK and told.free_memory is not None:
             return Told(Device(device.library, device.number, free_memory=free), device.library)
     return None
 

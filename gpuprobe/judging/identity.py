@@ -1,12 +1,10 @@
 """When two views are the same card: the one place that answers it, with the evidence it used."""
 
 import re
-from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 
-from gpuprobe.libraries import library_named
-from gpuprobe.model import Device, MiB
+from gpuprobe.model import Device
 from gpuprobe.record_classes import NamedTuple
 
 # Not compiled here: every start would pay 1 ms for it, on machines without a card too.
@@ -115,57 +113,6 @@ def _between_slices(a: Device, b: Device, by_address: CardMatch) -> CardMatch:
     if by_uuid.answer is Match.UNKNOWN and by_address.same and _list_of(a) == _list_of(b):
         return CardMatch(Match.DIFFERENT, "they are two slices in one list")
     return by_uuid
-
-
-def pair_by_name(devices: Sequence[Device]) -> tuple[tuple[Device, Device], ...]:
-    """Pairs of a compute library's view and a Vulkan view that are one card, told by name and memory alone.
-
-    Only for views that `same_card` cannot tell apart and that have no sure twin on the other side. Names are compared
-    in lower case without what stands in parentheses, total memory within 5 % or 512 MiB, whichever is more. Each view
-    is in one pair at most; the closest memory goes first, then the order of `devices`.
-    """
-    computing = [device for device in devices if _computes(device)]
-    drawing = [device for device in devices if _takes_raw_numbers(device)]
-    pairs: dict[int, int] = {}
-    for _, left, right in sorted(_fits(computing, drawing)):
-        if left not in pairs and right not in pairs.values():
-            pairs[left] = right
-    return tuple((computing[left], drawing[right]) for left, right in sorted(pairs.items()))
-
-
-def _fits(computing: Sequence[Device], drawing: Sequence[Device]) -> Iterator[tuple[int, int, int]]:
-    """(difference of memory in bytes, position on the left, position on the right) for each pair that fits."""
-    answers = {
-        (left, right): same_card(one, other).answer for left, one in enumerate(computing) for right, other in enumerate(drawing)
-    }
-    sure = [pair for pair, answer in answers.items() if answer is Match.SAME]
-    sure_left, sure_right = {left for left, _ in sure}, {right for _, right in sure}
-    for (left, right), answer in answers.items():
-        difference = _memory_difference(computing[left], drawing[right])
-        open_question = answer is Match.UNKNOWN and left not in sure_left and right not in sure_right
-        if open_question and difference is not None and _equally_named(computing[left], drawing[right]):
-            yield difference, left, right
-
-
-def _takes_raw_numbers(device: Device) -> bool:
-    return any(selection.takes == "raw" for selection in library_named(device.library).selections.values())
-
-
-def _computes(device: Device) -> bool:
-    return not library_named(device.library).witness and not _takes_raw_numbers(device)
-
-
-def _memory_difference(a: Device, b: Device) -> int | None:
-    """Bytes; None: unknown, or more than two libraries differ by for one card."""
-    if a.total_memory is None or b.total_memory is None:
-        return None
-    difference = abs(a.total_memory - b.total_memory)
-    return difference if difference <= max(max(a.total_memory, b.total_memory) * 0.05, 512 * MiB) else None
-
-
-def _equally_named(a: Device, b: Device) -> bool:
-    name = normal_name(a.name)
-    return name != "" and name == normal_name(b.name)
 
 
 def normal_name(name: str | None) -> str:

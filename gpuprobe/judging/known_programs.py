@@ -71,6 +71,7 @@ _BY_SCRIPT = (
     ("/vllm", VLLM),
     ("/sglang", SGLANG),
 )
+_OLLAMAS_FOLDER = "lib/ollama"
 _PYTHON = re.compile(r"python[0-9.]{0,8}(?:\.exe)?")
 _LLAMA_TOOLS = re.compile(r"llama-(?:quantize|gguf|gguf-split|gguf-hash|imatrix|tokenize|export-lora)(?:\.exe)?")
 
@@ -80,13 +81,17 @@ def program_of(command: Sequence[str]) -> Program | None:
     if not command or not command[0]:
         return None
     title = next((program for start, program in _BY_TITLE if command[0].startswith(start)), None)
-    if title is not None:
-        return title
     file = _file(command[0])
-    if file in ("ollama", "ollama.exe"):
-        return {"runner": RUNNER, "serve": OLLAMA}.get("".join(command[1:2]))
+    if title is not None or file in ("ollama", "ollama.exe"):
+        return title or {"runner": RUNNER, "serve": OLLAMA}.get("".join(command[1:2]))
     if _PYTHON.fullmatch(file):
         return _of_python(command[1:])
+    return _by_file(command[0], file)
+
+
+def _by_file(path: str, file: str) -> Program | None:
+    if f"/{_OLLAMAS_FOLDER}/" in path and file.startswith("llama-server"):
+        return RUNNER  # since 2026 Ollama starts llama.cpp's own server
     if _LLAMA_TOOLS.fullmatch(file):
         return None
     found = next(((program, file) for shape, program in _BY_FILE if shape.fullmatch(file)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from gpuprobe.judging.identity import Match, is_slice, normal_name, normal_pci, same_card
+from gpuprobe.judging.nearby import Nearby
 from gpuprobe.model import Device
 
 Pair = tuple[Device, Device]
@@ -25,11 +26,11 @@ def matches(one: Sequence[Device], other: Sequence[Device]) -> list[Pair]:
 
 
 def _sure(one: Sequence[Device], other: Sequence[Device]) -> Iterator[Pair]:
-    left = list(other)
+    near, taken = Nearby(other), set[int]()
     for view in one:
-        twin = next((each for each in left if same_card(view, each).same), None)
+        twin = next((each for each in near.of(view) if id(each) not in taken and same_card(view, each).same), None)
         if twin is not None:
-            left = [each for each in left if each is not twin]
+            taken.add(id(twin))
             yield view, twin
 
 

@@ -15,6 +15,8 @@ from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import build_choice, identity, slices, visibility
 from gpuprobe.judging.completion import completed
+from gpuprobe.judging.nearby import Nearby
+from gpuprobe.judging.pairing import pair_by_name
 from gpuprobe.judging.verdicts import validation_of
 from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import (
@@ -120,13 +122,15 @@ def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> I
     A view that one manifest alone gives is preferred: it exists because all manifests together do not work.
     """
     kept: list[Device] = []
+    near = Nearby()
     for device in sorted(remaining, key=lambda device: device.manifest is None):
         named_twice = visibility.repeated(device, host.environ)
-        twin = next((other for other in kept if _same_view(device, other)), None) or (
+        twin = next((other for other in near.of(device) if _same_view(device, other)), None) or (
             _named_before(device, kept, host) if named_twice else None
         )
         if twin is None:
             kept.append(device)
+            near.add(device)
         else:
             reason, because = _why_twice(device, twin, host, named_twice)
             yield Drop(device, reason, because, twin)
@@ -204,10 +208,12 @@ def other_build(remaining: Sequence[Device], host: Host, request: Request) -> It
 
 def same_card(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
     """Another library's view of a card that a more preferred library keeps."""
-    by_name = {id(right): left for left, right in identity.pair_by_name(remaining)}
-    for position, device in enumerate(remaining):
-        better = [other for other in remaining[:position] if other.library != device.library]
+    by_name = {id(right): left for left, right in pair_by_name(remaining)}
+    near = Nearby()
+    for device in remaining:
+        better = (other for other in near.of(device) if other.library != device.library)
         twin = next((other for other in better if identity.same_card(other, device).same), None)
+        near.add(device)
         named = by_name.get(id(device))
         if twin is not None:
             evidence = identity.same_card(twin, device).evidence

@@ -16,10 +16,13 @@ def seen_at_once(devices: Sequence[Device]) -> tuple[Device, ...]:
     Source: NVIDIA MIG User Guide, "CUDA Device Enumeration": a process can enumerate a single MIG device.
     """
     seen: list[Device] = []
+    cut: set[str] = set()  # libraries of which a slice is seen
     for device in devices:
-        beside = [other for other in seen if is_slice(other) and other.library == device.library]
-        if not (beside and is_slice(device) and library_named(device.library).one_slice):
+        if not is_slice(device):
             seen.append(device)
+        elif not (device.library in cut and library_named(device.library).one_slice):
+            seen.append(device)
+            cut.add(device.library)
     return tuple(seen)
 
 

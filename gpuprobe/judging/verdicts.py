@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe.judging.full_validation import impossible_clause, passed_clause
+from gpuprobe.judging.once import once
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status, Validation, Verdict
 
 # The signals by which a process dies of its own doing. SIGKILL, SIGTERM and the like come from outside, as from the
@@ -39,7 +40,7 @@ def validation_of(device: Device, evidence: Evidence) -> Validation | None:
 
 def outcomes_of(device: Device, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """What speaks of this view: full validations where there are any, else the one to a context."""
-    mine = [outcome for outcome in outcomes if validates(outcome.probe, device)]
+    mine = validations_of(device, outcomes)
     proofs = [each for each in mine if each.probe.purpose is Purpose.PROVE and each.status is not Status.SKIPPED]
     plain = [each for each in mine if each.probe.purpose is Purpose.VALIDATE]
     return proofs or plain or mine
@@ -49,6 +50,24 @@ def telling(spoken: Sequence[Outcome]) -> Outcome:
     """Of several attempts the one that decides: the first that failed, else the first that proved nothing."""
     ranks = (Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
     return min(spoken, key=lambda outcome: ranks.index(verdict_of(outcome)))
+
+
+def validations_of(device: Device, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of its validations, in their order."""
+    if not isinstance(outcomes, tuple):
+        return [outcome for outcome in outcomes if validates(outcome.probe, device)]
+    return _validations(outcomes).get((device.library, device.build, device.manifest, device.key), [])
+
+
+@once
+def _validations(outcomes: tuple[Outcome, ...]) -> dict[tuple[str, str, str | None, str | None], list[Outcome]]:
+    """By the view that was asked about."""
+    found: dict[tuple[str, str, str | None, str | None], list[Outcome]] = {}
+    for outcome in outcomes:
+        probe = outcome.probe
+        if probe.purpose.is_validation:
+            found.setdefault((probe.library, probe.build, probe.manifest, probe.device), []).append(outcome)
+    return found
 
 
 def validates(probe: Probe, device: Device) -> bool:

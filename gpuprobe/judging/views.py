@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gpuprobe.judging import identity
+from gpuprobe.judging.pairing import pair_by_name
 from gpuprobe.judging.rules import numbers_of, order
 from gpuprobe.judging.verdicts import outcomes_of, telling
 from gpuprobe.model import Device, DeviceType, Inventory, Outcome, Verdict
@@ -56,7 +57,7 @@ def _outcome(device: Device, inventory: Inventory) -> Outcome | None:
 
 def by_card(shown: Sequence[View]) -> list[list[View]]:
     """The views of each card, in the order of the first of each."""
-    paired = identity.pair_by_name([view.device for view in shown])
+    paired = pair_by_name([view.device for view in shown])
     cards: list[list[View]] = []
     for view in shown:
         card = next((card for card in cards if any(_same(view.device, other.device, paired) for other in card)), None)

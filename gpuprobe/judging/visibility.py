@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gpuprobe.judging.device_lists import ggml_list, ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
+from gpuprobe.judging.once import once
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType
 from gpuprobe.record_classes import NamedTuple
@@ -35,7 +36,7 @@ def visible_variables(
     variable. `unasked` names libraries that are here and were not asked: they are hidden. `instead`: for a program that reads
     another variable than the library of that name does.
     """
-    known = [*listed, *chosen]
+    known = _known(listed, chosen)
     variables: dict[str, str | None] = {}
     for library, selection in selecting(known, platform, unasked, instead):
         mine = [device for device in chosen if device.library == library.name]
@@ -50,6 +51,18 @@ def visible_variables(
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
     return tuple(variables.items())
+
+
+def _known(listed: Sequence[Device], chosen: Sequence[Device]) -> tuple[Device, ...]:
+    """All of them; the same object for each choice from what a machine lists."""
+    if isinstance(listed, tuple) and all(id(device) in _identities(listed) for device in chosen):
+        return listed
+    return (*listed, *chosen)
+
+
+@once
+def _identities(listed: tuple[Device, ...]) -> frozenset[int]:
+    return frozenset(map(id, listed))
 
 
 def seen_besides(chosen: Sequence[Device], listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> list[Device]:
@@ -82,12 +95,17 @@ def selecting(
 ) -> list[tuple[Library, Selection]]:
     """The libraries that listed something, each with the variable it obeys. A library that lists nothing but a software
     renderer is one of them: what it does not list today it may list once another driver is installed."""
-    names = {device.library for device in known}.union(unasked)
+    names = (_libraries(known) if isinstance(known, tuple) else {device.library for device in known}).union(unasked)
     return [
         (library, instead.get(library.name, library.selections[platform]))
         for library in LIBRARIES
         if library.name in names and not library.witness and platform in library.selections
     ]
+
+
+@once
+def _libraries(known: tuple[Device, ...]) -> set[str]:
+    return {device.library for device in known}
 
 
 def _of_chosen_drivers(library: Library, mine: Sequence[Device], platform: str) -> dict[str, str | None]:
@@ -126,11 +144,16 @@ def _token(
 def _is_repeated(device: Device, known: Sequence[Device]) -> bool:
     """The partitions of an MI300 share one UUID, that of their card, which then names none of them."""
     of_its_card = device.partition is not None and device.partition.parent == device.uuid
-    return of_its_card or any(
-        other.copy != device.copy
-        for other in known
-        if (other.library, other.build, other.uuid) == (device.library, device.build, device.uuid)
-    )
+    copies = _copies(tuple(known)).get((device.library, device.build, device.uuid), set())
+    return of_its_card or bool(copies - {device.copy})
+
+
+@once
+def _copies(known: tuple[Device, ...]) -> dict[tuple[str, str, str | None], set[int]]:
+    found: dict[tuple[str, str, str | None], set[int]] = {}
+    for device in known:
+        found.setdefault((device.library, device.build, device.uuid), set()).add(device.copy)
+    return found
 
 
 def _inner_list(library: Library, selection: Selection, environ: Mapping[str, str]) -> str | None:

@@ -20,9 +20,9 @@ def package(host: Host, name: str) -> Package | None:
     return next((each for each in _installed(host) if each.name == name), None)
 
 
-def packages(host: Host, pattern: re.Pattern[str]) -> tuple[Package, ...]:
+def packages(host: Host, pattern: str | re.Pattern[str]) -> tuple[Package, ...]:
     """Those whose whole name fits, by name."""
-    found = (each for each in _installed(host) if pattern.fullmatch(each.name))
+    found = (each for each in _installed(host) if re.fullmatch(pattern, each.name))
     return tuple(sorted(found))
 
 

@@ -7,8 +7,23 @@ from collections.abc import Iterable
 from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.card_views import in_every_library, visible_index
 from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.nearby import Nearby
+from gpuprobe.judging.once import once
 from gpuprobe.libraries import library_named
-from gpuprobe.model import SYSTEM, Call, Device, DeviceType, Inventory, Json, Partition, Purpose, Reason, Validation
+from gpuprobe.model import (
+    SYSTEM,
+    Call,
+    Device,
+    DeviceType,
+    Evidence,
+    Inventory,
+    Json,
+    Outcome,
+    Partition,
+    Purpose,
+    Reason,
+    Validation,
+)
 from gpuprobe.render.software_text import compatibility_of
 from gpuprobe.strings import compute_string, is_lone, printable
 
@@ -151,21 +166,27 @@ def variables_for(devices: Iterable[Device], inventory: Inventory) -> visibility
     )
 
 
-def listed(inventory: Inventory) -> list[Device]:
+@once
+def listed(inventory: Inventory) -> tuple[Device, ...]:
     """Every device that a library offered, kept or dropped."""
-    return [*inventory.kept, *(drop.device for drop in inventory.drops)]
+    return (*inventory.kept, *(drop.device for drop in inventory.drops))
 
 
 def numbers(device: Device, inventory: Inventory) -> Json:
     """What each library that was asked calls this card; a library that does not list it is left out."""
     return {
         key: number
-        for outcome in inventory.evidence.outcomes
+        for outcome, near in listed_by(inventory.evidence)
         if outcome.probe.purpose is Purpose.LIST or (device.manifest and outcome.probe.manifest == device.manifest)
-        for other in outcome.devices
+        for other in near.of(device)
         if same_card(device, other).same
         for key, number in _numbers_in(other, inventory)
     }
+
+
+@once
+def listed_by(evidence: Evidence) -> list[tuple[Outcome, Nearby]]:
+    return [(outcome, Nearby(outcome.devices)) for outcome in evidence.outcomes if outcome.devices]
 
 
 def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | None]]:
@@ -181,12 +202,16 @@ def _numbers_in(device: Device, inventory: Inventory) -> list[tuple[str, int | N
 
 def _place_behind_filters(device: Device, inventory: Inventory) -> int | None:
     """How programs count Vulkan's devices: software renderers and second views of a card left out."""
+    return _places_behind_filters(inventory).get((device.library, device.manifest), {}).get(device.number)
+
+
+@once
+def _places_behind_filters(inventory: Inventory) -> dict[tuple[str, str | None], dict[int, int]]:
+    """Library and manifest → raw number → place."""
     twice = {drop.device.number for drop in inventory.drops if drop.reason is Reason.LISTED_TWICE}
-    raw = [
-        number
-        for other in listed(inventory)
-        if other.library == device.library and other.manifest == device.manifest
-        if (number := visibility.raw_number(other)) is not None
-        if other.type is not DeviceType.SOFTWARE and other.number not in twice
-    ]
-    return sorted(set(raw)).index(device.number) if device.number in raw else None
+    raw: dict[tuple[str, str | None], set[int]] = {}
+    for device in listed(inventory):
+        number = visibility.raw_number(device)
+        if number is not None and device.type is not DeviceType.SOFTWARE and device.number not in twice:
+            raw.setdefault((device.library, device.manifest), set()).add(number)
+    return {source: {number: place for place, number in enumerate(sorted(numbers))} for source, numbers in raw.items()}

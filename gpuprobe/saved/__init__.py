@@ -108,7 +108,7 @@ def forget(path: str | None = None) -> None:
 def _document(path: str) -> dict[str, Any]:
     said = _parsed(_content(path), path)
     if not isinstance(said, dict) or said.get("kind") != KIND:
-        raise _Unusable("damaged", f"`{path}` does not hold saved results")
+        raise _Unusable("damaged", f"`{path}` is not a file of saved results")
     if said.get("schema_version") != SCHEMA_VERSION:
         version = f"{said.get('schema_version')!r:.20}"
         raise _Unusable("other_version", f"`{path}` is of version {version}, and this gpuprobe reads version {SCHEMA_VERSION}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+_GRACE_SECONDS = 1.0
 
 
 class Said(NamedTuple):
@@ -23,12 +26,20 @@ def said_by(command: Sequence[str], environ: Mapping[str, str], seconds: float, 
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=dict(environ), cwd="/")
     except OSError as error:
         return f"error: {error.strerror or error}"
-    with child:
-        try:
-            return _gathered(child, time.monotonic() + seconds, most)
-        finally:
-            if child.poll() is None:
-                child.kill()
+    try:
+        return _gathered(child, time.monotonic() + seconds, most)
+    finally:
+        end(child)
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Ends it. One that the kernel does not let go is left behind: waiting for it would hold us as well."""
+    child.kill()
+    for stream in (child.stdout, child.stderr):
+        if stream is not None:
+            stream.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_GRACE_SECONDS)
 
 
 def _gathered(child: subprocess.Popen[bytes], deadline: float, most: int) -> Said:

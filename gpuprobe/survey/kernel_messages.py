@@ -29,6 +29,7 @@ _ABOUT_GPUS = (
     *("nvrm", "nvidia", "nvgpu", "nvmap", "nouveau", "nova_core", "nova-core", "amdgpu", "kfd", "i915", "xe 0000:", "radeon"),
     *("dxg", "[drm", "drm:", "vfio", "mtgpu", "panfrost", "panthor", "v3d", "asahi", "thunderbolt", "dmar", "amd-vi"),
     *("module verification", "unavailable key", "key was rejected", "secure boot", "secureboot", "lockdown:", "aer:"),
+    *("unsigned module", "memory encryption features", "nomodeset", "d3cold"),
     *("pm: suspend", "pm: hibernation", "pm: resume", "no space for", "failed to assign", "can't assign", "fallen off"),
     *("out of memory: killed", "oom-kill", "libcuda", "libamdhip", "libggml", "ollama", "llama-server"),
 )
@@ -36,7 +37,7 @@ _TROUBLE = re.compile(
     r"err|fail|denied|reject|\bxid\b|fault|time.?out|timed out|lost|not supported|unsupported|invalid|\(-\d|= ?-\d|hang|\breset"
     r"|unable|cannot|can.t|could not|missing|ignore|requires|too old|mismatch|wedged|small bar|skipp?|not called|no space"
     r"|fallen|killed|oom|verification|unavailable|taint|suspend|hibernat|lockdown|power cables|warn|corrupt|force_probe|already"
-    r"|legacy",
+    r"|legacy|properly|nomodeset",
 )
 # What differs between two copies of one message: addresses, numbers of processes and of bytes. Xid's and RmInitAdapter's stay.
 _VARYING = re.compile(r"0x[0-9a-f]{5,16}|\b[0-9a-f]{8,16}\b|\b[0-9]{5,20}\b|pid[ =']{1,3}[0-9]{1,9}", re.IGNORECASE)
@@ -53,8 +54,8 @@ class _Said(NamedTuple):
 
 
 def kernel_log(tree: Tree, addresses: Sequence[str] = ()) -> KernelLog:
-    """`addresses`: of cards, whose windows' lines are kept. Reads at most 16 MiB of each place."""
-    about = (*_ABOUT_GPUS, *(f"{address.lower()}: bar" for address in addresses))
+    """`addresses`: of cards, whose lines are kept. Reads at most 16 MiB of each place."""
+    about = (*_ABOUT_GPUS, *(address.lower() for address in addresses))
     problems: dict[str, str] = {}
     rest: KernelLog | None = None
     for source, ask in _places(tree):

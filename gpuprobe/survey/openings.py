@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.facts.system_facts import Opened
+from gpuprobe.survey import bounded_child
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import Tree
 
@@ -39,8 +40,8 @@ for path in sys.argv[1:]:
 def openings(tree: Tree, host: Host) -> tuple[Opened, ...]:
     """In the order of the survey. Other files than devices are not opened: nobody made them to compute with."""
     tried: dict[str, str | None] = {path: _why_not(tree, host, path) for path in _compute_nodes(host)}
-    numbers = error_numbers(tree, [path for path, why_not in tried.items() if why_not is None])
-    return tuple(_opened(path, numbers.get(path), why_not) for path, why_not in tried.items())
+    numbers, rest = error_numbers(tree, [path for path, why_not in tried.items() if why_not is None])
+    return tuple(_opened(path, numbers.get(path), why_not or rest) for path, why_not in tried.items())
 
 
 def _compute_nodes(host: Host) -> Iterator[str]:
@@ -48,9 +49,9 @@ def _compute_nodes(host: Host) -> Iterator[str]:
     return (path for _, path in zip(range(_MOST), fitting, strict=False))
 
 
-def _opened(path: str, number: int | None, why_not: str | None) -> Opened:
+def _opened(path: str, number: int | None, why_not: str) -> Opened:
     if number is None:
-        return Opened(path, why_not=why_not or f"it did not return within {PATIENCE_SECONDS:g} s")
+        return Opened(path, why_not=why_not)
     return Opened(path, number, errno.errorcode.get(number) if number else None)
 
 
@@ -74,22 +75,23 @@ def _functions_of(tree: Tree, host: Host, minor: str) -> Iterator[str]:
     return (f"{DEVICES}/{address}" for address in mine or [function.address for function in host.pci])
 
 
-def error_numbers(tree: Tree, paths: Sequence[str]) -> dict[str, int]:
-    """Of each path the error's number, 0 where it opened; none of those that the opener did not come to."""
-    if not paths or not sys.executable:
-        return {}
+def error_numbers(tree: Tree, paths: Sequence[str]) -> tuple[dict[str, int], str]:
+    """Of each path the error's number, 0 where it opened; and why there is none of the rest."""
+    if not paths:
+        return {}, ""
     program = [sys.executable, "-I", "-S", "-c", _PROGRAM, *(tree.at(path) for path in paths)]
     try:
-        with subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-            said = _answer(child)
-    except OSError:
-        return {}
-    return {path: int(word) for path, word in zip(paths, said.split(), strict=False) if word.isdigit()}
+        child = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except (OSError, ValueError) as problem:
+        return {}, f"its opener did not start: {getattr(problem, 'strerror', None) or problem}"
+    words = _answer(child).split()
+    found = {path: int(word) for path, word in zip(paths, words, strict=False) if word.isdigit()}
+    return found, f"it did not return within {PATIENCE_SECONDS:g} s"
 
 
 def _answer(child: subprocess.Popen[bytes]) -> bytes:
     try:
         return child.communicate(timeout=PATIENCE_SECONDS)[0]
     except subprocess.TimeoutExpired as late:
-        child.kill()
+        bounded_child.end(child)
         return late.stdout or b""

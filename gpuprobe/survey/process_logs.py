@@ -6,7 +6,10 @@ Of a long file the beginning and the end are read: a server says what it loaded 
 from __future__ import annotations
 
 import os
+import select
 import stat
+import subprocess
+import time
 
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import LogText, Process
@@ -14,6 +17,7 @@ from gpuprobe.survey.tree import READING, Tree, problem_of
 
 HEAD, TAIL = 256 << 10, 1 << 20  # bytes
 JOURNAL_LINES = 4000
+_CHUNK = 1 << 16
 _JOURNAL_SECONDS = 3.0
 _JOURNALCTL = ("/usr/bin/journalctl", "/bin/journalctl")
 _SYSTEMD = "/run/systemd/system"  # there where systemd runs (sd_booted)
@@ -63,17 +67,31 @@ def _is_in_the_journal(process: Process) -> bool:
 
 
 def _journal(number: int) -> LogText:
-    import subprocess
-
     program = next((path for path in _JOURNALCTL if os.access(path, os.X_OK)), None)
     if program is None:
         return LogText("the journal", None, "`journalctl` is not installed")
     command = [program, "--no-pager", "--quiet", "--boot", "--output=cat", f"--lines={JOURNAL_LINES}", f"_PID={number}"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_JOURNAL_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as problem:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            try:
+                content = _bounded(process, time.monotonic() + _JOURNAL_SECONDS)
+            finally:
+                process.kill()
+    except OSError as problem:
         return LogText("the journal", None, f"`journalctl`: {type(problem).__name__}")
-    text = done.stdout[-TAIL:].decode("utf-8", "backslashreplace")
+    text = content.decode("utf-8", "backslashreplace")
     if not text.strip():
         return LogText("the journal", None, "it has no line of this process, or shows none to this account")
     return LogText("the journal", text)
+
+
+def _bounded(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """What it writes up to the deadline, and no more than the bound."""
+    content, stream = b"", process.stdout
+    while stream is not None and len(content) < HEAD + TAIL and (left := deadline - time.monotonic()) > 0:
+        ready, _, _ = select.select([stream], [], [], left)
+        chunk = os.read(stream.fileno(), _CHUNK) if ready else b""
+        if not chunk:
+            break
+        content += chunk
+    return content

@@ -36,6 +36,17 @@ def seen_as(wanted: str, root: str = "/") -> Standing | None:
     return None if account is None else _of_account(tree, account, "account", account.name)
 
 
+def root_of(standing: Standing, root: str = "/") -> str | None:
+    """Below which directory the files lie that this process sees, for `read_host(root)`: its own where it is in a container.
+    None: they are others than ours, and we may not look."""
+    tree = Tree(root.rstrip("/") or "/")
+    theirs, ours = (standing.namespaces or {}).get("mnt"), tree.target("/proc/self/ns/mnt")
+    if standing.process is None or (theirs is not None and theirs == ours and standing.root in ("/", None)):
+        return root
+    place = f"/proc/{standing.process}/root"
+    return tree.at(place) if tree.why_unlisted(f"{place}/") is None else None
+
+
 def _of_unit(tree: Tree, unit: UnitFiles, otherwise: str) -> Standing:
     """`otherwise`: whose it is where it names no account."""
     running = _processes_of(tree, unit.name)

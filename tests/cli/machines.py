@@ -235,3 +235,17 @@ def integrated_intel() -> Evidence:
     device = a_radeon_of_vulkan(name="Intel(R) UHD Graphics 770 (ADL-S GT1)", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0")
     card = a_card("0000:00:02.0", vendor=0x8086, device=0x4680, driver="i915")
     return evidence(an_outcome(device), passed(device), host=a_workstation(pci=(card,), libraries=VULKAN_LOADER))
+
+
+RADEON_UUID = "GPU-aaaaaaaaaaaaaaaa"
+
+
+def a_geforce_beside_a_radeon(**fields: object) -> Evidence:
+    """CUDA shows the one and ROCm the other, Vulkan both, and all of it works."""
+    geforce = a_geforce()
+    radeon = a_device("ROCm", pci_id=RADEON, uuid=RADEON_UUID, type=DeviceType.DISCRETE, name="AMD Radeon RX 7900 XTX")
+    views = a_device("Vulkan", number=0, pci_id=FIRST, uuid="v1"), a_device("Vulkan", number=1, pci_id=RADEON, uuid="v2")
+    libraries = (*NVIDIA_DRIVER, *VULKAN_LOADER, *installed("libamdhip64.so.6"))
+    host = a_workstation(**{"pci": (a_card(FIRST), an_amd_card()), "libraries": libraries, **fields})
+    listings = (an_outcome(geforce), witnessed(geforce), an_outcome(radeon), an_outcome(*views))
+    return evidence(*listings, *(passed(each) for each in (geforce, radeon, *views)), host=host)

@@ -11,28 +11,16 @@ import yaml
 
 from gpuprobe.facts import FoundBuild, Host, Reading
 from gpuprobe.judging.consumers import CONSUMERS
-from gpuprobe.model import DeviceType, Evidence, Partition
+from gpuprobe.model import Evidence, Partition
 from tests.cli import machines
 from tests.cli.documents import checked
-from tests.cli.machines import FIRST, RADEON, SECOND, captured
+from tests.cli.machines import FIRST, SECOND, captured
+from tests.cli.machines import a_geforce_beside_a_radeon as mixed
 from tests.cli.terminal import REPOSITORY, piped
-from tests.records import INTEL, a_card, a_device, an_outcome
+from tests.records import INTEL, a_card, an_outcome
 
 A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-99999999-2222-3333-4444-555555555555"
-GFX = "GPU-aaaaaaaaaaaaaaaa"
 THREE_VENDORS = str(REPOSITORY / "tests" / "scenarios" / "three-vendors" / "capture.json")
-
-
-def mixed(**fields: Any) -> Evidence:
-    """A GeForce, a Radeon that ROCm and Vulkan show, and a Vulkan view of both."""
-    geforce = machines.a_geforce()
-    radeon = a_device("ROCm", pci_id=RADEON, uuid=GFX, type=DeviceType.DISCRETE, name="AMD Radeon RX 7900 XTX")
-    views = a_device("Vulkan", number=0, pci_id=FIRST, uuid="v1"), a_device("Vulkan", number=1, pci_id=RADEON, uuid="v2")
-    libraries = (*machines.NVIDIA_DRIVER, *machines.VULKAN_LOADER, *machines.installed("libamdhip64.so.6"))
-    host = machines.a_workstation(pci=(a_card(FIRST), machines.an_amd_card()), libraries=libraries, **fields)
-    listings = (an_outcome(geforce), machines.witnessed(geforce), an_outcome(radeon), an_outcome(*views))
-    passed = (machines.passed(each) for each in (geforce, radeon, *views))
-    return machines.evidence(*listings, *passed, host=host)
 
 
 def answered(*arguments: str, machine: Evidence, folder: Path) -> dict[str, Any]:
@@ -50,7 +38,7 @@ def variables(*arguments: str, machine: Evidence, folder: Path) -> dict[str, str
 def test_llama_cpp_is_told_one_name_for_each_card_beside_what_hides_the_others(tmp_path: Path) -> None:
     assert variables("--for", "llama.cpp", machine=mixed(), folder=tmp_path) == {
         "CUDA_VISIBLE_DEVICES": A,
-        "ROCR_VISIBLE_DEVICES": GFX,
+        "ROCR_VISIBLE_DEVICES": machines.RADEON_UUID,
         "GGML_VK_VISIBLE_DEVICES": "0,1",
         "HIP_VISIBLE_DEVICES": "0",
         "GPU_DEVICE_ORDINAL": None,
@@ -59,7 +47,15 @@ def test_llama_cpp_is_told_one_name_for_each_card_beside_what_hides_the_others(t
 
 
 def test_llama_cpp_s_names_count_what_the_variables_leave(tmp_path: Path) -> None:
-    found = variables(machines.RADEON, "--for", "llama.cpp", "--library", "vulkan", machine=mixed(), folder=tmp_path)
+    found = variables(
+        machines.RADEON,
+        "--for",
+        "llama.cpp",
+        "--library",
+        "vulkan",
+        machine=mixed(),
+        folder=tmp_path,
+    )
 
     assert (found["GGML_VK_VISIBLE_DEVICES"], found["LLAMA_ARG_DEVICE"]) == ("1", "Vulkan0")
 
@@ -161,7 +157,7 @@ def test_docker_is_given_nvidia_s_cards_by_id_and_others_by_their_files() -> Non
         *("--gpus", f'"device={A}"'),
         *("--device", "/dev/kfd", "--device", "/dev/dri/renderD129", "--device", "/dev/dri/renderD130"),
     ]
-    assert ran.err == "Note: the variables of this shell do not reach a container\n"
+    assert ran.err == "note: the variables of this shell do not reach a container\n"
 
 
 def test_compose_is_given_a_service_s_lines() -> None:

@@ -156,7 +156,7 @@ def test_more_layers_than_there_are_and_more_context_than_was_trained_are_notes(
 
     assert [note for note in document["notes"] if "layers" in note or "trained" in note] == [
         "204800 tokens are more than the 131072 that the model was trained for",
-        "the model has 33 layers with the output layer: `--layers 99",
+        "the model has 33 layers with the output layer: `--layers 99` means all of them",
     ]
 
 
@@ -288,7 +288,7 @@ def test_a_name_that_is_neither_a_file_nor_in_the_store_says_where_was_looked(tm
     ran = piped("plan", "no-such-model", OLLAMA_MODELS=str(tmp_path / "models"))
 
     assert ran.code == 2
-    assert "`no-such-model` is no file or directory" in ran.err
+    assert "`no-such-model` is not a file or directory" in ran.err
 
 
 def test_a_models_name_is_looked_up_in_ollamas_store(tmp_path: Path) -> None:

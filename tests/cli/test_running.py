@@ -307,6 +307,14 @@ def test_nothing_is_wider_than_the_terminal(nvidia: Nvidia, tmp_path: Path, colu
             assert wide == []
 
 
+def test_doctor_for_a_program_says_how_what_runs_of_it_computes(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", SERVER, (GGML,)) as server:
+        document = checked("doctor", piped("doctor", "--for", "llama-server", "--json", **nvidia.variables).out)
+        (verdict,) = document["programs"]
+
+        assert verdict["because"][-1].startswith(f"running now: llama-server ({server.number}) is on the CPU although a GPU")
+
+
 def test_what_a_process_calls_itself_moves_no_terminal(nvidia: Nvidia, tmp_path: Path) -> None:
     hostile = "/models/\x1b[31m\n\x9b2J.gguf"
     with Running(tmp_path / "a", (*SERVER[:3], hostile), (GGML,)) as server:

@@ -296,7 +296,7 @@ def of_a_later_version(file: Path) -> str:
 
 def of_another_program(file: Path) -> str:
     file.write_text('{"kind": "something else"}')
-    return f"`{file}` does not hold saved results"
+    return f"`{file}` is not a file of saved results"
 
 
 def a_directory(file: Path) -> str:

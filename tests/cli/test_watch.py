@@ -482,7 +482,9 @@ def test_q_ends_it_and_the_terminal_echoes_again(machine: Machine) -> None:
         seen.press("q")
 
         assert seen.ended() == 0
-    assert b"\x1b[?25h\x1b[?1049l" in seen.raw
+    left = seen.raw.rpartition(b"\x1b[?25h\x1b[?1049l")[2]
+    assert b"CUDA:0" in left
+    assert b"ends it" not in left
 
 
 def test_what_does_not_fit_is_scrolled_to(machine: Machine) -> None:

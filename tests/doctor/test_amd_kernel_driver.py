@@ -8,7 +8,7 @@ import pytest
 
 from gpuprobe.doctor.findings import Certainty, Severity
 from gpuprobe.facts import Host, Reading
-from gpuprobe.facts.system_facts import DkmsModule, KernelModules, SystemFacts
+from gpuprobe.facts.system_facts import DkmsModule, KernelModules, Package, SystemFacts
 from gpuprobe.model import Outcome, Probe, Purpose, Status
 from tests.doctor.sick_machines import (
     FEDORA,
@@ -18,6 +18,7 @@ from tests.doctor.sick_machines import (
     commands,
     findings,
     headline,
+    kfd_nodes,
     knowing,
     passed,
     rocm_finds_nothing,
@@ -181,3 +182,34 @@ def test_two_cards_that_hang_rocm_may_want_the_iommu_in_passthrough() -> None:
     assert causes(findings(alone, lost_in_time())) == []
     passing = host._replace(texts={**host.texts, "/proc/cmdline": Reading("iommu=pt")})
     assert causes(findings(passing, lost_in_time())) == []
+
+
+NO_SPACE = f"amdgpu {ADDRESS}: BAR 0: no space for [mem size 0x400000000 64bit pref]"
+FAULT = "amdgpu 0000:03:00.0: amdgpu: [gfxhub] page fault (src_id:0 ring:24 vmid:8 pasid:32770)"
+
+
+def test_a_window_without_addresses_is_the_cause_where_the_driver_gave_up() -> None:
+    loaded = {"/sys/module/amdgpu/initstate": Reading("live\n")}
+
+    assert headline(findings(unbound(loaded, log=said(NO_SPACE, FATAL)))).id == "pci-bar-no-space-amd"
+    assert causes(findings(unbound(loaded, log=said(NO_SPACE)))) == []
+    assert causes(findings(knowing(with_radeon(), log=said(NO_SPACE, FATAL)))) == []
+
+
+@pytest.mark.parametrize(("gfx", "named"), [(110501, True), (110000, False)])
+def test_page_faults_on_a_chip_of_rdna_3_5_are_likely_its_firmwares(gfx: int, named: bool) -> None:
+    view = a_device("ROCm", pci_id=ADDRESS, gfx_target="gfx1151")
+    package = (Package("linux-firmware", "20251125-1", "pacman"),)
+    host = knowing(with_radeon(texts=kfd_nodes(gfx)), log=said(FAULT), packages=package, package_lists={"pacman": None})
+
+    found = findings(host, passed(view), devices=(view,))
+
+    assert ("amd-mes-firmware-bad" in causes(found)) is named
+    if named:
+        assert headline(found).evidence[-1].what == "20251125-1"
+
+
+def test_a_quiet_kernel_log_speaks_for_the_firmware() -> None:
+    view = a_device("ROCm", pci_id=ADDRESS, gfx_target="gfx1151")
+
+    assert causes(findings(knowing(with_radeon(texts=kfd_nodes(110501)), log=said()), passed(view), devices=(view,))) == []

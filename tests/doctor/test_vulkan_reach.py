@@ -153,14 +153,17 @@ def test_with_nothing_installed_both_ways_are_offered() -> None:
     found = headline(findings(with_arc(), not_installed("Level Zero"), not_installed("Vulkan")))
 
     assert found.id == "vk-loader-missing"
-    assert found.because == "no library for it is installed: neither Level Zero's nor Vulkan's (`libvulkan.so.1`)"
+    assert (
+        found.because
+        == "no library for it is installed: neither Level Zero's (`libze_loader.so.1`) nor Vulkan's (`libvulkan.so.1`)"
+    )
     assert "sudo apt install mesa-vulkan-drivers libvulkan1; sudo apt install libze1" in commands(found)
 
 
 def test_of_an_amd_card_rocm_is_named_first() -> None:
     found = findings(with_radeon(), not_installed("ROCm"), not_installed("Vulkan"))
 
-    assert headline(found).id == "rocm-hsa-runtime-missing"
+    assert causes(found) == ["rocm-hsa-runtime-missing"]
 
 
 def raspberry(*manifests: str) -> Host:

@@ -225,3 +225,41 @@ def test_level_zero_that_lists_nothing_blocks_no_card_that_vulkan_serves() -> No
     view = a_device("Vulkan", pci_id=ADDRESS, vendor_id=0x8086)
 
     assert blockers(findings(with_arc(), level_zero_finds_nothing(), passed(view), devices=(view,))) == []
+
+
+def test_a_linux_container_on_a_mac_is_told_where_metal_is() -> None:
+    (found,) = of_the_machine(
+        a_host(machine="aarch64", kernel="6.10.14-linuxkit", texts={**UBUNTU, "/.dockerenv": Reading("")})
+    )
+
+    assert (found.id, found.severity) == ("ctr-macos", Severity.INFO)
+
+
+def in_flatpak(runtime: str) -> Host:
+    info = f"[Instance]\nruntime-extensions={runtime}\n"
+    texts = {**UBUNTU, "/.flatpak-info": Reading(info), "/sys/module/nvidia/version": Reading("580.95.05")}
+    return a_host(pci=(a_card(),), nodes=(a_node("/dev/nvidiactl", mode=0o666),), texts=texts)
+
+
+def test_a_flatpak_without_the_hosts_driver_is_brought_up_to_date() -> None:
+    older, same = "org.freedesktop.Platform.GL.nvidia-570-86-16=1a", "org.freedesktop.Platform.GL.nvidia-580-95-05=1a"
+
+    assert "flatpak-missing-gl-extension" in causes(findings(in_flatpak(older)))
+    assert "flatpak-missing-gl-extension" not in causes(findings(in_flatpak(same)))
+
+
+def test_a_flatpak_that_may_not_open_devices_is_told_how_it_may() -> None:
+    texts = {"/.flatpak-info": Reading("[Context]\ndevices=\n")}
+    host = with_radeon(texts=texts, nodes=(a_node(accessible=False), a_node(KFD, accessible=False)), gids=(1000,))
+
+    found = headline(findings(host, rocm_finds_nothing()))
+
+    assert found.id == "flatpak-no-devices"
+    assert "flatpak override --user --device=all" in found.fix[0].text
+
+
+def test_a_snap_that_may_not_open_devices_is_told_to_connect() -> None:
+    nodes = (a_node(accessible=False), a_node(KFD, accessible=False))
+    host = with_radeon(environ={"SNAP_NAME": "ollama"}, nodes=nodes, gids=(1000,))
+
+    assert headline(findings(host, rocm_finds_nothing())).id == "snap-confinement"

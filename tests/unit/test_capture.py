@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gpuprobe import capture
 from gpuprobe.capture import CaptureError, redaction
+from gpuprobe.capture.secrets import ALWAYS, IN_FREE_TEXTS, Secret
 from gpuprobe.model import Call, Evidence, Outcome, Partition, Probe, Purpose, Status
 from gpuprobe.wire import ShapeError, from_json, to_json
 from tests.records import a_card, a_device, a_host, a_manifest, a_slice, an_outcome, evidence_of
@@ -312,3 +313,12 @@ def test_redacting_twice_changes_no_more_than_once(text: str) -> None:
     once = redaction.redacted({FREE: text}, a_host())
 
     assert redaction.redacted(once, a_host()) == once
+
+
+@given(
+    text=st.text("hf_sk-gho@.:0123456789abcdef ABEYJ\"'= tokenserialpasswordapiKEY/\\\u017f\u212a\u0131é", max_size=200),
+    secret=st.sampled_from((*ALWAYS, *IN_FREE_TEXTS)),
+)
+def test_where_no_sign_of_a_secret_stands_its_pattern_finds_none(text: str, secret: Secret) -> None:
+    if list(secret.find(text)):
+        assert secret.may_be_in(text)

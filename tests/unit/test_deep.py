@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.facts.system_facts import DkmsModule, DriverLibrary, Opened, Package, SystemFacts
 from gpuprobe.machine import turned_off
 from gpuprobe.survey import deep, elf
+from gpuprobe.survey import openings as openings_module
 from gpuprobe.survey.account_files import account_named, groups_of_nodes, login_groups
 from gpuprobe.survey.driver_libraries import driver_libraries
 from gpuprobe.survey.host import read_host
@@ -27,6 +29,7 @@ from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.unit_files import unit_files, unit_named
 from tests.file_trees import RTX_4090, Content, machine
 from tests.records import a_card, a_host, a_manifest
+from tests.unit.test_evidence_accessors import everything_asked
 
 KERNEL = "6.8.0-45-generic"
 MODULES = f"/lib/modules/{KERNEL}"
@@ -283,7 +286,7 @@ def test_of_a_group_s_members_only_the_account_that_asks_and_services_are_told(t
 def test_opening_tells_errors_apart_by_number(tmp_path: Path) -> None:
     paths = ["/dev/null", str(tmp_path / "absent"), str(tmp_path)]
 
-    assert error_numbers(Tree(), paths) == {"/dev/null": 0, paths[1]: 2, paths[2]: 21}
+    assert error_numbers(Tree(), paths)[0] == {"/dev/null": 0, paths[1]: 2, paths[2]: 21}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device node")
@@ -298,6 +301,19 @@ def test_a_node_behind_which_nothing_is_registered_gives_its_error(tmp_path: Pat
     found = openings(Tree(str(tmp_path)), host)
 
     assert [(each.path, each.name in ("ENXIO", "ENODEV", "EPERM", "EACCES")) for each in found] == [("/dev/kfd", True)]
+
+
+def test_an_opener_that_does_not_start_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+
+    assert error_numbers(Tree(), ["/dev/null"]) == ({}, "its opener did not start: No such file or directory")
+
+
+def test_a_node_that_holds_its_opener_costs_a_moment_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings_module, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(openings_module, "_PROGRAM", "import time; print(0, flush=True); time.sleep(60)")
+
+    assert error_numbers(Tree(), ["/dev/null", "/dev/zero"]) == ({"/dev/null": 0}, "it did not return within 0.5 s")
 
 
 def test_what_is_no_device_is_not_opened(tmp_path: Path) -> None:
@@ -318,9 +334,9 @@ def test_the_node_of_a_card_that_sleeps_is_left_alone(tmp_path: Path, monkeypatc
     monkeypatch.setattr("stat.S_ISCHR", lambda mode: True)
     asked: list[str] = []
 
-    def ask(_: Tree, paths: list[str]) -> dict[str, int]:
+    def ask(_: Tree, paths: list[str]) -> tuple[dict[str, int], str]:
         asked.extend(paths)
-        return {}
+        return {}, "not tried"
 
     monkeypatch.setattr("gpuprobe.survey.openings.error_numbers", ask)
     host = read_host(root, {}, platform="linux")
@@ -421,6 +437,7 @@ def test_no_file_whatever_is_an_error_of_ours(tmp_path_factory: pytest.TempPathF
     for wanted in ("ollama", "77", "root", "0", "a/../b", "x" * 300):
         found = deep.read(host, {}, root, wanted=wanted)
 
+        everything_asked(host._replace(system=found))
         assert isinstance(found, SystemFacts)
         assert len(str(found)) < 2_000_000
 

@@ -24,6 +24,7 @@ from gpuprobe.machine import (
     boot_parameters,
     container_settings,
     installed_packages,
+    kernel_log,
     kernel_modules,
     permissions,
     secure_boot,
@@ -36,6 +37,30 @@ from gpuprobe.machine.distribution import distribution
 from tests.records import a_card, a_host, a_manifest
 
 KERNEL = "6.1.0-18-amd64"
+
+
+def everything_asked(host: Host) -> None:
+    """Whatever stands in the evidence, each question has an answer."""
+    for name in ("nvidia", "amdgpu"):
+        kernel_modules.is_on_disk(host, name), kernel_modules.is_loaded(host, name), kernel_modules.dkms(host, name)
+        kernel_modules.forbidden(host, name), kernel_modules.options(host, name), kernel_modules.other_kernels_with(host, name)
+    kernel_log.xids(host), kernel_log.lines_of(host, "0000:01:00.0"), kernel_log.says(host, "x"), kernel_log.resumed_at(host)
+    (
+        secure_boot.secure_boot(host),
+        secure_boot.lockdown(host),
+        secure_boot.signatures_enforced(host),
+        secure_boot.key_to_enrol(host),
+    )
+    installed_packages.broken(host), installed_packages.is_installed(host, "x"), distribution(host)
+    permissions.has_capability(host, "CAP_SYSLOG"), permissions.in_user_namespace(host), permissions.is_mapped(host, 44)
+    permissions.no_new_privileges(host), permissions.seccomp(host), boot_parameters.values_of(host, "amdgpu.")
+    container_settings.descriptions(host), container_settings.docker(host), container_settings.has_toolkit(host)
+    turned_off.turned_off(host), turned_off.waiting_docks(host), turned_off.left_behind(host), slice_nodes.slice_nodes(host)
+    vulkan_drivers.broken(host), services.servers(host), address_windows.is_small(host, "0000:01:00.0")
+    for unit in services.units(host):
+        services.environment_in(unit), services.value_in(unit, "User"), services.values_in(unit, "DeviceAllow")
+
+
 ABSENT, DENIED = Reading(None, "absent"), Reading(None, "denied")
 
 

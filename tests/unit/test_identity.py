@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.identity import Match, normal_name, normal_pci, normal_uuid, pair_by_name, same_card
+from gpuprobe.judging.identity import Match, normal_name, normal_pci, normal_uuid, same_card
+from gpuprobe.judging.pairing import pair_by_name
 from gpuprobe.model import Device, GiB, MiB, Partition
 from tests.records import a_device, a_slice, a_software_renderer
 

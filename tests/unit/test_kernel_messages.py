@@ -176,6 +176,43 @@ def a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> N
     monkeypatch.setattr(kernel_messages, "KMSG", str(tmp_path / "no-buffer"))
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "pci 0000:01:00.0: BAR 1 [mem size 0x400000000 64bit pref]: can't assign; no space",
+        "pci 0000:01:00.0: Refused to change power state from D0 to D3hot",
+        "NVRM: This PCI I/O region assigned to your NVIDIA device is invalid:",
+        "nvidia 0000:01:00.0: Unable to change power state from D3cold to D0, device inaccessible",
+        "kfd kfd: amdgpu: skipped device 1002:67df, PCI rejects atomics 494<509",
+        "amdgpu 0000:03:00.0: Direct firmware load for amdgpu/gc_11_0_0_mes.bin failed with error -2",
+        "i915 0000:00:02.0: Your graphics device 7d55 is not properly supported by i915 in this kernel version",
+        "xe 0000:03:00.0: [drm] Small BAR device",
+        "misc dxg: dxgk: dxgkio_query_adapter_info: Ioctl failed: -22",
+        "nvidia: module verification failed: signature and/or required key missing - tainting kernel",
+        "Loading of module with unavailable key is rejected",
+        "Loading of unsigned module is rejected",
+        "Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7",
+        "nvidia-uvm: uvm_pmm_gpu.c:3446 devmem_alloc_pagemap[pid:91] request_free_mem_region() err -34",
+        "NVRM: The NVIDIA probe routine was not called for 1 device(s).",
+        "NVRM: API mismatch: the client has the version 580.95.05, but this kernel module has the version 580.82.07",
+        "pcieport 0000:00:1c.0: AER: Multiple Uncorrected (Fatal) error message received from 0000:00:1c.0",
+        "Memory cgroup out of memory: Killed process 1234 (ollama) total-vm:1kB",
+        "PM: suspend exit",
+        "You have booted with nomodeset. This means your GPU drivers are DISABLED",
+        'audit: type=1400 audit(1.2:3): apparmor="DENIED" operation="open" name="/dev/nvidiactl"',
+        "[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring gfx_0.0.0 timeout",
+    ],
+)
+def test_what_the_catalogue_looks_for_is_kept_and_counts_as_trouble(tmp_path: Path, message: str) -> None:
+    ordinary = "".join(
+        f"6,{number},{number},-;amdgpu: {'x' * (number % 200)}{chr(97 + number // 200)}\n" for number in range(800)
+    )
+
+    log = read(tmp_path, kmsg=f"{ordinary}4,900,5000000,-;{message}\n")
+
+    assert log.lines[-1] == LogLine(message, 5.0)
+
+
 def test_the_journal_is_read_where_the_buffer_may_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_journal(
         tmp_path,

@@ -18,6 +18,7 @@ BLOB = "/usr/share/ollama/.ollama/models/blobs/sha256-" + "a" * 64
         (f"/usr/local/bin/ollama runner --ollama-engine --model {BLOB} --port 40001", "Ollama's runner"),
         ("/tmp/ollama1/runners/cuda_v12/ollama_llama_server --model x", "Ollama's runner"),
         ("/opt/llama/bin/llama-server -m x.gguf", "llama-server"),
+        ("/usr/local/lib/ollama/llama-server --model x --port 1", "Ollama's runner"),
         ("./llama-cli -m x.gguf", "llama-cli"),
         ("koboldcpp-linux-x64 --model x", "KoboldCpp"),
         ("/venv/bin/python3 /venv/bin/vllm serve meta/llama", "vLLM"),

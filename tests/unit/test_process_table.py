@@ -14,6 +14,7 @@ from gpuprobe.judging.known_programs import is_known
 from gpuprobe.machine.control_groups import container_of, units_of
 from gpuprobe.machine.process_records import DrmClient, Process
 from gpuprobe.model import DeviceType, GiB, MiB
+from gpuprobe.survey import process_logs
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import HEAD, logs_of
 from gpuprobe.survey.process_table import process_table
@@ -251,6 +252,38 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path: Path) -> Non
 
     assert found.text is not None
     assert (found.text.startswith("first"), found.text.endswith("last\n"), len(found.text) < (2 << 20)) == (True, True, True)
+
+
+JOURNALCTL = '#!/bin/sh\nfor word; do :; done\necho "$word: load_tensors: offloaded 33/33 layers to GPU"\n'
+
+
+def test_what_a_service_wrote_is_asked_of_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "journalctl"
+    program.write_text(JOURNALCTL)
+    program.chmod(0o755)
+    monkeypatch.setattr(process_logs, "_JOURNALCTL", (str(program),))
+    monkeypatch.setattr(process_logs, "_SYSTEMD", str(tmp_path))
+    service = a_process(outputs=("socket:[77]",), control_group="0::/system.slice/ollama.service\n")
+
+    (found,) = logs_of(service)
+
+    assert (found.place, found.text) == ("the journal", f"_PID={service.number}: load_tensors: offloaded 33/33 layers to GPU\n")
+    assert logs_of(service._replace(outputs=("/dev/null",))) == ()
+    assert logs_of(service._replace(control_group="0::/\n")) == ()
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\nexec sleep 60\n", "rubbish"])
+def test_a_journal_that_says_nothing_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    program = tmp_path / "journalctl"
+    program.write_text(text)
+    program.chmod(0o755)
+    monkeypatch.setattr(process_logs, "_JOURNALCTL", (str(program),))
+    monkeypatch.setattr(process_logs, "_SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(process_logs, "_JOURNAL_SECONDS", 0.2)
+
+    (found,) = logs_of(a_process(outputs=("socket:[77]",), control_group="0::/system.slice/ollama.service\n"))
+
+    assert found.text is None and found.problem
 
 
 def test_a_pipe_in_the_place_of_a_log_is_never_opened_for_waiting(tmp_path: Path) -> None:

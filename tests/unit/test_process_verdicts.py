@@ -192,6 +192,13 @@ def test_a_server_is_where_its_runner_is() -> None:
     assert ollama_and_its_runner(NOTHING) == [(10, Where.ON_THE_CPU, 11), (11, Where.ON_THE_CPU, None)]
 
 
+def test_a_model_of_ollamas_store_has_the_name_that_its_server_tells() -> None:
+    runner = a_process(number=11, name="ollama", command=RUNNER)
+
+    assert verdict_of(runner, holds(5 * GiB)).model == RUNNER[3]
+    assert verdict_of(runner, holds(5 * GiB), interfaces=(CLAIM,)).model == "llama3.1:8b"
+
+
 def test_a_server_without_a_model_cannot_be_judged() -> None:
     found = verdict_of(a_process(name="ollama", command=OLLAMA, mapped=(), nodes=()), NOBODY_TELLS)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from gpuprobe.facts.system_facts import Standing
 from gpuprobe.survey.command_lines import about_gpus
-from gpuprobe.survey.seen_as import seen_as
+from gpuprobe.survey.seen_as import root_of, seen_as
 from gpuprobe.survey.standing import daemons, process, servers
 from gpuprobe.survey.tree import Tree
 from tests.file_trees import Content, machine
@@ -223,3 +224,33 @@ def test_a_unit_of_one_s_own_account_stands_as_that_account(tmp_path: Path) -> N
 
     assert found is not None
     assert (found.kind, found.account, found.environ) == ("unit", "alice", {"LLAMA_ARG_N_GPU_LAYERS": "0"})
+
+
+def test_the_files_of_a_process_beside_this_one_are_the_same() -> None:
+    found = seen_as(str(os.getpid()))
+
+    assert found is not None
+    assert root_of(found) == "/"
+
+
+def test_the_files_of_a_process_in_a_container_lie_below_its_root() -> None:
+    with subprocess.Popen(["unshare", "-rm", "sleep", "60"], stderr=subprocess.PIPE) as child:
+        place = None
+        for _ in range(100):
+            found = seen_as(str(child.pid))
+            place = root_of(found) if found is not None else None
+            if place not in ("/", None) or child.poll() is not None:
+                break
+            time.sleep(0.05)
+        ended = child.poll() is not None
+        child.kill()
+    if ended:
+        pytest.skip("no namespace may be made here")
+
+    assert place == f"/proc/{child.pid}/root"
+
+
+def test_the_files_of_a_process_whose_root_is_closed_to_us_are_not_known(tmp_path: Path) -> None:
+    standing = Standing("process", "77", 77, namespaces={"mnt": "mnt:[2]"})
+
+    assert root_of(standing, machine(tmp_path, links={"/proc/self/ns/mnt": "mnt:[1]"})) is None

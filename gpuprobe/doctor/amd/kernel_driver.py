@@ -16,8 +16,10 @@ from gpuprobe.doctor.ways import answers, weight_if_lost
 from gpuprobe.facts import Host
 from gpuprobe.facts.system_facts import LogLine
 from gpuprobe.libraries import ROCM
+from gpuprobe.machine.amd import amd_cards
 from gpuprobe.machine.boot_parameters import has_word
 from gpuprobe.machine.distribution import distribution
+from gpuprobe.machine.installed_packages import packages
 from gpuprobe.machine.kernel_log import first, lines_of
 from gpuprobe.machine.kernel_modules import (
     dkms,
@@ -30,10 +32,13 @@ from gpuprobe.machine.kernel_modules import (
 )
 from gpuprobe.vendors import AMD
 
+_AT_START = "drivers are bound at the start"
 _MODULE, _OLD = "amdgpu", "radeon"
 _ON_HOST = (run("load it on the host with", "sudo modprobe amdgpu", where=Place.HOST),)
 _NO_FILE = re.compile(r"amdgpu .{0,120}Direct firmware load for (amdgpu/[\w.-]{1,80}) failed with error -2")
 _FATAL = re.compile(r"Fatal error during GPU init|probe (?:of|with driver) .{0,60}failed with error|amdgpu: probe of")
+# ROCm/legacy-rocm-build#5724, #5747: MES 0x83, in linux-firmware of this day.
+_OF_BAD_FIRMWARE, _BAD_RELEASE = (11, 5), "20251125"
 # GCN 1 and 2, which both modules can drive; the parameter's name (amdgpu_drv.c, pci ids).
 _SOUTHERN = (range(0x6600, 0x6640), range(0x6660, 0x6670), range(0x6780, 0x67A0), range(0x6800, 0x6840))
 _SEA = (range(0x1304, 0x1320), range(0x6640, 0x6660), range(0x67A0, 0x67C0), range(0x9830, 0x9860))
@@ -66,8 +71,8 @@ def chip_unknown(situation: Situation) -> Iterator[Finding]:
     claims = modules_for(host, card.pci_id or "")
     if not _is_unbound(situation) or claims is None or claims or is_on_disk(host, _MODULE) is False:
         return
-    newer = Step(f"boot a newer kernel ({_newer_kernel(host)})", needs_reboot="another kernel")
-    dkms_driver = run("or install AMD's own kernel driver:", "sudo amdgpu-install --usecase=dkms")
+    newer = Step(f"install a newer kernel ({_newer_kernel(host)}) and reboot", needs_reboot="it is another kernel")
+    dkms_driver = run("or install AMD's own kernel driver:", "sudo amdgpu-install --usecase=dkms", reboot=_AT_START)
     yield _driver(
         "amd-kernel-too-old",
         because=f"this kernel ({host.kernel}) is too old for the card: its `amdgpu` does not know the chip",
@@ -90,7 +95,7 @@ def not_loaded(situation: Situation) -> Iterator[Finding]:
         because = f"`{line.line}` in `{line.path}` forbids loading `amdgpu`, the card's kernel driver"
         again = installing.rebuilt_initramfs(host)
         away = Step(f"remove that line from `{line.path}`", needs_root=True)
-        fix = (away, *((again,) if again else ()), installing.reboot("drivers are bound at the start"))
+        fix = (away, *((again,) if again else ()), installing.reboot(_AT_START))
         yield _not_loaded(because, fix, Observed(line.path, line.line))
     elif is_on_disk(host, _MODULE) is False:
         yield _not_loaded(f"kernel {host.kernel} comes without `amdgpu`, the card's driver", _more_modules(host))
@@ -112,7 +117,12 @@ def _more_modules(host: Host) -> tuple[Step, ...]:
     if distribution(host).is_or_like("ubuntu"):
         extra = run("install the rest of its modules:", "sudo apt install linux-modules-extra-$(uname -r)")
         return (extra, run("and load it with", "sudo modprobe amdgpu"))
-    return (Step("boot the distribution's ordinary kernel, not the one for clouds or virtual machines", needs_reboot="kernel"),)
+    return (
+        Step(
+            "install the distribution's ordinary kernel, not the one for clouds, and reboot",
+            needs_reboot="it is another kernel",
+        ),
+    )
 
 
 def old_driver(situation: Situation) -> Iterator[Finding]:
@@ -121,8 +131,7 @@ def old_driver(situation: Situation) -> Iterator[Finding]:
         return
     family = next((name for name, ids in (("si", _SOUTHERN), ("cik", _SEA)) if _is_in(card.device_id, ids)), None)
     words = f"{_OLD}.{family}_support=0 {_MODULE}.{family}_support=1"
-    why = "drivers are bound at the start"
-    fix = (kernel_word(situation.host, words, add=True, why=why),) if family else ()
+    fix = (kernel_word(situation.host, words, add=True, why=_AT_START),) if family else ()
     than = "" if family else ", and `amdgpu` is not made for a card this old"
     yield _driver(
         "amd-radeon-bound",
@@ -153,7 +162,7 @@ def build_failed(situation: Situation) -> Iterator[Finding]:
         evidence=(Observed(f"/var/lib/dkms/amdgpu/{known[0].version}", ", ".join(known[0].built_for) or "no build"), *said),
         fix=(
             run("build it:", "sudo dkms autoinstall"),
-            run("or, if that fails, go back to the kernel's own driver:", "sudo amdgpu-install --uninstall", reboot="driver"),
+            run("or, if that fails, go back to the kernel's own driver:", "sudo amdgpu-install --uninstall", reboot=_AT_START),
         ),
     )
 
@@ -177,9 +186,34 @@ def runtime_newer_than_driver(situation: Situation) -> Iterator[Finding]:
         because=f"ROCm hangs: it is newer than the kernel driver under it ({which})",
         brief="the kernel driver is too old for this ROCm",
         evidence=_seen(version, fault),
-        fix=(run("install AMD's kernel driver of the same release:", "sudo amdgpu-install --usecase=dkms", reboot="driver"),),
+        fix=(run("install AMD's kernel driver of the same release:", "sudo amdgpu-install --usecase=dkms", reboot=_AT_START),),
         library=ROCM,
         settle=None if old and fault else "sudo dmesg | grep -iE 'amdgpu|GCVM_L2'",
+    )
+
+
+def scheduler_firmware_breaks(situation: Situation) -> Iterator[Finding]:
+    """A release of the firmware that broke computing on the integrated chips of RDNA 3.5: page faults in the first kernel."""
+    chip = next((each.gfx for each in amd_cards(situation.host) if each.pci_id == situation.card.pci_id), None)
+    fault = first(situation.host, _FAULT)
+    if chip is None or (chip.major, chip.minor) != _OF_BAD_FIRMWARE or fault is None:
+        return
+    installed = packages(situation.host, r"amd-gpu-firmware|linux-firmware.*")
+    bad = [each for each in installed if _BAD_RELEASE in (each.version or "")]
+    known = tuple(Observed(f"package {each.name}", each.version or "") for each in bad)
+    yield _driver(
+        "amd-mes-firmware-bad",
+        severity=Severity.DEGRADED if situation.kept else Severity.BLOCKER,
+        because="its firmware breaks what it computes: the kernel log has page faults, as releases of late 2025 made them",
+        brief="its firmware breaks computing",
+        reason=CardReason.DRIVER_FAULT,
+        evidence=(Observed("kernel log", fault.message), *known),
+        fix=(
+            *installing.firmware(situation.host, AMD)[:1],
+            kernel_word(situation.host, "amdgpu.cwsr_enable=0", add=True, why="the driver reads it at the start"),
+        ),
+        library=ROCM,
+        settle="sudo cat /sys/kernel/debug/dri/*/amdgpu_firmware_info | grep MES",
     )
 
 
@@ -204,4 +238,12 @@ def _newer_kernel(host: Host) -> str:
     return "an update of the distribution, or its newest release"
 
 
-CHECKS = (firmware_missing, chip_unknown, not_loaded, old_driver, build_failed, runtime_newer_than_driver)
+CHECKS = (
+    firmware_missing,
+    chip_unknown,
+    not_loaded,
+    old_driver,
+    build_failed,
+    runtime_newer_than_driver,
+    scheduler_firmware_breaks,
+)

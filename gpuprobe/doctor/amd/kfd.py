@@ -17,7 +17,7 @@ from gpuprobe.doctor.ways import weight_if_lost
 from gpuprobe.facts import Host
 from gpuprobe.libraries import ROCM
 from gpuprobe.machine.amd import amd_cards
-from gpuprobe.machine.kernel_log import first
+from gpuprobe.machine.kernel_log import first, lines
 from gpuprobe.machine.permissions import error_of
 from gpuprobe.vendors import AMD
 
@@ -132,9 +132,9 @@ def _log_says(situation: Situation) -> Iterator[Finding]:
 
 def _atomics(situation: Situation) -> Iterator[Finding]:
     """Without PCIe atomics only newer chips compute, and those from some release of their firmware (MEC) on."""
-    device, host = situation.card.device_id, situation.host
-    line = first(host, re.compile(f"{_ATOMICS.pattern.replace('([0-9a-f]{4})', f'({device:04x})')}")) if device else None
-    said = _ATOMICS.search(line.message) if line else None
+    host, device = situation.host, f"{situation.card.device_id or 0:04x}"
+    told = ((line, _ATOMICS.search(line.message)) for line in lines(host, _ATOMICS))
+    line, said = next(((line, found) for line, found in told if found and found[1] == device), (None, None))
     if line is None or said is None:
         return
     loaded, needed = said[2], int(said[3] or 0)

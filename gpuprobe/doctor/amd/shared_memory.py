@@ -44,7 +44,7 @@ def carve_out_not_seen(situation: Situation) -> Iterator[Finding]:
         brief=f"ROCm sees {seen} of {aside}",
         evidence=(Observed("mem_info_vram_total", str(chip.whole_vram)), Observed("HIP", str(view.total_memory))),
         fix=(
-            Step("boot Linux 6.16.9 or newer", needs_reboot="another kernel"),
+            Step("update to Linux 6.16.9 or newer and reboot", needs_reboot="the kernel shares the memory"),
             Step("or set less memory aside in the firmware: what is shared grows by it"),
         ),
     )

@@ -1,23 +1,21 @@
-"""ROCm in WSL, its runtime that is not installed, partitions that a container was not given, and several cards that hang."""
+"""ROCm in WSL, partitions that a container was not given, and several cards that hang."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from gpuprobe.doctor import installing
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step, run
 from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.doctor.system_changes import kernel_word
-from gpuprobe.doctor.ways import answers, is_lost, weight
+from gpuprobe.doctor.ways import is_lost, weight
 from gpuprobe.facts import Host
-from gpuprobe.libraries import ROCM, VULKAN
+from gpuprobe.libraries import ROCM
 from gpuprobe.machine.amd import amd_cards
 from gpuprobe.machine.boot_parameters import CMDLINE, is_known, value_of
 from gpuprobe.model import DeviceType, Status
-from gpuprobe.vendors import AMD
 
 _SWITCH, _THROUGH = "HSA_ENABLE_DXG_DETECTION", "librocdxg"
 _OFF = ("", "0", "false", "no")
@@ -33,7 +31,7 @@ def not_enabled_in_wsl(situation: Situation) -> Iterator[Finding]:
     if host.environ.get(_SWITCH, "").casefold() not in _OFF or (release is not None and release >= _NOT_NEEDED_FROM):
         return
     because = f"ROCm in WSL reaches the card through `/dev/dxg` and {_THROUGH}, and only under `{_SWITCH}=1`, which is not set"
-    service = f"for a service: `sudo systemctl edit ollama`, with `Environment={_SWITCH}=1` below `[Service]`"
+    service = f"for a service run `sudo systemctl edit ollama` and add `Environment={_SWITCH}=1` below `[Service]`"
     yield cause(
         "wsl-amd-not-enabled",
         rung=Rung.LIBRARY,
@@ -42,7 +40,7 @@ def not_enabled_in_wsl(situation: Situation) -> Iterator[Finding]:
         brief=f"`{_SWITCH}` is not set",
         reason=Status.NO_DEVICES,
         evidence=(Observed(_SWITCH, host.environ.get(_SWITCH, "not set")), Observed("/dev/dxg", "there")),
-        fix=(run("set it:", f"export {_SWITCH}=1"), Step(service, where=Place.SERVICE)),
+        fix=(run("set it:", f"export {_SWITCH}=1"), Step(service)),
         library=ROCM,
     )
 
@@ -52,31 +50,6 @@ def _release(host: Host) -> tuple[int, ...] | None:
     paths = (each.real_path for each in host.libraries if each.name in ROCM.sonames["linux"])
     found = next((said for path in paths if (said := re.search(r"\.so\.([0-9]{1,3})\.([0-9]{1,3})", path))), None)
     return (int(found[1]), int(found[2])) if found else None
-
-
-def runtime_missing(situation: Situation) -> Iterator[Finding]:
-    """ROCm is not installed, and nor is the loader of Vulkan, with which the card would do too."""
-    driven = situation.card.driver in AMD.drivers or situation.card.kind == "wsl"
-    asked = situation.listing(ROCM.name)
-    missing = asked is not None and asked.status.not_there and not _is_there(situation.host)
-    if situation.kept or situation.drops or not driven or not missing or answers(situation, ROCM) or answers(situation, VULKAN):
-        return
-    through = installing.vulkan_driver(situation.host, AMD)
-    ways = (installing.library(situation.host, ROCM), through._replace(text=f"or, for Vulkan, {through.text}"))
-    yield cause(
-        "rocm-hsa-runtime-missing",
-        rung=Rung.LIBRARY,
-        severity=Severity.BLOCKER,
-        because=f"no library for it is installed: neither ROCm's (`{ROCM.sonames['linux'][0]}`) nor Vulkan's",
-        brief="no library for it is installed",
-        reason=asked.status if asked else Status.ABSENT,
-        evidence=(Observed(ROCM.sonames["linux"][0], "not found"), Observed(VULKAN.sonames["linux"][0], "not found")),
-        fix=ways if situation.card.kind != "wsl" else ways[:1],
-    )
-
-
-def _is_there(host: Host) -> bool:
-    return any(each.name in ROCM.sonames["linux"] for each in host.libraries)
 
 
 def partitions_not_given(situation: Situation) -> Iterator[Finding]:
@@ -121,4 +94,4 @@ def several_cards_hang(situation: Situation) -> Iterator[Finding]:
     )
 
 
-CHECKS = (not_enabled_in_wsl, runtime_missing, partitions_not_given, several_cards_hang)
+CHECKS = (not_enabled_in_wsl, partitions_not_given, several_cards_hang)

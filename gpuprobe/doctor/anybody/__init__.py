@@ -7,6 +7,8 @@ from gpuprobe.doctor.anybody import (
     hiding_variables,
     narrow_links,
     render_nodes,
+    sandboxed_programs,
+    vulkan_features,
     vulkan_reach,
 )
 
@@ -15,7 +17,9 @@ CHECKS = (
     *boot_words.CHECKS,
     *render_nodes.CHECKS,
     *hiding_variables.CHECKS,
+    *sandboxed_programs.CHECKS,
     *vulkan_reach.CHECKS,
+    *vulkan_features.CHECKS,
     *foreign_libraries.CHECKS,
     *narrow_links.CHECKS,
 )

@@ -16,7 +16,7 @@ from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.doctor.ways import answers, own_libraries, weight_if_lost
 from gpuprobe.facts import Host
-from gpuprobe.libraries import VULKAN
+from gpuprobe.libraries import ROCM, VULKAN
 from gpuprobe.machine.distribution import distribution
 from gpuprobe.machine.permissions import opens
 from gpuprobe.machine.vulkan_drivers import drivers
@@ -42,6 +42,8 @@ _PACKAGES = {
 # Images whose Mesa has the driver that others lack.
 _IMAGES = {"libvulkan_asahi": "quay.io/ramalama/asahi"}
 
+_WITHOUT = {ROCM.name: "rocm-hsa-runtime-missing"}
+
 _library = partial(cause, rung=Rung.LIBRARY, library=VULKAN)
 
 
@@ -52,30 +54,41 @@ class Driver(NamedTuple):
     library: str
 
 
-def loader_missing(situation: Situation) -> Iterator[Finding]:
-    """Nothing at all is installed that could compute on the card, and Vulkan's loader is the first thing to have."""
+def nothing_installed(situation: Situation) -> Iterator[Finding]:
+    """Neither the library of the card's vendor is there nor Vulkan's loader, which does as well."""
     maker, asked = vendor_of(situation.card.vendor_id), situation.listing(VULKAN.name)
     driven = situation.card.driver is not None and situation.card.kind in ("pci", "platform", "board")
     if situation.kept or situation.drops or maker is None or not maker.in_mesa or not driven or asked is None:
         return
-    own = own_libraries(situation)
-    if not asked.status.not_there or any(answers(situation, each) for each in own) or _is_found(situation.host):
+    own = own_libraries(situation)[:1]
+    names = [name for each in (*own, VULKAN) for name in each.sonames["linux"]]
+    if not asked.status.not_there or any(answers(situation, each) for each in own) or _is_found(situation.host, names):
         return
-    others = "".join(f"{each.name}'s nor " for each in own[:1])
-    because = f"no library for it is installed: neither {others}Vulkan's" if own else "Vulkan's loader is not installed"
+    first = own[0] if own else VULKAN
+    looked_for = " nor ".join(f"{each.name}'s (`{each.sonames['linux'][0]}`)" for each in (*own, VULKAN))
+    because = (
+        f"no library for it is installed: neither {looked_for}" if own else f"no library for it is installed: {looked_for}"
+    )
+    ways = [installing.vulkan_driver(situation.host, maker)]
+    ways += [_or(installing.library(situation.host, each)) for each in own]
     yield _library(
-        "vk-loader-missing",
+        _WITHOUT.get(first.name, "vk-loader-missing"),
         severity=Severity.BLOCKER,
-        because=f"{because} (`{VULKAN.sonames['linux'][0]}`)",
-        brief="no library for it is installed" if own else "Vulkan is not installed",
+        because=because,
+        brief="no library for it is installed",
         reason=asked.status,
-        evidence=(Observed(VULKAN.sonames["linux"][0], "not found"), _driven(situation)),
-        fix=(installing.vulkan_driver(situation.host, maker), *(installing.library(situation.host, each) for each in own[:1])),
+        evidence=(*(Observed(each.sonames["linux"][0], "not found") for each in (*own, VULKAN)), _driven(situation)),
+        fix=tuple(ways),
     )
 
 
-def _is_found(host: Host) -> bool:
-    return any(each.name in VULKAN.sonames["linux"] for each in host.libraries)
+def _or(step: Step) -> Step:
+    return step._replace(text=f"or {step.text}")
+
+
+def _is_found(host: Host, names: list[str]) -> bool:
+    """What lies there and did not load is a fault of its own."""
+    return any(each.name in names for each in host.libraries)
 
 
 def driver_missing(situation: Situation) -> Iterator[Finding]:
@@ -173,7 +186,7 @@ def _newer_driver(situation: Situation, maker: Vendor, driver: Driver) -> Iterat
     """A driver that finds nothing is older than the chip or its kernel driver."""
     image = _IMAGES.get(basename(driver.library).partition(".so")[0])
     if image is not None:
-        yield Step(f"in a container, use an image whose Mesa drives this chip: `{image}`", where=Place.HOST)
+        yield Step(f"use an image whose Mesa drives this chip, such as `{image}`", where=Place.HOST)
     newer = installing.vulkan_driver(situation.host, maker)
     yield newer._replace(text=newer.text.replace("install the", "install a newer release of the", 1))
 
@@ -243,4 +256,4 @@ def _driven(situation: Situation) -> Observed:
     return Observed(situation.card.render_node or "kernel driver", f"there, driven by `{situation.card.driver}`")
 
 
-CHECKS = (driver_does_not_load, driver_missing, only_software, loader_missing)
+CHECKS = (driver_does_not_load, driver_missing, only_software, nothing_installed)

@@ -12,15 +12,16 @@ from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.doctor.system_changes import kernel_word
+from gpuprobe.facts.system_facts import LogLine
 from gpuprobe.machine.boot_parameters import has_word
 from gpuprobe.machine.distribution import distribution
-from gpuprobe.machine.kernel_log import first, lines_of
+from gpuprobe.machine.kernel_log import lines, lines_of
 from gpuprobe.machine.kernel_modules import forbidden, is_loaded, is_on_disk, modules_for
 from gpuprobe.vendors import INTEL
 
 # i915_pci.c and xe_pci.c: "Your graphics device 7d55 is not properly supported by i915 in this kernel version. To force
 # driver probe anyway, use i915.force_probe=7d55".
-_FORCE = r"graphics device {device:04x} is not (?:officially|properly) supported by"
+_FORCE = re.compile(r"graphics device ([0-9a-f]{4}) is not (?:officially|properly) supported by")
 _FIRMWARE = re.compile(
     r"GuC firmware .{0,120}(?:fetch failed|failed to load)|Failed to (?:fetch|load) GuC|GuC (?:load|initialization) failed"
     r"|GT.{0,20}(?:declaring|driver).{0,40}wedged|CRITICAL: Xe has declared device .{0,40} as wedged"
@@ -33,13 +34,13 @@ def chip_unknown(situation: Situation) -> Iterator[Finding]:
     host, card = situation.host, situation.card
     if card.kind != "pci" or card.driver is not None or situation.kept or card.device_id is None:
         return
-    told = first(host, re.compile(_FORCE.format(device=card.device_id)))
+    told = next((line for line in lines(host, _FORCE) if _names(line, card.device_id)), None)
     claims = modules_for(host, card.pci_id or "")
     if told is None and (claims is None or claims or not _has_drivers(situation)):
         return
     where = "kernel log" if told else f"/lib/modules/{host.kernel}/modules.alias"
     probe = f"xe.force_probe={card.device_id:04x}"
-    newer = Step(f"boot a newer kernel ({_newer(situation)})", needs_reboot="another kernel")
+    newer = Step(f"install a newer kernel ({_newer(situation)}) and reboot", needs_reboot="it is another kernel")
     force = kernel_word(host, probe, add=True, why="drivers are bound at the start")
     yield _driver(
         "intel-kernel-too-old",
@@ -48,6 +49,11 @@ def chip_unknown(situation: Situation) -> Iterator[Finding]:
         evidence=(Observed(where, told.message if told else f"nothing for 8086:{card.device_id:04x}"),),
         fix=(newer, force._replace(text=f"to try it with this kernel, {force.text}")) if told else (newer,),
     )
+
+
+def _names(line: LogLine, device: int) -> bool:
+    found = _FORCE.search(line.message)
+    return found is not None and found[1] == f"{device:04x}"
 
 
 def not_loaded(situation: Situation) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ def small_window(situation: Situation) -> Iterator[Finding]:
         brief="Resizable BAR is off",
         reason=Status.NO_DEVICES,
         evidence=tuple(evidence),
-        fix=(Step(switch, needs_reboot="firmware settings"), *_vulkan(situation, "Vulkan works without it")),
+        fix=(Step(switch), *_vulkan(situation, "Vulkan works without it")),
     )
 
 

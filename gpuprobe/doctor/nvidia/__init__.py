@@ -13,13 +13,13 @@ from gpuprobe.doctor.nvidia import (
     driver_install,
     driver_parts,
     fabric,
+    libraries_of_the_driver,
     lost_cards,
     nvidia_containers,
     nvidia_nodes,
     reported_faults,
     tegra,
     unstarted_cards,
-    user_libraries,
 )
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.libraries import CUDA
@@ -39,7 +39,7 @@ _PARTS = (
     nvidia_containers,
     tegra,
     nvidia_nodes,
-    user_libraries,
+    libraries_of_the_driver,
     cuda_variables,
     card_modes,
     builds_of_ollama,

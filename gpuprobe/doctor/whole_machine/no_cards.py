@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gpuprobe import machine, vendors
 from gpuprobe.doctor import installing
 from gpuprobe.doctor.card_status import card_statuses, unclaimed_render_nodes
-from gpuprobe.doctor.findings import Finding, Observed, Rung, Severity, Step
+from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step
 from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.libraries import VULKAN
@@ -33,6 +33,17 @@ def nothing_to_use(inventory: Inventory) -> Iterator[Finding]:
         yield _none("hw-no-gpu-present", "the bus shows no GPU", [])
 
 
+def in_a_mac(inventory: Inventory) -> Iterator[Finding]:
+    """Docker's and OrbStack's own Linux on a Mac, into which Metal does not reach."""
+    host = inventory.evidence.host
+    is_macs = any(word in host.kernel.casefold() for word in ("linuxkit", "orbstack")) and host.machine == "aarch64"
+    if card_statuses(inventory) or not is_macs or any(node.path.startswith("/dev/dri/renderD") for node in host.nodes):
+        return
+    step = Step("run the program on macOS itself, outside the container", where=Place.HOST)
+    found = _none("ctr-macos", "Linux containers on a Mac have no GPU, because Metal is macOS's own", [])
+    yield found._replace(fix=(step,), evidence=(Observed("uname -r", host.kernel),))
+
+
 def _emulated(found: list[Bystander], hypervisor: str) -> Finding:
     text = "give this virtual machine a GPU: passthrough or a vGPU on its host, or an instance type with one"
     fix = Step(text)
@@ -56,7 +67,7 @@ def beside_the_processor(inventory: Inventory) -> Iterator[Finding]:
     """A render node of no card that is known: a GPU that is no PCI function, or one whose folder in `/sys` is hidden."""
     host = inventory.evidence.host
     nodes = unclaimed_render_nodes(host)
-    if not nodes or any(status.why is None for status in card_statuses(inventory)):
+    if not nodes or card_statuses(inventory):
         return
     driven = [each.driver for each in host.off_the_bus if f"/dev/dri/{_render(each.drm)}" in nodes and each.driver]
     maker = next((found for driver in driven if (found := vendors.driving(driver)) is not None), None)
@@ -81,4 +92,4 @@ def _render(names: tuple[str, ...]) -> str:
     return next((name for name in names if name.startswith("renderD")), "")
 
 
-CHECKS = (nothing_to_use, beside_the_processor)
+CHECKS = (nothing_to_use, in_a_mac, beside_the_processor)
