@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gpuprobe.doctor.about_nvidia import signs
 from gpuprobe.doctor.about_nvidia.saying import AGAIN, cause, kernel_step, look_at_the_log, reboot
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Step
-from gpuprobe.doctor.nvidia.user_libraries import shadow_of
+from gpuprobe.doctor.nvidia.libraries_of_the_driver import shadow_of
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.machine import kernel_log, kernel_modules
 from gpuprobe.machine.boot_parameters import has_word
