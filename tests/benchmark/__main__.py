@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmark import limits, saved, software, startup
+from tests.benchmark import captures, growth, limits, saved, software, startup, watching
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
 from tests.benchmark.workplace import PEERS, Workplace
 
@@ -30,6 +30,9 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "orphan": limits.orphan,
     "killed": limits.killed,
     "software": software.software,
+    "many cards": growth.growth,
+    "capture noise": captures.noise,
+    "watch": watching.watching,
 }
 NAMES = {name.replace("--", "").replace(",", "").replace(" ", "-"): name for name in (*TOGETHER, *ALONE)}
 
