@@ -57,34 +57,46 @@ _gpuprobe_offer_paths() {  # readline's own, which knows quotes, blanks and `~`
 
 _gpuprobe_value() {  # of the option $1, behind the command $2
     case "$2 $1" in
-        *' --sort') _gpuprobe_offer free ;;
+        ''' --sort') _gpuprobe_offer free ;;
+        'list'' --sort') _gpuprobe_offer free ;;
+        'fleet'' --sort') _gpuprobe_offer machine usable driver why ;;
+        ''' --format') _gpuprobe_offer prometheus labels csv ;;
+        'list'' --format') _gpuprobe_offer prometheus labels csv ;;
+        'env'' --format') _gpuprobe_offer dotenv docker compose systemd ;;
+        'fleet'' --format') _gpuprobe_offer csv prometheus ;;
         *' --from') _gpuprobe_offer_paths default ;;
         *' --library') _gpuprobe_offer_listed cuda rocm metal level-zero vulkan nvml amdgpu ;;
         *' --lib-dir') _gpuprobe_offer_paths dirnames ;;
         *' --software') _gpuprobe_offer_paths dirnames ;;
         *' --build') _gpuprobe_offer system ;;
         *' --step') _gpuprobe_offer load init list context allocate copy kernel blas product bandwidth ;;
+        *' --for') _gpuprobe_offer ollama 'llama.cpp' vllm torch ray slurm docker kubernetes ;;
+        *' --log') _gpuprobe_offer_paths default ;;
+        *' --fail-on') _gpuprobe_offer blocker degraded ;;
         *' --shell') _gpuprobe_offer sh bash zsh dash fish csh powershell cmd ;;
-        *' --format') _gpuprobe_offer dotenv docker compose systemd ;;
         *' --cache-type-k') _gpuprobe_offer f32 f16 bf16 'q8_0' 'q5_1' 'q5_0' 'q4_1' 'q4_0' 'iq4_nl' ;;
         *' --cache-type-v') _gpuprobe_offer f32 f16 bf16 'q8_0' 'q5_1' 'q5_0' 'q4_1' 'q4_0' 'iq4_nl' ;;
         *' --flash-attn') _gpuprobe_offer on off auto ;;
         *' --devices') _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         *' --engine') _gpuprobe_offer 'llama.cpp' ollama vllm ;;
         *' --what-if') _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
+        *' --group') _gpuprobe_offer all machine gpu driver why ;;
     esac
 }
 
 _gpuprobe_options() {  # behind the command $1
     case $1 in
-        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
-        'list') _gpuprobe_offer --all --quick --require --sort --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        '') _gpuprobe_offer --version -h --help --all --quick --require --sort --brief --format --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet ;;
+        'list') _gpuprobe_offer --all --quick --require --sort --brief --format --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'validate') _gpuprobe_offer --build --strict --step --repeat --jobs --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'doctor') _gpuprobe_offer --for --as --log --explain --only --skip --fail-on --markdown --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'flash-attn') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'env') _gpuprobe_offer --shell --format --unset --required --count --min-free --check --fresh --for --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'plan') _gpuprobe_offer --context --parallel --cache-type-k --cache-type-v --flash-attn --ubatch --devices --split --layers --cpu-moe --reserve --engine --gpu-only --what-if --own --compare --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'running') _gpuprobe_offer --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
         'capture') _gpuprobe_offer --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
-        'refresh') _gpuprobe_offer --diff --watch --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'refresh') _gpuprobe_offer --diff --watch --require --wait --json --from --library --lib-dir --software --timeout --deadline --allow-software --no-wake --no-color -v --verbose -q --quiet -h --help ;;
+        'fleet') _gpuprobe_offer --require --expect --group --sort --format --json --no-color -v --verbose -q --quiet -h --help ;;
         'completion') _gpuprobe_offer --json --no-color -v --verbose -q --quiet -h --help ;;
     esac
 }
@@ -93,11 +105,13 @@ _gpuprobe_argument() {  # number $2 behind the command $1
     case "$1 $2" in
         'list 0') _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'validate '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
+        'doctor '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'flash-attn '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'env '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
         'plan '*) _gpuprobe_offer_paths default ;;
         'capture 0') _gpuprobe_offer_paths default ;;
         'refresh '*) _gpuprobe_offer_devices CUDA ROCm Metal Level-Zero Vulkan ;;
+        'fleet '*) _gpuprobe_offer_paths default ;;
         'completion 0') _gpuprobe_offer bash zsh fish powershell ;;
     esac
 }
@@ -120,7 +134,7 @@ _gpuprobe() {
                 return ;;
             esac
         elif [[ -z $ended && $word == -* ]]; then
-            case $word in --require | --sort | --from | --library | --lib-dir | --software | --timeout | --deadline | --build | --step | --repeat | --jobs | --shell | --format | --count | --min-free | --context | --parallel | --cache-type-k | --cache-type-v | --flash-attn | --ubatch | --devices | --split | --layers | --cpu-moe | --reserve | --engine | --what-if) option=$word ;; esac
+            case $word in --require | --sort | --format | --from | --library | --lib-dir | --software | --timeout | --deadline | --build | --step | --repeat | --jobs | --for | --as | --log | --explain | --only | --skip | --fail-on | --shell | --count | --min-free | --context | --parallel | --cache-type-k | --cache-type-v | --flash-attn | --ubatch | --devices | --split | --layers | --cpu-moe | --reserve | --engine | --what-if | --wait | --expect | --group) option=$word ;; esac
         elif [[ -z $command ]]; then
             command=$word
         else
@@ -136,7 +150,7 @@ _gpuprobe() {
     elif [[ -z $ended && $cur == -* ]]; then
         _gpuprobe_options "$command"
     elif [[ -z $command ]]; then
-        _gpuprobe_offer list validate flash-attn env plan capture refresh completion
+        _gpuprobe_offer list validate doctor flash-attn env plan running capture refresh fleet completion
     else
         _gpuprobe_argument "$command" "$number"
     fi

@@ -1,5 +1,8 @@
 """gpuprobe: which GPUs inference can really use, and what became of the others.
 
+`report()` gives the answer of `gpuprobe list` as the document of `--json`, `discover()` as records with the same names. These
+names are what stays; the modules below are gpuprobe's own and may change with any version.
+
 The public names are looked up when they are used: this file runs in every child too, which must not pay for them.
 """
 
@@ -9,32 +12,17 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gpuprobe.discovery import discover, gather
-    from gpuprobe.judging.rules import judge
-    from gpuprobe.model import Device, Drop, Evidence, Inventory, Outcome, Probe, Request
+    from gpuprobe.from_python import discover, report
     from gpuprobe.probing.start import NotStarted
+    from gpuprobe.python_records import Card, Device, Dropped, Inventory, Why
 
 _HOMES = {
-    "discover": "gpuprobe.discovery",
-    "gather": "gpuprobe.discovery",
-    "judge": "gpuprobe.judging.rules",
+    **dict.fromkeys(("discover", "report"), "gpuprobe.from_python"),
     "NotStarted": "gpuprobe.probing.start",
-    **dict.fromkeys(("Device", "Drop", "Evidence", "Inventory", "Outcome", "Probe", "Request"), "gpuprobe.model"),
+    **dict.fromkeys(("Card", "Device", "Dropped", "Inventory", "Why"), "gpuprobe.python_records"),
 }
 
-__all__ = [
-    "Device",
-    "Drop",
-    "Evidence",
-    "Inventory",
-    "NotStarted",
-    "Outcome",
-    "Probe",
-    "Request",
-    "discover",
-    "gather",
-    "judge",
-]
+__all__ = ["Card", "Device", "Dropped", "Inventory", "NotStarted", "Why", "discover", "report"]
 
 
 def __getattr__(name: str) -> object:
@@ -43,3 +31,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

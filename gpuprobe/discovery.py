@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.judging.full_validation import cut
-from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import SYSTEM, Evidence, Inventory, Outcome, Probe, Purpose, Request, Status
+from gpuprobe.model import SYSTEM, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
 from gpuprobe.record_classes import NamedTuple
@@ -23,19 +22,6 @@ MOST_CHILDREN = 16
 Watch = Callable[[str], None]
 
 _PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE, Purpose.PROVE)
-
-
-def discover(request: Request = Request()) -> Inventory:  # noqa: B008 - a frozen record
-    """Which GPUs of this machine are usable, and why not the others.
-
-    Asks every library in a child of its own and waits for the slowest. Raises nothing for a broken driver: that is an
-    outcome in `Inventory.evidence`. NotStarted where this program has no Python to start children with, as a frozen one.
-    """
-    from gpuprobe.probing.start import interpreter
-    from gpuprobe.survey.host import read_host
-
-    interpreter()
-    return judge(gather(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), request), request)
 
 
 class Begun(NamedTuple):
@@ -65,11 +51,13 @@ def gather(
     request: Request,
     watch: Watch | None = None,
     known: Evidence | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
     children: Children | None = None,
 ) -> Evidence:
     """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again.
-    `children`: that were asked the first questions already."""
-    children = children or Children(os.environ)
+    `environ`: the variables of the children; None: this process's own. `children`: that were asked the first questions."""
+    children = children or Children(os.environ if environ is None else environ)
     children.watch = watch
     deadline = None if request.deadline is None else time.monotonic() + request.deadline
     evidence = known or _begin(host, request)

@@ -363,6 +363,29 @@ _DESCRIBED = (
         "only these devices are seen by SYCL; gpuprobe's own answers, which ask Level Zero, do not change",
     ),
     Variable(
+        "SYCL_DEVICE_FILTER",
+        ENGINE,
+        "older releases of SYCL",
+        "list such as `level_zero:gpu:0`",
+        "the older form of ONEAPI_DEVICE_SELECTOR; gpuprobe's own answers do not change",
+    ),
+    Variable(
+        "CUDA_MPS_PIPE_DIRECTORY",
+        OVERRIDE,
+        "CUDA",
+        "path",
+        "programs compute through the MPS daemon that has its pipes there, and not at all where none answers",
+    ),
+    *(
+        Variable(
+            name, OVERRIDE, "CUDA", _BOOLEAN, f"1: {what}, so that a program without code for the very card does not start"
+        )
+        for name, what in (
+            ("CUDA_DISABLE_PTX_JIT", "PTX in programs is not compiled for the card"),
+            ("CUDA_DISABLE_JIT", "nothing is compiled for the card when a program runs"),
+        )
+    ),
+    Variable(
         "GGML_CUDA_DEVICES",
         OVERRIDE,
         _GGML_CUDA,

@@ -20,8 +20,11 @@ class Exit(IntEnum):
     BUG = 1, "a bug in gpuprobe, or an answer that could not be written"
     USAGE = 2, "wrong usage"
     NOTHING_USABLE = 3, "no usable device where one was needed (env, validate, flash-attn, plan)"
-    FAILED = 4, "devices failed (validate), or others are seen than were chosen (env --check)"
-    NO = 5, "the answer is no (--require not met, flash attention not supported, the model does not fit)"
+    FAILED = 4, "devices failed (validate), others are seen than were chosen (env --check), or a GPU is blocked (doctor)"
+    NO = (
+        5,
+        "the answer is no (--require not met, no flash attention, a model does not fit, a named process is not on a GPU)",
+    )
     UNDECIDED = 6, "could not be decided: a crash, a timeout or an unknown could change the answer"
     INTERRUPTED = 130, "interrupted; children are ended first"
 
@@ -40,7 +43,7 @@ class Unwritable(Exception):
 
 
 class WrongUsage(Exception):
-    """What was given cannot be meant: `message` says what was given and what is accepted, `hint` shows an example."""
+    """What was given cannot be meant: `message` says what was given and what is right, `hint` shows an example."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)

@@ -66,6 +66,7 @@ class Library(NamedTuple):
     prove_seconds: float = 60.0  # every stage: cuBLAS alone is 500 MB to be read
     blas: str | None = None  # which of the software that is looked for a full validation multiplies with
     advice: str = ""  # what to do where its vendor's card is there and the library is not
+    packages: dict[str, str] = {}  # package manager → what brings it
     precompiled: bool = False  # code for it is compiled for architectures beforehand, and not by the driver for its card
     by_release: bool = False  # what is made with a release of its toolkit needs a driver that is new enough for that
     frameworks: bool = False  # torch and its like compute through it, and are looked for
@@ -195,6 +196,7 @@ ROCM = Library(
     frameworks=True,
     numbers_partitions=True,
     advice="install AMD's ROCm runtime (`rocm-hip-runtime`) and add your user to the `render` and `video` groups",
+    packages={"debian": "libamdhip64-5", "dnf": "rocm-hip", "pacman": "rocm-hip-runtime", "zypper": "rocm-hip"},
 )
 METAL = Library(
     name="Metal",
@@ -236,6 +238,11 @@ LEVEL_ZERO = Library(
     init_calls=("zeInit",),
     context_calls=("zeContext", "zeCommand", "zeMem"),
     advice="install Intel's compute runtime (Ubuntu 24.04: `sudo apt install libze1 libze-intel-gpu1`)",
+    packages={
+        "apt": "libze1 libze-intel-gpu1 intel-opencl-icd",
+        "dnf": "intel-compute-runtime intel-level-zero oneapi-level-zero",
+        "pacman": "intel-compute-runtime level-zero-loader",
+    },
 )
 VULKAN = Library(
     name="Vulkan",
@@ -267,6 +274,14 @@ VULKAN = Library(
     init_calls=("vkEnumerateInstance", "vkCreateInstance"),
     context_calls=("vkCreateDevice", "vkGetDeviceQueue", "vkDestroy"),
     advice="install a Vulkan driver (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)",
+    packages={
+        "apt": "libvulkan1",
+        "dnf": "vulkan-loader",
+        "tdnf": "vulkan-loader",
+        "pacman": "vulkan-icd-loader",
+        "zypper": "libvulkan1",
+        "apk": "vulkan-loader",
+    },
 )
 NVML = Library(
     name="NVML",
@@ -301,6 +316,7 @@ class Engine(NamedTuple):
     serves: str  # what computes with it
     vendor: int | None = None  # PCI vendor of the cards it is for; None: no one vendor's
     is_gpu: bool = True
+    remote: bool = False  # what it computes on belongs to another process, here or elsewhere
 
 
 ENGINES = (
@@ -308,7 +324,7 @@ ENGINES = (
     Engine("opencl", "OpenCL", "Qualcomm's Adreno and Intel's GPUs"),
     Engine("musa", "MUSA", "Moore Threads' GPUs", 0x1ED5),
     Engine("cann", "CANN", "Huawei's Ascend NPUs", 0x19E5),
-    Engine("rpc", "RPC", "the GPUs of other machines"),
+    Engine("rpc", "RPC", "the GPUs of other machines", remote=True),
     Engine("virtgpu", "virtgpu", "the GPU of the machine that hosts this one"),
     Engine("openvino", "OpenVINO", "Intel's GPUs and NPUs", INTEL.pci_id),
     Engine("hexagon", "Hexagon", "Qualcomm's NPUs"),

@@ -26,7 +26,7 @@ RELEASED = {"0.1.0": "2026-11-21"}
 
 CHECKOUT = Path(__file__).parents[1]
 MEND = "python -m gpuprobe.manual write"
-USAGE = "Error: `write` or `check` is accepted, in a checkout of gpuprobe; as in `python -m gpuprobe.manual check`\n"
+USAGE = "Error: it takes `write` or `check`, in a checkout of gpuprobe; for example `python -m gpuprobe.manual check`\n"
 
 
 def generated() -> dict[str, str]:

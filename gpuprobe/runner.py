@@ -40,6 +40,8 @@ BEGAN = time.perf_counter()
 MARK = "GPUPROBE_CHILD"
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)
+_ROUNDS = 8  # a process may start another one while the list is read
 
 
 class Malformed(Exception):
@@ -58,6 +60,7 @@ def main() -> NoReturn:
     except Malformed as problem:
         _say(2, f"gpuprobe runner: {problem}\n".encode(errors="replace"))
         os._exit(2)
+    _take_in_orphans()
     try:
         more = _watched_input() if os.environ.get(MARK) else 0
     except (RuntimeError, OSError) as problem:  # nothing of a library has been touched yet
@@ -118,10 +121,7 @@ def _prove(answers: int, request: Json, listing: Any, calling: Any, more: int) -
     validation = stages.Validation(lambda said: _tell(answers, said), _now, request["until"], request["toolkits"], turn)
     validation.begin("load")
     library = _ready(answers, request, listing, calling, validation.announce)
-    if own is None:
-        stages.walk_to_a_context(listing, library, validation, request["device"])
-    else:
-        stages.walk(own, library, validation, request["device"])
+    stages.walk(own, library, validation, request["device"])
     validation.leave()
     _tell(answers, {"passed": {"depth": validation.depth}})
 
@@ -152,6 +152,15 @@ def _leave_no_core_file() -> None:
     # `core_pattern` names (fs/coredump.c): 0 does not, and a core of a process with a GPU mapped takes seconds there.
     limit = 0 if hard == 0 else 1
     resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+
+
+def _take_in_orphans() -> None:
+    """What a library starts stays below this process, also where it forks twice, so that it can be found and ended."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def _first_line() -> bytes:
@@ -239,10 +248,7 @@ def _listing(backend: str) -> tuple[Any, Any]:
 
 
 def _stages(backend: str) -> Any:
-    """The backend's module `stages`, which no other purpose pays for; None: it has none."""
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "backends", backend)
-    if not os.path.isfile(os.path.join(folder, "stages.py")):
-        return None
+    """The backend's module `stages`, which every one has that can validate; no other purpose pays for it."""
     return __import__(f"gpuprobe.backends.{backend}.stages", fromlist=("STAGES",))
 
 
@@ -275,6 +281,7 @@ def _leave() -> NoReturn:
         import ctypes
 
         ctypes.CDLL(None).fflush(None)  # what a library printed is evidence; its buffer would be lost
+    _end_what_was_started()
     os._exit(0)
 
 
@@ -286,14 +293,43 @@ def _end_with_the_parent(fed: int) -> None:
         except OSError:
             continue  # nobody asks that much
     mark = f"{MARK}={os.environ[MARK]}".encode()
-    for _ in range(8):  # a process may start another one while the list is read
+    for _ in range(_ROUNDS):
         for number in (others := _processes_with(mark)):
             _kill(number)
         if not others:
             break
+    _end_what_was_started()
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, _SIGKILL)
     os._exit(1)
+
+
+def _end_what_was_started() -> None:
+    """Kills every process below this one; those whose parents have ended are its children."""
+    killed: set[int] = set()
+    for _ in range(_ROUNDS):
+        below = [os.getpid()]
+        for number in below:
+            below += _children(number)
+        new = set(below[1:]) - killed
+        if not new:
+            return
+        for number in new:
+            _kill(number)
+        killed |= new
+
+
+def _children(number: int) -> list[int]:
+    """Of each of its threads; none where the system does not tell."""
+    found: list[int] = []
+    folder = f"/proc/{number}/task"
+    for thread in os.listdir(folder) if os.path.isdir(folder) else []:
+        try:
+            with open(f"{folder}/{thread}/children", "rb", buffering=0) as children:
+                found += map(int, children.read().split())
+        except OSError:  # ended meanwhile, or a kernel without that file
+            continue
+    return found
 
 
 def _processes_with(mark: bytes) -> list[int]:

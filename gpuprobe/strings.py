@@ -115,6 +115,11 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
+def is_lone(text: str) -> bool:
+    """Whether a lone surrogate is in it: a byte of a path that is not UTF-8, which no document can hold as it is."""
+    return not text.isascii() and any(0xD800 <= ord(character) < 0xE000 for character in text)
+
+
 def printable(text: str) -> str:
     r"""A name from a driver or a user, made safe for a terminal, a table and one line.
 

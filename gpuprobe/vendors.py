@@ -33,6 +33,7 @@ class Vendor(NamedTuple):
     # What serves its cards, beside the libraries that name it in their record.
     computes_through: str | None = None  # what its own programs use, and gpuprobe asks not: "MUSA"
     in_mesa: bool = False  # Mesa has a Vulkan driver for its GPUs
+    vulkan_drivers: tuple[str, ...] = ()  # how the files of its Vulkan drivers begin, which the manifests name
     has_toolkits: bool = False  # programs for its cards are made with releases of a toolkit, which are looked for
     integrated_at: str | None = None  # how the PCI address of the graphics inside its processors ends, if they have a fixed one
 
@@ -49,6 +50,14 @@ class Vendor(NamedTuple):
     node_advice: str | None = None  # the driver is there, its node is not
     container_nodes: tuple[str, ...] = ("/dev/dri",)  # what a container must be given
     container_advice: dict[str, str] = {}  # kind of container → how, where not by handing over those nodes
+    # Package manager → what it installs; "debian" goes before "apt" there.
+    vulkan_packages: dict[str, str] = {}  # its Vulkan driver and the loader
+    firmware_packages: dict[str, str] = {}  # what the kernel loads into its cards
+
+    # How others are told of single cards of it.
+    docker_driver: str | None = None  # Docker's driver that takes its UUIDs; None: its nodes are handed over
+    pod_resources: dict[str, str] = {}  # kernel driver, or "" for any → what its device plugin calls one card
+    slurm_flag: str | None = None  # gres.conf, `Flags=`: the job gets this vendor's variable and no other
 
     @property
     def pci_id(self) -> int:
@@ -57,6 +66,12 @@ class Vendor(NamedTuple):
     def made(self, pci_id: int | None) -> bool:
         return pci_id in self.pci_ids
 
+
+_MESA = {
+    "apt": "mesa-vulkan-drivers libvulkan1",
+    "dnf": "mesa-vulkan-drivers vulkan-loader",
+    "tdnf": "mesa-vulkan-drivers vulkan-loader",
+}
 
 NVIDIA = Vendor(
     name="NVIDIA",
@@ -68,6 +83,7 @@ NVIDIA = Vendor(
     nodes=("nvidia", "nvmap", "nvhost"),
     node_folders=("/dev/nvidia-caps", "/dev/nvgpu/igpu0"),
     node_of={"nvidia": "/dev/nvidiactl"},
+    vulkan_drivers=("libGLX_nvidia", "libEGL_nvidia", "libvulkan_nouveau", "libnvidia-vulkan"),
     has_toolkits=True,
     device_tree="nvidia,tegra",
     board_driver="nvgpu",
@@ -85,6 +101,9 @@ NVIDIA = Vendor(
         "and the pod `runtimeClassName: nvidia` where that is not the default)",
         "apptainer": "start the container with `--nv`",
     },
+    docker_driver="nvidia",
+    pod_resources={"": "nvidia.com/gpu"},
+    slurm_flag="nvidia_gpu_env",
 )
 AMD = Vendor(
     name="AMD",
@@ -95,6 +114,7 @@ AMD = Vendor(
     modules=("amdgpu",),
     nodes=("kfd",),
     in_mesa=True,
+    vulkan_drivers=("libvulkan_radeon", "amdvlk", "amdgpu"),
     has_toolkits=True,
     wsl_drivers="u0[0-9]|amd",
     driver_advice="load it with `sudo modprobe amdgpu`, and look at `sudo dmesg | grep -i amdgpu` if that fails",
@@ -102,6 +122,22 @@ AMD = Vendor(
     container_advice={
         "kubernetes": "request it for the pod: `resources.limits: amd.com/gpu: 1` (the node needs AMD's device plugin)",
         "apptainer": "start the container with `--rocm`",
+    },
+    pod_resources={"": "amd.com/gpu"},
+    slurm_flag="amd_gpu_env",
+    vulkan_packages={
+        **_MESA,
+        "pacman": "vulkan-icd-loader vulkan-radeon",
+        "zypper": "libvulkan1 libvulkan_radeon",
+        "apk": "vulkan-loader mesa-vulkan-ati",
+    },
+    firmware_packages={
+        "apt": "linux-firmware",
+        "debian": "firmware-amd-graphics",
+        "dnf": "amd-gpu-firmware",
+        "pacman": "linux-firmware-amdgpu",
+        "zypper": "kernel-firmware-amdgpu",
+        "apk": "linux-firmware-amdgpu",
     },
 )
 # Linux, drivers/accel/ivpu/ivpu_drv.h: neural processors share class 1200 with GPUs that have no display.
@@ -117,16 +153,35 @@ INTEL = Vendor(
     drivers=("xe", "i915"),
     modules=("i915", "xe"),
     in_mesa=True,
+    vulkan_drivers=("libvulkan_intel",),
     wsl_drivers="iigd|igdlh|intcgfx",
     driver_advice="load it with `sudo modprobe xe` or `sudo modprobe i915`; a new card needs a new kernel",
+    pod_resources={"i915": "gpu.intel.com/i915", "xe": "gpu.intel.com/xe"},
+    slurm_flag="intel_gpu_env",
+    vulkan_packages={
+        **_MESA,
+        "pacman": "vulkan-icd-loader vulkan-intel",
+        "zypper": "libvulkan1 libvulkan_intel",
+        "apk": "vulkan-loader mesa-vulkan-intel",
+    },
+    firmware_packages={
+        "apt": "linux-firmware",
+        "debian": "firmware-intel-graphics firmware-misc-nonfree",
+        "dnf": "intel-gpu-firmware",
+        "pacman": "linux-firmware-intel",
+        "zypper": "kernel-firmware-i915",
+        "apk": "linux-firmware-i915",
+    },
 )
 APPLE = Vendor(
     name="Apple",
     pci_ids=(0x106B,),
     off_the_bus={"asahi": "AGX"},
     in_mesa=True,
+    vulkan_drivers=("libvulkan_asahi",),
     computers=(("darwin", "arm64"),),
     device_tree="apple,t",
+    vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-asahi"},
 )
 
 # GPUs on the bus. Vulkan may list one where the vendor's driver brings it.
@@ -152,16 +207,39 @@ _ON_THE_BUS = (
 # GPUs beside the processor, found by the kernel driver of their render node: names of Linux' platform drivers. What drives
 # only a screen has no render node, or another driver (`vc4`, `rockchip-drm`).
 _OFF_THE_BUS = (
-    Vendor("Broadcom", (0x14E4,), off_the_bus={"v3d": "V3D"}, in_mesa=True),
-    Vendor("Arm", (0x13B5,), off_the_bus={"panfrost": "Mali", "panthor": "Mali", "lima": "Mali"}, in_mesa=True),
+    Vendor(
+        "Broadcom",
+        (0x14E4,),
+        off_the_bus={"v3d": "V3D"},
+        in_mesa=True,
+        vulkan_drivers=("libvulkan_broadcom",),
+        vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-broadcom"},
+    ),
+    Vendor(
+        "Arm",
+        (0x13B5,),
+        off_the_bus={"panfrost": "Mali", "panthor": "Mali", "lima": "Mali"},
+        in_mesa=True,
+        vulkan_drivers=("libvulkan_panfrost", "libmali"),
+        vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-panfrost"},
+    ),
     Vendor(
         "Qualcomm",
         (0x5143, 0x17CB),
         # The display's driver registers the render node for both; without a display the GPU's own does.
         off_the_bus=dict.fromkeys(("msm", "msm_dpu", "msm_mdp", "adreno"), "Adreno"),
         in_mesa=True,
+        vulkan_drivers=("libvulkan_freedreno", "libvulkan_adreno"),
+        vulkan_packages={**_MESA, "pacman": "vulkan-icd-loader vulkan-freedreno"},
     ),
-    Vendor("Imagination", (0x1010,), off_the_bus={"powervr": "PowerVR"}, in_mesa=True),
+    Vendor(
+        "Imagination",
+        (0x1010,),
+        off_the_bus={"powervr": "PowerVR"},
+        in_mesa=True,
+        vulkan_drivers=("libvulkan_powervr", "libVK_IMG"),
+        vulkan_packages=_MESA,
+    ),
     Vendor("Vivante", (0x10001,), off_the_bus={"etnaviv": "GC"}),  # Khronos' number: it has none of PCI
 )
 

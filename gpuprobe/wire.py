@@ -128,7 +128,7 @@ class _Reader:
     def _record(self, expected: Any, value: object, where: str) -> Any:
         if not isinstance(value, dict):
             raise ShapeError(f"{where or expected.__name__}: an object is needed, not {_kind(value)}")
-        fields, plain = _fields(expected), _plain_fields(expected)
+        fields = _fields(expected)
         self._check_known(value.keys() - fields.keys(), where)
         missing = [name for name, field in fields.items() if name not in value and field not in expected._field_defaults]
         if missing:
@@ -137,21 +137,36 @@ class _Reader:
         before = f"{where}." if where else ""
         around, self._longest = self._longest, LONGEST_TEXT if expected.__name__ in _WITH_LONG_TEXTS else LONGEST_NAME
         try:
-            record = expected(
-                **{
-                    name: item
-                    if type(item) is plain.get(name) and _is_ordinary(item, DEEPEST)
-                    else self.read(_hint(expected, name), item, f"{before}{written(name)}")
-                    for name, item in known.items()
-                }
-            )
+            read = self._as_far_as_fitting if self._left_out is not None else self._fields_of
+            record = expected(**read(expected, known, before))
         finally:
             self._longest = around
         return _formed(record, known, where)
 
+    def _fields_of(self, expected: Any, known: dict[str, Any], before: str) -> dict[str, Any]:
+        plain = _plain_fields(expected)
+        return {
+            name: item
+            if type(item) is plain.get(name) and _is_ordinary(item, DEEPEST)
+            else self.read(_hint(expected, name), item, f"{before}{written(name)}")
+            for name, item in known.items()
+        }
+
+    def _as_far_as_fitting(self, expected: Any, known: dict[str, Any], before: str) -> dict[str, Any]:
+        """Without the fields that a newer release writes otherwise, where they can be done without."""
+        found: dict[str, Any] = {}
+        for name, item in known.items():
+            try:
+                found |= self._fields_of(expected, {name: item}, before)
+            except ShapeError:
+                if self._left_out is None or name not in expected._field_defaults:
+                    raise
+                self._left_out.append(f"{before}{written(name)}")
+        return found
+
     def _check_known(self, unknown: set[str], where: str) -> None:
         if unknown and self._left_out is None:
-            raise ShapeError(f"{where}: unknown field `{min(unknown):.60}`")
+            raise ShapeError(f"{where or 'the evidence'}: unknown field `{min(unknown):.60}`")
         if self._left_out is not None:
             self._left_out += [f"{where}.{name:.60}".lstrip(".") for name in sorted(unknown)]
 

@@ -5,6 +5,7 @@ The doubles are real shared libraries that really crash, hang and print inside a
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -29,6 +30,14 @@ CARD = described(
 LISTING = ["cuDriverGetVersion", "cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName"]
 VALIDATING = ["cuDevicePrimaryCtxRetain", "cuMemGetInfo_v2", "cuDevicePrimaryCtxRelease_v2"]
 SECONDS = 1.0
+PARENT = (
+    "import os, json, sys\n"
+    "from gpuprobe.probing.children import Children\n"
+    "from gpuprobe.model import Probe, Purpose\n"
+    "children = Children(os.environ)\n"
+    "children.start(Probe('CUDA', Purpose.LIST), json.loads(sys.argv[1]), 60.0)\n"
+    "children.next()\n"
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
 
@@ -49,9 +58,10 @@ def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Non
 
 
 def left_behind(driver: Callable[..., None]) -> list[int]:
-    """Processes that still carry this test's own mark."""
-    entry = f"FAKE_MARK={driver.mark}".encode()  # type: ignore[attr-defined]
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid() and carries(name, entry)]
+    """Processes that still carry this test's own mark, or are named by it."""
+    mark: str = driver.mark  # type: ignore[attr-defined]
+    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+    return [int(name) for name in others if carries(name, f"FAKE_MARK={mark}".encode()) or is_named(name, mark.encode())]
 
 
 def assert_nothing_left(driver: Callable[..., None]) -> None:
@@ -62,6 +72,13 @@ def assert_nothing_left(driver: Callable[..., None]) -> None:
 def carries(name: str, entry: bytes) -> bool:
     try:
         return entry in Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def is_named(name: str, mark: bytes) -> bool:
+    try:
+        return Path(f"/proc/{name}/cmdline").read_bytes().startswith(mark)
     except OSError:
         return False
 
@@ -133,6 +150,27 @@ def test_a_hang_with_an_orphan_in_another_session_leaves_nothing(driver: Callabl
     driver("orphan cuInit", "hang cuInit")
 
     assert of(asked(SECONDS), "CUDA").status is Status.TIMED_OUT
+    assert_nothing_left(driver)
+
+
+@pytest.mark.parametrize(
+    ("misdeeds", "status"),
+    [
+        (("daemon cuInit",), Status.OK),
+        (("daemon cuInit", "error cuDeviceGetCount 3"), Status.CALL_FAILED),
+        (("daemon cuInit", "hang cuInit"), Status.TIMED_OUT),
+        (("daemon cuInit", "sleep cuInit 60000"), Status.TIMED_OUT),
+        (("daemon cuInit", "stop cuInit"), Status.TIMED_OUT),
+        (("daemon cuInit holding", "crash cuInit"), Status.CRASHED),
+        (("daemon cuInit holding", "exit cuInit 7"), Status.EXITED),
+    ],
+)
+def test_a_process_that_forked_twice_and_emptied_its_environment_is_ended(
+    driver: Callable[..., None], misdeeds: tuple[str, ...], status: Status
+) -> None:
+    driver(*misdeeds)
+
+    assert of(asked(SECONDS), "CUDA").status is status
     assert_nothing_left(driver)
 
 
@@ -214,7 +252,7 @@ def test_the_deadline_for_everything_ends_what_runs_and_asks_no_more(driver: Cal
 def test_a_validation_touches_exactly_the_wanted_card(
     driver: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Weakness 14.4: the user's list is respected, and the card validated is the one that was listed."""
+    """The user's list is respected, and the card validated is the one that was listed."""
     other = described(name="NVIDIA H100", uuid="GPU-00000000-0000-0000-0000-00000000000b", pci="0000:02:00.0", memory=80 << 30)
     log = tmp_path / "log"
     driver(other)
@@ -251,21 +289,33 @@ def test_closing_ends_what_still_runs(driver: Callable[..., None]) -> None:
 
 def test_nothing_is_left_when_gpuprobe_itself_is_killed(driver: Callable[..., None]) -> None:
     driver("orphan cuInit", "hang cuInit")
-    program = (
-        "import os, json, sys\n"
-        "from gpuprobe.probing.children import Children\n"
-        "from gpuprobe.model import Probe, Purpose\n"
-        "children = Children(os.environ)\n"
-        "children.start(Probe('CUDA', Purpose.LIST), json.loads(sys.argv[1]), 60.0)\n"
-        "children.next()\n"
-    )
-    import json
-
-    parent = subprocess.Popen([sys.executable, "-c", program, json.dumps(request())])
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, json.dumps(request())])
     wait_for(lambda: len(left_behind(driver)) == 3)
 
     parent.kill()
     parent.wait()
+
+    assert_nothing_left(driver)
+
+
+def test_a_process_without_a_mark_is_ended_when_gpuprobe_itself_is_killed(driver: Callable[..., None]) -> None:
+    driver("daemon cuInit", "hang cuInit")
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, json.dumps(request())])
+    wait_for(lambda: len(left_behind(driver)) == 3)
+
+    parent.kill()
+    parent.wait()
+
+    assert_nothing_left(driver)
+
+
+def test_closing_ends_a_process_without_a_mark(driver: Callable[..., None]) -> None:
+    driver("daemon cuInit", "hang cuInit")
+    children = Children(os.environ)
+    children.start(Probe("CUDA", Purpose.LIST), request(), 60.0)
+    wait_for(lambda: len(left_behind(driver)) == 2)
+
+    children.close()
 
     assert_nothing_left(driver)
 
@@ -326,7 +376,6 @@ def test_the_binding_of_a_vendor_is_not_taken_from_the_users_paths(monkeypatch: 
 
 
 def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory() -> None:
-    """Weakness 14.22."""
     environment = asking.child_environment({"LD_LIBRARY_PATH": ":/opt/lib:;/opt/other:"}, Probe("CUDA", Purpose.LIST), "mark")
 
     assert environment["LD_LIBRARY_PATH"] == "/opt/lib:/opt/other"

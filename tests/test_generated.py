@@ -84,7 +84,7 @@ def test_check_shows_the_difference_and_the_command_that_mends_it(tmp_path: Path
 @pytest.mark.parametrize("arguments", [[], ["look"], ["write", "check"]])
 def test_anything_but_write_and_check_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert manual.main(arguments) == Exit.USAGE
-    assert "as in `python -m gpuprobe.manual check`" in capsys.readouterr().err
+    assert "for example `python -m gpuprobe.manual check`" in capsys.readouterr().err
 
 
 def test_nothing_is_written_beside_an_installed_package(tmp_path: Path) -> None:

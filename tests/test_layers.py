@@ -45,8 +45,12 @@ ROOMS = (
     "discovery",
     "memory_refresh",
     "readings",
+    "running_now",
+    "fleet",
     "render",
     "command",
+    "python_records",
+    "from_python",
     "schemas",
     "manual",
     "__main__",
@@ -64,6 +68,7 @@ PURE = {
     "judging",
     "doctor",
     "planning",
+    "fleet",
 }
 WORLD = {"os", "pathlib", "subprocess", "socket", "time", "shutil", "ctypes", "psutil", "tempfile", "platform", "glob", "io"}
 
@@ -140,9 +145,9 @@ _SPEAK_OF_VENDORS = {"vendors", "libraries", "backends", "machinecode"}
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if room(name) not in _SPEAK_OF_VENDORS))
 def test_no_module_singles_out_a_vendor(name: str) -> None:
     """What differs between vendors is a field of their record, so that adding one touches no rule. A vendor's own module
-    (`machine.amd`) reads what its driver says, and may name it."""
+    (`machine.amd`), and what lies in its folder (`doctor.amd`), reads what its driver says, and may name it."""
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-    own = {name.rpartition(".")[2].upper()}
+    own = {part.upper() for part in name.split(".")}
     compared = {
         operand.value
         for node in ast.walk(tree)
@@ -188,9 +193,19 @@ def test_a_listing_as_json_imports_neither_rich_nor_psutil() -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
-def test_no_other_command_pays_for_the_options_and_the_arithmetic_of_plan() -> None:
+@pytest.mark.parametrize("word", ["plan", "fleet", "waiting", "list_forms"])
+def test_no_other_command_pays_for_what_only_one_needs(word: str) -> None:
     program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
-    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'plan' in name], file=sys.stderr)"
+    program += f"try:\n    main()\nfinally:\n    print([name for name in sys.modules if '{word}' in name], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_no_other_command_pays_for_looking_at_processes() -> None:
+    program = "import sys; sys.argv = ['gpuprobe', 'list', '--json']\nfrom gpuprobe.__main__ import main\n"
+    program += "try:\n    main()\nfinally:\n    print([name for name in sys.modules if 'process' in name], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    loaded = [name for name in ast.literal_eval(done.stderr.splitlines()[-1]) if name.startswith("gpuprobe.")]
+
+    assert [name for name in loaded if name not in ("gpuprobe.machine.processor",)] == []

@@ -21,7 +21,7 @@ from gpuprobe.command.cli import app
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.exits import PRECEDENCE, Exit
 from gpuprobe.model import Reason, Status
-from tests import temporary
+from tests import running_page, temporary
 from tests.cli.terminal import environment, piped
 from tests.models import a_dense_model, a_larger_dense_model, a_mixture_of_experts
 from tests.test_layers import ROOMS
@@ -30,8 +30,9 @@ ROOT = Path(__file__).parents[1]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "findings" / "README.md", *sorted(DOCS.glob("*.md"))]
 
-# <!-- output: list --from tests/scenarios/x/capture.json --> followed by a block of code; with `json:` one part of its document
-_BLOCK = re.compile(r"(<!-- (?P<kind>output|json): (?P<line>.+?) -->\n```\w*\n)(?P<text>.*?)(```)", re.DOTALL)
+# <!-- output: list --from tests/scenarios/x/capture.json --> followed by a block of code; with `json:` one part of its
+# document, with `processes:` beside processes that are made up
+_BLOCK = re.compile(r"(<!-- (?P<kind>output|json|processes): (?P<line>.+?) -->\n```\w*\n)(?P<text>.*?)(```)", re.DOTALL)
 _RUNS = re.compile(r"<!-- runs -->\n```python\n(.*?)```", re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -55,6 +56,8 @@ def test_every_output_on_a_page_is_the_programs_own(page: Path, bless: bool) -> 
 
 
 def shown(kind: str, line: str) -> str:
+    if kind == "processes":
+        return f"$ gpuprobe {line}\n{running_page.shown(line)}"
     return answer(line) if kind == "output" else part(line)
 
 
@@ -155,7 +158,7 @@ def test_every_program_that_a_page_shows_as_running_runs() -> None:
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=environment(),
-            cwd="/",
+            cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=120,

@@ -112,7 +112,7 @@ def rocr(**variables: str) -> list[int]:
 def test_the_real_hip_obeys_its_own_list_else_cudas_and_never_the_one_for_opencl(
     variables: dict[str, str], seen: list[int]
 ) -> None:
-    """Weakness 14.29: an NVIDIA list hides AMD boards."""
+    """An NVIDIA list hides AMD boards."""
     assert hip(**variables) == seen
 
 

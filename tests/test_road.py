@@ -113,7 +113,6 @@ def test_env_for_one_library_hides_the_cards_from_the_others_too(vulkan: World) 
 
 
 def test_with_the_users_own_list_the_right_card_is_validated_and_the_other_explained(vulkan: World, tmp_path: Path) -> None:
-    """Weakness 14.4."""
     log = tmp_path / "log"
     variables = {**nvidia(*TWO_CUDA), "CUDA_VISIBLE_DEVICES": "1", "FAKE_LOG": str(log)}
 
@@ -242,7 +241,7 @@ def test_a_hostile_name_harms_neither_shell_nor_table_nor_json(tmp_path: Path) -
 def test_flash_attention_follows_the_capability_whatever_the_drivers_number(
     capability: str, driver: int, supported: bool, code: int
 ) -> None:
-    """Weakness 14.9: the original looked at the driver's CUDA version."""
+    """The original looked at the driver's CUDA version."""
     card = described(name="NVIDIA", uuid=A, pci=FIRST, memory=24 << 30, cc=capability)
 
     ran = piped("flash-attn", "--json", **nvidia(card, f"driver {driver}"))

@@ -105,7 +105,7 @@ def test_twice_the_same_answer_and_a_capture_of_it_gives_it_again(tmp_path: Path
 
 
 def test_the_variables_for_a_card_of_a_build_count_through_the_raw_list(tmp_path: Path, two_cards: World) -> None:
-    """14.8: behind a software renderer the build calls its first card 0, and its variable calls it by its place."""
+    """Behind a software renderer the build calls its first card 0, and its variable calls it by its place."""
     vulkan_install(tmp_path)
     variables = {**installed(tmp_path), **two_cards.environment()}
 
@@ -173,7 +173,6 @@ def test_a_device_kept_through_a_build_is_selected_by_its_uuid(tmp_path: Path) -
 
 
 def test_with_the_users_own_list_the_build_lists_the_same_card_as_the_system(tmp_path: Path) -> None:
-    """14.4."""
     top = cuda_install(tmp_path, cuda_v13=OF_13)
 
     document = answered("list", "--lib-dir", str(top), CUDA_VISIBLE_DEVICES="1", **nvidia(H100, L4))
@@ -222,14 +221,15 @@ def test_an_unknown_build_is_wrong_usage_that_lists_what_there_is(tmp_path: Path
 def test_a_name_in_ollamas_variable_that_no_build_has_is_wrong_usage_that_lists_what_there_is(
     tmp_path: Path, command: str
 ) -> None:
-    """14.12."""
     top = cuda_install(tmp_path, cuda_v12=OF_12, cuda_v13=OF_13)
     variables = {**nvidia(H100), "OLLAMA_LIBRARY_PATH": str(top), "OLLAMA_LLM_LIBRARY": "cuda"}
 
     ran = piped(command, **variables)
 
     assert ran.code == 2
-    assert "`OLLAMA_LLM_LIBRARY=cuda`: no build has this name; there is `cuda_v12`, `cuda_v13`" in " ".join(ran.err.split())
+    assert "`OLLAMA_LLM_LIBRARY=cuda`: no build has this name; the builds are `cuda_v12`, `cuda_v13`" in " ".join(
+        ran.err.split()
+    )
 
 
 def test_ollamas_variable_chooses_one_build(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_the_user_did_not_choose_is_not_asked_for() -> None:
 
     assert kept(document) == [("CUDA", SLICES[1])]
     assert not [probe for probe in document["probes"] if probe["purpose"] == "alone"]
-    assert f"these are others: {SLICES[0]}, {SLICES[2]} (choose by that id)" in warnings(document)
+    assert f"the others are {SLICES[0]}, {SLICES[2]}: choose one by its id" in warnings(document)
 
 
 def test_a_slice_that_cuda_does_not_show_even_alone_is_named() -> None:
@@ -83,7 +83,7 @@ def test_a_slice_that_cuda_does_not_show_even_alone_is_named() -> None:
     document = answered("list", **cut(WHOLE, PARTS[0], nvml=(WHOLE, *PARTS[:2])))
 
     assert kept(document) == [("CUDA", SLICES[0])]
-    assert f"CUDA does not show the slice {SLICES[1]}, asked for it alone: " in warnings(document)
+    assert f"CUDA does not show the slice {SLICES[1]} where it alone is visible: " in warnings(document)
 
 
 def test_without_nvml_the_one_slice_that_cuda_shows_is_kept() -> None:

@@ -74,7 +74,6 @@ def test_a_card_that_rocblas_aborts_on_does_not_take_the_other_along() -> None:
 def test_under_the_users_own_list_the_right_card_is_validated(
     tmp_path: Path, cards: tuple[str, ...], variables: dict[str, str]
 ) -> None:
-    """Weakness 14.4."""
     document = answered(**machine(*cards, FAKE_LOG=str(tmp_path / "log"), **variables))
 
     assert [place for _, place in kept(document)] == [SECOND]

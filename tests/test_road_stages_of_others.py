@@ -108,6 +108,6 @@ def test_rocm_without_a_compiler_rests_on_the_other_stages_and_says_so() -> None
     (view, _), ran = proved("rocm", **amd(rocm_install(), *TWO))
 
     assert (ran.code, view["verdict"], results(view)["kernel"]) == (0, "supported", "not_possible")
-    assert "the card filled 4 MiB rightly" in next(stage["because"] for stage in view["rungs"] if stage["name"] == "kernel")
+    assert "the card filled 4 MiB correctly" in next(stage["because"] for stage in view["rungs"] if stage["name"] == "kernel")
     said = piped("validate", "--library", "rocm", **amd(rocm_install(), *TWO)).out
-    assert "the card filled 4 MiB rightly" in " ".join(said.split())
+    assert "the card filled 4 MiB correctly" in " ".join(said.split())

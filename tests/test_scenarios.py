@@ -76,6 +76,14 @@ def test_a_machine_gets_the_same_exit_codes_and_complaints_as_before(machine: st
     compare(machine, "exits.txt", lines, bless)
 
 
+@pytest.mark.parametrize("command", ["list", "validate", "flash-attn"])
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_note_stands_twice_in_an_answer(machine: str, command: str) -> None:
+    notes = re.split(r"\n(?=note: )", said(machine, command).out)[1:]
+
+    assert len(notes) == len(set(notes))
+
+
 def test_every_scenario_can_be_made_again() -> None:
     assert sorted(names()) == MACHINES
 

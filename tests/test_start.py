@@ -38,7 +38,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_discover_in_a_frozen_program_says_so_and_never_starts_the_program(frozen: Path) -> None:
-    with pytest.raises(gpuprobe.NotStarted, match="this program is frozen, and no Python lies beside it"):
+    with pytest.raises(gpuprobe.NotStarted, match="this program is frozen, and there is no Python beside it"):
         gpuprobe.discover()
 
     assert not (frozen.parents[1] / "started").exists()

@@ -57,7 +57,7 @@ def time_copies(
         if failed.code not in out_of_memory:
             raise
         validation.not_possible(
-            f"no {there >> 20} MiB were to be had to time a copy: {failed.message}", failed.code, failed.name
+            f"{there >> 20} MiB to time a copy could not be had: {failed.message}", failed.code, failed.name
         )
         return
     for way, (source, target) in _WAYS.items():

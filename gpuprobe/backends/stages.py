@@ -103,9 +103,3 @@ def walk(library_stages: Any, library: Any, validation: Validation, device: Json
         work.give_back()
     except Failed as failed:
         raise work.explained(failed) from None
-
-
-def walk_to_a_context(listing: Any, library: Any, validation: Validation, device: Json) -> None:
-    """The walk through a library without stages of its own: as far as its validation for a listing goes."""
-    if validation.begin("context"):
-        listing.validate(library, validation.announce, validation.facts, device)

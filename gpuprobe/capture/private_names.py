@@ -31,6 +31,12 @@ disable enabled disabled t json so egl physical device select
 _KNOWN = frozenset(_WORDS.split())
 _PSEUDONYM = re.compile(r"(?:[0-9]*(?:dir|user|host|value|id|key|serial|mac|ip)-[0-9a-f]{4})")
 _FILE = re.compile(r"[\w.+-]{1,200}\.(?:so(?:\.[0-9.]{1,40})?|dll|dylib|json|exe|py)", re.IGNORECASE)
+# Control groups that systemd and container engines name by numbers: which engine it is, is judged.
+_GROUP = re.compile(
+    r"(?:(?:user|session|user-runtime-dir|app|init|machine|system|background)(?:[-@][0-9]{1,10})?\.(?:slice|scope|service)"
+    r"|(?:docker|libpod|crio|cri-containerd)-(?:[0-9a-f]{12,64}|id-[0-9a-f]{4})\.scope|kubepods(?:-[\w-]{0,80})?(?:\.slice)?"
+    r"|besteffort|burstable)"
+)
 _IS_A_PATH = re.compile(r"(?:[A-Za-z]:[/\\]|/(?!.{0,4096}\s/))[^:;\n]{0,4096}")
 _OF_A_PACKAGE = re.compile(r"(?<=[/\\](?:site|dist)-packages)[/\\].{0,4096}")  # published names, which are judged
 _MAY_BE_A_PATH = re.compile(r"[\w.+@~ -]{0,255}[/\\][\w.+@~/\\ -]{0,4096}")
@@ -51,7 +57,7 @@ def is_known(element: str) -> bool:
     if len(element) > 255:
         return False
     words = [word.strip("0123456789") for word in re.split(r"[-_.+ ~()]", element.casefold())]
-    named = _FILE.fullmatch(element) or _PSEUDONYM.fullmatch(element)
+    named = _FILE.fullmatch(element) or _PSEUDONYM.fullmatch(element) or _GROUP.fullmatch(element)
     return all(word in _KNOWN or not word for word in words) or named is not None
 
 
@@ -61,7 +67,7 @@ def names_in_paths(value: Any, environ: Mapping[str, str], kept: Iterable[str]) 
     named = (path for text in environ.values() for path in re.split(r"[:;,]", text) if _MAY_BE_A_PATH.fullmatch(path))
     for path in (*_paths(value), *named):
         if not _OF_THE_SYSTEM.match(path):
-            elements = re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path))
+            elements = dict.fromkeys(re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path)))
             found.update(dict.fromkeys(each for each in elements if each not in known and not is_known(each)))
         if len(found) > _MOST:
             break

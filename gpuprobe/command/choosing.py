@@ -11,6 +11,7 @@ from gpuprobe.record_classes import NamedTuple
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
+    from gpuprobe.judging.consumers import Consumer
     from gpuprobe.render.form import Form
 
 
@@ -25,6 +26,7 @@ class Choice(NamedTuple):
     min_free: str | None = None
     check: bool = False
     fresh: bool = False
+    consumer: str | None = None
 
     @property
     def may_be_saved(self) -> bool:
@@ -32,11 +34,38 @@ class Choice(NamedTuple):
         return not self.fresh and self.number is None and self.min_free is None
 
 
-def form_of(options: Options, choice: Choice) -> Form:
+def consumer_of(options: Options, choice: Choice) -> Consumer | None:
+    """The program that `--for` names; WrongUsage where it is none that is known, or takes no such form."""
+    if choice.consumer is None:
+        return None
+    from gpuprobe.judging.consumers import CONSUMERS, consumer_named
+
+    found = consumer_named(choice.consumer)
+    if found is None:
+        names = ", ".join(f"`{each.name}`" for each in CONSUMERS)
+        raise WrongUsage(f"`--for {choice.consumer}`: --for takes {names}", "for example `gpuprobe env --for llama.cpp`")
+    if not found.takes_variables:
+        _refuse_variables(found, choice, options.command)
+    return found
+
+
+def _refuse_variables(consumer: Consumer, choice: Choice, command: Sequence[str] | None) -> None:
+    given = {"--shell": choice.shell, "--format": choice.format, "--unset": choice.unset, "--check": choice.check}
+    for option, value in {**given, "--required": choice.required}.items():
+        if value and (option, value, consumer.form) != ("--format", "compose", "docker"):
+            hint = f"for example `gpuprobe env --for {consumer.name}`"
+            raise WrongUsage(f"`{option}`: {consumer.said} is not given variables", hint)
+    if command is not None:
+        raise WrongUsage(
+            f"`-- COMMAND`: {consumer.said} is not given variables", "leave the command out, and use what is printed"
+        )
+
+
+def form_of(options: Options, choice: Choice, consumer: Consumer | None = None) -> Form:
     """A program gets what an environment can hold, and that is what sh can write."""
     from gpuprobe.render import formats, shell
 
-    if options.command is not None:
+    if options.command is not None or (consumer is not None and not consumer.takes_variables):
         return shell.SHELLS["sh"]
     if choice.format is not None:
         return _accepted("--format", choice.format, formats.FORMATS.get(choice.format), list(formats.FORMATS))

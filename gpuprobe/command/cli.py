@@ -29,9 +29,12 @@ class _Later:
 
 
 if TYPE_CHECKING:
-    from gpuprobe.command import plan_options
+    from gpuprobe.command import doctor_options, fleet_options, plan_options, running_options
 else:
+    doctor_options = _Later("gpuprobe.command.doctor_options")
     plan_options = _Later("gpuprobe.command.plan_options")
+    running_options = _Later("gpuprobe.command.running_options")
+    fleet_options = _Later("gpuprobe.command.fleet_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
 
@@ -158,11 +161,22 @@ def list_devices(
         typer.Option(
             "--require",
             metavar="CLAUSES",
-            help="Exit 5 unless met: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'.",
+            help="Exit 5 unless met, with one line that says why: 'count>=2, free>=20GiB, compute>=8.0, library=cuda'.",
         ),
     ] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="free", help="Most free memory first, instead of the fixed order.")
+    ] = None,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="A few lines without addresses and load: equal on equal machines.")
+    ] = False,
+    format: Annotated[  # noqa: A002 - the name of the option
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="prometheus|labels|csv",
+            help="For other programs: metrics, labels of a Kubernetes node, or a row for each device.",
+        ),
     ] = None,
 ) -> Reply:
     """List usable GPUs, and why the others are not.
@@ -178,7 +192,9 @@ def list_devices(
     """
     from gpuprobe.command import commands
 
-    return commands.list_devices(options, device, everything=everything, quick=quick, require=require, sort=sort)
+    return commands.list_devices(
+        options, device, everything=everything, quick=quick, require=require, sort=sort, brief=brief, form=format
+    )
 
 
 @command("validate")
@@ -222,6 +238,49 @@ def validate(
     return commands.validate(options, chosen, builds=tuple(build or ()), strict=strict, **pace)
 
 
+@command("doctor")
+def doctor(
+    options: Options,
+    device: Devices = None,
+    *,
+    programs: doctor_options.Programs = None,
+    who: doctor_options.As = None,
+    log: doctor_options.Log = None,
+    explain: doctor_options.Explain = None,
+    only: doctor_options.Only = None,
+    skip: doctor_options.Skip = None,
+    fail_on: doctor_options.FailOn = None,
+    markdown: doctor_options.Markdown = False,
+) -> Reply:
+    """Say why a GPU is not detected or not used, and what to do.
+
+    Use it when `list` shows a GPU as not usable, or when a program computes on the CPU although its GPU works. Per card: how
+    far it gets, the cause, what was seen that shows it, and the steps for this machine. It reads the kernel's log, packages,
+    settings and running services, changes nothing, and wakes no card that `list` would let sleep. Exit code 4: a blocker.
+
+    \b
+    Examples:
+      gpuprobe doctor                       why a GPU is not used
+      gpuprobe doctor --for ollama          first whether Ollama computes on a GPU here
+      gpuprobe doctor --as ollama.service   as that service sees the machine
+      journalctl -u ollama -b | gpuprobe doctor --log -   where it went to the CPU
+      gpuprobe doctor --markdown            for a forum or an issue
+    """
+    from gpuprobe.command import examining
+
+    given = doctor_options.DoctorOptions(
+        programs=tuple(programs or ()),
+        who=who,
+        log=log,
+        explain=explain,
+        only=tuple(only or ()),
+        skip=tuple(skip or ()),
+        fail_on=fail_on,
+        markdown=markdown,
+    )
+    return examining.doctor(options, tuple(device or ()), given)
+
+
 @command("flash-attn")
 def flash_attn(options: Options, device: Devices = None) -> Reply:
     """Tell whether these devices can use flash attention together.
@@ -252,6 +311,7 @@ def env(
     min_free: env_options.MinFree = None,
     check: env_options.Check = False,
     fresh: env_options.Fresh = False,
+    consumer: env_options.For = None,
 ) -> Reply:
     """Print the variables that select exactly the devices that work.
 
@@ -269,6 +329,7 @@ def env(
       eval "$e"
       gpuprobe env --shell powershell | Out-String | Invoke-Expression
       gpuprobe env CUDA:0 --format systemd   a drop-in for a service
+      gpuprobe env --for llama.cpp           what this program reads, and what it does not
 
     A plain `eval "$(gpuprobe env)"` would go on when there is nothing usable, even under `set -e`. A COMMAND is run
     in the place of gpuprobe and returns its own code: 127 where it is not found, 126 where it cannot be run.
@@ -276,7 +337,7 @@ def env(
     from gpuprobe.command import selecting
     from gpuprobe.command.choosing import Choice
 
-    choice = Choice(shell, format, unset, required, count, min_free, check, fresh)
+    choice = Choice(shell, format, unset, required, count, min_free, check, fresh, consumer)
     return selecting.env(options, tuple(device or ()), choice)
 
 
@@ -338,6 +399,32 @@ def plan(
     return planning.plan(options, model, given)
 
 
+@command("running", kind=WatchCommand)
+def running(options: Options, process: running_options.Targets = None, *, watch: Watch = None) -> Reply | Stream:
+    """Tell whether what runs now is really on the GPU.
+
+    Use it when a program says that it uses the GPU and is slow. It looks at every process that runs models (Ollama and its
+    runners, llama.cpp's programs, vLLM, SGLang, Python with torch or JAX): what it holds on each device, what it has open and
+    mapped, how many layers are where by its log. What a program says of itself is shown, and decides nothing. Exit code 5: a
+    process that was named is not on a GPU; 6: that cannot be told.
+
+    \b
+    Examples:
+      gpuprobe running                  every process that runs models, and where it computes
+      gpuprobe running 4242             one process, with the evidence
+      gpuprobe running ollama           those of a unit of systemd
+      sudo gpuprobe running             also what other accounts run
+      gpuprobe running --watch          again every 2 seconds; `q` ends it
+    """
+    from gpuprobe.command import running as answering
+
+    if watch is not None:
+        from gpuprobe.command import running_watch
+
+        return running_watch.watch(options, watch, tuple(process or ()))
+    return answering.running(options, tuple(process or ()))
+
+
 @command("capture")
 def capture(
     options: Options,
@@ -366,6 +453,14 @@ def refresh(
         bool, typer.Option("--diff", help="Also what changed since the saved discovery: memory, drivers, devices.")
     ] = False,
     watch: Watch = None,
+    require: Annotated[
+        str | None,
+        typer.Option("--require", metavar="CLAUSES", help="As in `list`: exit 5 unless met, 6 where a figure is unknown."),
+    ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="DURATION", help="Until --require is met, for as long at most, as in `90s` or `10m`."),
+    ] = None,
 ) -> Reply | Stream:
     """Show how much memory is free now.
 
@@ -381,13 +476,48 @@ def refresh(
       gpuprobe refresh --watch          memory, load, temperature, power and processes; `q` ends it
       gpuprobe refresh CUDA:0 --watch   one device of several
       gpuprobe refresh --watch 10 --json >> log    one document a line
+      gpuprobe refresh --require 'free>=20GiB' --wait 10m && ./serve    wait until memory is free
     """
     from gpuprobe.command import refreshing, watching
 
-    if watch is not None:
+    if watch is not None and require is None and wait is None:
         return watching.watch(options, watch, tuple(device or ()), diff=diff)
+    if require is not None or wait is not None:
+        from gpuprobe.command import waiting
+
+        return waiting.refresh(options, tuple(device or ()), waiting.Wish(require, wait, watch), diff=diff)
 
     return refreshing.refresh(options, tuple(device or ()), diff=diff)
+
+
+@command("fleet", asks=False)
+def fleet(
+    options: Options,
+    file: fleet_options.Files = None,
+    *,
+    require: fleet_options.Require = None,
+    expect: fleet_options.Expect = None,
+    group: fleet_options.GroupBy = None,
+    sort: fleet_options.Sort = None,
+    format: fleet_options.Format = None,  # noqa: A002 - the name of the option
+) -> Reply:
+    """Show many machines in one table, and which of them differ.
+
+    Use it behind the tool that your site runs commands with: it reads what `list`, `validate` or `doctor` wrote with `--json`
+    on each machine, however that tool left it (files named by host, lines of clush or pdsh, Ansible, Ray, Slurm, a log), folds
+    equal machines, and names those that differ from their peers. A machine that left nothing, or something else, is a row too.
+
+    \b
+    Examples:
+      clush -w @gpu gpuprobe list --json 2>&1 | gpuprobe fleet
+      ansible gpu -m command -a 'gpuprobe list --json' --tree answers; gpuprobe fleet answers
+      srun -N40 -o 'answers/%N.json' gpuprobe list --json; gpuprobe fleet answers
+      gpuprobe fleet --require 'count>=8' --expect 'n[01-40]' answers    exit code 5 or 6, and who fails
+    """
+    from gpuprobe.command import reading_fleet
+
+    given = fleet_options.FleetOptions(require, tuple(expect or ()), group, sort, format)
+    return reading_fleet.fleet(options, tuple(file or ()), given)
 
 
 @command("completion", asks=False)

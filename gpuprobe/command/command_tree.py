@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpuprobe.command.plan_options import CACHE_TYPES, ENGINES
+from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import StageName
+from gpuprobe.model import SYSTEM, StageName
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.formats import FORMATS
 from gpuprobe.render.grammar import Argument, Command, Option, Program, Takes, explained
@@ -68,7 +69,9 @@ def _argument(param: Any) -> Argument:
 
 
 def _proposals(names: Iterable[str], metavar: str) -> Takes:
-    """By the option's name, by its metavar where that is the accepted words themselves (`free`, `a|b`), or by its kind."""
+    """By its metavar where that is the words themselves (`free`, `a|b`), by the option's name, or by its kind."""
+    if "|" in metavar and _LITERALS.fullmatch(metavar):
+        return Takes(tuple(metavar.split("|")))
     by_name = [_BY_OPTION[name] for name in names if name in _BY_OPTION]
     if by_name:
         return by_name[0]
@@ -90,7 +93,7 @@ def _devices() -> Takes:
 
 _BY_OPTION = {
     "--library": Takes(tuple(library.name.replace(" ", "-").lower() for library in LIBRARIES), listed=True),
-    "--build": Takes(("system",)),
+    "--build": Takes((SYSTEM,)),
     "--step": Takes(tuple(stage.value for stage in StageName)),
     "--shell": Takes(tuple(SHELLS)),
     "--format": Takes(tuple(FORMATS)),
@@ -100,15 +103,21 @@ _BY_OPTION = {
 }
 _BY_KIND = {
     "DEVICE": _devices(),
+    "WHO": _NOTHING,
+    "ID": _NOTHING,
+    "PROCESS": _NOTHING,
     "SHELL": Takes(tuple(SCRIPTS)),
     "CAPTURE": _FILES,
     "FILE": _FILES,
     "MODEL": _FILES,
     "DIR": Takes(paths="directories"),
     "CLAUSES": _NOTHING,
+    "DURATION": _NOTHING,
+    "NODES": _NOTHING,
     "SECONDS": _NOTHING,
     "N": _NOTHING,
     "SIZE": _NOTHING,
     "TOKENS": _NOTHING,
     "SHARES": _NOTHING,
+    "PROGRAM": Takes(tuple(consumer.name for consumer in CONSUMERS)),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpuprobe.command import gathering, remembering
+from gpuprobe.command import deepening, gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Reply
 from gpuprobe.doctor import card_status
@@ -27,28 +27,39 @@ def list_devices(
     quick: bool = False,
     require: str | None = None,
     sort: str | None = None,
+    brief: bool = False,
+    form: str | None = None,
 ) -> Reply:
     """Plain `list` leaves with 0 whatever it finds; only `--require` can be answered with no or with unknown."""
     from gpuprobe.command import listing
 
     if sort not in (None, "free"):
         raise WrongUsage(f"`--sort {sort}`: it takes `free`", "for example `gpuprobe list --sort free`")
+    if brief or form is not None:
+        from gpuprobe.command import list_forms
+
+        list_forms.refuse_contradictions(options, form, brief=brief, device=device, everything=everything)
     requirement = None if require is None else gathering.requirement_of(require)
     inventory = inventory_of(options, request_of(options, ValidationScope.NONE if quick else ValidationScope.NEEDED))
     remembering.remember(options, inventory)
     part = listing.part_of(inventory, device, by_free_memory=sort == "free")
     part = listing.with_loads(part, inventory, options)
     text, leave_with = listing.headline(inventory, part, quick, requirement)
+    lines = None
+    if brief or form is not None:
+        lines = list_forms.lines(form, inventory, part, text, leave_with, required=requirement is not None)
 
     def document() -> Json:
-        return listing.document(inventory, part, text, leave_with)
+        return listing.document(inventory, part, text, leave_with, of_this_machine=options.source is None)
 
     def shown(screen: Screen) -> Iterable[RenderableType]:
+        if requirement is not None and not (everything or options.verbose):
+            return [text]  # one line: it is the reason with which a scheduler drains the node
         from gpuprobe.render.texts import list_text
 
         return list_text(inventory, part, text, options, width=screen.width, with_all=everything)
 
-    return Reply(leave_with, document, shown)
+    return Reply(leave_with, document, shown, lines=lines)
 
 
 def validate(
@@ -122,6 +133,7 @@ def capture(options: Options, file: str) -> Reply:
     request = request_of(options, ValidationScope.ALL)._replace(allow_software=True)
     evidence = gathering.evidence_of_this_machine(options, request)
     evidence = gathering.evidence_of_this_machine(options, request._replace(validate=ValidationScope.PROVED), evidence)
+    evidence = deepening.with_system(evidence)
     if file in ("-", "/dev/stdout"):
         whole = captures.text(evidence)
         return Reply(Exit.ANSWERED, lambda: captures.document(evidence), lambda screen: (), lines=whole)

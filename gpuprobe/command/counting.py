@@ -61,7 +61,7 @@ class Count(NamedTuple):
         found = (
             of_them if self.min_free is None else f"{len(fitting) or 'none'} of {of_them} with {size_text(self.min_free)} free"
         )
-        doubt = f"; what {len(unknown)} of them have free is unknown" if unknown else ""
+        doubt = f"; how much is free on {len(unknown)} of them is unknown" if unknown else ""
         return f"not enough devices: {self.number or 1} needed, {found}{doubt}"
 
 

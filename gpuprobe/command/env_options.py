@@ -19,6 +19,14 @@ Format = Annotated[
     str | None,
     typer.Option("--format", metavar="NAME", help="For a file instead: dotenv, docker (`--env-file`), compose, systemd."),
 ]
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="PROGRAM",
+        help="What this program reads: ollama, llama.cpp, vllm, torch, ray, slurm, docker, kubernetes.",
+    ),
+]
 Unset = Annotated[
     bool, typer.Option("--unset", help="Undo: unset whatever `env` may have set. What stood there before is not restored.")
 ]
@@ -30,7 +38,11 @@ Count = Annotated[
 ]
 MinFree = Annotated[
     str | None,
-    typer.Option("--min-free", metavar="SIZE", help="Only devices with as much free memory, as in `8GiB`; unknown is none."),
+    typer.Option(
+        "--min-free",
+        metavar="SIZE",
+        help="Only devices with this much free memory or more: `8GiB`; not where it is unknown.",
+    ),
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Check it: list once more under the variables; exit 4 if other devices are seen.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gpuprobe.command.deepening import deepened_where_needed
 from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
@@ -22,8 +24,8 @@ def request_of(options: Options, validate: ValidationScope = ValidationScope.NEE
     return Request(
         libraries=_libraries(options.library),
         validate=validate,
-        seconds=_seconds("--timeout", options.timeout),
-        deadline=_seconds("--deadline", options.deadline),
+        seconds=_limit("--timeout", options.timeout),
+        deadline=_limit("--deadline", options.deadline),
         allow_software=options.allow_software,
         wake=not options.no_wake,
         lib_dirs=_directories(options),
@@ -59,7 +61,7 @@ def _named(option: str, texts: Sequence[str], source: str | None, what: str, exa
     from pathlib import Path
 
     if source is not None:
-        message = f"`{option}` with `--from`: a capture holds the builds and the software that were looked for there"
+        message = f"`{option}` with `--from`: a capture already holds the builds and the software of its machine"
         raise WrongUsage(message, f"for example `gpuprobe list {option} {texts[0]}`, or capture it there with `{option}`")
     for text in texts:
         if not Path(text).is_dir() or not text:
@@ -71,17 +73,22 @@ def _named(option: str, texts: Sequence[str], source: str | None, what: str, exa
 _LIBRARY_HINT = f"the libraries are {', '.join(library.name for library in LIBRARIES)}, for example `--library cuda,level-zero`"
 
 
-def _seconds(option: str, text: str | None) -> float | None:
+def _limit(option: str, text: str | None) -> float | None:
     if text is None:
         return None
+    return seconds_of(option, text, lambda seconds: 0 < seconds < 1e6, "seconds, more than 0 and less than 1000000")
+
+
+def seconds_of(option: str, text: str, fits: Callable[[float], bool], takes: str) -> float:
+    """A number of seconds; WrongUsage says what the option takes. `5s` is answered with `5` as the example."""
     try:
         seconds = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:  # not a number fails both comparisons
-        given = f"`{option} {text}`: {option} takes seconds, more than 0 and less than 1000000"
+        seconds = math.nan  # which fits nowhere
+    if not fits(seconds):
         digits = re.match(r"[0-9]{1,5}(?=[a-z ]*$)", text)
-        raise WrongUsage(given, f"for example `{option} {digits[0] if digits and int(digits[0]) else 10}`")
+        example = digits[0] if digits and fits(float(digits[0])) else "10"
+        raise WrongUsage(f"`{option} {text}`: {option} takes {takes}", f"for example `{option} {example}`")
     return seconds
 
 
@@ -98,7 +105,7 @@ def inventory_of(options: Options, request: Request, known: Evidence | None = No
         return judge(replay(captured, request), request)
     if may_be_saved and (saved := _saved(options, request)) is not None:
         return judge(saved, request)
-    return judge(evidence_of_this_machine(options, request, known), request)
+    return deepened_where_needed(judge(evidence_of_this_machine(options, request, known), request))
 
 
 def _saved(options: Options, request: Request) -> Evidence | None:
@@ -125,7 +132,7 @@ def evidence_of_this_machine(options: Options, request: Request, known: Evidence
 
 
 def refuse_an_unmatched_choice(host: Host) -> None:
-    """Ollama would quietly use the processor where `OLLAMA_LLM_LIBRARY` names no build that is there (14.12)."""
+    """Ollama would quietly use the processor where `OLLAMA_LLM_LIBRARY` names no build that is there."""
     if "OLLAMA_LLM_LIBRARY" not in host.environ:
         return
     from gpuprobe.judging.build_choice import is_for_ollama, unmatched_choice
@@ -133,7 +140,7 @@ def refuse_an_unmatched_choice(host: Host) -> None:
     chosen = unmatched_choice(host)
     if chosen is not None:
         there = ", ".join(f"`{build.name}`" for build in host.builds if is_for_ollama(build))
-        message = f"`OLLAMA_LLM_LIBRARY={chosen}`: no build has this name; there is {there}"
+        message = f"`OLLAMA_LLM_LIBRARY={chosen}`: no build has this name; the builds are {there}"
         raise WrongUsage(message, "`unset OLLAMA_LLM_LIBRARY` lets Ollama choose")
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _WATCH = "`gpuprobe refresh --watch` shows memory, load and processes, again and again"
-_WHY = "`gpuprobe list` says why a GPU is not usable, and `gpuprobe validate` tests each one"
+_WHY = "`gpuprobe doctor` says why a GPU is not used, and `gpuprobe validate` tests each one"
 _LIST = "`gpuprobe list` shows the GPUs"
 COMMANDS = {
     **dict.fromkeys(("watch", "top", "monitor", "live"), _WATCH),
-    **dict.fromkeys(("doctor", "why", "check", "diagnose"), _WHY),
+    **dict.fromkeys(("why", "check", "diagnose", "explain"), _WHY),
     **dict.fromkeys(("test", "verify", "bench", "benchmark"), "`gpuprobe validate` tests each GPU, and times copies"),
     **dict.fromkeys(("status", "info", "show", "devices", "gpus", "ls", "detect", "scan"), _LIST),
     **dict.fromkeys(("export", "environment", "vars"), "`gpuprobe env` prints the variables that select the GPUs that work"),

@@ -13,6 +13,7 @@ from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.judging.views import numbered
 from gpuprobe.model import Device, Inventory, Json
 from gpuprobe.render.part import Part
+from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
@@ -95,9 +96,21 @@ def headline(inventory: Inventory, part: Part, quick: bool, requirement: Require
     return f"requirement {verdict}: {met.because}{f' ({gone})' if gone else ''}", leave_with
 
 
-def document(inventory: Inventory, part: Part, text: str, leave_with: Exit) -> Json:
+def document(inventory: Inventory, part: Part, text: str, leave_with: Exit, *, of_this_machine: bool = False) -> Json:
     from gpuprobe.render.document import list_document
 
-    return list_document(
+    document = list_document(
         inventory, text, leave_with, kept=part.kept, drops=part.drops, card_statuses=part.card_statuses, loads=part.loads
     )
+    if of_this_machine:
+        document["host"] = {"name": _host_name(), **document["host"]}
+    return document
+
+
+def _host_name() -> str | None:
+    """Read here and not with the host's facts, which a capture holds: that is to name nobody's machine."""
+    import os
+    from platform import node
+
+    name = os.uname().nodename if hasattr(os, "uname") else node()
+    return printable(name) or None

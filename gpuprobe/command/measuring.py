@@ -106,7 +106,7 @@ def _replaced(placement: Placement, rows: Sequence[Row], devices: Sequence[Devic
         if row is None:
             return None, f"it shows no {name}"
         if row.total is not None and device.total_memory and not _is_same(row.total, device.total_memory):
-            return None, f"its {name} has {row.total // MiB} MiB, which is not {place.selector}"
+            return None, f"its {name} has {row.total // MiB} MiB, so it is not {place.selector}"
         places.append(_with(place, row))
     host = by_name.get(HOST)
     return placement._replace(devices=tuple(places), host=_with(placement.host, host) if host else placement.host), None

@@ -28,10 +28,10 @@ Models = Annotated[
 ]
 Context = Annotated[
     str | None,
-    typer.Option("--context", metavar="TOKENS", help="Tokens of context, as in 8192 or 32k; with --compare several: 4k,32k."),
+    typer.Option("--context", metavar="TOKENS", help="Tokens of context: 8192 or 32k; with --compare several: 4k,32k."),
 ]
 Parallel = Annotated[
-    str | None, typer.Option("--parallel", metavar="N", help="How many requests at once, each with a cache of its own.")
+    str | None, typer.Option("--parallel", metavar="N", help="How many requests at once, each with its own cache.")
 ]
 CacheTypeK = Annotated[
     str | None, typer.Option("--cache-type-k", metavar="TYPE", help="Type of the K cache: f16, q8_0, q4_0 and the like.")
@@ -41,42 +41,47 @@ CacheTypeV = Annotated[
     typer.Option("--cache-type-v", metavar="TYPE", help="Type of the V cache; a quantised one needs flash attention."),
 ]
 FlashAttn = Annotated[
-    str | None, typer.Option("--flash-attn", metavar="on|off|auto", help="Flash attention; the engine decides where not said.")
+    str | None, typer.Option("--flash-attn", metavar="on|off|auto", help="Flash attention; without it the engine decides.")
 ]
 Ubatch = Annotated[
-    str | None, typer.Option("--ubatch", metavar="N", help="Tokens that are computed at a time: more need a larger buffer.")
+    str | None, typer.Option("--ubatch", metavar="N", help="Tokens computed at a time: more need a larger buffer.")
 ]
 Devices = Annotated[
     list[str] | None,
-    typer.Option("--devices", metavar="DEVICE", help="Only on these, as in `--devices CUDA:0,CUDA:1`; several times, too."),
+    typer.Option("--devices", metavar="DEVICE", help="Only on these: `--devices CUDA:0,CUDA:1`, or the option several times."),
 ]
 Split = Annotated[
     str | None,
-    typer.Option("--split", metavar="SHARES", help="Shares of the devices, as in `--split 3,1`; else by free memory."),
+    typer.Option("--split", metavar="SHARES", help="Shares of the devices: `--split 3,1`; without it by free memory."),
 ]
 Layers = Annotated[
-    str | None, typer.Option("--layers", metavar="N", help="As many layers on devices, the output layer counted.")
+    str | None, typer.Option("--layers", metavar="N", help="How many layers go on devices; the output layer counts.")
 ]
 CpuMoe = Annotated[
     str | None, typer.Option("--cpu-moe", metavar="N", help="The experts of the first N layers stay on the host.")
 ]
 Reserve = Annotated[
-    str | None, typer.Option("--reserve", metavar="SIZE", help="Leave as much free on each device for others, as in `2GiB`.")
+    str | None,
+    typer.Option("--reserve", metavar="SIZE", help="Leave this much free on each device for others: `2GiB`."),
 ]
 Engine = Annotated[
     str | None,
-    typer.Option("--engine", metavar="NAME", help="By the rules of llama.cpp, ollama or vllm; by the model if not said."),
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="Plan for llama.cpp, ollama or vllm; without it, for what the model suits.",
+    ),
 ]
-GpuOnly = Annotated[bool, typer.Option("--gpu-only", help="Exit 5 where a part would stay on the host.")]
+GpuOnly = Annotated[bool, typer.Option("--gpu-only", help="Exit 5 if a part would stay on the host.")]
 WhatIfs = Annotated[
     list[str] | None,
     typer.Option(
         "--what-if",
         metavar="DEVICE",
-        help="A device as it might be, or one that is not there: 'CUDA:0 total=24GiB free=20GiB', 'host free=64GiB'.",
+        help="A device as it might be, or one that is not installed: 'CUDA:0 total=24GiB free=20GiB', 'host free=64GiB'.",
     ),
 ]
-Own = Annotated[bool, typer.Option("--own", help="Ask no installed engine: gpuprobe's own arithmetic alone.")]
+Own = Annotated[bool, typer.Option("--own", help="Use only gpuprobe's own arithmetic, and ask no installed engine.")]
 Compare = Annotated[
     bool, typer.Option("--compare", help="One line for each model and each context, instead of one plan in full.")
 ]
@@ -120,7 +125,7 @@ def read(given: PlanOptions, models: Sequence[str]) -> PlanRequest:
     contexts = _contexts(given)
     if not given.compare and (len(models) > 1 or len(contexts) > 1):
         what = "models" if len(models) > 1 else "contexts"
-        raise WrongUsage(f"several {what} need `--compare`", "as in `gpuprobe plan --compare --context 4k,32k model.gguf`")
+        raise WrongUsage(f"several {what} need `--compare`", "for example `gpuprobe plan --compare a.gguf b.gguf`")
     wish = Wish(
         context=contexts[0],
         parallel=_number("--parallel", given.parallel, "--parallel 4"),
@@ -147,8 +152,8 @@ def _number(option: str, text: str | None, example: str, least: int = 1) -> int 
         return None
     found = re.fullmatch(r"[0-9]{1,9}", text.strip(), re.ASCII)
     if found is None or int(text) < least:
-        above = "0 or more" if least == 0 else "above 0"
-        raise WrongUsage(f"`{option} {text}`: a whole number {above} is accepted", f"as in `{example}`")
+        above = "0 or more" if least == 0 else "1 or more"
+        raise WrongUsage(f"`{option} {text}`: it takes a whole number, {above}", f"for example `{example}`")
     return int(text)
 
 
@@ -162,7 +167,7 @@ def _tokens(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9})(k?)", text.strip().lower(), re.ASCII)
     tokens = int(found[1]) * (1024 if found[2] else 1) if found else 0
     if not 0 < tokens <= _LARGEST:
-        raise WrongUsage(f"`--context {text}`: a number of tokens is accepted", "as in `--context 8192` or `--context 32k`")
+        raise WrongUsage(f"`--context {text}`: it takes a number of tokens", "for example `--context 8192` or `--context 32k`")
     return tokens
 
 
@@ -170,7 +175,7 @@ def _cache_type(option: str, text: str | None) -> str | None:
     if text is None:
         return None
     if text.lower() not in CACHE_TYPES:
-        raise WrongUsage(f"`{option} {text}`: one of {', '.join(CACHE_TYPES)} is accepted", f"as in `{option} q8_0`")
+        raise WrongUsage(f"`{option} {text}`: the types are {', '.join(CACHE_TYPES)}", f"for example `{option} q8_0`")
     return text.upper()
 
 
@@ -180,7 +185,7 @@ def _flash(text: str | None) -> FlashAttention | None:
     if text is None:
         return None
     if text.lower() not in list(FlashAttention):
-        raise WrongUsage(f"`--flash-attn {text}`: on, off or auto is accepted", "as in `--flash-attn on`")
+        raise WrongUsage(f"`--flash-attn {text}`: it takes on, off or auto", "for example `--flash-attn on`")
     return FlashAttention(text.lower())
 
 
@@ -189,10 +194,10 @@ def _split(text: str | None) -> tuple[float, ...]:
         return ()
     parts = text.replace("/", ",").split(",")
     if not all(re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", part.strip(), re.ASCII) for part in parts) or len(parts) > 64:
-        raise WrongUsage(f"`--split {text}`: a share for each device is accepted", "as in `--split 3,1`")
+        raise WrongUsage(f"`--split {text}`: it takes a share for each device", "for example `--split 3,1`")
     shares = tuple(float(part) for part in parts)
     if not any(shares):
-        raise WrongUsage(f"`--split {text}`: one share at least must be above 0", "as in `--split 3,1`")
+        raise WrongUsage(f"`--split {text}`: at least one share must be above 0", "for example `--split 3,1`")
     return shares
 
 
@@ -203,7 +208,7 @@ def _size(option: str, text: str | None) -> int | None:
         return None
     size = size_of(text.strip())
     if size is None:
-        raise WrongUsage(f"`{option} {text}`: a size in GiB, GB, MiB, MB or bytes is accepted", f"as in `{option} 2GiB`")
+        raise WrongUsage(f"`{option} {text}`: it takes a size in GiB, GB, MiB, MB or bytes", f"for example `{option} 2GiB`")
     return size
 
 
@@ -213,7 +218,7 @@ def _engine(text: str | None) -> str | None:
     spelled: Callable[[str], str] = lambda name: re.sub(r"[^a-z]", "", name.lower())  # noqa: E731
     found = next((name for name in ENGINES if spelled(name) == spelled(text)), None)
     if found is None:
-        raise WrongUsage(f"`--engine {text}`: one of {', '.join(ENGINES)} is accepted", "as in `--engine ollama`")
+        raise WrongUsage(f"`--engine {text}`: the engines are {', '.join(ENGINES)}", "for example `--engine ollama`")
     return found
 
 
@@ -223,4 +228,4 @@ def _what_if(text: str) -> WhatIf:
     try:
         return parse(text)
     except WhatIfError as problem:
-        raise WrongUsage(f"--what-if: {problem}", f"as in `--what-if '{EXAMPLE}'`") from problem
+        raise WrongUsage(f"--what-if: {problem}", f"for example `--what-if '{EXAMPLE}'`") from problem

@@ -13,7 +13,7 @@ from gpuprobe.command.plan_options import PlanOptions, PlanRequest
 from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json
-from gpuprobe.planning.engines.engine_records import HostMemory, Machine, Outlook, Subject
+from gpuprobe.planning.engines.engine_records import HostMemory, Machine, Outlook, Subject, selector_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,6 +45,7 @@ def plan(options: Options, models: Sequence[str], given: PlanOptions) -> Reply:
         for context in request.contexts
     ]
     plans = _with_holders(plans, inventory, request, live=options.source is None)
+    plans = [_with_builds_apart(each, inventory) for each in plans]
     leave_with = _exit(plans)
 
     def document() -> Json:
@@ -73,6 +74,19 @@ def _with_holders(plans: list[Plan], inventory: Inventory, request: PlanRequest,
     return [plan._replace(main=plan.main._replace(notes=(*told, *plan.main.notes))) for plan in plans]
 
 
+def _with_builds_apart(plan: Plan, inventory: Inventory) -> Plan:
+    """Said where devices are planned together that no one build serves; an engine that measured them has them together."""
+    from gpuprobe.judging.flash_attention import apart
+
+    placement = plan.main.placement
+    if placement is None or plan.measured_by is not None:
+        return plan
+    used = {place.selector for place in placement.devices if place.layers}
+    because = apart([device for device in plan.machine.devices if selector_of(device) in used], inventory.evidence.host)
+    notes = (because, *plan.main.notes) if because else plan.main.notes
+    return plan._replace(main=plan.main._replace(notes=notes))
+
+
 def _exit(plans: Sequence[Plan]) -> Exit:
     codes = [_EXITS[each.main.outlook] for each in plans]
     return Exit.ANSWERED if Exit.ANSWERED in codes else weightiest(*codes)
@@ -85,7 +99,7 @@ def _subject(argument: str) -> Subject:
     try:
         found = read(argument, os.environ)
     except Unreadable as problem:
-        raise WrongUsage(str(problem), "as in `gpuprobe plan model.gguf`") from problem
+        raise WrongUsage(str(problem), problem.hint) from problem
     return Subject(
         model=found.model,
         argument=argument,
@@ -105,7 +119,7 @@ def _machine(inventory: Inventory, request: PlanRequest) -> Machine:
     try:
         devices = with_what_ifs(inventory.kept, request.what_ifs)
     except WhatIfError as problem:
-        raise WrongUsage(f"--what-if: {problem}", f"as in `--what-if '{EXAMPLE}'`") from problem
+        raise WrongUsage(f"--what-if: {problem}", f"for example `--what-if '{EXAMPLE}'`") from problem
     if request.devices:
         devices = selected(request.devices, devices)
     memory = machine.memory(inventory.evidence.host)

@@ -31,9 +31,9 @@ def refresh(options: Options, devices: Sequence[str] = (), *, diff: bool = False
     return reply_of(answer_of(options, devices), options, diff)
 
 
-def reply_of(answer: Refreshment, options: Options, diff: bool) -> Reply:
-    text = headline(answer)
-    leave_with = Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED
+def reply_of(answer: Refreshment, options: Options, diff: bool, verdict: tuple[str, Exit] | None = None) -> Reply:
+    """`verdict`: the first line and the exit code, where something was required."""
+    text, leave_with = verdict or (headline(answer), Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED)
 
     def document() -> Json:
         from gpuprobe.render.replies import refresh_document

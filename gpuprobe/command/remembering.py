@@ -28,7 +28,9 @@ def remember(options: Options, inventory: Inventory) -> str | None:
         return None
     from gpuprobe.survey.host import read_host
 
-    problem = saved.save(inventory.evidence, read_host(software=False), devices=inventory.kept)
+    # What only a diagnosis reads is of the moment, and private: other processes, logs, packages.
+    evidence = inventory.evidence._replace(host=inventory.evidence.host._replace(system=None))
+    problem = saved.save(evidence, read_host(software=False), devices=inventory.kept)
     if problem and not options.quiet:
         options.screen.complain(
             f"note: the results were not saved, so each `env` and `refresh` detects the devices again: {problem}"

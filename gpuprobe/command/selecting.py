@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gpuprobe.command import gathering
-from gpuprobe.command.choosing import Choice, form_of, refuse_contradictions
+from gpuprobe.command.choosing import Choice, consumer_of, form_of, refuse_contradictions
 from gpuprobe.command.counting import Count, Selected
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Launch, Reply
+from gpuprobe.command.writing import lines_of
 from gpuprobe.doctor import notes
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging.visibility import Variables
@@ -20,29 +19,68 @@ from gpuprobe.model import SYSTEM, Device, Inventory, Json, Purpose
 from gpuprobe.strings import printable
 
 if TYPE_CHECKING:
+    from gpuprobe.command.consuming import Use
     from gpuprobe.command.options import Options
+    from gpuprobe.judging.consumers import Consumer
     from gpuprobe.judging.under_map import Check
+    from gpuprobe.libraries import Selection
     from gpuprobe.render.form import Form
 
 
 def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
     refuse_contradictions(options, devices, choice)
-    form = form_of(options, choice)
+    consumer = consumer_of(options, choice)
+    form = form_of(options, choice, consumer)
     if choice.unset:
-        return _undoing(options, choice, form)
+        from gpuprobe.command.undoing import undoing
+
+        return undoing(options, choice, form, consumer)
     enough = Count.read(choice.number, choice.min_free)
     inventory = inventory_of(options, request_of(options), may_be_saved=choice.may_be_saved)
-    found = enough.of(_chosen_or_a_program(devices, inventory), inventory, named=bool(devices))
+    chosen = _chosen_or_a_program(devices, inventory)
+    if consumer is not None:
+        return _for_consumer(options, devices, choice, inventory, consumer=consumer, chosen=chosen, form=form, enough=enough)
+    found = enough.of(chosen, inventory, named=bool(devices))
     views = _views(found.devices, devices, inventory)
     variables = _map(views, inventory, choice.required) if views else ()
     checks = _checked(options, views, variables, inventory) if choice.check and views else None
     if choice.required and found.devices:
-        found = found._replace(text=f"{found.text}, as far as a library crashes on cards that it does not support")
+        found = found._replace(text=f"{found.text}, in libraries that crash on cards that they do not support")
     found = _refused(found, views, inventory)
     if not devices:
         found = found.with_doubts(inventory, counted=choice.number is not None)
     hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
     return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
+
+
+def _for_consumer(
+    options: Options,
+    devices: Sequence[str],
+    choice: Choice,
+    inventory: Inventory,
+    *,
+    consumer: Consumer,
+    chosen: Sequence[Device],
+    form: Form,
+    enough: Count,
+) -> Reply:
+    from gpuprobe.command.consuming import use, variables_of
+    from gpuprobe.judging.consumer_map import Pick, instead_of_its_own
+
+    picks = [Pick(device, _views((device,), devices, inventory)) for device in chosen]
+    answer = use(consumer, picks, enough, inventory, named=bool(devices), form=choice.format)
+    unasked = [*_lost(inventory), *_unasked(inventory)]
+    variables = variables_of(answer, picks, _listed(inventory), inventory, unasked) if answer.found.devices else ()
+    views = [view for pick in picks if pick.device in answer.found.devices for view in pick.views]
+    seen = [view for view in views if view.library in answer.fit.libraries]
+    instead = instead_of_its_own(consumer, inventory.evidence.host.platform)
+    checks = _checked(options, seen, variables, inventory, instead) if choice.check and seen else None
+    found = _refused(answer.found, seen, inventory)
+    if not devices:
+        found = found.with_doubts(inventory, counted=choice.number is not None)
+    hidden = () if devices else tuple(notes.hidden(inventory))
+    answer = answer._replace(found=found)
+    return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden, answer=answer)
 
 
 def _chosen_or_a_program(texts: Sequence[str], inventory: Inventory) -> tuple[Device, ...]:
@@ -115,6 +153,7 @@ def _reply(
     checks: Sequence[Check] | None,
     form: Form,
     hidden: Sequence[str],
+    answer: Use | None = None,
 ) -> Reply:
     wrong = weightiest(found.exit, *(_ANSWERS[check.answer] for check in checks or ()))
     text = found.text if wrong == found.exit else _doubts(checks or ())
@@ -122,16 +161,17 @@ def _reply(
     printed = () if wrong else variables
 
     def document() -> Json:
-        from gpuprobe.render.replies import env_document
+        from gpuprobe.render.replies import env_document, with_consumer
 
-        return env_document(inventory, found.devices, variables, text=text, leave_with=leave_with, checks=checks)
+        whole = env_document(inventory, found.devices, variables, text=text, leave_with=leave_with, checks=checks)
+        return whole if answer is None else with_consumer(whole, answer.consumer.name, answer.notes, answer.lines, answer.words)
 
     return Reply(
         leave_with,
         document,
         lambda screen: (),
-        lines=_lines(form, printed, options),
-        complaint=f"Error: {printable(text)}" if wrong else _note(form, printed, options, found, hidden),
+        lines=lines_of(form, printed, options) if answer is None or answer.lines is None else "" if wrong else answer.lines,
+        complaint=f"Error: {printable(text)}" if wrong else _note(form, printed, options, found, hidden=hidden, answer=answer),
         launch=None if wrong else _launch(printed, inventory, options),
     )
 
@@ -154,20 +194,9 @@ def _doubts(checks: Sequence[Check]) -> str:
     return f"it cannot be told whether these variables show exactly the chosen devices: {'; '.join(because)}"
 
 
-def _lines(form: Form, variables: Variables, options: Options) -> str | None:
-    """None: nothing is to be printed as it is."""
-    from gpuprobe.render.form import AS_JSON, NotCarried, written
-
-    try:
-        lines = written(AS_JSON if options.json else form, variables)
-    except NotCarried as problem:
-        raise WrongUsage(str(problem), "`gpuprobe env -- COMMAND` runs a program with these variables as they are") from problem
-    if options.json:
-        return None
-    return lines if options.command is None else ""
-
-
-def _note(form: Form, variables: Variables, options: Options, found: Selected, hidden: Sequence[str]) -> str | None:
+def _note(
+    form: Form, variables: Variables, options: Options, found: Selected, *, hidden: Sequence[str], answer: Use | None
+) -> str | None:
     """What cannot be done and what was not decided is said in any case; what the user's own variables hide from the choice,
     where notes are welcome."""
     from gpuprobe.judging.slices import seen_at_once
@@ -175,16 +204,16 @@ def _note(form: Form, variables: Variables, options: Options, found: Selected, h
 
     chosen = found.devices
     notes = [f"not decided, and therefore hidden: {'; '.join(found.not_decided)}"] if found.not_decided else []
-    notes += [] if options.quiet else list(hidden)
+    notes += [] if options.quiet else [*hidden, *(answer.notes if answer else ())]
     if left := left_set(form, variables):
         names = ", ".join(f"`{name}`" for name in left)
-        notes.append(f"{form.named} cannot unset {names}: see that nothing sets it where these lines are used")
-    elif unseen := [device for device in chosen if device not in seen_at_once(chosen)]:
+        notes.append(f"{form.named} cannot unset {names}: make sure that nothing sets it where these lines are used")
+    elif variables and (unseen := [device for device in chosen if device not in seen_at_once(chosen)]):
         library = unseen[0].library
         notes.append(f"a {library} process uses the first of several slices; choose {unseen[0].id} for another process")
-    elif not variables and not options.quiet and not found.not_decided:
+    elif not variables and not options.quiet and not found.not_decided and (answer is None or answer.lines is None):
         notes.append("none of these devices needs a variable")
-    return f"Note: {printable('; '.join(notes))}" if notes else None
+    return f"note: {printable('; '.join(notes))}" if notes else None
 
 
 def _map(chosen: Sequence[Device], inventory: Inventory, required: bool) -> Variables:
@@ -221,31 +250,17 @@ def _listed(inventory: Inventory) -> Sequence[Device]:
     return listed(inventory)
 
 
-def _checked(options: Options, chosen: Sequence[Device], variables: Variables, inventory: Inventory) -> tuple[Check, ...]:
+def _checked(
+    options: Options,
+    chosen: Sequence[Device],
+    variables: Variables,
+    inventory: Inventory,
+    instead: Mapping[str, Selection] = {},
+) -> tuple[Check, ...]:
     """Asks each library that the map speaks of once more, in a child under the map."""
     from gpuprobe.judging import under_map
 
     host = inventory.evidence.host
-    probes = under_map.probes(variables, _listed(inventory), host.platform, host.environ)
+    probes = under_map.probes(variables, _listed(inventory), host.platform, host.environ, instead)
     outcomes = gathering.asked_again(options, host, probes)
     return under_map.checks(chosen, _listed(inventory), variables, outcomes, host.platform)
-
-
-def _undoing(options: Options, choice: Choice, form: Form) -> Reply:
-    """Nothing is asked for this: under the variables that are to go, the libraries would not list what they list without."""
-    from gpuprobe.judging.under_map import settable
-
-    names = request_of(options).libraries
-    libraries = [library for library in LIBRARIES if not names or library.name in names]
-    libraries = [library for library in libraries if not choice.required or library.crash_prone]
-    variables: Variables = tuple((name, None) for name in settable(libraries, sys.platform))
-    if form.unsetting is None:
-        raise WrongUsage(f"`--unset`: {form.named} can only set variables", "for example `gpuprobe env --unset --shell sh`")
-
-    def document() -> Json:
-        from gpuprobe.render.replies import undo_document
-
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return undo_document(variables, now, "everything that `gpuprobe env` may have set is unset")
-
-    return Reply(Exit.ANSWERED, document, lambda screen: (), lines=_lines(form, variables, options))

@@ -112,7 +112,9 @@ def notes(inventory: Inventory, shown: Sequence[View]) -> Iterator[str]:
     if shallow:
         views = "every view" if len(shallow) == len(shown) else f"{len(shallow)} of {counted(len(shown), 'view')}"
         yield f"this capture has no full validation of {views}; only context creation was tested"
-    yield from map(programs_without_build.sentence, programs_without_build.lacks(inventory))
+    # Those that have no build at all for a card are among the notes of every command.
+    lacks = [lack for lack in programs_without_build.lacks(inventory) if not lack.brings_none]
+    yield from map(programs_without_build.sentence, lacks)
     for view in shown:
         measured = measured_bandwidth.speeds_of(view.device, view.outcome)
         for sentence in measured_bandwidth.remarks(measured) if measured else ():

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from gpuprobe.command.gathering import request_of
+from gpuprobe.command.gathering import request_of, seconds_of
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.reply import Stream
 from gpuprobe.command.watch_option import OPTION
@@ -28,11 +28,12 @@ _SHORTEST, _LONGEST = 0.1, 86400.0  # seconds
 _MOST_REMARKS = 3
 _REMEMBERED = 1000  # readings; no terminal has more columns
 
+_Answer = TypeVar("_Answer")
 Show = Callable[[Refreshment], None]
 
 
 def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: bool) -> Stream:
-    every = _seconds(text)
+    every = interval_of(text)
     request_of(options)
     if options.source is not None:
         raise WrongUsage("a capture cannot be watched, so `--from` has no meaning with `--watch`", "leave one of them out")
@@ -49,15 +50,10 @@ def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: boo
     return Stream(run)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not _SHORTEST <= seconds <= _LONGEST:
-        accepted = f"{OPTION} takes the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
-        raise WrongUsage(f"`{OPTION} {text}`: {accepted}", f"for example `gpuprobe refresh {OPTION} 5`")
-    return seconds
+def interval_of(text: str) -> float:
+    """Seconds between two readings, as `--watch` was given them; WrongUsage where they are none."""
+    takes = f"the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
+    return seconds_of(OPTION, text, lambda seconds: _SHORTEST <= seconds <= _LONGEST, takes)
 
 
 def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refreshment]:
@@ -77,7 +73,7 @@ def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refresh
         watching.close()
 
 
-def _paced(found: Iterable[Refreshment], every: float, show: Show, wait: Callable[[float], None]) -> None:
+def paced(found: Iterable[_Answer], every: float, show: Callable[[_Answer], None], wait: Callable[[float], None]) -> None:
     """In even steps from the first reading on; one that takes longer than a step is not made up for."""
     due = time.monotonic()
     for answer in found:
@@ -87,16 +83,20 @@ def _paced(found: Iterable[Refreshment], every: float, show: Show, wait: Callabl
 
 
 def written(answer: Refreshment, options: Options, *, diff: bool) -> None:
-    """One reading as a document in a line of its own."""
-    options.screen.write_line(reply_of(answer, options, diff).document())
+    """One reading as a document in a line of its own; what was asked for it is half of the line, and mostly says nothing."""
+    document = reply_of(answer, options, diff).document()
+    failed = any(outcome.status.failed or outcome.status.undecided for outcome in answer.evidence.outcomes)
+    if not (failed or options.verbose):
+        del document["probes"]
+    options.screen.write_line(document)
 
 
 def _one_after_another(options: Options, devices: Sequence[str], every: float, show: Show) -> None:
     with closing(readings(options, devices)) as found:
-        _paced(found, every, show, _sleep)
+        paced(found, every, show, sleep_until)
 
 
-def _sleep(until: float) -> None:
+def sleep_until(until: float) -> None:
     time.sleep(max(0.0, until - time.monotonic()))
 
 
@@ -123,14 +123,23 @@ class Picture:
         remarks = (f"{said} ({often} times so far)" if often > 1 else said for said, often in self.remarks.values())
         self._answer = answer._replace(remarks=tuple(remarks))
 
-    def parts(self, height: int | None = None) -> Iterable[RenderableType]:
+    def parts(self, height: int | None = None, *, is_last: bool = False) -> Iterable[RenderableType]:
         from gpuprobe.render.texts import watch_text
 
         if self._answer is None:
             return ()
         histories = {place: tuple(history) for place, history in self._histories.items()}
         width, diff, every = self._screen.width, self._diff, self._every
-        return watch_text(self._answer, self._options, width, diff=diff, every=every, histories=histories, height=height)
+        return watch_text(
+            self._answer,
+            self._options,
+            width,
+            diff=diff,
+            every=every,
+            histories=histories,
+            height=height,
+            is_last=is_last,
+        )
 
 
 def _printing(options: Options, every: float, diff: bool, screen: Screen) -> Show:
@@ -147,21 +156,21 @@ def _in_place(options: Options, devices: Sequence[str], every: float, diff: bool
     """The last picture stays when the terminal is as it was."""
     from gpuprobe.render.painter import Ended, Painter, Quit
 
-    picture = Picture(options, every, diff, screen)
+    picture, painter = Picture(options, every, diff, screen), Painter(screen)
     with closing(readings(options, devices)) as found:
         first = next(found)  # a discovery shows what it asks on the ordinary screen
         try:
-            with Painter(screen) as painter:
+            with painter:
 
                 def show(answer: Refreshment) -> None:
                     picture.take(answer)
                     painter.paint(lambda: picture.parts(painter.height))
 
-                _paced(chain([first], found), every, show, painter.wait)
+                paced(chain([first], found), every, show, painter.wait)
         except Quit:
             pass
         except Ended as ended:
             found.close()
             ended.end()
         finally:
-            screen.show(picture.parts())
+            screen.show(picture.parts(painter.height, is_last=True))

@@ -54,7 +54,7 @@ def _engines(evidence: Evidence) -> Iterator[str]:
         engine = known.get(found.name)
         concerned = engine is not None and engine.is_gpu and (engine.vendor in cards or found.where in BY_THE_USER)
         if concerned:
-            yield f"`{found.path}` is ggml's backend for {found.serves} ({found.name}): it was found and not asked"
+            yield f"`{found.path}` is ggml's backend for {found.serves} ({found.name}): gpuprobe cannot ask it"
 
 
 def _doubtful(device: Device, inventory: Inventory) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _unfit(inventory: Inventory) -> Iterator[str]:
 def _not_started(inventory: Inventory) -> Iterator[str]:
     for outcome in _build_listings(inventory):
         if outcome.status.failed and outcome.seconds is not None:
-            yield and_advice(f"{_named(outcome)} does not start: {describe(outcome)}", outcome, inventory.evidence.host)
+            yield and_advice(f"{_named(outcome)} does not start: {describe(outcome)}", outcome)
 
 
 def _passed_over(device: Device, inventory: Inventory) -> Iterator[str]:

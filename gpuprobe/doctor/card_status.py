@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from gpuprobe import machine
 from gpuprobe.doctor.reasons import Why
+from gpuprobe.facts import Host
 from gpuprobe.judging.belonging import REPLACED, is_of, serves
 from gpuprobe.judging.identity import normal_pci, same_card
 from gpuprobe.judging.rules import order
@@ -13,6 +14,7 @@ from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
 from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
+from gpuprobe.vendors import vendor_of
 
 
 class CardStatus(NamedTuple):
@@ -237,11 +239,35 @@ def _text(cards: Sequence[CardStatus], inventory: Inventory) -> str:
         text += f", and {renderers}"
     if unasked:
         text += f"; {len(unasked)} {'was' if len(unasked) == 1 else 'were'} not asked, because that would wake a sleeping card"
-    return text + _first_reason(unused)
+    return text + _first_reason(_most_wanted_first(unused, inventory))
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _most_wanted_first(unused: Sequence[CardStatus], inventory: Inventory) -> list[CardStatus]:
+    """Discrete before integrated: a person rarely came for the graphics inside the processor."""
+    if len(unused) < 2:
+        return list(unused)
+    known = (*machine.witnesses(inventory.evidence.host), *(drop.device for drop in inventory.drops))
+    return sorted(unused, key=lambda status: _is_integrated(status.card, known))
+
+
+def _is_integrated(card: Card, known: Sequence[Device]) -> bool:
+    maker = vendor_of(card.vendor_id)
+    place = maker.integrated_at if maker else None
+    if place is not None and (card.pci_id or "").endswith(place):
+        return True
+    return any(view.type is DeviceType.INTEGRATED and is_of(view, card) for view in known)
+
+
+def unclaimed_render_nodes(host: Host) -> tuple[str, ...]:
+    """Render nodes that belong to nothing the survey saw, on a machine whose bus has no graphics at all."""
+    claimed = {f"/dev/dri/{name}" for each in host.off_the_bus for name in each.drm}
+    unknown = (node.path for node in host.nodes if node.path.startswith("/dev/dri/renderD"))
+    on_the_bus = host.platform != "linux" or any(function.drm for function in host.pci)
+    return () if on_the_bus else tuple(path for path in unknown if path not in claimed)
 
 
 def _first_reason(unused: Sequence[CardStatus]) -> str:
@@ -280,6 +306,9 @@ def _no_card(inventory: Inventory) -> str:
     failed = [outcome for outcome in inventory.evidence.outcomes if outcome.status.failed and _of_one_vendor(outcome)]
     if failed:
         return f"No GPU is usable: {failed[0].probe.library} is installed but does not work: {describe(failed[0])}"
+    nodes = unclaimed_render_nodes(inventory.evidence.host)
+    if nodes and all(outcome.status.not_there for outcome in inventory.evidence.outcomes if _is_offer(outcome)):
+        return f"No GPU is usable: `{nodes[0]}` belongs to one that is no PCI card, and no library for it is installed"
     software = [drop.device for drop in inventory.drops if drop.reason is Reason.SOFTWARE_RENDERER]
     if software:
         name = software[0].name or software[0].library

@@ -3,10 +3,9 @@ prove its cause."""
 
 from collections.abc import Callable, Iterator
 
-from gpuprobe.doctor import amd, anybody, intel, nvidia, whole_machine
+from gpuprobe.doctor import amd, anybody, intel, nvidia
 from gpuprobe.doctor.findings import Finding
 from gpuprobe.doctor.situation import Situation
-from gpuprobe.model import Inventory
 from gpuprobe.vendors import Vendor
 
 Check = Callable[[Situation], Iterator[Finding]]
@@ -18,6 +17,3 @@ CHECKS: tuple[tuple[Vendor | None, tuple[Check, ...]], ...] = (
     (intel.VENDOR, intel.CHECKS),
     (None, anybody.CHECKS),
 )
-
-# What concerns no one card: a machine without any, its programs, its services. Their findings have no card.
-OF_THE_MACHINE: tuple[Callable[[Inventory], Iterator[Finding]], ...] = whole_machine.CHECKS

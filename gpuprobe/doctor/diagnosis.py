@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe.doctor.checks import CHECKS, OF_THE_MACHINE
+from gpuprobe.doctor.checks import CHECKS
 from gpuprobe.doctor.findings import Certainty, Finding, Rung, Severity, Step
+from gpuprobe.doctor.precedence import place
 from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.doctor.situation import Situation, situation_of
 from gpuprobe.doctor.symptoms import (
@@ -25,17 +26,17 @@ from gpuprobe.doctor.symptoms import (
 from gpuprobe.machine import Card
 from gpuprobe.model import Inventory
 
-_SEVERITIES = tuple(Severity)
-
 
 def why(card: Card, inventory: Inventory) -> Why:
-    """The reason that a person can act on first: the headline of the card's findings."""
-    first = next((each for each in findings_of(card, inventory) if each.severity is Severity.BLOCKER), None)
-    if first is None:
-        nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
-        return Why(CardReason.NOT_LISTED, nobody, None)
-    because = first.because if first.generic else f"{first.because}{_number(first, situation_of(card, inventory))}"
+    """The reason that a person can act on first: the headline of the findings of a card that is not usable."""
+    first = next(each for each in findings_of(card, inventory) if each.severity is Severity.BLOCKER)
+    because = first.because if first.generic else f"{_said(first)}{_number(first, situation_of(card, inventory))}"
     return Why(first.reason, because, first.advice, first.brief, None if first.generic else first.id)
+
+
+def _said(finding: Finding) -> str:
+    """What the evidence only makes the best explanation is not told as a fact."""
+    return f"most likely {finding.because}" if finding.certainty is Certainty.LIKELY else finding.because
 
 
 def _number(finding: Finding, situation: Situation) -> str:
@@ -51,18 +52,9 @@ def findings_of(card: Card, inventory: Inventory) -> tuple[Finding, ...]:
     found: dict[str, Finding] = {}
     for each in (*_causes(situation), *_symptoms(situation)):
         found.setdefault(each.id, each)
-    return _explained(sorted(found.values(), key=_place))
-
-
-def findings_of_the_machine(inventory: Inventory) -> tuple[Finding, ...]:
-    """What concerns no one card, in the same order."""
-    return tuple(sorted((finding for check in OF_THE_MACHINE for finding in check(inventory)), key=_place))
-
-
-def _place(finding: Finding) -> tuple[int, int, bool, bool]:
-    """Blockers first, from the bottom up; at one rung a cause goes before what merely happened, and the certain first."""
-    likely = finding.certainty is Certainty.LIKELY
-    return _SEVERITIES.index(finding.severity), finding.rung.height, finding.generic, likely
+    if not situation.kept and not any(each.severity is Severity.BLOCKER for each in found.values()):
+        found["not-listed"] = _symptom(Rung.LIBRARY, _not_listed(inventory), card)
+    return _explained(sorted(found.values(), key=place))
 
 
 def _explained(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -103,17 +95,24 @@ def _symptoms(situation: Situation) -> Iterator[Finding]:
         (Rung.CONTEXT, dropped(drops, inventory)),
         (Rung.CONTEXT, unserved(card)),
     )
-    for rung, said in told:
-        if said is not None:
-            yield Finding(
-                id=said.reason.value.replace("_", "-"),
-                rung=rung,
-                severity=Severity.BLOCKER,
-                certainty=Certainty.CERTAIN,
-                because=said.because,
-                brief=said.brief,
-                reason=said.reason,
-                fix=(Step(said.advice),) if said.advice else (),
-                card=card,
-                generic=True,
-            )
+    yield from (_symptom(rung, said, card) for rung, said in told if said is not None)
+
+
+def _symptom(rung: Rung, said: Why, card: Card) -> Finding:
+    return Finding(
+        id=said.reason.value.replace("_", "-"),
+        rung=rung,
+        severity=Severity.BLOCKER,
+        certainty=Certainty.CERTAIN,
+        because=said.because,
+        brief=said.brief,
+        reason=said.reason,
+        fix=(Step(said.advice),) if said.advice else (),
+        card=card,
+        generic=True,
+    )
+
+
+def _not_listed(inventory: Inventory) -> Why:
+    nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
+    return Why(CardReason.NOT_LISTED, nobody, None)

@@ -83,7 +83,12 @@ class Finding(NamedTuple):
 
     @property
     def advice(self) -> str | None:
-        return "; ".join(step.text for step in self.fix) or None
+        return "; ".join(map(_in_a_row, self.fix)) or None
+
+
+def _in_a_row(step: Step) -> str:
+    """ "install it with `…`, then reboot"."""
+    return f"{step.text}, then reboot" if step.needs_reboot and "reboot" not in step.text else step.text
 
 
 def run(text: str, command: str, *, root: bool | None = None, reboot: str | None = None, where: Place = Place.HERE) -> Step:

@@ -25,5 +25,5 @@ def _narrow_links(inventory: Inventory) -> Iterator[str]:
         if status.why is None and lanes and most and lanes < most:
             now, best = (theoretical_bandwidth.of_link(card.max_link_speed, width).bytes_per_second for width in (lanes, most))
             figures = f": at best {now / 1e9:.1f} of {best / 1e9:.1f} GB/s" if now and best else ""
-            advice = "another slot, its seat, a riser or the firmware's sharing of lanes may be the reason"
+            advice = "possible causes: a slot with fewer lanes, a badly seated card, a riser, lanes shared in the BIOS"
             yield f"{card.pci_id} uses {lanes} of its {most} PCIe lanes{figures}; {advice}"

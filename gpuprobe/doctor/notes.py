@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from gpuprobe import environment, machine, vendors
 from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.doctor.card_status import card_statuses
-from gpuprobe.doctor.remedies import and_advice
 from gpuprobe.judging.belonging import serves
-from gpuprobe.judging.identity import same_card
+from gpuprobe.judging.identity import is_slice, same_card
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
-from gpuprobe.judging.verdicts import describe, outcomes_of, telling
+from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
@@ -27,11 +26,14 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
         *hidden(inventory),
         *_failed(inventory),
         *_second_best(inventory),
+        *_better_ways(inventory),
+        *_lesser_drivers(inventory),
         *of_builds(inventory),
         *_left_out(evidence),
         *_other_slices(inventory),
         *_woken(evidence),
         *_appeared(evidence),
+        *_kept_below(inventory),
         *_overridden(inventory),
         *_little_free(inventory),
         *_unfit(inventory),
@@ -82,7 +84,7 @@ def _failed(inventory: Inventory) -> Iterator[str]:
             around = _WAY_AROUND if alone and outcome.probe.manifest else ""
             yield f"{_subject(outcome)}: {describe(outcome)}{kept}{around}"
         for process in outcome.survivors:
-            yield f"process {process} is left behind: it could not be ended, and may still use the card"
+            yield f"process {process} could not be ended, and may still use the card"
 
 
 _WAY_AROUND = "; a program that loads every driver meets this too: remove that file, or use `gpuprobe env`, which avoids it"
@@ -94,10 +96,25 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
         if drop.reason in (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED):
             for device in inventory.kept:
                 if rank_of(drop.device.library) < rank_of(device.library) and same_card(drop.device, device).same:
-                    better = drop.device.library
-                    second = f"{device.library}:{device.ordinal} is used because {better} does not work on it: {drop.because}"
-                    spoken = outcomes_of(drop.device, inventory.evidence.outcomes)
-                    yield and_advice(second, telling(spoken) if spoken else None, inventory.evidence.host)
+                    from gpuprobe.doctor import lesser_ways
+
+                    yield lesser_ways.used_instead(device, drop, inventory)
+
+
+def _better_ways(inventory: Inventory) -> Iterator[str]:
+    """Looked for only where a vendor's own library that is installed gave no devices: a healthy machine pays nothing."""
+    if any(_is_lost(outcome) for outcome in inventory.evidence.outcomes):
+        from gpuprobe.doctor import lesser_ways
+
+        yield from lesser_ways.of_cards(inventory)
+
+
+def _is_lost(outcome: Outcome) -> bool:
+    listing = outcome.probe.purpose is Purpose.LIST and bool(library_named(outcome.probe.library).vendors)
+    return listing and not (outcome.status is Status.OK or outcome.status.not_there or outcome.status is Status.SKIPPED)
+
+
+def _lesser_drivers(inventory: Inventory) -> Iterator[str]:
     for status in card_statuses(inventory):
         maker = vendors.vendor_of(status.card.vendor_id) if status.why is None else None
         lacks = maker.lesser_drivers.get(status.card.driver or "") if maker else None
@@ -132,12 +149,12 @@ def _other_slices(inventory: Inventory) -> Iterator[str]:
         asked = {probe.device: evidence.outcome_of(probe) for probe in alone(library, evidence)}
         others = [device for device in unlisted(library, evidence) if device.uuid not in listed]
         unasked = [device.id for device in others if asked.get(device.uuid) is None]
-        if unasked:
+        if unasked and any(is_slice(device) for device in _listed(evidence, library.name)):
             only = f"{library.name} shows a process one slice of a cut card"
-            yield f"{only}, and these are others: {', '.join(unasked)} (choose by that id)"
+            yield f"{only}; the others are {', '.join(unasked)}: choose one by its id"
         for device in others:
             if (outcome := asked.get(device.uuid)) is not None:
-                yield f"{library.name} does not show the slice {device.id}, asked for it alone: {describe(outcome)}"
+                yield f"{library.name} does not show the slice {device.id} where it alone is visible: {describe(outcome)}"
 
 
 def _woken(evidence: Evidence) -> Iterator[str]:
@@ -164,17 +181,36 @@ def _appeared(evidence: Evidence) -> Iterator[str]:
         yield f"asking as root let the driver create {', '.join(f'`{path}`' for path in evidence.appeared)}"
 
 
+def _kept_below(inventory: Inventory) -> Iterator[str]:
+    """Causes that leave a card usable and keep its library from all that it could do; looked for where a fact hints at one."""
+    for status in card_statuses(inventory):
+        if status.why is None and any(_hints(device, inventory) for device in status.devices):
+            from gpuprobe.doctor import lesser_ways
+
+            yield from lesser_ways.kept_below(status, inventory)
+
+
+def _hints(device: Device, inventory: Inventory) -> bool:
+    """An override, memory that is shared, a part of a card in a container, a driver without what ggml needs."""
+    known = device.capabilities
+    shares = device.type is DeviceType.INTEGRATED and "gtt_total_bytes" in known
+    contained = machine.container(inventory.evidence.host) not in (None, machine.NONE)
+    lacks = known.get("stores_16_bits") is False
+    return "real_gfx_target" in known or shares or lacks or (device.partition is not None and contained)
+
+
 def _overridden(inventory: Inventory) -> Iterator[str]:
     """A library that takes a card for another architecture than it has, as `HSA_OVERRIDE_GFX_VERSION` tells ROCm."""
     environ = inventory.evidence.host.environ
     names = [name for name in environ if (row := environment.variable(name)) is not None and row.per_device]
+    judged = tuple(_kept_below(inventory)) if names else ()
     for device in sorted((*inventory.kept, *(drop.device for drop in inventory.drops)), key=order):
         real = device.capabilities.get("real_gfx_target")
-        if real is not None:
+        name = f"{device.name or 'a device'} ({device.id})"
+        if real is not None and not any(each.startswith(f"{name}: `{names[0]}") for each in judged):
             told = ", ".join(f"`{name}={environ[name]}`" for name in _of_its_node(device, names))
-            why = f"{told} tells it so" if told else "the kernel driver says otherwise"
-            name = f"{device.name or 'a device'} ({device.id})"
-            yield f"{device.library} takes {name} for {device.gfx_target}, and it is {real}: {why}"
+            why = f"{told} makes it so" if told else "the kernel driver says otherwise"
+            yield f"{device.library} takes {name} for {device.gfx_target}, but it is {real}: {why}"
 
 
 def _of_its_node(device: Device, names: list[str]) -> list[str]:

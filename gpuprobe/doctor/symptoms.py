@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gpuprobe import machine, vendors
 from gpuprobe.doctor import container_advice
 from gpuprobe.doctor.reasons import CardReason, Why
-from gpuprobe.doctor.remedies import JOIN, Remedy, of_loading, remedy
+from gpuprobe.doctor.remedies import JOIN, of_loading, remedy
 from gpuprobe.facts import Host
 from gpuprobe.judging.belonging import is_of, serves
 from gpuprobe.judging.verdicts import describe, outcomes_of, telling
@@ -128,9 +128,9 @@ def dropped(drops: Sequence[Drop], inventory: Inventory) -> Why | None:
         return None
     device, reason = drops[0].device, drops[0].reason
     spoken = outcomes_of(device, inventory.evidence.outcomes) if reason in _OF_A_VALIDATION else []
-    cure = remedy(telling(spoken), inventory.evidence.host) if spoken else Remedy()
+    cure = remedy(telling(spoken)) if spoken else None
     brief = f"{device.library} {_DROPPED[reason]}" if reason in _DROPPED else ""
-    return Why(reason, f"{device.library}: {drops[0].because}", cure.advice, brief)
+    return Why(reason, f"{device.library}: {drops[0].because}", cure, brief)
 
 
 _OF_A_VALIDATION = (Reason.FAILED_VALIDATION, Reason.NOT_DECIDED)
@@ -158,15 +158,19 @@ def library_failed(card: Card, inventory: Inventory, drops: Sequence[Drop]) -> W
         return None
     outcome = min(telling, key=lambda each: _left_out(each, inventory))
     library = library_named(outcome.probe.library)
-    found = remedy(outcome, inventory.evidence.host)
-    because = describe(outcome) if found.cause is None else f"{found.cause} ({number_of(outcome)})"
-    brief = found.brief or f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
-    return Why(outcome.status, f"{library.name}: {because}", _advice(library, outcome, inventory) or found.advice, brief)
+    brief = f"{library.name} {_ENDED.get(outcome.status, 'did not answer')}"
+    advice = _advice(library, outcome, inventory) or remedy(outcome)
+    return Why(outcome.status, f"{library.name}: {describe(outcome)}", advice, brief)
 
 
 def number_of(outcome: Outcome) -> str:
     name = f"{outcome.code_name}, " if outcome.code_name else ""
-    return f"`{outcome.last_call}`: {name}error {outcome.code}" if outcome.last_call else f"{name}error {outcome.code}"
+    code = outcome.code or 0
+    number = f"{name}error {f'0x{code:08x}' if code >= _HEXADECIMAL else code}"
+    return f"`{outcome.last_call}`: {number}" if outcome.last_call else number
+
+
+_HEXADECIMAL = 0x70000000  # where Level Zero's numbers begin, which everybody writes so
 
 
 _ENDED = {

@@ -110,6 +110,7 @@ class UnitFiles(NamedTuple):
     scope: str = "system"  # or "user"
     files: dict[str, Reading] = {}
     is_enabled: bool | None = None
+    environment_files: dict[str, Reading] = {}  # that it names: the lines that set variables gpuprobe knows
 
 
 class DriverLibrary(NamedTuple):
@@ -135,11 +136,15 @@ class SystemFacts(NamedTuple):
     dkms: tuple[DkmsModule, ...] | None = None
     packages: tuple[Package, ...] | None = None
     package_lists: dict[str, str | None] | None = None  # source of packages → why it could not be read, None: it was
+    programs: dict[str, str] | None = None  # that cures are made with, by name → path: "dkms", "dracut"; absent: not there
     account: str | None = None  # that asks
     login_groups: tuple[int, ...] | None = None  # which the system's files give that account at its next login
     groups: tuple[SystemGroup, ...] | None = None
     units: tuple[UnitFiles, ...] | None = None
     servers: tuple[Standing, ...] | None = None  # that compute or serve models now
-    daemons: dict[str, int] | None = None  # helpers of drivers that run: "nv-fabricmanager" → process; absent: does not run
+    # Helpers of drivers that run: "nv-fabricmanager" → process; one that is left out does not run. None also where the
+    # machine's processes are not seen from here, as in a container.
+    daemons: dict[str, int] | None = None
+    namespaces: dict[str, str] | None = None  # of this process: "mnt", "user", "pid" → the kernel's number
     driver_libraries: tuple[DriverLibrary, ...] | None = None
     seen_as: Standing | None = None  # whom `--as` names; None: this process itself

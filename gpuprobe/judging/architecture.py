@@ -134,7 +134,7 @@ def of_compute(compute: Compute | None, architectures: Sequence[str], source: st
         return _fitting(best, compute, source)
     if None in runs.values():
         names = ", ".join(sorted({one.name for one in known if runs[one] is None}))
-        because = f"it has code for {names}, which runs on {_dotted(compute)} only if it is PTX, and that is not said"
+        because = f"it has code for {names}, which runs on {_dotted(compute)} only if it is PTX, and the file does not say so"
         return Fit(UNKNOWN, because, source)
     lacks = ", and no PTX" if all(one.kind is CODE for one in known) and min(known).compute < compute else ""
     return Fit(UNSUPPORTED, f"it has code for {_names(known)}, none of which runs on {_dotted(compute)}{lacks}", source)

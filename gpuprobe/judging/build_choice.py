@@ -24,7 +24,7 @@ def superseded(views: Sequence[Device]) -> Iterator[tuple[Device, Device]]:
     """The views that another build serves, each with the view kept instead.
 
     `views` are all of one library. The system's own library ranks behind every build: a build is what a program will really
-    load (`design.md`: it completes the facts and is kept only where no build can use the card).
+    load. It completes the facts, and is kept only where no build can use the card.
     """
     cards = grouped(views)
     chosen = _chosen_builds([{view.build for view in card} for card in cards])

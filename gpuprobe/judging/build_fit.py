@@ -26,7 +26,7 @@ def of_build(device: Device, build: str, said: Sequence[str], host: Host) -> Fit
     """`device` is the build's own view where it has one, and its validation what was observed; `said` is what the build
     itself names as its architectures."""
     if device.build == build and _computed(device):
-        return Fit(NATIVE, "it was seen to compute on it")
+        return Fit(NATIVE, "it has computed on it")
     found, files = host.build_named(build), files_of(build, host)
     read = _by_what_is_read(device, files, said, host, _is_ollamas(found, build))
     name = found.folder if found else build
@@ -77,7 +77,9 @@ def _doubt(device: Device, read: Fit, name: str, files: FoundSoftware | None, ho
     unreadable = drivers.unreadable(device, row.toolkit)
     if unreadable is None:
         return None
-    return Fit(UNKNOWN, f"{read.because}; of the one that a row knows: {unreadable.because}", unreadable.source, doubtful=True)
+    return Fit(
+        UNKNOWN, f"{read.because}; of the one that gpuprobe knows: {unreadable.because}", unreadable.source, doubtful=True
+    )
 
 
 def _by_kernels(device: Device, files: FoundSoftware | None, host: Host) -> Fit | None:
@@ -96,12 +98,12 @@ def _by_kernels(device: Device, files: FoundSoftware | None, host: Host) -> Fit 
 def _by_name(device: Device, name: str, files: FoundSoftware | None, host: Host) -> Fit:
     row = row_of(name, host.platform)
     if row is None:
-        return Fit(UNKNOWN, f"`{printable(name)}` does not say what it was compiled for, and no row does")
+        return Fit(UNKNOWN, f"`{printable(name)}` does not say what it was compiled for, and gpuprobe knows no release of it")
     source = f"{row.source} ({row.checked})"
     fit = _by_row(device, row, host)
     if files is not None and files.release is not None and files.release == row.toolkit:
         return fit._replace(source=fit.source or source)
-    guessed = f"`{printable(name)}` does not say what it was compiled for; of the one that a row knows: {fit.because}"
+    guessed = f"`{printable(name)}` does not say what it was compiled for; of the one that gpuprobe knows: {fit.because}"
     return Fit(UNKNOWN, guessed, fit.source or source, doubtful=fit.answer is UNSUPPORTED)
 
 

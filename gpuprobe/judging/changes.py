@@ -121,7 +121,7 @@ _NOW = {
     Status.EXITED: "now ends its process",
     Status.TIMED_OUT: "now times out",
     Status.ABANDONED: "now hangs in the kernel",
-    Status.UNREADABLE: "now answers what cannot be read",
+    Status.UNREADABLE: "now gives an answer that cannot be read",
 }
 
 

@@ -155,7 +155,7 @@ def _from_validation(device: Device, evidence: Evidence) -> Device:
 
 
 def shared_memory(device: Device, host: Host) -> Device:
-    """Weakness 14.28: an integrated NVIDIA GPU counts the page cache as used; what is really free is the system's.
+    """An integrated NVIDIA GPU counts the page cache as used; what is really free is the system's.
 
     Clamped to the device's total, and the system's figure already respects the container's limit.
     """

@@ -22,7 +22,7 @@ def of_driver(device: Device, release: str | None, host: Host) -> Fit:
         return Fit(NATIVE, f"the driver offers CUDA {device.api_version}, and CUDA {release} is enough")
     family = next((row for row in knowledge.families() if row.major == wanted[0]), None)
     if family is None:
-        return Fit(UNKNOWN, f"which driver CUDA {release} needs is not known: no row says it")
+        return Fit(UNKNOWN, f"which driver CUDA {release} needs is not known")
     driver = version(device.kernel_version)
     if driver is None:
         return _by_offer(device, offered, family, release)

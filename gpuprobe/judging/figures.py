@@ -253,7 +253,7 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
     """Why nothing was told of a device by the questions asked for it."""
     asked = [outcome for outcome in outcomes if outcome.probe in probes]
     if not asked:
-        return Silence("nothing that could tell was asked", in_doubt=True)
+        return Silence("no library that reports it was asked", in_doubt=True)
     last = asked[-1]
     if last.status is Status.SKIPPED:  # for want of time: who took it is the one to be named
         last = next((outcome for outcome in asked if outcome.status.overdue or outcome.status.lost), last)
@@ -261,7 +261,7 @@ def why_silent(device: Device, probes: Sequence[Probe], outcomes: Sequence[Outco
     if last.failure == "device_missing" or (last.status.answered and not _lists(last, device)):
         return Silence(f"{library} no longer lists it", is_gone=True)
     if last.status.answered:
-        return Silence(f"{library} does not tell it")
+        return Silence(f"{library} does not report it")
     return Silence(f"{library}: {describe(last)}", in_doubt=True)
 
 

@@ -30,7 +30,7 @@ def of_one(device: Device, files: Sequence[CodeFile]) -> Fit | None:
     fits = {fit.answer is UNSUPPORTED: fit for fit in (of_file(device, file) for file in files if file.main)}
     if len(fits) < 2:
         return of_files(device, files)
-    return Fit(UNKNOWN, "it loads one of its files, by the torch beside it, which was not found; they differ")
+    return Fit(UNKNOWN, "which of its files it loads depends on the torch beside it, and none was found")
 
 
 def each_file(device: Device, found: FoundSoftware) -> tuple[FileFit, ...]:
@@ -44,7 +44,7 @@ def of_file(device: Device, file: CodeFile) -> Fit:
         return Fit(UNKNOWN, f"what `{name}` was compiled for is not known: {file.unread or 'no section of it holds code'}")
     fit = architecture.of_device(device, file.architectures)
     if file.unread is not None and fit.answer is UNSUPPORTED:
-        return Fit(UNKNOWN, f"what could be read of `{name}` does not run on it, and more could not: {file.unread}")
+        return Fit(UNKNOWN, f"the code that could be read in `{name}` does not run on it, and not all could be: {file.unread}")
     if fit.by_compiler:
         fit = fit._replace(toolkit=next((row.toolkit for row in knowledge.ptx() if row.version == file.ptx), None))
     lacking = _lacking(device, file) if fit.answer is not UNSUPPORTED else None

@@ -35,7 +35,7 @@ def sentence(lack: Lack) -> str:
     devices = ", ".join(f"{device.library}:{device.ordinal}" for device in lack.devices)
     folder = printable(lack.folder)
     if not lack.builds:
-        whole = "install the whole of Ollama (Arch: `ollama-cuda` or `ollama-rocm`)"
+        whole = "install the release of ollama.com, which has them (Arch: `ollama-cuda` or `ollama-rocm`)"
         cure = whole if lack.program == "Ollama" else "install one that is built for this GPU"
         return f"{lack.program} has no build for a GPU (`{folder}` {CPU_ONLY}): it will compute on the CPU; {cure}"
     cure = "install one that has"

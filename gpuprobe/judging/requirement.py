@@ -5,10 +5,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gpuprobe.libraries import CUDA, LIBRARIES, spelled
-from gpuprobe.model import Device, DeviceType
+from gpuprobe.model import DeviceType
 from gpuprobe.strings import printable
 
 EXAMPLE = "count>=2, free>=20GiB, compute>=8.0, library=cuda"
@@ -173,7 +173,26 @@ _FIELDS = {
 }
 
 
-def meets(requirement: Requirement, devices: Sequence[Device]) -> Met:
+class Measured(Protocol):
+    """What clauses speak of: a device of this machine, or one of a document. Sizes in bytes, None: unknown."""
+
+    @property
+    def library(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def type(self) -> DeviceType: ...
+    @property
+    def compute_major(self) -> int | None: ...
+    @property
+    def compute_minor(self) -> int | None: ...
+    @property
+    def total_memory(self) -> int | None: ...
+    @property
+    def free_memory(self) -> int | None: ...
+
+
+def meets(requirement: Requirement, devices: Sequence[Measured]) -> Met:
     """Whether as many devices as required meet every clause. An unknown figure does not meet a clause."""
     verdicts = [_verdict(requirement.clauses, device) for device in devices]
     sure = verdicts.count(True)
@@ -183,20 +202,20 @@ def meets(requirement: Requirement, devices: Sequence[Device]) -> Met:
     return Met(answer, undecided, _because(requirement, sure, possible, len(devices)))
 
 
-def _verdict(clauses: Iterable[Clause], device: Device) -> bool | None:
+def _verdict(clauses: Iterable[Clause], device: Measured) -> bool | None:
     """None: what is known of the device meets every clause, and something that a clause speaks of is not known."""
     answers = [_answer(clause, device) for clause in clauses]
     return False if False in answers else None if None in answers else True
 
 
-def _answer(clause: Clause, device: Device) -> bool | None:
+def _answer(clause: Clause, device: Measured) -> bool | None:
     if clause.field == "compute" and device.library != CUDA.name:
         return False  # other vendors count their architectures differently
     value = _value(clause.field, device)
     return None if value is None else clause.holds(value)
 
 
-def _value(field: str, device: Device) -> Value | None:
+def _value(field: str, device: Measured) -> Value | None:
     if field == "compute":
         major, minor = device.compute_major, device.compute_minor
         return None if major is None or minor is None else (major, minor)

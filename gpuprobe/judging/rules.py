@@ -198,7 +198,7 @@ def not_decided(remaining: Sequence[Device], host: Host, request: Request) -> It
 
 
 def other_build(remaining: Sequence[Device], host: Host, request: Request) -> Iterator[Drop]:
-    """Weakness 14.1 of the original: each device is kept exactly once, in the newest build that covers them all."""
+    """Each device is kept exactly once, in the newest build that covers them all."""
     for library in dict.fromkeys(device.library for device in remaining):
         views = [device for device in remaining if device.library == library]
         for device, instead in build_choice.superseded(views):

@@ -43,11 +43,17 @@ def changed(variables: Variables, environ: Mapping[str, str]) -> Variables:
     return tuple((name, value) for name, value in variables if environ.get(name) != value)
 
 
-def probes(variables: Variables, listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> tuple[Probe, ...]:
+def probes(
+    variables: Variables,
+    listed: Sequence[Device],
+    platform: str,
+    environ: Mapping[str, str],
+    instead: Mapping[str, Selection] = {},
+) -> tuple[Probe, ...]:
     """One listing for each library that the map speaks of, and for each build of it that lists cards, in a child under it."""
     difference = changed(variables, environ)
     names = {name for name, _ in variables}
-    spoken_of = [library.name for library, selection in selecting(listed, platform) if selection.variable in names]
+    spoken_of = [library.name for library, selection in selecting(listed, platform, (), instead) if selection.variable in names]
     builds = dict.fromkeys((device.library, device.build) for device in listed if device.build != SYSTEM)
     return (
         *(Probe(library, Purpose.LIST, variables=difference) for library in spoken_of),
@@ -104,7 +110,7 @@ def _difference(
     library: str, selection: Selection, expected: Sequence[Device], seen: Sequence[Device]
 ) -> tuple[bool | None, tuple[str, ...]]:
     if len(expected) == len(seen) and any(_same(one, other) is None for one, other in zip(expected, seen, strict=True)):
-        return None, (f"{library} shows {len(seen)} as it should, but has neither UUID nor PCI address to tell them by",)
+        return None, (f"{library} shows {len(seen)} as it should, but no UUID or PCI address says which",)
     missing = [one for one in expected if not any(_same(one, other) for other in seen)]
     extra = [other for other in seen if not any(_same(one, other) for one in expected)]
     because = [f"{library} does not show {_named(device)}" for device in missing]

@@ -33,7 +33,7 @@ def validation_of(device: Device, evidence: Evidence) -> Validation | None:
     verdicts = tuple(map(verdict_of, spoken))
     told = _judged(telling(spoken))
     passed = verdicts.count(Verdict.SUPPORTED)
-    flaky = "; it is flaky, and what fails now and then has failed" if passed and told.verdict is Verdict.UNSUPPORTED else ""
+    flaky = "; it fails now and then, which counts as failed" if passed and told.verdict is Verdict.UNSUPPORTED else ""
     because = f"{passed} of {len(verdicts)} attempts passed{flaky}: {told.because}"
     return told._replace(attempts=verdicts, because=because)
 
@@ -118,7 +118,7 @@ def _because(outcome: Outcome, verdict: Verdict) -> str:
 
 def describe(outcome: Outcome) -> str:
     """One clause: what happened, in which step, with the library's number and words where there are any."""
-    said = outcome.message or ""
+    said = _without_guesses(outcome)
     if outcome.failure == "wrong_result":
         return said  # no call failed: the last one only brought it to light
     told = outcome.status is Status.NOT_LOADABLE or f"`{outcome.last_call}`" in said
@@ -130,6 +130,13 @@ def describe(outcome: Outcome) -> str:
         return f"{said} ({f'{known} {place}'.strip()})" if known or place else said
     ended = _SENTENCES.get(outcome.status, outcome.status.value.replace("_", " "))
     return f"{f'{ended} {place}'.strip()}{_signal(outcome)}{f' ({known})' if known else ''}"
+
+
+def _without_guesses(outcome: Outcome) -> str:
+    """What the child said. Those of the first captures put a list of possible causes behind the number, which is no fact."""
+    said = outcome.message or ""
+    words, colon, _ = said.partition(": ")
+    return words if colon and outcome.code is not None and "` answered " in words else said
 
 
 def _signal(outcome: Outcome) -> str:

@@ -25,17 +25,20 @@ def visible_variables(
     platform: str,
     environ: Mapping[str, str],
     unasked: Sequence[str] = (),
+    *,
+    instead: Mapping[str, Selection] = {},
 ) -> Variables:
     """(variable, value) pairs under which programs see exactly `chosen`, in the order of `chosen`; None means unset.
 
     `listed` is every device that any library listed here, kept or dropped; `environ` is the environment it was listed
     under. A device that no token can name is left out, and a library all of whose devices are left out is hidden: a
     child under the map shows it. Of several chosen slices a CUDA process sees the first (slices.py). Metal has no such
-    variable. `unasked` names libraries that are here and were not asked: they are hidden.
+    variable. `unasked` names libraries that are here and were not asked: they are hidden. `instead`: for a program that reads
+    another variable than the library of that name does.
     """
     known = _known(listed, chosen)
     variables: dict[str, str | None] = {}
-    for library, selection in selecting(known, platform, unasked):
+    for library, selection in selecting(known, platform, unasked, instead):
         mine = [device for device in chosen if device.library == library.name]
         if selection.takes == "raw":
             variables.update(_raw_selection(selection, mine, known, platform, environ))
@@ -43,7 +46,7 @@ def visible_variables(
             drivers = _of_chosen_drivers(library, mine, platform)
             mine = [device for device in mine if device.manifest or not any(other.manifest for other in mine)]
             variables.update({**_listed_selection(library, selection, mine, known, environ), **drivers})
-    for library, selection in selecting(known, platform, unasked):
+    for library, selection in selecting(known, platform, unasked, instead):
         count = len(_split(variables[selection.variable], selection))
         for variable, value in _behind(library, selection, count, {*variables, *environ}):
             variables.setdefault(variable, value)
@@ -84,12 +87,17 @@ def seen_besides(chosen: Sequence[Device], listed: Sequence[Device], platform: s
     return besides
 
 
-def selecting(known: Iterable[Device], platform: str, unasked: Sequence[str] = ()) -> list[tuple[Library, Selection]]:
+def selecting(
+    known: Iterable[Device],
+    platform: str,
+    unasked: Sequence[str] = (),
+    instead: Mapping[str, Selection] = {},
+) -> list[tuple[Library, Selection]]:
     """The libraries that listed something, each with the variable it obeys. A library that lists nothing but a software
     renderer is one of them: what it does not list today it may list once another driver is installed."""
     names = (_libraries(known) if isinstance(known, tuple) else {device.library for device in known}).union(unasked)
     return [
-        (library, library.selections[platform])
+        (library, instead.get(library.name, library.selections[platform]))
         for library in LIBRARIES
         if library.name in names and not library.witness and platform in library.selections
     ]

@@ -99,6 +99,18 @@ class Branch(NamedTuple):
     checked: date
 
 
+class Chip(NamedTuple):
+    """The chips of one architecture by their PCI device ids, and which of NVIDIA's drivers serve them."""
+
+    architecture: str
+    ids: tuple[tuple[int, int], ...]  # ranges, both ends in them
+    source: str
+    checked: date
+    since: int | None = None  # the first branch of the driver; None: older than any that is still met
+    until: int | None = None  # the last branch; None: the newest serves them, too
+    module: str | None = None  # "open" or "closed": the one flavour of the kernel module; None: both
+
+
 class Ptx(NamedTuple):
     """The first toolkit with a version of the language that PTX is written in: its drivers compile it."""
 
@@ -137,6 +149,7 @@ class Cause(NamedTuple):
     about: str
     source: str
     checked: date
+    looked_for: bool = False  # a check can name it
 
 
 @cache
@@ -180,6 +193,11 @@ def branches() -> tuple[Branch, ...]:
 
 
 @cache
+def chips() -> tuple[Chip, ...]:
+    return _rows(Chip, "cuda", "chips")
+
+
+@cache
 def generics() -> tuple[Generic, ...]:
     return _rows(Generic, "rocm", "generics")
 
@@ -214,4 +232,4 @@ def tables(file: str) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.machine.cards import Bystander, Card, bystanders, card_at, cards
-from gpuprobe.machine.nvidia import JetPack, foreign_to_wsl, jetpack
+from gpuprobe.machine.nvidia import JetPack, device_file, foreign_to_wsl, jetpack
 from gpuprobe.machine.processor import Cache, Memory, Processor, memory, processor
 from gpuprobe.machine.surroundings import NONE, container, operating_system, virtualization, wsl
 from gpuprobe.machine.unread import unread, why_no_node
@@ -21,6 +21,7 @@ __all__ = [
     "card_at",
     "cards",
     "container",
+    "device_file",
     "foreign_to_wsl",
     "jetpack",
     "memory",

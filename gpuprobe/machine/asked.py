@@ -42,6 +42,12 @@ def names_in(host: Host, path: str) -> tuple[str, ...] | None:
     return () if found.problem == ABSENT else found.names
 
 
+def has_program(host: Host, name: str) -> bool | None:
+    """Whether a program that cures are made with is installed: "dracut", "akmods"; None: not asked."""
+    known = host.system.programs if host.system else None
+    return None if known is None else name in known
+
+
 def number(host: Host, path: str) -> int | None:
     """A file that holds one number; None: any other, or none."""
     said = text(host, path) or ""

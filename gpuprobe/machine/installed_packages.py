@@ -20,8 +20,8 @@ def package(host: Host, name: str) -> Package | None:
     return next((each for each in _installed(host) if each.name == name), None)
 
 
-def packages(host: Host, pattern: str) -> tuple[Package, ...]:
-    """Those whose whole name fits the regular expression, by name."""
+def packages(host: Host, pattern: str | re.Pattern[str]) -> tuple[Package, ...]:
+    """Those whose whole name fits, by name."""
     found = (each for each in _installed(host) if re.fullmatch(pattern, each.name))
     return tuple(sorted(found))
 

@@ -34,7 +34,7 @@ def is_readable(host: Host) -> bool | None:
 
 
 def why_unread(host: Host) -> str | None:
-    """The worst of its places: "denied" means that an account with more rights could read it. None: it was read, or not asked."""
+    """The worst of its places; "denied": an account with more rights could read it. None: it was read, or not asked."""
     found = log(host)
     if found is None or found.source is not None:
         return None

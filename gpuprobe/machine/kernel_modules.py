@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.facts.system_facts import DkmsModule, KernelModules
-from gpuprobe.machine.asked import names_in, reading, text
+from gpuprobe.machine.asked import ABSENT, names_in, reading, text
 from gpuprobe.machine.boot_parameters import values_of
 
 _SYS = "/sys/module"
@@ -45,7 +45,7 @@ def is_loaded(host: Host, module: str) -> bool | None:
     listed = names_in(host, _SYS)
     if listed is not None:
         return module in listed
-    return None if found is None or found.problem != "absent" else False
+    return None if found is None or found.problem != ABSENT else False
 
 
 def version_loaded(host: Host, module: str) -> str | None:
@@ -72,11 +72,22 @@ def files_of(host: Host, module: str) -> tuple[str, ...] | None:
 
 
 def is_on_disk(host: Host, module: str) -> bool | None:
-    """Whether the running kernel could load it, or has it built in."""
+    """Whether the running kernel could load it, or has it built in. None also where no kernel has modules here: in a container
+    the host's are not seen."""
     mine = _of_running_kernel(host)
-    if mine is None or mine.files is None:
+    if mine is None or mine.files is None or (mine.problem == ABSENT and not kernel_is_gone(host)):
         return None
     return any(_name(file) == module for file in (*mine.files, *(mine.built_in or ())))
+
+
+def kernel_is_gone(host: Host) -> bool | None:
+    """Whether other kernels have their modules here and the running one has none: an update took them, and only a restart
+    helps."""
+    modules = host.system.modules if host.system else None
+    mine = _of_running_kernel(host)
+    if modules is None or mine is None:
+        return None
+    return mine.problem == ABSENT and any(each.problem is None for each in modules)
 
 
 def other_kernels_with(host: Host, module: str) -> tuple[str, ...]:

@@ -32,6 +32,13 @@ def name_of(host: Host, address: str) -> str | None:
     return found[1] if found and found[1].casefold() not in ("unknown", "?") else None
 
 
+def device_file(host: Host, address: str) -> str | None:
+    """The card's own node, by the number that the kernel driver gives it; None: no file says it."""
+    text = text_of(host, f"/proc/driver/nvidia/gpus/{address}/information")
+    found = re.search(r"(?m)^Device Minor:[ \t]*([0-9]{1,4})[ \t]*$", text)
+    return f"/dev/nvidia{int(found[1])}" if found else None
+
+
 def foreign_to_wsl(host: Host, names: tuple[str, ...]) -> str | None:
     """Where the loader finds the first of these libraries, if that is a driver for Linux: inside WSL 2 it never
     works, and hides the one that Windows brings. In a container the toolkit puts that of Windows in the usual place."""
@@ -53,7 +60,7 @@ def jetpack(host: Host) -> JetPack | None:
     number = re.fullmatch(r"([0-9]{1,3})(?:\.[0-9.]*)?", wanted)
     if number:
         return JetPack(int(number[1]), "JETSON_JETPACK")
-    problem = f"JETSON_JETPACK is `{wanted}`, and not a number such as 6 or 6.2: it is not followed" if wanted else None
+    problem = f"JETSON_JETPACK is `{wanted}`, and not a number such as 6 or 6.2: it is ignored" if wanted else None
     return _installed_jetpack(host, problem)
 
 

@@ -77,9 +77,18 @@ def values_in(found: UnitFiles, name: str) -> tuple[Setting, ...]:
 
 
 def environment_in(found: UnitFiles) -> dict[str, str]:
-    """The variables that a unit sets by `Environment=`; what stands in an `EnvironmentFile=` is not in it."""
-    words = (word for line in values_in(found, "Environment") for word in _words(line.value))
+    """The variables that a unit sets, those of its `EnvironmentFile=` above those of its `Environment=`."""
+    words = [word for line in values_in(found, "Environment") for word in _words(line.value)]
+    words += [line for reading in found.environment_files.values() for line in (reading.text or "").splitlines()]
     return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}
+
+
+def shares_files(host: Host, other: Standing) -> bool | None:
+    """Whether that process sees the same files as this one: not, where it is in a container; None: nobody could look."""
+    mine, theirs = (host.system.namespaces if host.system else None) or {}, other.namespaces or {}
+    if "mnt" not in mine or "mnt" not in theirs:
+        return None
+    return mine["mnt"] == theirs["mnt"] and other.root in ("/", None)
 
 
 def _words(value: str) -> list[str]:

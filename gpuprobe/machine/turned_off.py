@@ -8,18 +8,22 @@ from typing import NamedTuple
 from gpuprobe.facts import Host
 from gpuprobe.machine.asked import names_in, text
 
+_OFF = re.compile("^1$")
 _SAYS = (
-    ("/etc/prime-discrete", r"off|intel"),
-    ("/var/lib/ubuntu-drivers-common/prime-mode", r"intel|off"),
-    ("/etc/supergfxd.conf", r'"mode"\s{0,9}:\s{0,9}"(?:Integrated|AsusMuxDgpu_off|Vfio)"'),
-    ("/proc/acpi/bbswitch", r"\bOFF\b"),
-    ("/sys/devices/platform/asus-nb-wmi/dgpu_disable", r"^1$"),
-    ("/sys/class/firmware-attributes/asus-armoury/attributes/dgpu_disable/current_value", r"^1$"),
+    ("/etc/prime-discrete", re.compile("^(?:off|intel)$")),
+    ("/var/lib/ubuntu-drivers-common/prime-mode", re.compile("^(?:intel|off)$")),
+    ("/etc/supergfxd.conf", re.compile(r'"mode"\s{0,9}:\s{0,9}"(?:Integrated|AsusMuxDgpu_off|Vfio)"')),
+    ("/proc/acpi/bbswitch", re.compile(r"\bOFF\b")),
+    ("/sys/devices/platform/asus-nb-wmi/dgpu_disable", _OFF),
+    ("/sys/class/firmware-attributes/asus-armoury/attributes/dgpu_disable/current_value", _OFF),
 )
 _FILES = (
-    ("/etc/udev/rules.d", r"50-remove-nvidia\.rules|.{0,80}remove-nvidia.{0,80}\.rules"),
-    ("/etc/modprobe.d", r"blacklist-nvidia\.conf"),
+    ("/etc/udev/rules.d", re.compile(r"[\w.-]{0,80}remove-nvidia[\w.-]{0,80}\.rules")),
+    ("/etc/modprobe.d", re.compile(r"blacklist-nvidia\.conf")),
 )
+
+
+_VENDOR_OF = re.compile(r"/sys/bus/pci/devices/([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])/vendor")
 
 
 class TurnedOff(NamedTuple):
@@ -30,10 +34,18 @@ class TurnedOff(NamedTuple):
 def turned_off(host: Host) -> tuple[TurnedOff, ...]:
     """Each setting that says that the discrete card is off; EnvyControl's by the files that it writes."""
     said = [(path, text(host, path) or "", pattern) for path, pattern in _SAYS]
-    found = [TurnedOff(path, match[0]) for path, written, pattern in said if (match := re.search(pattern, written))]
+    found = [TurnedOff(path, match[0]) for path, written, pattern in said if (match := pattern.search(written))]
     for folder, pattern in _FILES:
-        found += [TurnedOff(f"{folder}/{name}", name) for name in names_in(host, folder) or () if re.fullmatch(pattern, name)]
+        found += [TurnedOff(f"{folder}/{name}", name) for name in names_in(host, folder) or () if pattern.fullmatch(name)]
     return tuple(found)
+
+
+def left_behind(host: Host) -> tuple[str, ...]:
+    """Addresses of sound functions of cards that are not on the bus any more: `0000:01:00.1` without `0000:01:00.0`. Those of
+    processors' own sound have number 0 or stand beside graphics."""
+    found = (match[1] for path in (host.system.texts if host.system else None) or {} if (match := _VENDOR_OF.fullmatch(path)))
+    there = {function.address.rpartition(".")[0] for function in host.pci}
+    return tuple(address for address in found if not address.endswith(".0") and address.rpartition(".")[0] not in there)
 
 
 def waiting_docks(host: Host) -> tuple[str, ...]:

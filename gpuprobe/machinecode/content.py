@@ -53,7 +53,7 @@ def bounded(content: Content, most: int) -> Content:
         nonlocal left
         left -= 1 + size // _WINDOW
         if left < 0:
-            raise Unread("it takes more reading than any library")
+            raise Unread("it takes longer to read than any library")
         return content.read(offset, size)
 
     return Content(content.size, read)

@@ -31,7 +31,7 @@ def read(argument: str, environ: Mapping[str, str]) -> Found:
     from gpuprobe.modelfile.gguf import Unreadable
 
     if not argument:
-        raise Unreadable("an empty text is no model: a file, a directory or a name is accepted")
+        raise Unreadable("the name of the model is empty")
     path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
     try:
         is_folder, is_there = path.is_dir(), path.exists()

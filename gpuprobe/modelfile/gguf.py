@@ -59,6 +59,14 @@ _FOREIGN = (
 class Unreadable(ValueError):
     """This is not a model that can be read. The text says why, for people, and starts with the file's name."""
 
+    hint = "for example `gpuprobe plan model.gguf`"
+
+
+class Damaged(Unreadable):
+    """It is a model, and not as it was made."""
+
+    hint = "download or copy the file again"
+
 
 class _Part(NamedTuple):
     version: int
@@ -96,7 +104,7 @@ def _architecture(path: Path, part: _Part) -> str:
 def _unique(path: Path, parts: list[_Part]) -> list[Tensor]:
     tensors = [tensor for part in parts for tensor in part.tensors]
     if len({tensor.name for tensor in tensors}) != len(tensors):
-        raise Unreadable(f"{path.name} is damaged: it holds two tensors of the same name")
+        raise Damaged(f"{path.name} is damaged: it holds two tensors of the same name")
     return tensors
 
 
@@ -127,7 +135,7 @@ def _read_part(path: Path) -> _Part:
     except OSError as reason:
         raise Unreadable(f"{path.name} cannot be read: {reason.strerror or reason}") from None
     except Short:
-        raise Unreadable(f"{path.name} is damaged or incomplete: it ends within its own header") from None
+        raise Damaged(f"{path.name} is damaged or incomplete: it ends within its own header") from None
 
 
 def _header(name: str, file: FileIO) -> _Part:
@@ -140,7 +148,7 @@ def _header(name: str, file: FileIO) -> _Part:
     metadata, lengths = _pairs(name, cursor, pair_count)
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1) or alignment > 1 << 20:
-        raise Unreadable(f"{name} is damaged: its alignment is {alignment}")
+        raise Damaged(f"{name} is damaged: its alignment is {alignment}")
     tensors, end = _tensors(name, cursor, tensor_count)
     start = -(-cursor.position // alignment) * alignment
     return _Part(
@@ -165,7 +173,7 @@ def _version(name: str, cursor: Cursor) -> int:
 
 def _bound(name: str, what: str, count: int, most: int) -> None:
     if count > most:
-        raise Unreadable(f"{name} is damaged: it claims {count} {what}")
+        raise Damaged(f"{name} is damaged: it claims {count} {what}")
 
 
 def _text(name: str, what: str, cursor: Cursor, longest: int) -> str:
@@ -180,7 +188,7 @@ def _pairs(name: str, cursor: Cursor, count: int) -> tuple[dict[str, Scalar | tu
     for _ in range(count):
         key = _text(name, "a key", cursor, LONGEST_KEY)
         if key in metadata or key in lengths:
-            raise Unreadable(f"{name} is damaged: it holds a key twice")
+            raise Damaged(f"{name} is damaged: it holds a key twice")
         (kind,) = cursor.unpack(_U32)
         value = _array(name, cursor) if kind == _LIST else _scalar(name, cursor, int(kind))
         if isinstance(value, _Length):
@@ -203,7 +211,7 @@ def _scalar(name: str, cursor: Cursor, kind: int) -> Scalar | _Length:
         return cursor.take(int(length)).decode("utf-8", errors="replace")
     layout = _LAYOUTS.get(kind)
     if layout is None:
-        raise Unreadable(f"{name} is damaged: it holds a value of the unknown type {kind}")
+        raise Damaged(f"{name} is damaged: it holds a value of the unknown type {kind}")
     (value,) = cursor.unpack(layout)
     return bool(value) if kind == _BOOL else value
 
@@ -215,7 +223,7 @@ def _array(name: str, cursor: Cursor) -> tuple[int | float | bool, ...] | _Lengt
         return _Length(count)
     layout = _LAYOUTS.get(kind)
     if layout is None:
-        raise Unreadable(f"{name} is damaged: it holds an array of the unknown type {kind}")
+        raise Damaged(f"{name} is damaged: it holds an array of the unknown type {kind}")
     if count > LONGEST_ARRAY:
         cursor.skip(count * layout.size)
         return _Length(count)
@@ -257,5 +265,5 @@ def _size(name: str, label: str, dimensions: tuple[int, ...], kind: TensorType) 
         elements *= size
         _bound(name, f"elements in tensor {label}", elements, LARGEST)
     if dimensions and dimensions[0] % kind.block:
-        raise Unreadable(f"{name} is damaged: rows of tensor {label} are no whole number of {kind.name} blocks")
+        raise Damaged(f"{name} is damaged: rows of tensor {label} are no whole number of {kind.name} blocks")
     return row_size(kind, elements)

@@ -85,24 +85,24 @@ def find(text: str, environ: Mapping[str, str], tree: Tree | None = None) -> Sto
     tree = Tree() if tree is None else tree
     name = parsed(text)
     if name is None:
-        raise Unreadable(f"`{text}` is no file or directory, and cannot be the name of a model of Ollama's")
+        raise Unreadable(f"`{text}` is not a file or directory, nor a name that Ollama takes")
     searched = stores(environ)
     for store in searched:
         manifest = _manifest(tree, store, name)
         if manifest is not None:
             return _stored(tree, store, name, manifest)
-    raise Unreadable(f"`{text}` is no file or directory, and {_not_there(tree, name, searched)}")
+    raise Unreadable(f"`{text}` is not a file or directory, and {_not_there(tree, name, searched)}")
 
 
 def _not_there(tree: Tree, name: Name, searched: Sequence[str]) -> str:
     denied = next((store for store in searched if tree.why_unlisted(f"{store}/manifests") == "denied"), None)
     if denied is not None:
-        return f"Ollama's store `{denied}` may not be read by this account"
+        return f"this account cannot read Ollama's store `{denied}`"
     there = sorted({each.shortest for store in searched for each in _names(tree, store)})
     if not there:
         return f"no model is stored in {' or '.join(f'`{store}`' for store in searched)}"
     more = f" and {len(there) - _MOST_PROPOSED} more" if len(there) > _MOST_PROPOSED else ""
-    return f"Ollama's store holds no `{name.shortest}`; there is {', '.join(there[:_MOST_PROPOSED])}{more}"
+    return f"Ollama's store has no `{name.shortest}`; it has {', '.join(there[:_MOST_PROPOSED])}{more}"
 
 
 def _names(tree: Tree, store: str) -> Iterator[Name]:
@@ -157,10 +157,10 @@ def _stored(tree: Tree, store: str, name: Name, manifest: Mapping[str, Any]) -> 
 def _blob(tree: Tree, store: str, name: Name, digest: object) -> str:
     found = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
     if found is None:
-        raise Unreadable(f"the manifest of `{name.shortest}` names a file by something that is no SHA-256 digest")
+        raise Unreadable(f"the manifest of `{name.shortest}` names a file by something that is not a SHA-256 digest")
     path = f"{store}/blobs/sha256-{found[1]}"
     if tree.status(path) is None:
-        raise Unreadable(f"`{path}` of `{name.shortest}` is missing or may not be read; `ollama pull` fetches it again")
+        raise Unreadable(f"`{path}` of `{name.shortest}` is missing or cannot be read; `ollama pull` fetches it again")
     _refuse_outside(tree, store, path)
     return path
 
@@ -177,7 +177,7 @@ def _inside(tree: Tree, store: str, path: str, most: int) -> bytes:
     except (OSError, ValueError) as problem:
         raise Unreadable(f"`{path}` cannot be read: {getattr(problem, 'strerror', None) or problem}") from problem
     if len(content) > most:
-        raise Unreadable(f"`{path}` is longer than {most} bytes, which no such file of Ollama's is")
+        raise Unreadable(f"`{path}` is longer than {most} bytes, which is too long for a file of Ollama's")
     return content
 
 

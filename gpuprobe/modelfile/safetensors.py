@@ -135,16 +135,16 @@ def _header(file: Path) -> _Header:
         start = opened.read(8) or b""
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else None
         if length is None or length < 2 or length > size - 8:
-            raise Unreadable(f"`{file}` is no safetensors file: its first 8 bytes are not the length of a header")
+            raise Unreadable(f"`{file}` is not a safetensors file: its first 8 bytes are not the length of a header")
         if length > _MOST_HEADER:
             raise Unreadable(f"`{file}` has a header of {length} bytes; more than {_MOST_HEADER // _MiB} MiB is not read")
         content = _exactly(opened.fileno(), length)
     if content is None or not content.startswith(b"{"):
-        raise Unreadable(f"`{file}` is no safetensors file: its header does not begin with `{{`")
+        raise Unreadable(f"`{file}` is not a safetensors file: its header does not begin with `{{`")
     try:
         return _Header(content.decode(), size - 8 - length)
     except UnicodeDecodeError as problem:
-        raise Unreadable(f"`{file}` is no safetensors file: its header is not UTF-8") from problem
+        raise Unreadable(f"`{file}` is not a safetensors file: its header is not UTF-8") from problem
 
 
 def _exactly(descriptor: int, length: int) -> bytes | None:

@@ -40,7 +40,7 @@ def _meant(devices: Sequence[Device], what_if: WhatIf) -> list[int]:
     except SelectionError as problem:
         if what_if.library is not None:
             return []
-        raise WhatIfError(f"`{printable(what_if.selector)}`: {problem}; `CUDA:0` makes one that is not there") from problem
+        raise WhatIfError(f"`{printable(what_if.selector)}`: {problem}; `CUDA:0 total=24GiB` makes one up") from problem
     return [place for place, device in enumerate(devices) if device in meant]
 
 
@@ -61,9 +61,7 @@ def _made(what_if: WhatIf) -> Device:
     total = what_if.free if what_if.total is None else what_if.total
     free = what_if.total if what_if.free is None else what_if.free
     if total is None or free is None or what_if.library is None or what_if.number is None:
-        raise WhatIfError(
-            f"`{printable(what_if.selector)}` is not there; to make it needs `total=`, as in `CUDA:0 total=24GiB`"
-        )
+        raise WhatIfError(f"there is no {printable(what_if.selector)} here; a device that is made up needs `total=`")
     made = Device(
         what_if.library,
         what_if.number,

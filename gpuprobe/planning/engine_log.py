@@ -15,6 +15,7 @@ from gpuprobe.planning.engines.fit import Part, Share
 
 END = "fitting params to free memory took"  # the last line before weights are loaded
 HOST = "Host"
+_TABLE = "breakdown_print"
 _MiB, _SUM = r"[0-9]{1,9}", r"(?P<model>[0-9]{1,9}) \+\s*(?P<context>[0-9]{1,9}) \+\s*(?P<compute>[0-9]{1,9})"
 _NAME = r"(?P<name>[A-Za-z_]+[0-9]*)"
 _ROW = re.compile(
@@ -112,4 +113,6 @@ def choice_of(lines: Sequence[str]) -> Choice:
 
 def is_whole(lines: Sequence[str]) -> bool:
     """Whether the first table has been heard to its end, of a program that goes on behind it."""
-    return bool(lines) and "breakdown_print" not in lines[-1] and any(row.name == HOST for row in rows_of(lines))
+    if len(lines) < 2 or _TABLE in lines[-1] or _TABLE not in lines[-2]:
+        return False  # asked of every line: to look at all of them each time took minutes of a program that says much
+    return any(row.name == HOST for row in rows_of(lines))

@@ -262,7 +262,7 @@ def _rows(numbers: Hyperparameters, windows_: Windows, layer: int) -> tuple[int,
 def _bytes(name: str, elements: int) -> int:
     kind = BY_NAME.get(name.upper())
     if kind is None:
-        raise Unplannable(f"{name} is no type for a cache")
+        raise Unplannable(f"{name} is not a type for a cache")
     if elements % kind.block:
         raise Unplannable(f"a cache of type {name} needs rows that are a multiple of {kind.block}; this model's are {elements}")
     return row_size(kind, elements)

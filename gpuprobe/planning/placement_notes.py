@@ -48,7 +48,7 @@ def _rounded(settings: Settings, room: Cells) -> str:
 def _flash(numbers: Hyperparameters, settings: Settings, *, flash: bool) -> str:
     if settings.flash_attention is not FlashAttention.AUTO or flash:
         return ""
-    return "llama.cpp does without flash attention for this split; -fa on keeps it and saves memory"
+    return "llama.cpp switches flash attention off for this split; `-fa on` keeps it and saves memory"
 
 
 def _rows(settings: Settings, device_count: int) -> str:

@@ -91,10 +91,11 @@ def _of_the_model(subject: Subject, answer: Answer, wish: Wish) -> Sequence[str]
     if placement is not None and trained and placement.context_length > trained * (wish.parallel or 1):
         notes.append(f"{placement.context_length} tokens are more than the {trained} that the model was trained for")
     if placement is not None and wish.layers is not None and wish.layers > placement.layers_of_model:
-        notes.append(f"the model has {placement.layers_of_model} layers, the output layer counted, so not {wish.layers}")
+        given = f"`--layers {wish.layers}` means all of them"
+        notes.append(f"the model has {placement.layers_of_model} layers with the output layer: {given}")
     if subject.projector_size:
         size = size_text(subject.projector_size)
-        notes.append(f"its projector takes {size} of the first device, which stay free here, and room to compute")
+        notes.append(f"its projector takes {size} of the first device, which is kept free here, and some memory to compute")
     return notes
 
 

@@ -162,7 +162,7 @@ def _overrides(devices: Sequence[Device], settings: Settings) -> list[tuple[re.P
         try:
             pattern = re.compile(override.pattern)
         except (re.error, RecursionError, OverflowError):
-            raise Unplannable(f"{override.pattern!r} is no pattern for names of tensors") from None
+            raise Unplannable(f"{override.pattern!r} is not a pattern for names of tensors") from None
         result.append((pattern, len(devices) if override.device is None else places[override.device]))
     return result
 

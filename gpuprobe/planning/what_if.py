@@ -45,10 +45,10 @@ def parse(text: str) -> WhatIf:
     start = _SELECTOR.match(text)
     selector = start[1] if start else ""
     if not selector or "=" in selector:
-        raise WhatIfError(f"`{printable(text)}` names no device: accepted is a device and what it has, as in `{EXAMPLE}`")
+        raise WhatIfError(f"`{printable(text)}` does not begin with a device")
     given = _given(text, start.end() if start else 0)
     if not given:
-        raise WhatIfError(f"`{printable(text)}` changes nothing: one of {_named()} is needed, as in `{EXAMPLE}`")
+        raise WhatIfError(f"`{printable(text)}` changes nothing: it needs one of {_named()}")
     numbered = _NUMBERED.fullmatch(selector)
     library = spelled(numbered[1]) if numbered else None
     is_library = library is not None and not library.witness
@@ -63,7 +63,7 @@ def parse(text: str) -> WhatIf:
         name=printable(given["name"]) if "name" in given else None,
     )
     if read.total is not None and read.free is not None and read.free > read.total:
-        raise WhatIfError(f"`{printable(text)}`: more cannot be free than there is in total")
+        raise WhatIfError(f"`{printable(text)}`: more is free than the device has in all")
     return read
 
 
@@ -73,7 +73,7 @@ def _given(text: str, place: int) -> dict[str, str]:
         found = _WORD.match(text, place)
         field = found[1].lower() if found else ""
         if found is None or field not in _FIELDS or field in given:
-            raise WhatIfError(f"`{printable(text[place:].strip())}`: accepted is {_named()}, each once, as in `{EXAMPLE}`")
+            raise WhatIfError(f"`{printable(text[place:].strip())}`: it takes {_named()}, each once")
         given[field] = found[2].strip('"')
         place = found.end()
     return given
@@ -88,9 +88,7 @@ def _size(field: str, given: dict[str, str]) -> int | None:
         return None
     size = size_of(given[field])
     if size is None:
-        raise WhatIfError(
-            f"`{field}={printable(given[field])}`: a size in GiB, GB, MiB, MB or bytes is accepted, as in `{EXAMPLE}`"
-        )
+        raise WhatIfError(f"`{field}={printable(given[field])}`: it takes a size in GiB, GB, MiB, MB or bytes")
     return size
 
 
@@ -98,7 +96,7 @@ def _type(given: dict[str, str]) -> DeviceType | None:
     if "type" not in given:
         return None
     if given["type"].lower() not in _TYPES:
-        raise WhatIfError(f"`type={printable(given['type'])}`: {' or '.join(_TYPES)} is accepted")
+        raise WhatIfError(f"`type={printable(given['type'])}`: it takes {' or '.join(_TYPES)}")
     return DeviceType(given["type"].lower())
 
 
@@ -107,5 +105,5 @@ def _compute(given: dict[str, str]) -> tuple[int, int] | None:
         return None
     found = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})", given["compute"], re.ASCII)
     if found is None:
-        raise WhatIfError(f"`compute={printable(given['compute'])}`: a compute capability such as `compute=8.9` is accepted")
+        raise WhatIfError(f"`compute={printable(given['compute'])}`: it takes a compute capability, such as `compute=8.9`")
     return int(found[1]), int(found[2])

@@ -112,7 +112,7 @@ def child_environment(
     """
     child = {**environ, **_QUIET, MARK: mark}
     for name in _SEARCH_PATHS & child.keys():
-        # Weakness 14.22: an empty element means the working directory, where anybody may have put a library.
+        # An empty element means the working directory, where anybody may have put a library.
         child[name] = pathsep.join(filter(None, _elements(name, child[name])))
     if directories:
         name = _SEARCHES.get(platform, "LD_LIBRARY_PATH")

@@ -91,7 +91,7 @@ def _without_asking(build: FoundBuild, host: Host, request: Request) -> Answer |
 
 
 def _left_to_others(build: FoundBuild, library: Library, host: Host, request: Request) -> str | None:
-    """Why Ollama would not use this build here. A build that is asked for by its name is used all the same (14.12)."""
+    """Why Ollama would not use this build here. A build that is asked for by its name is used all the same."""
     chosen = chosen_by_name(host)
     if chosen is not None and is_for_ollama(build):
         return None if is_named(build, chosen) else f"`OLLAMA_LLM_LIBRARY={chosen}` chooses another one"
@@ -107,7 +107,7 @@ def _of_another_jetpack(build: FoundBuild, host: Host) -> str | None:
     here = None if stack is None else stack.version
     number = _jetpack_of(build)
     if number is not None:
-        is_here = f"this is JetPack {here}" if here is not None else "this is none that says which one it has"
+        is_here = f"this is JetPack {here}" if here is not None else "this machine does not say which one it has"
         return None if number == here else f"it is for a Jetson with JetPack {number}, and {is_here}"
     fitting = (other for other in host.builds if here is not None and _jetpack_of(other) == here and other.problem is None)
     own = next(fitting, None)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
-from gpuprobe.probing import asking, termination
+from gpuprobe.probing import asking, descendants, termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, stop_waiting
 from gpuprobe.probing.start import RUNNER, NotStarted, interpreter, why_it_never_began, why_refused
@@ -38,6 +38,7 @@ class Child:
         self.process = process
         self.mark = mark
         self.escalation = 0  # 1: asked to end, 2: killed
+        self.started: tuple[descendants.Relative, ...] = ()
         self.exit_descriptor = exit_descriptor(process.pid)
         self.answers = Answers(probe)
         self.stderr = Tail(KEPT_BYTES)
@@ -88,6 +89,7 @@ class Child:
     def escalate(self, now: float) -> bool:
         """One degree further towards its end: asked, then killed. False: nothing is left to try."""
         if self.escalation == 0:
+            self.started = descendants.below(self.process.pid)  # were it to end at once, they would no longer be below it
             termination.ask_to_end(self.process.pid)
         elif self.escalation == 1:
             termination.kill(self.process.pid, self.mark)
@@ -242,10 +244,19 @@ class Children:
         self._drain(child)
         self._children.remove(child)
         if child.answers.done_at is None:
-            termination.kill_marked(child.mark)  # what it left behind must not outlive us, should we be killed
+            self._end_what_it_left(child)  # which must not outlive us, should we be killed
         self._finished.append(child.outcome())
         self._forget(child)
         self._tell_watch()
+
+    def _end_what_it_left(self, child: Child) -> None:
+        termination.kill_marked(child.mark)
+        descendants.kill(child.started)
+        if child.process.returncode is None or termination.WINDOWS:
+            return
+        # A pipe that has not come to its end is held by somebody, and the child is no more.
+        if held := [key.fd for key in self._keys(child) if key.data[1] is not None]:
+            descendants.kill_holders(held)
 
     def _tell_watch(self) -> None:
         if self.watch is not None and self._children:
@@ -265,7 +276,10 @@ class Children:
     def _read_rest(self, key: selectors.SelectorKey) -> None:
         rest = KEPT_BYTES
         with contextlib.suppress(BlockingIOError):
-            while rest > 0 and (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
+            while rest > 0:
+                if not (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
+                    self._selector.unregister(key.fileobj)
+                    return
                 rest -= len(chunk)
                 key.data[1](chunk)
 

@@ -193,7 +193,7 @@ def validation_probe(
     device: Device, listed: Sequence[Device] = (), platform: str = "linux", environ: Mapping[str, str] | None = None
 ) -> Probe:
     """The question whether this device computes. `listed` is every device that is offered, `environ` what they were listed
-    under: a child that is to see one device alone needs its name as it is outside the user's own list (weakness 14.4)."""
+    under: a child that is to see one device alone needs its name as it is outside the user's own list."""
     drivers = library_named(device.library).drivers
     if drivers is not None and device.manifest is not None:
         variables: Variables = drivers.only(device.manifest)

@@ -6,29 +6,20 @@ whose size they must know. All are asked at once; none gets longer than the limi
 
 from __future__ import annotations
 
-import json
-import socket
 import threading
 import time
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPResponse
-from io import BytesIO
-from typing import Any
 
 from gpuprobe.judging.figures import ServerAnswer, Told, is_same
 from gpuprobe.judging.identity import normal_uuid
 from gpuprobe.libraries import library_named, spelled
 from gpuprobe.model import Device, MiB
+from gpuprobe.probing import loopback
+from gpuprobe.probing.loopback import Refusal
 from gpuprobe.survey.running_servers import Server, is_its_own
 
 SOURCE = "Ollama"
-_MOST_BYTES = 1024 * 1024
-_REQUEST = b"GET /info HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
 _WHOLE_ADDRESS = 12  # characters of 0000:01:00.0; older runners write bus, slot and *domain*, which reads as an address
-
-
-class _Refusal(Exception):
-    """Why an answer is none."""
 
 
 def ask_servers(found: Sequence[Server], seconds: float) -> tuple[ServerAnswer, ...]:
@@ -70,65 +61,18 @@ def _is_about(device: Device, other: Device) -> bool:
 
 def _answer(server: Server, deadline: float) -> ServerAnswer:
     try:
-        said = _parsed(_exchanged(server.port, deadline))
+        said = loopback.asked(server.port, "/info", deadline)
         # Between the look and the answer the process may have ended, and another one have taken the port.
         if not is_its_own(server):
-            raise _Refusal("the port is no longer its own")
+            raise Refusal("the port is no longer its own")
         return ServerAnswer(*server, _devices(said))
-    except _Refusal as refusal:
+    except Refusal as refusal:
         return ServerAnswer(*server, problem=str(refusal))
-    except TimeoutError:
-        return ServerAnswer(*server, problem="no answer in time")
-    # An overflow: a length of its content that no number of this machine holds.
-    except (OSError, HTTPException, ValueError, OverflowError, RecursionError) as problem:
-        return ServerAnswer(*server, problem=f"no answer that can be read: {type(problem).__name__}: {problem}"[:200])
-
-
-def _exchanged(port: int, deadline: float) -> bytes:
-    """Everything the server sends, until it closes the connection: a drop now and then does not move the deadline."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=_left(deadline)) as connection:
-        connection.sendall(_REQUEST)
-        while True:
-            connection.settimeout(_left(deadline))
-            chunk = connection.recv(65536)
-            received += chunk
-            if len(received) > _MOST_BYTES:
-                raise _Refusal(f"its answer is longer than {_MOST_BYTES // MiB} MiB")
-            if not chunk:
-                return received
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
-class _Received:
-    """What http.client takes for a socket."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def makefile(self, *mode: Any, **more: Any) -> BytesIO:
-        return BytesIO(self._content)
-
-
-def _parsed(content: bytes) -> Any:
-    response = HTTPResponse(_Received(content))  # type: ignore[arg-type]
-    response.begin()
-    if response.status == 404:
-        raise _Refusal("its version does not tell memory")
-    if response.status != 200:
-        raise _Refusal(f"it answered with status {response.status}")
-    return json.loads(response.read())
 
 
 def _devices(said: object) -> tuple[Device, ...]:
     if not isinstance(said, list):
-        raise _Refusal("its answer is no list of devices")
+        raise Refusal("its answer is not a list of devices")
     return tuple(device for each in said[:256] if (device := _device(each)) is not None)
 
 

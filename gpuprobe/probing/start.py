@@ -40,7 +40,7 @@ def interpreter() -> str:
     if found is not None:
         return found
     what = "this program is frozen, and" if getattr(sys, "frozen", False) else "Python does not know its own path, and"
-    raise NotStarted(f"{what} no Python lies beside it; start `gpuprobe list --json` of an installed gpuprobe instead")
+    raise NotStarted(f"{what} there is no Python beside it; start `gpuprobe list --json` of an installed gpuprobe instead")
 
 
 def _others() -> Iterator[str]:
@@ -60,11 +60,11 @@ def _others() -> Iterator[str]:
 def why_refused(problem: OSError) -> str:
     """Why the system gave no process: with the limit's name and value where it has one."""
     if problem.errno == errno.EAGAIN:
-        return f"the system gave no further process; {_of_processes()}"
+        return f"the system refused another process; {_of_processes()}"
     if problem.errno in _TOO_MANY_FILES:
-        return f"the system gave no further file or pipe; {_limit('RLIMIT_NOFILE', 'open files', 'ulimit -n')}"
+        return f"the system refused another file or pipe; {_limit('RLIMIT_NOFILE', 'open files', 'ulimit -n')}"
     if problem.errno == errno.ENOMEM:
-        return f"the system gave no memory; {_limit('RLIMIT_AS', 'memory', 'ulimit -v', unit=' bytes')}"
+        return f"the system refused the memory; {_limit('RLIMIT_AS', 'memory', 'ulimit -v', unit=' bytes')}"
     return f"no child started: {problem}"
 
 

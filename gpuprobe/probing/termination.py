@@ -1,8 +1,9 @@
 """Ending a child with everything it started, and knowing that nothing is left.
 
 A grandchild that called `setsid` survives a signal to the group, so every descendant is also found by a mark in its
-environment (tried: it survives `killpg`, and its own environment still carries the mark). One that forks twice, leaves the
-session and empties its environment is not found: no ordinary driver does this, and a library that means to can stay behind.
+environment (tried: it survives `killpg`, and its own environment still carries the mark). One that also empties its
+environment is found by its parents, or by the pipe that it holds. What can stay behind is one that forked twice, emptied its
+environment and closed every descriptor before its library crashed: no ordinary driver does this.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gpuprobe.probing import descendants
 from gpuprobe.probing.start import MARK
 
 WINDOWS = sys.platform == "win32"
@@ -27,11 +29,13 @@ def ask_to_end(process_id: int) -> None:
 
 
 def kill(process_id: int, mark: str) -> None:
-    """SIGKILL to the group and to everything else that carries the mark."""
+    """SIGKILL to the group, to all that it started, and to everything else that carries the mark."""
     if WINDOWS:
         _kill_tree(process_id)
         return
+    started = descendants.below(process_id)
     _signal_group(process_id, signal.SIGKILL)
+    descendants.kill(started)
     kill_marked(mark)
 
 

@@ -25,7 +25,7 @@ from gpuprobe.model import (
 )
 from gpuprobe.once import once
 from gpuprobe.render.software_text import compatibility_of
-from gpuprobe.strings import compute_string, printable
+from gpuprobe.strings import compute_string, is_lone, printable
 
 
 def identity(device: Device) -> Json:
@@ -87,11 +87,17 @@ def record(device: Device, inventory: Inventory) -> Json:
         "manifest": device.manifest,
         **validation_of(device.validation),
         "flash_attention": flash_attention_of(device),
-        "visible": dict(variables_for([device], inventory)),
+        "visible": _visible(device, inventory),
         "capabilities": capabilities(device),
         **compatibility_of(device, inventory.evidence),
         "sources": dict(device.sources),
     }
+
+
+def _visible(device: Device, inventory: Inventory) -> Json | None:
+    """None where a value is not UTF-8: a document cannot hold it, and one that is nearly right would name another file."""
+    variables = dict(variables_for([device], inventory))
+    return None if any(is_lone(value) for value in variables.values() if value) else variables
 
 
 def _partition(partition: Partition | None) -> Json | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gpuprobe.model import Call, Device, Drop, Inventory, Json, Outcome
+from gpuprobe.model import SYSTEM, Call, Device, Drop, Inventory, Json, Outcome
 from gpuprobe.render import wording
 from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import indented
@@ -79,7 +79,7 @@ def dropped(drop: Drop) -> Iterator[RenderableType]:
 
 def _raw(device: Device) -> str:
     """As its library numbers it, with the exact figures: `Vulkan number 1 …, 25769803776 bytes`."""
-    build = f" ({printable(device.build)})" if device.build != "system" else ""
+    build = f" ({printable(device.build)})" if device.build != SYSTEM else ""
     known = [
         device.pci_id and printable(device.pci_id),
         device.uuid and printable(device.uuid),

@@ -84,20 +84,24 @@ def live_table(
 ) -> Iterator[RenderableType]:
     """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits.
 
-    `height`: the lines of the terminal; where two for each device are too many, each has a short one.
+    `height`: the lines of the terminal; where two for each device are too many, each has a short one. What is left of them
+    shows who uses the devices.
     """
     rows = [_row(figure) for figure in figures]
     is_short = height is not None and 2 * len(rows) + _BESIDE > height
     layout = _layout(rows, width, is_short) if rows else None
+    drawn: list[RenderableType] = []
     if layout is not None:
-        yield _line([Text(getattr(_HEADINGS, name), style="bold") for name in layout.upper], layout)
+        drawn.append(_line([Text(getattr(_HEADINGS, name), style="bold") for name in layout.upper], layout))
     for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
         history = histories.get(place, ())
-        yield from _block(row, history, width) if layout is None else _lines(figure, row, history, layout)
-        yield from _under(figure, now)
-    yield from _users(figures)
+        drawn += _block(row, history, width) if layout is None else _lines(figure, row, history, layout)
+        drawn += _under(figure, now)
+    yield from drawn
+    yield from _users(figures, max(MOST_USERS, (height or 0) - len(drawn) - _BESIDE_USERS))
 
 
+_BESIDE_USERS = 8  # lines: title, time, heads, how many more, and room for notes
 _BESIDE = 12  # lines above and below the devices: title, heads, who uses them, a note
 
 
@@ -202,11 +206,16 @@ def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((row.device, "bold green"), "  ", row.name)
     yield indented(f"{row.memory.strip()} {row.bar}".rstrip())
     load = f"{row.load} load" if row.load.strip(" -") else ""
-    told = (load, row.temperature, row.power, row.clock)
-    figures = ", ".join(" ".join(each.split()) for each in told if each.strip(" -"))
+    figures = _listed(load, row.temperature, row.power, row.clock)
+    if cell_len(figures) + 2 > width:
+        figures = _listed(load, row.temperature, row.watts, row.clock)
     if figures:
         yield indented(figures)
     yield indented(f"{row.history} {sparkline(history, width - len(row.history) - 3)}")
+
+
+def _listed(*figures: str) -> str:
+    return ", ".join(" ".join(each.split()) for each in figures if each.strip(" -"))
 
 
 def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
@@ -221,13 +230,13 @@ def _under(figure: Figure, now: str) -> Iterator[RenderableType]:
         yield indented(f"slowed down by: {printable(reasons)}", style="yellow")
 
 
-def _users(figures: Sequence[Figure]) -> Iterator[RenderableType]:
+def _users(figures: Sequence[Figure], most: int) -> Iterator[RenderableType]:
     """The processes of all devices, who holds most first: `CUDA:0  20.0 GiB  alice  python3 (4711)`."""
     found = [(figure, user) for figure in figures if figure.activity for user in figure.activity.users or ()]
     if not found:
         return
     found.sort(key=lambda pair: (-(pair[1].used_memory or 0), pair[1].process))
-    rows = [_user(*pair) for pair in found[:MOST_USERS]]
+    rows = [_user(*pair) for pair in found[:most]]
     more = len(found) - len(rows)
     widths = [max(map(cell_len, column)) for column in zip(_USER_HEADS, *rows, strict=True)]
     yield Text(_padded(_USER_HEADS, widths), style="bold", no_wrap=True, overflow="ellipsis")

@@ -52,7 +52,15 @@ def system_record(host: Host) -> Json:
 
 
 def why_record(why: Why | None) -> Json | None:
-    return None if why is None else {"reason": why.reason.value, "because": printable(why.because), "advice": why.advice}
+    if why is None:
+        return None
+    return {
+        "reason": why.reason.value,
+        "brief": printable(why.brief or why.because),
+        "because": printable(why.because),
+        "advice": why.advice,
+        "finding": why.finding,
+    }
 
 
 def card_record(status: CardStatus, host: Host) -> Json:

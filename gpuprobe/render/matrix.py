@@ -11,7 +11,7 @@ from gpuprobe.facts import Host
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
 from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
-from gpuprobe.model import Json, Stage, StageName, StageResult, Verdict
+from gpuprobe.model import SYSTEM, Json, Stage, StageName, StageResult, Verdict
 from gpuprobe.render import wording
 from gpuprobe.render.ink import Table, Text, cell_len
 from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
@@ -168,7 +168,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _label(view: View) -> str:
-    build = "" if view.device.build == "system" else f" ({printable(view.device.build)})"
+    build = "" if view.device.build == SYSTEM else f" ({printable(view.device.build)})"
     return f"{wording.numbered(view.device)}{build}"
 
 
@@ -198,7 +198,7 @@ def details(shown: Sequence[View], host: Host) -> Iterator[RenderableType]:
         if view.outcome.last_call and (numbered or not told):
             said = f" with {' '.join(numbered)}" if numbered else ""
             yield indented(f"ended in `{printable(view.outcome.last_call)}`{said}", by=4)
-        if advice := remedy(view.outcome, host).advice:
+        if advice := remedy(view.outcome):
             yield indented(printable(advice), by=4)
         for line in [line for line in view.outcome.stderr.splitlines() if line.strip()][-LAST_LINES:]:
             yield indented(f"last output: {printable(line)}", by=4)

@@ -84,6 +84,6 @@ def servers(answers: Sequence[ServerAnswer]) -> Iterator[RenderableType]:
 def change_line(changes: Sequence[Change], since: str | None) -> Text:
     """What changed, in one sentence, and since when."""
     if since is None:
-        return Text("nothing to compare with: no earlier discovery of this account is saved")
+        return Text("nothing to compare with: no earlier results of this account are saved")
     said = "; ".join(printable(change.text) for change in changes)
     return Text(f"since {since}: {said}" if said else f"nothing changed since {since}")

@@ -135,7 +135,7 @@ class Painter:
         self._top = max(0, min(self._top, len(lines) - rows + 1)) if len(lines) > rows else 0
         if len(lines) > rows:
             shown = lines[self._top : self._top + rows - 1]
-            how = "; arrows and PgDn scroll" if self._keys.are_read else ""
+            how = " (arrows, PgDn)" if self._keys.are_read else ""
             lines = [*shown, f"… lines {self._top + 1} to {self._top + len(shown)} of {len(lines)}{how}"]
         drawn = "\n".join(_CLEAR_LINE + line for line in lines)
         self._screen.write(f"{_BEGIN}{_HOME}{drawn}{_CLEAR_BELOW}{_END}")

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from gpuprobe import __version__
 from gpuprobe.doctor.refreshed import Refreshment, measured, notes_of
+from gpuprobe.doctor.remedies import remedy
 from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.exits import Exit
+from gpuprobe.facts import Host
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, User
 from gpuprobe.judging.flash_attention import Effective, FlashAnswer
@@ -15,7 +17,7 @@ from gpuprobe.judging.measured_bandwidth import speeds_of
 from gpuprobe.judging.under_map import Check
 from gpuprobe.judging.views import View
 from gpuprobe.judging.visibility import Variables
-from gpuprobe.model import Device, Inventory, Json, Stage
+from gpuprobe.model import Device, Inventory, Json, Stage, Verdict
 from gpuprobe.render.device import calls_of, flash_attention_of, identity, rounded
 from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, probe_record, warnings_of
 from gpuprobe.render.machine_document import why_record
@@ -38,7 +40,7 @@ def validate_document(
         **envelope(inventory, text, leave_with),
         "seconds": rounded(seconds),
         "devices": [identity(device) for device in inventory.kept],
-        "views": [_view(view) for view in shown],
+        "views": [_view(view, inventory.evidence.host) for view in shown],
         "cards_without_views": [_without_view(card) for card in others],
         "warnings": [*(printable(note) for note in notes), *warnings_of(inventory)],
     }
@@ -53,8 +55,9 @@ def _without_view(card: Unviewed) -> Json:
     }
 
 
-def _view(view: View) -> Json:
+def _view(view: View, host: Host) -> Json:
     validation, outcome = view.device.validation, view.outcome
+    failed = outcome is not None and view.verdict is not Verdict.SUPPORTED
     return {
         **identity(view.device),
         "number": view.device.number,
@@ -62,6 +65,7 @@ def _view(view: View) -> Json:
         "verdict": validation.verdict.value if validation else None,
         "depth": validation.depth.value if validation and validation.depth else None,
         "because": printable(validation.because) if validation else None,
+        "advice": remedy(outcome) if outcome is not None and failed else None,
         "status": outcome.status.value if outcome else None,
         "rungs": [_stage(stage) for stage in outcome.stages] if outcome else [],
         "wrong": (outcome.wrong or None) if outcome else None,
@@ -211,6 +215,13 @@ def env_document(
         **({} if checks is None else {"check": [_check(check) for check in checks]}),
         "warnings": warnings_of(inventory),
     }
+
+
+def with_consumer(document: Json, consumer: str, notes: Sequence[str], lines: str | None, words: Sequence[str] | None) -> Json:
+    """`lines`: what is written for a program that takes no variables; `words`: the same as arguments of its command."""
+    handed = {} if lines is None else {"text": lines}
+    arguments = {} if words is None else {"arguments": list(words)}
+    return {**document, "for": {"program": consumer, "notes": [printable(note) for note in notes], **handed, **arguments}}
 
 
 def undo_document(variables: Variables, timestamp: str, text: str) -> Json:

@@ -84,23 +84,25 @@ class Screen:
         self.out.flush()
 
     def write_document(self, document: dict[str, Any]) -> None:
-        """One JSON document: indented for a reader at a terminal, one line for a program."""
-        self._write_json(document, indent=2 if self.out.isatty() else None)
+        """One JSON document: indented for a reader at a terminal, one line for a program.
+
+        A value that is an iterator is written as the list of what it gives, one after the other.
+        """
+        indent = 2 if self.out.isatty() else None
+        if any(isinstance(value, Iterator) for value in document.values()):
+            for piece in _pieces(document, indent):
+                self.out.write(piece)
+            self.out.write("\n")
+            self.out.flush()
+            return
+        self._write_json(document, indent)
 
     def write_line(self, document: dict[str, Any]) -> None:
         """One document of several: a line of its own, for a reader and for a program."""
         self._write_json(document, indent=None)
 
     def _write_json(self, document: dict[str, Any], indent: int | None) -> None:
-        import json
-
-        # ASCII, and JSON leaves DEL alone: no control character of a driver's name reaches a terminal.
-        text = json.dumps(document, indent=indent).replace("\x7f", "\\u007f")
-        if "\\ud" in text:
-            # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the document.
-            clean = "".join(map(_in_unicode, json.dumps(document, ensure_ascii=False)))
-            text = json.dumps(json.loads(clean), indent=indent).replace("\x7f", "\\u007f")
-        self.out.write(text + "\n")
+        self.out.write(_json_text(document, indent) + "\n")
         self.out.flush()
 
     def write_exactly(self, text: str) -> None:
@@ -142,6 +144,37 @@ class Screen:
     @classmethod
     def of_process(cls) -> Screen:
         return cls(sys.stdout, sys.stderr or StringIO(), os.environ)  # closed by `2>&-`: nobody is listening
+
+
+def _json_text(value: object, indent: int | None) -> str:
+    import json
+
+    # ASCII, and JSON leaves DEL alone: no control character of a driver's name reaches a terminal.
+    text = json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+    if "\\ud" in text:
+        # A lone surrogate (a file name that is not UTF-8) is no Unicode text: strict parsers reject the document.
+        clean = "".join(map(_in_unicode, json.dumps(value, ensure_ascii=False)))
+        text = json.dumps(json.loads(clean), indent=indent).replace("\x7f", "\\u007f")
+    return text
+
+
+def _pieces(document: dict[str, Any], indent: int | None) -> Iterator[str]:
+    """The text of a document, of which no list that an iterator gives is ever whole in memory."""
+    margin = "" if indent is None else "\n" + " " * indent
+    between = f",{margin or ' '}"
+    yield f"{{{margin}"
+    for place, (key, value) in enumerate(document.items()):
+        yield (between if place else "") + f"{_json_text(key, None)}: "
+        if not isinstance(value, Iterator):
+            yield _json_text(value, indent).replace("\n", margin)
+            continue
+        inner = margin and margin + " " * (indent or 0)
+        many = False
+        for member in value:
+            yield (f",{inner or ' '}" if many else f"[{inner}") + _json_text(member, indent).replace("\n", inner)
+            many = True
+        yield f"{margin}]" if many else "[]"
+    yield "\n}" if margin else "}"
 
 
 def harmless(text: str) -> str:

@@ -104,7 +104,7 @@ def lines(answers: Iterable[Json]) -> Iterator[RenderableType]:
 
     known = list(answers)
     if known:
-        yield from heading("Software found, against this device, by its files")
+        yield from heading("Software found, judged for this device by its files")
     for each in known:
         yield indented(printable(f"{_title(each)}: {each['answer']}, {each['where']} {each['path']}"))
         yield indented(each["because"], by=6)

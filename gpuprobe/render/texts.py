@@ -128,13 +128,14 @@ def watch_text(
     every: float,
     histories: Mapping[int, History],
     height: int | None = None,
+    is_last: bool = False,
 ) -> Iterator[RenderableType]:
     from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
-    ends = "Ctrl-C ends it" if height is None else "q or Ctrl-C ends it"
-    yield line(f"{now}, every {every:g} s; {ends}", "dim")
+    ends = "" if is_last else "; Ctrl-C ends it" if height is None else "; q or Ctrl-C ends it"
+    yield line(f"{now}, every {every:g} s{ends}", "dim")
     yield from live.live_table(answer.figures, histories, now, width, height)
     yield from _below_the_figures(answer, detail, diff)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuprobe.judging.completion import FROM_SYSTEM
 from gpuprobe.libraries import library_named
-from gpuprobe.model import Device, Outcome, Status
+from gpuprobe.model import SYSTEM, Device, Outcome, Status
 from gpuprobe.strings import compute_string, printable, size_text
 
 UNKNOWN = "?"
@@ -91,7 +91,7 @@ def asked_of(outcome: Outcome) -> str:
     """What a child was asked: `CUDA (cuda_v13) validate GPU-…`."""
     probe = outcome.probe
     parts = [probe.library, probe.purpose.value]
-    if probe.build != "system":
+    if probe.build != SYSTEM:
         parts.insert(1, f"({printable(probe.build)})")
     parts += [printable(part) for part in (probe.device, probe.manifest) if part]
     return " ".join(parts)

@@ -21,7 +21,7 @@ from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
 
 KIND = "gpuprobe saved discovery"
-SCHEMA_VERSION = 5  # raised with every change of the records in it and of what stands in its key
+SCHEMA_VERSION = 6  # raised with every change of the records in it and of what stands in its key
 MOST_SECONDS = 24 * 3600.0  # what no key sees, such as a card that broke, is noticed within a day
 _CLOCK_SECONDS = 60.0  # by which a clock may be set back without a discovery seeming to come from the future
 
@@ -55,7 +55,7 @@ def load(host: Host, path: str | None = None, now: str | None = None) -> Saved:
     path = path or file.place(os.environ)
     try:
         if path is None:
-            raise _Unusable("no_place", "this account has no home directory to save a discovery in")
+            raise _Unusable("no_place", "this account has no home directory to save results in")
         said = _document(path)
         evidence = _evidence(said.get("evidence"), path)
     except _Unusable as unusable:
@@ -63,7 +63,7 @@ def load(host: Host, path: str | None = None, now: str | None = None) -> Saved:
     changed = differences(said.get("key"), key_of(host))
     if changed:
         more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
-        return Saved(evidence, Problem("changed", f"the saved discovery no longer fits: {changed[0].because}{more}"), changed)
+        return Saved(evidence, Problem("changed", f"the saved results no longer fit: {changed[0].because}{more}"), changed)
     return Saved(evidence, _too_old(evidence.gathered_at, now or moment()))
 
 
@@ -76,7 +76,7 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     """
     path = path or file.place(os.environ)
     if path is None:
-        return "this account has no home directory to save a discovery in"
+        return "this account has no home directory to save results in"
     key = key_of(host)
     meanwhile = [each for each in differences(key_of(evidence.host), key) if not _comes_of_asking(each)]
     if meanwhile:
@@ -108,7 +108,7 @@ def forget(path: str | None = None) -> None:
 def _document(path: str) -> dict[str, Any]:
     said = _parsed(_content(path), path)
     if not isinstance(said, dict) or said.get("kind") != KIND:
-        raise _Unusable("damaged", f"`{path}` is not a saved discovery")
+        raise _Unusable("damaged", f"`{path}` is not a file of saved results")
     if said.get("schema_version") != SCHEMA_VERSION:
         version = f"{said.get('schema_version')!r:.20}"
         raise _Unusable("other_version", f"`{path}` is of version {version}, and this gpuprobe reads version {SCHEMA_VERSION}")
@@ -119,7 +119,7 @@ def _content(path: str) -> bytes:
     try:
         return file.read(path)
     except FileNotFoundError as problem:
-        raise _Unusable("none", "no discovery is saved") from problem
+        raise _Unusable("none", "no results are saved") from problem
     except file.Untrusted as untrusted:
         raise _Unusable("not_ours", f"`{path}` is not used: {untrusted}") from untrusted
     except (OSError, ValueError) as problem:
@@ -151,7 +151,7 @@ def _evidence(said: object, path: str) -> Evidence:
 def _too_old(then: str, now: str) -> Problem | None:
     age = seconds_between(then, now)
     if age is None or age < -_CLOCK_SECONDS:
-        return Problem("too_old", "the time of the saved discovery is not in the past")
+        return Problem("too_old", "the time of the saved results is not in the past")
     if age > MOST_SECONDS:
-        return Problem("too_old", f"the saved discovery is {age / 3600:.0f} hours old, and is believed for a day")
+        return Problem("too_old", f"the saved results are {age / 3600:.0f} hours old, and are used for a day at most")
     return None

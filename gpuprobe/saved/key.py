@@ -179,10 +179,10 @@ def is_of_this_account(found: tuple[Difference, ...]) -> bool:
 
 _WHOLE = {
     "gpuprobe": "another version of gpuprobe wrote it",
-    "boot": "the machine was started anew",
+    "boot": "the machine was restarted",
     "suspends": "the machine slept since",
-    "kernel": "the kernel is another one",
-    "account": "the account or its groups are others",
+    "kernel": "the kernel has changed",
+    "account": "the account or its groups have changed",
     "container": "it was made in another container or namespace",
 }
 _PARTS = {

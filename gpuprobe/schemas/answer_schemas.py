@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.model import Json
 from gpuprobe.render.completions import SCRIPTS
 from gpuprobe.render.document import SCHEMA_VERSION
+from gpuprobe.schemas.doctor_schema import causes_schema, doctor_schema
+from gpuprobe.schemas.fleet_schema import fleet_schema
 from gpuprobe.schemas.plan_schema import plan_schema
+from gpuprobe.schemas.running_schema import running_schema
 from gpuprobe.schemas.shared_definitions import ANSWERED, DEFINITIONS, FAILURES
 from gpuprobe.schemas.vocabulary import (
     AMOUNT_OR_NONE,
@@ -49,6 +53,7 @@ ANSWERS = (
         DEFINITIONS,
         **_ENVELOPE,
         host=closed(
+            name=Maybe(said("What the machine calls itself; absent: a capture was judged.", TEXT_OR_NONE)),
             os=TEXT_OR_NONE,
             kernel=TEXT_OR_NONE,
             machine=TEXT,
@@ -160,7 +165,12 @@ ANSWERS = (
             because=said("Why the machine was discovered anew.", TEXT_OR_NONE),
         ),
         devices=array(ref("figure")),
-        probes=said("What was asked for these figures.", array(ref("probe"))),
+        probes=Maybe(
+            said(
+                "What was asked for these figures; absent with --watch where nothing failed and there is no --verbose.",
+                array(ref("probe")),
+            )
+        ),
         servers=said(
             "Running servers that were asked about the devices that nobody else told of.",
             array(
@@ -212,6 +222,19 @@ ANSWERS = (
                 action=one_of(("set", "unset")),
             )
         ),
+        **{
+            "for": Maybe(
+                said(
+                    "With --for: the program, what to know of it, and what it is given in the place of variables.",
+                    closed(
+                        program=one_of(consumer.name for consumer in CONSUMERS),
+                        notes=TEXTS,
+                        text=Maybe(said("Lines for its command, its file or its description of a job.", TEXT)),
+                        arguments=Maybe(said("The same as words of its command.", TEXTS)),
+                    ),
+                )
+            )
+        },
         check=Maybe(
             said(
                 "With --check: what each library shows in a child under these variables.",
@@ -230,6 +253,10 @@ ANSWERS = (
         warnings=TEXTS,
     ),
     plan_schema(_ENVELOPE, DEFINITIONS),
+    doctor_schema(_ENVELOPE, DEFINITIONS),
+    causes_schema(_VERSION, DEFINITIONS),
+    running_schema(_ENVELOPE, DEFINITIONS),
+    fleet_schema(_VERSION, DEFINITIONS),
     document("captured", "The answer of `gpuprobe capture FILE --json`", DEFINITIONS, **_ENVELOPE, file=TEXT),
     document(
         "completion",

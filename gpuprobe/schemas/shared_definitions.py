@@ -37,7 +37,13 @@ ANSWERED = one_of(code.value for code in Exit if code not in FAILURES)
 _NUMBERS = (*(library.numbered_as for library in LIBRARIES if library.numbered_as), "vulkan_raw", "vulkan_listed")
 _PCI_NUMBER = or_none({"type": "string", "pattern": "^[0-9a-f]{4,}$"})
 _PERCENT = or_none({"type": "integer", "minimum": 0, "maximum": 100})
-_WHY = closed(reason={"type": "string", "pattern": "^[a-z_]+$"}, because=TEXT, advice=TEXT_OR_NONE)
+WHY = closed(
+    reason={"type": "string", "pattern": "^[a-z_]+$"},
+    brief=said("The reason in a few words.", TEXT),
+    because=TEXT,
+    advice=TEXT_OR_NONE,
+    finding=said("The id of the finding that this is; null: what happened is known, and not why.", TEXT_OR_NONE),
+)
 
 IDENTITY: dict[str, Json] = dict(  # noqa: C408 - as `closed` is called
     id=said("UUID as its library spells it, else PCI address, else library:number.", TEXT),
@@ -147,8 +153,8 @@ DEFINITIONS: Json = {
         validation=Maybe(ref("validation")),
         flash_attention=ref("flash_attention"),
         visible=said(
-            "Variables for this device alone; null: unset.",
-            {"type": "object", "propertyNames": VARIABLE, "additionalProperties": TEXT_OR_NONE},
+            "Variables for this device alone; a value of null: unset. Null: a value is not UTF-8, and so no text of JSON.",
+            or_none({"type": "object", "propertyNames": VARIABLE, "additionalProperties": TEXT_OR_NONE}),
         ),
         capabilities=said(
             "What the library said of it, and for CUDA and ROCm what follows: `memory_bytes_per_second` (in theory), "
@@ -216,7 +222,7 @@ DEFINITIONS: Json = {
         device_ids=TEXTS,
         why=said(
             "null: it is usable.",
-            or_none(_WHY),
+            or_none(WHY),
         ),
     ),
     "probe": closed(
@@ -281,7 +287,7 @@ DEFINITIONS: Json = {
             "null: left out on purpose, by a variable, an option, a virtual machine or a container.",
             or_none(one_of((Verdict.UNSUPPORTED.value, Verdict.INCONCLUSIVE.value))),
         ),
-        why=_WHY,
+        why=WHY,
     ),
     "identity": closed(
         **IDENTITY,
@@ -293,6 +299,7 @@ DEFINITIONS: Json = {
         verdict=said("null: it was not asked.", or_none(values(Verdict))),
         depth=said("The deepest stage that was passed; null: the validation did not pass.", TEXT_OR_NONE),
         because=TEXT_OR_NONE,
+        advice=Maybe(said("What to do about a failure; null: nothing is known, or it passed.", TEXT_OR_NONE)),
         status=or_none(values(Status)),
         rungs=Maybe(
             said("The stages as far as it came; empty: the validation of a listing, to a context.", array(ref("rung")))

@@ -41,7 +41,7 @@ def _all(tree: Tree, environ: Mapping[str, str], platform: str, named: Sequence[
         whole = (f"{path}/lib/ollama", f"{path}/build/bin")
         yield from (Place(below, BY_OPTION) for below in whole if tree.names(below))
     told = environ.get("OLLAMA_LIBRARY_PATH", "").split(";" if platform == "win32" else ":")
-    # Weakness 14.22: an empty element would mean the working directory.
+    # An empty element would mean the working directory.
     yield from (Place(path, BY_VARIABLE) for path in told if path)
     yield from (Place(path, OLLAMA) for path in _ollama(tree, environ, platform))
     yield from (Place(path, LLAMA_CPP) for path in _llama_cpp(tree, environ, platform))

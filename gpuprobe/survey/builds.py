@@ -32,7 +32,7 @@ class Survey(NamedTuple):
 def _why_empty(tree: Tree, path: str) -> str:
     problem = tree.why_unlisted(path)
     if problem == ABSENT and tree.status(path) is not None:
-        return "is no directory"
+        return "is not a directory"
     return _WHY_EMPTY.get(problem or "", "holds no build of Ollama or llama.cpp")
 
 
@@ -174,7 +174,7 @@ def _checked(tree: Tree, build: FoundBuild, machine: str, uid: int | None, vouch
 def _unfit(tree: Tree, path: str, machine: str) -> str | None:
     target = tree.target(path)
     if target is not None and tree.status(path) is None:
-        return f"`{path}` is a link to `{target}`, which does not exist: the install is damaged, install it anew"
+        return f"`{path}` is a link to `{target}`, which does not exist: the install is damaged, install it again"
     try:
         header = tree.content(path, 20)
     except IsADirectoryError:

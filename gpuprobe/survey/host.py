@@ -100,6 +100,10 @@ def read_host(
     uid = os.geteuid() if hasattr(os, "geteuid") else None
     found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
     nodes = tuple(_nodes(tree)) if platform == "linux" else ()
+    if functions or nodes:
+        from gpuprobe.survey.boot_files import boot_files
+
+        texts.update(boot_files(tree))
     return Host(
         platform=platform,
         machine=machine,

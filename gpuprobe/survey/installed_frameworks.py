@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from gpuprobe.facts import CodeFile, FoundSoftware
 from gpuprobe.survey import code_files, needed, release_files, torch_texts
+from gpuprobe.survey.cuda_libraries import WHEEL
 from gpuprobe.survey.distributions import Distribution
 from gpuprobe.survey.frameworks import FRAMEWORKS, TORCH, Framework, Part
 from gpuprobe.survey.needed import Pending
-from gpuprobe.survey.nvidia_libraries import WHEEL
 from gpuprobe.survey.tree import Tree
 
 _RELEASE_IN_NAME = re.compile(r"-(?:cuda|cu|rocm)-?([0-9]{1,2})(?:x|-?[0-9])?(?:-|$)")

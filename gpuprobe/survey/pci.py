@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gpuprobe import vendors
-from gpuprobe.facts import PciFunction
+from gpuprobe.facts import Bar, PciFunction
 from gpuprobe.survey.tree import Tree
 
 DEVICES = "/sys/bus/pci/devices"
@@ -16,6 +16,9 @@ DISPLAY, BRIDGES = 0x03, 0x06  # classes
 COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
 
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+# include/linux/ioport.h
+_WINDOWS, _IS_MEMORY, _IS_UNSET, _LARGEST = 6, 0x200, 0x20000000, 2**63
+
 _LONGEST_NAME = 512  # bytes
 _MOST_NAMES = 8 * 1024 * 1024  # bytes; pci.ids had 1.5 MB in 2025
 
@@ -79,7 +82,24 @@ def _read(tree: Tree, name: str) -> PciFunction:
         max_link_speed=tree.line(f"{place}/max_link_speed") if awake else None,
         max_link_width=_number(tree.line(f"{place}/max_link_width"), 10, 64) if awake else None,
         drm=_drm(tree, place),
+        bars=_bars(tree.read(f"{place}/resource").text),
     )
+
+
+def _bars(resource: str | None) -> tuple[Bar, ...] | None:
+    """Its windows onto memory, from the kernel's own list: lines of start, end and flags, six of which are the function's."""
+    if resource is None:
+        return None
+    lines = re.findall(r"(?m)^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$", resource[:4096])
+    rows = enumerate(lines[:_WINDOWS])
+    return tuple(bar for number, row in rows if (bar := _bar(number, *(int(each, 16) for each in row))) is not None)
+
+
+def _bar(number: int, start: int, end: int, flags: int) -> Bar | None:
+    if not flags & _IS_MEMORY or end < start:
+        return None
+    size = end - start + 1
+    return Bar(number, 0 if flags & _IS_UNSET else start, size) if end < _LARGEST else None
 
 
 def _drm(tree: Tree, place: str) -> tuple[str, ...]:

@@ -11,12 +11,11 @@ import re
 from collections.abc import Iterator
 
 from gpuprobe.record_classes import NamedTuple
+from gpuprobe.survey.loopback_ports import sockets_among, sockets_on
 from gpuprobe.survey.tree import Tree
 
 SERVICE = "ollama"  # the name of the program, and of the account that its installer makes
 _MOST_SERVERS = 16
-_LISTENS = "0A"  # state TCP_LISTEN in /proc/net/tcp
-_ANSWERING = ("0100007F", "00000000")  # 127.0.0.1 and every address, as little-endian machines write them
 
 
 class Server(NamedTuple):
@@ -36,7 +35,7 @@ def is_its_own(server: Server, root: str = "/") -> bool:
     tree = Tree(root)
     if _account(tree, server.process) not in _trusted_accounts():
         return False
-    listening = _sockets_on(tree, server.port)
+    listening = sockets_on(tree, server.port)
     return bool(listening) and listening <= _sockets_of(tree, server.process)
 
 
@@ -72,16 +71,7 @@ def _trusted_accounts() -> set[int]:
     return trusted
 
 
-def _sockets_on(tree: Tree, port: int) -> set[str]:
-    """The inodes of all sockets that could take a connection to this port of 127.0.0.1."""
-    lines = (tree.read("/proc/net/tcp", most=1 << 22).text or "").splitlines()[1:]
-    rows = (fields for line in lines if len(fields := line.split()) > 9 and fields[3] == _LISTENS)
-    wanted = {f"{address}:{port:04X}" for address in _ANSWERING}
-    return {fields[9] for fields in rows if fields[1] in wanted}
-
-
 def _sockets_of(tree: Tree, process: int) -> set[str]:
     """Nothing where we may not look: only root and the account itself may."""
     place = f"/proc/{process}/fd"
-    targets = (tree.target(f"{place}/{name}") or "" for name in tree.names(place))
-    return {found[1] for target in targets if (found := re.fullmatch(r"socket:\[([0-9]+)\]", target))}
+    return sockets_among(tree.target(f"{place}/{name}") or "" for name in tree.names(place))

@@ -131,7 +131,7 @@ def linux_places(
     `rocm` are directories like /opt/rocm-6.4.1, in any order; `musl` are musl's own where that is the C library; `own` are
     those of the environment that Python runs in. `from_store`: Python's loader reads neither cache nor default directories.
     """
-    # Weakness 14.22: an empty element means the working directory, where anybody may have put a library.
+    # An empty element means the working directory, where anybody may have put a library.
     named = [element for element in re.split("[:;]", environ.get("LD_LIBRARY_PATH", "")) if element]
     default = default_directories(machine) if musl is None else musl
     versions = [f"{directory}/lib" for directory in sorted(rocm, key=_version, reverse=True)]

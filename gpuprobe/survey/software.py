@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gpuprobe.facts import FoundBuild, FoundSoftware
-from gpuprobe.survey import engine_places, nvidia_libraries, rocblas, torch_texts
+from gpuprobe.survey import cuda_libraries, engine_places, rocblas, torch_texts
 from gpuprobe.survey.distributions import distributions
 from gpuprobe.survey.installed_builds import of_builds
 from gpuprobe.survey.installed_frameworks import Site, frameworks
@@ -28,10 +28,10 @@ def software(
     found = places(tree, environ, named)
     sites = [_site(tree, place, environ) for place in found]
     libraries = (
-        *nvidia_libraries.toolkits(tree),
-        *nvidia_libraries.of_the_loader(tree, environ, machine),
+        *cuda_libraries.toolkits(tree),
+        *cuda_libraries.of_the_loader(tree, environ, machine),
         *(each for prefix in dict.fromkeys(place.prefix for place in found) for each in _of_prefix(tree, prefix)),
-        *(each for site in sites for each in nvidia_libraries.wheels(tree, site.path, site.distributions)),
+        *(each for site in sites for each in cuda_libraries.wheels(tree, site.path, site.distributions)),
     )
     pending = [each for site in sites for each in frameworks(tree, site)]
     pending += engine_places.engines(tree, environ, named)
@@ -52,7 +52,7 @@ def _site(tree: Tree, place: Place, environ: Mapping[str, str]) -> Site:
 
 
 def _of_prefix(tree: Tree, prefix: str) -> Iterator[FoundSoftware]:
-    return nvidia_libraries.of_conda(tree, prefix) if prefix else iter(())
+    return cuda_libraries.of_conda(tree, prefix) if prefix else iter(())
 
 
 def _folders_of_amd(tree: Tree, sites: Iterable[Site]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gpuprobe.facts import FoundSoftware
 from gpuprobe.survey import elf
-from gpuprobe.survey.nvidia_libraries import WHEEL
+from gpuprobe.survey.cuda_libraries import WHEEL
 from gpuprobe.survey.tree import Tree, problem_of
 
 # torch.cuda.get_arch_list() answers from a text in this file; 1 MB of constants in torch 2.15.

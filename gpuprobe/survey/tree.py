@@ -83,6 +83,13 @@ class Tree(NamedTuple):
         except (OSError, ValueError):
             return None
 
+    def link(self, path: str) -> Reading:
+        """What a symbolic link says, or why that cannot be known, in the words of `read`."""
+        try:
+            return Reading(os.readlink(self.at(path)))
+        except (OSError, ValueError) as error:
+            return Reading(None, problem_of(error))
+
     def status(self, path: str) -> os.stat_result | None:
         """What `stat` says of the file behind all links; None: there is none, or it may not be asked."""
         try:

@@ -314,7 +314,7 @@ def test_cublas_is_refused_where_its_workspace_would_not_fit() -> None:
 
     assert answer.failed is not None
     assert answer.failed["status"] == "busy"
-    assert "100 MiB of the card's memory are free, and cuBLAS takes up to 128 MiB" in answer.failed["message"]
+    assert "128 MiB are needed and 100 MiB of the card's memory are free: cuBLAS was not tried" in answer.failed["message"]
     assert "cublasCreate_v2" not in answer.calls
 
 

@@ -111,7 +111,7 @@ def _fields(kind: type[ctypes.Structure]) -> list[str]:
 
 def _structure_type(kind: type[ctypes.Structure]) -> str:
     """PhysicalDeviceIDProperties → VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[0-9])(?=[A-Z])", "_", kind.__name__)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[0-9])(?=[A-Z])(?!Bit)", "_", kind.__name__)
     return f"VK_STRUCTURE_TYPE_{words.upper()}"
 
 

@@ -153,7 +153,7 @@ def test_success_without_an_answer_is_unknown_and_not_zero() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "name", "meaning"),
     [
-        (9, "init_failed", "NVML_ERROR_DRIVER_NOT_LOADED", "kernel module is not loaded"),
+        (9, "init_failed", "NVML_ERROR_DRIVER_NOT_LOADED", "does not answer"),
         (18, "init_failed", "NVML_ERROR_LIB_RM_VERSION_MISMATCH", "different versions"),
         (15, "init_failed", "NVML_ERROR_GPU_IS_LOST", "fallen off the bus"),
         (4, "init_failed", "NVML_ERROR_NO_PERMISSION", "may not open"),

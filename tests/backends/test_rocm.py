@@ -94,7 +94,7 @@ def test_the_switches_behind_an_architecture_are_a_capability_and_no_part_of_the
 
 
 def test_the_version_is_read_by_hips_own_formula() -> None:
-    """Weakness 14.27: by CUDA's formula ROCm 6.3 showed as 60342.13."""
+    """By CUDA's formula ROCm 6.3 showed as 60342.13."""
     assert listed("version 60342134", *TWO).facts == {"api_version": "6.3.42134", "runtime_version": "6.3.42134"}
     assert listed("version 70110000", *TWO).facts["api_version"] == "7.1.10000"
 

@@ -186,7 +186,7 @@ def test_without_a_compiler_memory_that_the_card_fills_must_do() -> None:
 
     (told,) = answer.all("not_possible")
     assert "libhiprtc.so.6" in told["because"]
-    assert "the card filled 4 MiB rightly" in told["because"]
+    assert "the card filled 4 MiB correctly" in told["because"]
     assert "hipMemset" in answer.calls
     assert answer.all("passed") == [{"depth": "bandwidth"}]
 

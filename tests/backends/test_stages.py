@@ -126,25 +126,6 @@ def test_a_stage_that_nothing_can_follow_ends_the_walk_without_a_failure() -> No
     assert (done, validation.depth) == (["copy", "give back"], "copy")
 
 
-def test_a_library_without_stages_is_validated_as_far_as_a_context() -> None:
-    said: list[Any] = []
-
-    class Listing:
-        @staticmethod
-        def validate(library: object, announce: Any, facts: Any, device: Any) -> str:
-            announce("create")
-            facts({"free_memory": device["number"]})
-            return "context"
-
-    validation = a_validation(said)
-    validation.begin("load")
-    stages.walk_to_a_context(Listing, None, validation, {"number": 7})
-    validation.leave()
-
-    assert [next(iter(line)) for line in said] == ["stage", "stage", "call", "facts"]
-    assert validation.depth == "context"
-
-
 @pytest.mark.parametrize(
     ("changed", "word"),
     [

@@ -59,8 +59,16 @@ def test_each_step_is_said_before_it_is_taken_and_in_order(staged: World) -> Non
         "vkGetPhysicalDeviceProperties2",
         "vkGetPhysicalDeviceMemoryProperties2",
         "vkGetPhysicalDeviceQueueFamilyProperties",
+        "vkGetPhysicalDeviceFeatures2",
         "vkDestroyInstance",
     ]
+
+
+@pytest.mark.parametrize(("scripted_as", "known"), [({"storage16": 0}, False), ({"storage16": 1}, True), ({}, None)])
+def test_whether_kernels_may_store_numbers_of_16_bits_is_the_drivers_answer(
+    scripted_as: dict[str, int], known: bool | None, staged: World
+) -> None:
+    assert scripted(staged, **scripted_as)["capabilities"].get("stores_16_bits") is known
 
 
 def test_the_loader_says_which_vulkan_it_speaks_and_which_file_it_is(staged: World) -> None:

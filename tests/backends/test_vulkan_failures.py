@@ -110,7 +110,7 @@ EARLIER = {
     "vkGetPhysicalDeviceProperties2": "vkEnumeratePhysicalDevices",
 }
 LISTING = (*EARLIER, "vkCreateInstance", "vkEnumeratePhysicalDevices", "vkGetPhysicalDeviceMemoryProperties2")
-LISTING = (*LISTING, "vkGetPhysicalDeviceQueueFamilyProperties", "vkDestroyInstance")
+LISTING = (*LISTING, "vkGetPhysicalDeviceQueueFamilyProperties", "vkGetPhysicalDeviceFeatures2", "vkDestroyInstance")
 # exit() inside the loader's own lock never returns: the loader's destructor waits for it. That is a hang, not an exit.
 LISTING_ENDINGS = [
     (function, verb, ending)

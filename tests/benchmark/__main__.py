@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmark import captures, growth, limits, saved, software, startup, watching
+from tests.benchmark import (
+    captures,
+    growth,
+    limits,
+    many_machines,
+    process_rows,
+    saved,
+    software,
+    startup,
+    watching,
+)
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
 from tests.benchmark.workplace import PEERS, Workplace
 
@@ -33,6 +43,8 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "many cards": growth.growth,
     "capture noise": captures.noise,
     "watch": watching.watching,
+    "processes": process_rows.processes,
+    "fleet": many_machines.fleet,
 }
 NAMES = {name.replace("--", "").replace(",", "").replace(" ", "-"): name for name in (*TOGETHER, *ALONE)}
 

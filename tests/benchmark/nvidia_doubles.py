@@ -11,7 +11,7 @@ GiB = 1 << 30
 
 
 def nvidia(*lines: str, cards: int = 1, **doing: object) -> dict[str, str]:
-    """Variables under which these cards are here; `lines` as in tests/drivers/fake.h, for libcuda; `doing` as in fake_nvml.c."""
+    """Variables under which these cards are here; `lines` as in tests/drivers/fake.h, for libcuda; `doing`: fake_nvml.c."""
     try:
         path = f"{doubles.cuda_driver().parent}:{doubles.nvml_driver().parent}"
     except (pytest.skip.Exception, pytest.fail.Exception) as reason:

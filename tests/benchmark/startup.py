@@ -17,10 +17,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "list": ("list",),
     "env": ("env",),
     "--version": ("--version",),
+    "doctor": ("doctor",),
 }
+NOT_BEFORE = ("doctor",)  # the checkout that `--beside` names may not have it
 PEER_ARGUMENTS = {"gpustat": ("--json",), "nvitop": ("-1",)}
 
-START_BAR = 1.4  # times do-nothing
+START_BARS = {"list --json": 1.4, "doctor": 1.6}  # times do-nothing, where nothing was discovered before
 EVERY_LOADER_BAR = 1.3  # times (slowest listing + slowest validation + do-nothing)
 MEMORY_BAR = 40 * MiB
 NO_SLOWER_BAR = 1.03  # times the other checkout
@@ -39,12 +41,13 @@ def nothing_installed(workplace: Workplace, rows: Sequence[str]) -> Iterator[Lin
         peers, peers_commands = [], {}
     measured = dict.fromkeys([*ours, *(["list --json"] if peers else [])])
     own_commands = {row: workplace.gpuprobe(*COMMANDS[row]) for row in measured}
-    before = {f"{row} before": command for row, command in own_commands.items()} if workplace.beside else {}
+    asked_before = {row: command for row, command in own_commands.items() if row not in NOT_BEFORE}
+    before = {f"{row} before": command for row, command in asked_before.items()} if workplace.beside else {}
     commands = {"do-nothing": workplace.do_nothing(), **own_commands, **before, **peers_commands}
     costs = _taking_turns(workplace, commands, set(before))
     yield Line("do-nothing", "1 x", remark=f"two commands of Typer's; {_cost(costs['do-nothing'])}")
     yield from (_beside_do_nothing(row, costs) for row in ours)
-    for row in ours if before else ():
+    for row in asked_before if before else ():
         remark = f"{workplace.beside}; {_cost(costs[f'{row} before'])}"
         yield times(f"{row} beside", ratio(costs[row], costs[f"{row} before"]), NO_SLOWER_BAR, remark)
     for peer in peers:
@@ -69,9 +72,8 @@ def _cost(runs: Sequence[Ran]) -> str:
 
 def _beside_do_nothing(row: str, costs: Costs) -> Line:
     figure, remark = ratio(costs[row], costs["do-nothing"]), f"do-nothing; {_cost(costs[row])}"
-    if row != "list --json":  # the one command that has a bar where nothing was discovered before
-        return Line(row, f"{figure:.2f} x", remark=remark)
-    return times(row, figure, START_BAR, remark)
+    bar = START_BARS.get(row)
+    return Line(row, f"{figure:.2f} x", remark=remark) if bar is None else times(row, figure, bar, remark)
 
 
 def every_loader(workplace: Workplace) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpuprobe import capture
-from gpuprobe.facts import FoundLibrary, Host, PciFunction, Reading
+from gpuprobe.facts import FoundBuild, FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
 from gpuprobe.probing.questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_software_renderer, an_outcome
@@ -149,6 +149,22 @@ def two_geforces() -> Evidence:
     return evidence(*listings, passed(first), passed(second), passed(twin), host=host)
 
 
+def two_geforces_of_two_builds() -> Evidence:
+    """Each card is listed by another of Ollama's builds, and works through it."""
+    new = a_geforce(build="cuda_v13", compute_major=8, compute_minor=9)
+    old = a_geforce(
+        build="cuda_v12", name="Tesla V100", pci_id=SECOND, uuid="GPU-99999999-2222-3333-4444-555555555555", compute_major=7
+    )
+    builds = tuple(
+        FoundBuild(name, "CUDA", f"/usr/lib/ollama/{name}/libggml-cuda.so", (), (), "Ollama", product="ollama")
+        for name in ("cuda_v12", "cuda_v13")
+    )
+    host = a_workstation(pci=(a_card(FIRST), a_card(SECOND)), libraries=NVIDIA_DRIVER, builds=builds)
+    system = (new._replace(build="system"), old._replace(build="system", number=1))
+    listings = (an_outcome(*system), an_outcome(old), an_outcome(new), witnessed(new, old))
+    return evidence(*listings, passed(new), passed(old), host=host)
+
+
 def a_geforce_beside_a_broken_radeon() -> Evidence:
     """CUDA works; the AMD card is on the bus, its ROCm cannot be asked and Vulkan crashes."""
     first = a_geforce()
@@ -219,3 +235,17 @@ def integrated_intel() -> Evidence:
     device = a_radeon_of_vulkan(name="Intel(R) UHD Graphics 770 (ADL-S GT1)", type=DeviceType.INTEGRATED, pci_id="0000:00:02.0")
     card = a_card("0000:00:02.0", vendor=0x8086, device=0x4680, driver="i915")
     return evidence(an_outcome(device), passed(device), host=a_workstation(pci=(card,), libraries=VULKAN_LOADER))
+
+
+RADEON_UUID = "GPU-aaaaaaaaaaaaaaaa"
+
+
+def a_geforce_beside_a_radeon(**fields: object) -> Evidence:
+    """CUDA shows the one and ROCm the other, Vulkan both, and all of it works."""
+    geforce = a_geforce()
+    radeon = a_device("ROCm", pci_id=RADEON, uuid=RADEON_UUID, type=DeviceType.DISCRETE, name="AMD Radeon RX 7900 XTX")
+    views = a_device("Vulkan", number=0, pci_id=FIRST, uuid="v1"), a_device("Vulkan", number=1, pci_id=RADEON, uuid="v2")
+    libraries = (*NVIDIA_DRIVER, *VULKAN_LOADER, *installed("libamdhip64.so.6"))
+    host = a_workstation(**{"pci": (a_card(FIRST), an_amd_card()), "libraries": libraries, **fields})
+    listings = (an_outcome(geforce), witnessed(geforce), an_outcome(radeon), an_outcome(*views))
+    return evidence(*listings, *(passed(each) for each in (geforce, radeon, *views)), host=host)

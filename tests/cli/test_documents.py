@@ -155,6 +155,16 @@ def test_long_last_words_are_bounded(tmp_path: Path) -> None:
     assert "\x1b" not in failed["stderr"]
 
 
+def test_a_view_that_failed_says_what_to_do_and_one_that_passed_does_not(tmp_path: Path) -> None:
+    failed, passed = (
+        checked("validate", piped("validate", "--json", "--from", captured(machine, tmp_path)).out)["views"][0]
+        for machine in (machines.a_geforce_that_fails(), machines.two_geforces())
+    )
+
+    assert failed["advice"].startswith("end programs that use the GPU")
+    assert passed["advice"] is None
+
+
 def test_a_file_name_that_is_not_utf_8_leaves_the_document_valid(tmp_path: Path) -> None:
     device = machines.a_geforce(library_path="/opt/\udcff/libcuda.so.1", name="GPU 😀")
     machine = machines.evidence(

@@ -110,7 +110,7 @@ def test_a_device_whose_free_memory_is_unknown_is_not_selected_and_leaves_a_doub
     assert selection("--min-free", "1GiB", "--from", path) == [known.uuid]
     ran = piped("env", "--min-free", "1GiB", "--count", "2", "--from", path)
     assert (ran.code, ran.out) == (6, "")
-    assert ran.err.endswith("1 of 2 usable devices with 1.0 GiB free; what 1 of them have free is unknown\n")
+    assert ran.err.endswith("1 of 2 usable devices with 1.0 GiB free; how much is free on 1 of them is unknown\n")
     assert piped("env", "--min-free", "1GiB", "--count", "3", "--from", path).code == 3
 
 
@@ -177,7 +177,7 @@ def test_required_hides_all_of_a_crash_prone_library_whose_devices_are_not_chose
 def test_where_no_library_is_crash_prone_nothing_is_required(two: str) -> None:
     ran = piped("env", "--required", "--from", two)
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "Note: none of these devices needs a variable\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "note: none of these devices needs a variable\n")
     assert piped("env", "--required", "-q", "--from", two).err == ""
 
 

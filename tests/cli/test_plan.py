@@ -40,6 +40,19 @@ def test_a_model_is_planned_for_the_machine_of_a_capture(machine: str, tmp_path:
     assert sum(device["layers"] for device in document["devices"]) == document["layers_of_model"]
 
 
+def test_devices_that_no_one_build_serves_are_said_not_to_share_a_model(tmp_path: Path) -> None:
+    model, machine = a_dense_model(tmp_path), captured(machines.two_geforces_of_two_builds(), tmp_path)
+    apart = "they cannot share one model: a program loads the builds of one directory, and this takes the build cuda_v"
+
+    both = planned(model, "--from", machine, "--devices", "CUDA", "--split", "1,1")
+    alone = planned(model, "--from", machine, "--devices", "CUDA:0")
+    together = piped("flash-attn", "--from", machine)
+
+    assert both["notes"][0].startswith(apart)
+    assert not any("cannot share" in note for note in alone["notes"])
+    assert apart in " ".join(together.out.split())
+
+
 def test_weights_cache_and_buffer_are_exact_to_the_byte_for_a_llama_of_8_billion(tmp_path: Path) -> None:
     """Beside llama.cpp b10434, which says 4314, 512 and 112 MiB of such a model."""
     document = planned(a_dense_model(tmp_path), "--own", "--context", "4096", *CARD)
@@ -143,7 +156,7 @@ def test_more_layers_than_there_are_and_more_context_than_was_trained_are_notes(
 
     assert [note for note in document["notes"] if "layers" in note or "trained" in note] == [
         "204800 tokens are more than the 131072 that the model was trained for",
-        "the model has 33 layers, the output layer counted, so not 99",
+        "the model has 33 layers with the output layer: `--layers 99` means all of them",
     ]
 
 
@@ -227,19 +240,19 @@ def test_several_models_without_compare_are_wrong_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--context", "much", "a number of tokens is accepted"),
-        ("--context", "0", "a number of tokens is accepted"),
-        ("--parallel", "-1", "a whole number above 0 is accepted"),
-        ("--cache-type-k", "q9", "one of f32, f16"),
-        ("--flash-attn", "maybe", "on, off or auto is accepted"),
-        ("--split", "0,0", "one share at least must be above 0"),
-        ("--split", "a", "a share for each device is accepted"),
+        ("--context", "much", "it takes a number of tokens"),
+        ("--context", "0", "it takes a number of tokens"),
+        ("--parallel", "-1", "it takes a whole number, 1 or more"),
+        ("--cache-type-k", "q9", "the types are f32, f16"),
+        ("--flash-attn", "maybe", "it takes on, off or auto"),
+        ("--split", "0,0", "at least one share must be above 0"),
+        ("--split", "a", "it takes a share for each device"),
         ("--reserve", "2", "a size in GiB"),
-        ("--engine", "tgi", "llama.cpp, ollama, vllm is accepted"),
+        ("--engine", "tgi", "the engines are llama.cpp, ollama, vllm"),
         ("--what-if", "CUDA:0", "changes nothing"),
         ("--what-if", "CUDA:7 free=lots", "a size in GiB"),
-        ("--what-if", "GPU-xyz total=4GiB", "`CUDA:0` makes one that is not there"),
-        ("--what-if", "CUDA:0 total=4GiB free=8GiB", "more cannot be free"),
+        ("--what-if", "GPU-xyz total=4GiB", "`CUDA:0 total=24GiB` makes one up"),
+        ("--what-if", "CUDA:0 total=4GiB free=8GiB", "more is free than the device has"),
     ],
 )
 def test_every_wrong_value_gets_one_line_that_says_what_is_accepted(tmp_path: Path, option: str, value: str, said: str) -> None:
@@ -275,7 +288,7 @@ def test_a_name_that_is_neither_a_file_nor_in_the_store_says_where_was_looked(tm
     ran = piped("plan", "no-such-model", OLLAMA_MODELS=str(tmp_path / "models"))
 
     assert ran.code == 2
-    assert "`no-such-model` is no file or directory" in ran.err
+    assert "`no-such-model` is not a file or directory" in ran.err
 
 
 def test_a_models_name_is_looked_up_in_ollamas_store(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_diff_after_a_change_that_makes_the_discovery_unfit_compares_two_discove
 
     document = refreshed("--diff", **{**variables, "FAKE_CUDA": script(card(free=3))})
 
-    assert document["discovery"]["because"] == "the saved discovery no longer fits: the library `libcuda.so.1` changed"
+    assert document["discovery"]["because"] == "the saved results no longer fit: the library `libcuda.so.1` changed"
     assert [each["text"] for each in document["changes"]] == [
         "CUDA:0 free 20.0 → 3.0 GiB",
         "CUDA:1 (NVIDIA GeForce RTX 4090) has disappeared",
@@ -247,7 +247,7 @@ def test_without_a_saved_discovery_it_says_so_discovers_and_saves(cache: Path) -
     first, second_time = (piped("refresh", **nvidia(cache, card())) for _ in range(2))
 
     assert first.out.splitlines()[0] == "1 device, read just now"
-    assert "note: devices were detected again: no discovery is saved\n" in first.out
+    assert "note: devices were detected again: no results are saved\n" in first.out
     assert "discovered anew" not in second_time.out
 
 

@@ -176,9 +176,9 @@ def test_env_asks_the_machine_where_a_variable_has_changed(cache: Path) -> None:
 
     plain, verbose = piped("env", **hidden), piped("env", "-v", **hidden)
 
-    hides = f"Note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
+    hides = f"note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
     assert (plain.out, plain.err) == (LINES.replace("a'", "b'"), hides)
-    unfit = "note: the saved discovery no longer fits: the variable `CUDA_VISIBLE_DEVICES` is new"
+    unfit = "note: the saved results no longer fit: the variable `CUDA_VISIBLE_DEVICES` is new"
     assert verbose.err == f"{unfit}; the devices are detected again\n{hides}"
 
 
@@ -190,7 +190,7 @@ def test_env_says_what_a_variable_of_the_users_hides_also_from_what_is_saved(cac
     lost = {**hidden, "FAKE_CUDA": "crash cuInit"}
     saved, quiet, named = (piped("env", *more, **lost) for more in ((), ("-q",), ("CUDA:0",)))
 
-    assert saved.err == f"Note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
+    assert saved.err == f"note: `CUDA_VISIBLE_DEVICES=1` hides 1 of 2 devices from CUDA: NVIDIA GeForce RTX 4090 ({A})\n"
     assert {saved.out, quiet.out, named.out} == {LINES.replace("a'", "b'")}
     assert (quiet.err, named.err) == ("", "")
 
@@ -296,7 +296,7 @@ def of_a_later_version(file: Path) -> str:
 
 def of_another_program(file: Path) -> str:
     file.write_text('{"kind": "something else"}')
-    return f"`{file}` is not a saved discovery"
+    return f"`{file}` is not a file of saved results"
 
 
 def a_directory(file: Path) -> str:

@@ -124,8 +124,8 @@ def test_among_several_entries_the_right_one_is_taken(cache: Path, tmp_path: Pat
     [
         ("[", "200 OK", "no answer that can be read"),
         ("[" * 100000, "200 OK", "no answer that can be read"),
-        ("{}", "200 OK", "its answer is no list of devices"),
-        ("[]", "404 Not Found", "its version does not tell memory"),
+        ("{}", "200 OK", "its answer is not a list of devices"),
+        ("[]", "404 Not Found", "its version does not report memory"),
         ("[]", "500 Oh no", "it answered with status 500"),
         ("[]", "rubbish", "no answer that can be read"),
         ("[]", "302 Found\r\nLocation: http://127.0.0.1:1/info", "it answered with status 302"),

@@ -157,7 +157,7 @@ def test_an_environment_with_a_capture_is_wrong_usage(tmp_path: Path) -> None:
     ran = piped("list", "--software", str(tmp_path), "--from", captured(a_machine(), tmp_path))
 
     assert ran.code == 2
-    assert "a capture holds the builds and the software" in ran.err
+    assert "a capture already holds the builds and the software" in ran.err
 
 
 def test_a_named_directory_without_packages_is_a_note(tmp_path: Path) -> None:

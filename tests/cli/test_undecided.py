@@ -33,7 +33,7 @@ def test_env_says_which_card_was_not_decided_prints_its_lines_and_leaves_with_6(
 
     assert ran.code == 6
     assert ran.out == f"export CUDA_VISIBLE_DEVICES='{FIRST.uuid}'\n"
-    assert ran.err.startswith(f"Note: not decided, and therefore hidden: {machines.SECOND} through CUDA: ")
+    assert ran.err.startswith(f"note: not decided, and therefore hidden: {machines.SECOND} through CUDA: ")
     assert ran.err.count("\n") == 1
 
 

@@ -69,7 +69,7 @@ def test_a_mistyped_command_is_answered_with_the_right_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "accepted"),
     [
-        (["lst"], "Did you mean `list`? Commands: list, validate, flash-attn, env, "),
+        (["lst"], "Did you mean `list`? Commands: list, validate, doctor, flash-attn, env, "),
         (["CUDA:0"], "to see one device: `gpuprobe list CUDA:0`"),
         (
             ["list", "a", "b"],
@@ -101,9 +101,9 @@ def test_a_device_that_is_not_there_is_answered_with_those_that_are(device: str,
         (["watch"], "`gpuprobe refresh --watch`"),
         (["top"], "`gpuprobe refresh --watch`"),
         (["list", "--watch"], "`gpuprobe refresh --watch`"),
-        (["doctor"], "`gpuprobe list` says why a GPU is not usable"),
+        (["why"], "`gpuprobe doctor` says why a GPU is not used"),
         (["status"], "`gpuprobe list` shows the GPUs"),
-        (["list", "--format", "json"], "`--json` prints one JSON document"),
+        (["list", "--format", "json"], "for example `gpuprobe list --json`"),
         (["env", "--format", "json"], "`gpuprobe env --json`"),
         (["validate", "--step", "copyy"], "did you mean `copy`?"),
         (["list", "--timeout", "5s"], "for example `--timeout 5`"),

@@ -84,7 +84,7 @@ def free(document: dict[str, Any]) -> list[int]:
 
 
 def test_each_reading_is_a_document_of_its_own_and_memory_is_followed(machine: Machine) -> None:
-    with lines(**machine.variables) as watched:
+    with lines("-v", **machine.variables) as watched:
         first = watched.next()
         children = watched.children()
         machine.has(card(free=3))
@@ -202,7 +202,7 @@ def test_a_library_without_a_witness_is_watched_too(tmp_path: Path) -> None:
     variables = {**vulkan.environment(), "XDG_CACHE_HOME": str(tmp_path)}
     piped("list", **variables)
 
-    with lines(**variables) as watched:
+    with lines("-v", **variables) as watched:
         watched.next()
         children = watched.children()
         Path(f"{vulkan.directory}/libfake_vulkan0.so.script").write_text(f"{radeon} free={5 * GIB}")
@@ -220,7 +220,7 @@ def test_without_a_saved_discovery_the_first_reading_is_a_discovery(machine: Mac
     with lines(**machine.variables) as watched:
         first, second = watched.next(), watched.next()
 
-    assert first["discovery"]["because"] == "no discovery is saved"
+    assert first["discovery"]["because"] == "no results are saved"
     assert (second["discovery"]["anew"], second["discovery"]["discovered_at"]) == (False, first["timestamp"])
 
 
@@ -272,7 +272,7 @@ def test_seconds_that_are_none_are_refused_in_one_line(given: str) -> None:
 
     assert (ran.code, ran.out) == (2, "")
     takes = "--watch takes the seconds between two readings, 0.1 to 86400"
-    assert ran.err == f"Error: `--watch {given}`: {takes}; for example `gpuprobe refresh --watch 5`\n"
+    assert ran.err == f"Error: `--watch {given}`: {takes}; for example `--watch 10`\n"
 
 
 def test_a_capture_cannot_be_watched(tmp_path: Path) -> None:
@@ -482,7 +482,9 @@ def test_q_ends_it_and_the_terminal_echoes_again(machine: Machine) -> None:
         seen.press("q")
 
         assert seen.ended() == 0
-    assert b"\x1b[?25h\x1b[?1049l" in seen.raw
+    left = seen.raw.rpartition(b"\x1b[?25h\x1b[?1049l")[2]
+    assert b"CUDA:0" in left
+    assert b"ends it" not in left
 
 
 def test_what_does_not_fit_is_scrolled_to(machine: Machine) -> None:

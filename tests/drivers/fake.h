@@ -14,6 +14,8 @@
  *   stop FUNCTION             stops itself (SIGSTOP), as a debugger or a job control would
  *   sleep FUNCTION MS         returns as usual, MS milliseconds later
  *   orphan FUNCTION           leaves a process behind: session of its own, every descriptor kept open, SIGTERM ignored
+ *   daemon FUNCTION [holding] leaves a process behind that forked twice, has a session of its own and nothing in its
+ *                           environment; every descriptor is closed, or only those are kept that every program has
  *   print FUNCTION BYTES      writes that many bytes of noise to stdout and as many to stderr
  *   rubbish FUNCTION          writes a line that is not JSON to the descriptors 3 to 20
  *   say FUNCTION TEXT         writes the rest of the line to stderr
@@ -37,6 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,6 +164,23 @@ FAKE_UNUSED static void fake_print(long long bytes) {
     }
 }
 
+/* Its name is the value of FAKE_MARK, since its environment is gone. */
+FAKE_UNUSED static void fake_daemon(int is_holding) {
+    char *nothing[] = {NULL}, patience[16];
+    const char *mark = getenv("FAKE_MARK");
+    snprintf(patience, sizeof patience, "%d", FAKE_PATIENCE);
+    pid_t between = fork();
+    if (between) {
+        waitpid(between, NULL, 0);
+        return;
+    }
+    setsid();
+    if (fork()) _exit(0);
+    for (int descriptor = is_holding ? 3 : 0; descriptor < 64; descriptor++) close(descriptor);
+    execle("/bin/sleep", mark ? mark : "sleep", patience, (char *)NULL, nothing);
+    _exit(1);
+}
+
 FAKE_UNUSED static void fake_act(const char *verb, const char *argument) {
     if (!strcmp(verb, "crash")) {
         volatile int *volatile nowhere = NULL;
@@ -181,6 +201,8 @@ FAKE_UNUSED static void fake_act(const char *verb, const char *argument) {
             setsid();
             fake_never_return();
         }
+    } else if (!strcmp(verb, "daemon")) {
+        fake_daemon(!strcmp(argument, "holding"));
     } else if (!strcmp(verb, "print")) {
         fake_print(atoll(argument));
     } else if (!strcmp(verb, "rubbish")) {

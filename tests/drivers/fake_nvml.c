@@ -84,6 +84,9 @@ int nvmlInitWithFlags(unsigned flags) {
     return flags ? INVALID_ARGUMENT : 0;
 }
 
+/* The first of its names, which torch calls. */
+int nvmlInit(void) { return nvmlInitWithFlags(0); }
+
 int nvmlShutdown(void) { FAKE_OR_RETURN(); started = 0; return 0; }
 const char *nvmlErrorString(int code) { return code ? "an error of the double" : "success"; }
 

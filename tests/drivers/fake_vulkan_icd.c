@@ -125,6 +125,9 @@ static void fill(const char *line, void *from) {
         case 1000059001: properties(line, link + 16); break;
         case 1000059006: memory(line, link + 16); break;
         case 1000071004: identity(line, link); break;
+        case 1000083000:
+            if (has(line, "storage16")) put32(link, 16, (uint32_t)fake_number(line, "storage16", 1));
+            break;
         case 1000094000: put32(link, 16, (uint32_t)fake_number(line, "subgroup", 32)); break;
         case 1000168000: put64(link, 24, 1ULL << 32); break;
         case 1000212000: pci(line, link); break;
@@ -202,6 +205,11 @@ static void vkGetPhysicalDeviceProperties2(object *which, void *to) {
     if (!fake_is_silent) fill(device_line(which->number), to);
 }
 
+static void vkGetPhysicalDeviceFeatures2(object *which, void *to) {
+    fake_at(__func__);
+    if (!fake_is_silent) fill(device_line(which->number), to);
+}
+
 static void vkGetPhysicalDeviceMemoryProperties(object *which, char *to) {
     fake_at(__func__);
     if (!fake_is_silent) memory(device_line(which->number), to);
@@ -255,7 +263,7 @@ static const struct { const char *name; function at; } functions[] = {
     NAMED(vkDestroyInstance), NAMED(vkEnumeratePhysicalDevices), NAMED(vkEnumerateDeviceExtensionProperties),
     NAMED(vkGetPhysicalDeviceProperties), NAMED(vkGetPhysicalDeviceProperties2), NAMED(vkGetPhysicalDeviceMemoryProperties),
     NAMED(vkGetPhysicalDeviceMemoryProperties2), NAMED(vkGetPhysicalDeviceQueueFamilyProperties), NAMED(vkCreateDevice),
-    NAMED(vkGetDeviceProcAddr), NAMED(vkGetDeviceQueue), NAMED(vkDestroyDevice),
+    NAMED(vkGetPhysicalDeviceFeatures2), NAMED(vkGetDeviceProcAddr), NAMED(vkGetDeviceQueue), NAMED(vkDestroyDevice),
     {"vkGetPhysicalDeviceFeatures", not_scripted}, {"vkGetPhysicalDeviceFormatProperties", not_scripted},
     {"vkGetPhysicalDeviceImageFormatProperties", not_scripted},
     {"vkGetPhysicalDeviceSparseImageFormatProperties", not_scripted},

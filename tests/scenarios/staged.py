@@ -84,6 +84,13 @@ B200, TURING = "NVIDIA B200", "NVIDIA GeForce RTX 2080 Ti"
 CUDA_13 = {path: content for path, content in CUDA_13_AND_TORCH.items() if path.startswith("/usr/local/")}
 BUSY_LINK: dict[str, Any] = {"grip": 310 << 20, "gen": 4, "gen_idle": 1, "gen_max": 4, "width": 16, "width_max": 16}
 
+LAPTOP_3050 = "NVIDIA GeForce RTX 3050 Laptop GPU"
+# What Fedora's package `ollama` brings: the program, and ggml for processors alone.
+OLLAMA_WITHOUT_GPU = {
+    "/usr/bin/ollama": "",
+    **{f"/usr/lib/ollama/libggml-{name}.so": "" for name in ("base", "cpu-haswell", "cpu-skylakex", "cpu-x64")},
+}
+
 STAGED: dict[str, Callable[[], Staged]] = {
     "nothing-at-all": lambda: Staged(files=virtual_computer(), pci={"0000:00:01.0": VIRTIO}, nodes=drm_nodes()),
     "two-identical-nvidia": lambda: two_geforces(
@@ -161,6 +168,17 @@ STAGED: dict[str, Callable[[], Staged]] = {
         files={**computer(), **kernel_module({FIRST: GEFORCE, SECOND: GEFORCE}), **UVM_MODULE, **CUDA_13},
         cuda=lines(cuda_card(**BUSY_LINK), cuda_card(SECOND, B, spoil=777_777, **BUSY_LINK)),
         proved=True,
+    ),
+    "ollama-without-a-gpu-build": lambda: one_geforce(
+        files={
+            **computer("Fedora Linux 44 (Workstation Edition)", "6.19.8-200.fc44.x86_64", memory=16, maker="LENOVO"),
+            **kernel_module({FIRST: LAPTOP_3050}),
+            **UVM_MODULE,
+            **OLLAMA_WITHOUT_GPU,
+        },
+        pci={FIRST: {**geforce(), "device": "0x25a2\n"}},
+        cuda=cuda_card(name=LAPTOP_3050, memory=4 * GiB, free=3 * GiB, cc="8.6", id="0x25a210de"),
+        environ={"PATH": "/usr/bin"},
     ),
     "reserved-for-a-vm": lambda: two_geforces(
         files={**computer(), **kernel_module({FIRST: GEFORCE}), **UVM_MODULE},

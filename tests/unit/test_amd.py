@@ -321,7 +321,7 @@ def test_the_real_architecture_is_shown_beside_the_one_that_rocm_was_told(tmp_pa
     (device,) = inventory.kept
     assert (device.gfx_target, device.capabilities["real_gfx_target"]) == ("gfx1030", "gfx1031")
     assert notes_of(inventory) == (
-        "ROCm takes RX 6700 XT (GPU-1) for gfx1030, and it is gfx1031: `HSA_OVERRIDE_GFX_VERSION_1=10.3.0` tells it so",
+        "ROCm takes RX 6700 XT (GPU-1) for gfx1030, but it is gfx1031: `HSA_OVERRIDE_GFX_VERSION_1=10.3.0` makes it so",
     )
 
 

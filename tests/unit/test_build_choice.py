@@ -39,7 +39,6 @@ def kept(inventory: Inventory) -> list[tuple[str, str | None]]:
 
 
 def test_the_newest_build_that_covers_every_card_is_kept_and_each_card_once() -> None:
-    """14.1."""
     cards = (RTX_4090, GTX_1080._replace(compute_major=8, compute_minor=6))
     views = [in_build(card, build, OF_12 + OF_13) for build in ("cuda_v9", "cuda_v12", "cuda_v13") for card in cards]
 
@@ -115,7 +114,6 @@ RADEON = a_device("Vulkan", number=2, name="AMD Radeon RX 7900 XTX (RADV NAVI31)
 
 
 def test_vulkans_variable_takes_the_number_of_the_raw_list_and_not_that_of_the_build() -> None:
-    """14.8."""
     view = in_build(RADEON, "vulkan", number=0)
     inventory = judged(a_software_renderer(), RADEON, view)
 
@@ -165,7 +163,6 @@ def test_views_at_different_addresses_are_never_one_card_whatever_their_names() 
 
 
 def test_a_slice_that_a_build_takes_for_the_whole_card_is_one_device() -> None:
-    """14.26."""
     uuid = "MIG-aaaaaaaa-0000-5000-8000-aaaaaaaaaaaa"
     piece = a_slice(uuid=uuid, pci_id=FIRST, partition=Partition("mig", A))
     inventory = judged(piece, in_build(piece, "cuda_v13", ["800"]))

@@ -150,7 +150,6 @@ def test_values_for_other_engines_choose_no_build() -> None:
 
 
 def test_the_switch_of_vulkan_turns_its_builds_off_unless_one_is_asked_for_by_name() -> None:
-    """14.12."""
     build, off = a_build("vulkan", "Vulkan"), {"OLLAMA_VULKAN": "0"}
     switched = host_with(build, libraries=("Vulkan",), environ=off)
     named = host_with(build, libraries=("Vulkan",), environ={**off, "OLLAMA_LLM_LIBRARY": "vulkan"})

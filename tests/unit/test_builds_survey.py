@@ -157,7 +157,6 @@ def test_what_the_user_names_comes_before_what_is_installed(tmp_path: Path) -> N
 def test_an_empty_element_of_ollamas_variable_is_not_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
-    """14.22."""
     machine(tmp_path, files("/libggml-vulkan.so"))
     monkeypatch.chdir(tmp_path)
 
@@ -175,7 +174,7 @@ def test_a_place_that_the_user_named_and_that_holds_no_build_is_told(tmp_path: P
     assert empty == (
         NamedPlace("/opt/full", "--lib-dir", "holds no build of Ollama or llama.cpp"),
         NamedPlace("/nowhere", "OLLAMA_LIBRARY_PATH", "does not exist"),
-        NamedPlace("/opt/full/file1.so", "OLLAMA_LIBRARY_PATH", "is no directory"),
+        NamedPlace("/opt/full/file1.so", "OLLAMA_LIBRARY_PATH", "is not a directory"),
     )
 
 

@@ -12,6 +12,9 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.model import DeviceType, Inventory, Partition, Request, Status, Validation, Verdict
 from gpuprobe.render.device import identity, numbers, record, view
 from gpuprobe.render.document import error_document, last_words
+from gpuprobe.render.form import AS_JSON, Form, NotCarried, written
+from gpuprobe.render.formats import FORMATS
+from gpuprobe.render.shell import SHELLS
 from tests.records import a_device, a_software_renderer, an_outcome, evidence_of
 
 UUID = "GPU-11111111-2222-3333-4444-555555555555"
@@ -108,3 +111,18 @@ def test_an_error_has_a_code_a_message_a_hint_and_the_exit_code() -> None:
         "schema_version": 1,
         "error": {"code": "bug", "message": "it broke", "hint": "report it", "exit_code": 1},
     }
+
+
+@pytest.mark.parametrize(("manifest", "is_text"), [("/d/x.json", True), ("/d/\u663e.json", True), ("/d/\udcff.json", False)])
+def test_a_document_holds_no_value_that_names_another_file(manifest: str, is_text: bool) -> None:
+    inventory = judged(a_device("Vulkan", manifest=manifest))
+
+    visible = record(inventory.kept[0], inventory)["visible"]
+
+    assert visible == {**visible, "VK_DRIVER_FILES": manifest} if is_text else visible is None
+
+
+@pytest.mark.parametrize("form", [AS_JSON, *(form for form in (*SHELLS.values(), *FORMATS.values()) if not form.carries_bytes)])
+def test_a_path_that_is_not_utf_8_is_carried_as_it_is_or_refused(form: Form) -> None:
+    with pytest.raises(NotCarried, match="not UTF-8"):
+        written(form, [("VK_DRIVER_FILES", "/d/\udcff.json")])

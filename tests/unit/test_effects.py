@@ -38,14 +38,13 @@ def test_a_list_says_what_it_comes_to() -> None:
 
 
 def test_quotes_in_a_list_hide_everything_and_that_is_said() -> None:
-    """Weakness 14.30: a service file with `Environment='CUDA_VISIBLE_DEVICES="0"'`."""
+    """A service file with `Environment='CUDA_VISIBLE_DEVICES="0"'`."""
     assert effect_of("CUDA_VISIBLE_DEVICES", '"0"').endswith(
         "here it hides every device; the quotes are part of the value, and no device is named so"
     )
 
 
 def test_cuda_s_list_also_hides_amd_cards_where_there_are_some() -> None:
-    """Weakness 14.29."""
     said = "ROCm reads it too, so it also hides ROCm's cards here"
 
     assert said in effect_of("CUDA_VISIBLE_DEVICES", "-1", NVIDIA, AMD)
@@ -80,7 +79,7 @@ def test_a_boolean_is_told_as_on_or_off(value: str, told: str) -> None:
 
 @pytest.mark.parametrize("value", ["no", "off", "tRUE", "x\x1b[2J"])
 def test_text_that_is_no_boolean_counts_as_true_and_that_is_said(value: str) -> None:
-    """Weakness 14.30. `tRUE` is none of the six spellings that are understood, yet means the same."""
+    """`tRUE` is none of the six spellings that are understood, yet means the same."""
     told = effect_of("OLLAMA_SCHED_SPREAD", value).split("; ")
 
     assert "it is on" in told
@@ -89,7 +88,6 @@ def test_text_that_is_no_boolean_counts_as_true_and_that_is_said(value: str) -> 
 
 
 def test_quotes_around_a_setting_of_ollama_are_dropped_and_that_is_said() -> None:
-    """Weakness 14.30."""
     assert effect_of("OLLAMA_KV_CACHE_TYPE", '"q8_0"').endswith(
         "Ollama takes it for `q8_0`, without the quotes and blanks around it"
     )
@@ -111,7 +109,7 @@ def test_an_override_is_told_as_the_architecture_it_asks_for() -> None:
 
 
 def test_an_override_for_one_card_is_told_with_its_node() -> None:
-    """Weakness 14.30: the form for one card was not looked at. KFD counts processors too: the first card is mostly 1."""
+    """The form for one card was not looked at. KFD counts processors too: the first card is mostly 1."""
     told = effect_of("HSA_OVERRIDE_GFX_VERSION_1", "11.0.0", AMD)
 
     assert told.startswith("the AMD card that is KFD node 1 (processors are counted too) is taken for gfx1100;")

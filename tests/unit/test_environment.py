@@ -49,7 +49,7 @@ def test_what_is_set_is_found_under_its_name() -> None:
 
 
 def test_the_form_for_one_device_is_known_too() -> None:
-    """14.30: the check of overrides missed it."""
+    """The check of overrides missed it."""
     environ = {
         "HSA_OVERRIDE_GFX_VERSION_1": "10.3.0",
         "HSA_OVERRIDE_GFX_VERSION_X": "1",

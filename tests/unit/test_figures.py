@@ -93,7 +93,7 @@ def test_the_only_one_of_its_kind_keeps_its_identity_without_an_address_and_a_uu
 
     assert {place: each.device.free_memory for place, each in found.items()} == {0: 4, 1: 3}
     silent = an_outcome(mali._replace(free_memory=None))
-    assert why_silent(mali, [silent.probe], [silent]) == Silence("Vulkan does not tell it")
+    assert why_silent(mali, [silent.probe], [silent]) == Silence("Vulkan does not report it")
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,6 @@ def test_no_wake_asks_nobody_about_a_sleeping_card() -> None:
 
 
 def test_an_integrated_nvidia_gpu_has_what_the_system_has() -> None:
-    """Weakness 14.28."""
     device = cuda(type=DeviceType.INTEGRATED, total_memory=30 * GiB)
     texts = {"/proc/meminfo": Reading("MemTotal: 33554432 kB\nMemAvailable: 8388608 kB\n")}
     known = known_with(an_outcome(device))
@@ -339,10 +338,10 @@ def test_why_nobody_told() -> None:
     def why(*outcomes: Outcome) -> Silence:
         return why_silent(device, [listing], outcomes)
 
-    assert why() == Silence("nothing that could tell was asked", in_doubt=True)
+    assert why() == Silence("no library that reports it was asked", in_doubt=True)
     assert why(Outcome(listing, Status.NO_DEVICES)) == Silence("Vulkan no longer lists it", is_gone=True)
     assert why(an_outcome(device._replace(pci_id=SECOND))) == Silence("Vulkan no longer lists it", is_gone=True)
-    assert why(an_outcome(device._replace(free_memory=None))) == Silence("Vulkan does not tell it")
+    assert why(an_outcome(device._replace(free_memory=None))) == Silence("Vulkan does not report it")
     assert why(Outcome(listing, Status.TIMED_OUT, message="no answer within 3 s")) == Silence(
         "Vulkan: no answer within 3 s", in_doubt=True
     )

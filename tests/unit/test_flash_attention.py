@@ -41,7 +41,7 @@ def test_with_cuda_the_compute_capability_decides(
 
 @pytest.mark.parametrize("api_version", ["5.5", "7.0", "13.0", None])
 def test_the_version_of_the_driver_plays_no_role(api_version: str | None) -> None:
-    """Weakness 14.9: judged by CUDA's API version, a card of capability 5.0 passed."""
+    """Judged by CUDA's API version, a card of capability 5.0 passed."""
     assert of_device(cuda(5, 0, api_version=api_version)).supported is False
     assert of_device(cuda(8, 0, api_version=api_version)).supported is True
 
@@ -117,7 +117,7 @@ YES, NO, UNKNOWN = (FlashAnswer(supported, "rule", "reasons") for supported in (
     ],
 )
 def test_the_setting_forces_it_and_unparsable_text_counts_as_on(setting: str | None, answer: FlashAnswer, state: str) -> None:
-    """Weakness 14.30: `off` and `no` are no booleans and switch it on."""
+    """`off` and `no` are no booleans and switch it on."""
     environ = {} if setting is None else {"OLLAMA_FLASH_ATTENTION": setting}
 
     assert effective(environ, answer).flash_attention == state

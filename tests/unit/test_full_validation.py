@@ -109,7 +109,7 @@ def test_a_card_that_fails_now_and_then_has_failed_and_is_called_flaky() -> None
     assert found.verdict is Verdict.UNSUPPORTED
     assert found.attempts == (Verdict.SUPPORTED, Verdict.UNSUPPORTED, Verdict.SUPPORTED)
     assert found.because == (
-        "2 of 3 attempts passed; it is flaky, and what fails now and then has failed: the kernel: 1 of 4 elements are wrong"
+        "2 of 3 attempts passed; it fails now and then, which counts as failed: the kernel: 1 of 4 elements are wrong"
     )
 
 

@@ -34,13 +34,13 @@ OTHER = "11111111-d72c-4106-c12f-20bd9faed9f6"
     ],
 )
 def test_a_pci_address_has_one_spelling(text: str, address: str) -> None:
-    """Weakness 14.24: case, width of the domain and a missing function made one card two."""
+    """Case, width of the domain and a missing function made one card two."""
     assert normal_pci(text) == address
 
 
 @pytest.mark.parametrize("text", [None, "", "0000:00:00.0", "00000000:00:00.0", "00:00.0"])
 def test_an_address_of_zeros_is_unknown(text: str | None) -> None:
-    """Weakness 14.24: "00:00.0" stands for unknown, and made all such devices one card."""
+    """The address 00:00.0 stands for unknown, and made all such devices one card."""
     assert normal_pci(text) is None
 
 
@@ -140,14 +140,14 @@ def test_two_builds_of_a_library_list_the_same_card() -> None:
 
 
 def test_numbers_are_no_identity() -> None:
-    """Weakness 14.10: number 0 of one build and number 0 of another may be two cards."""
+    """Number 0 of one build and number 0 of another may be two cards."""
     older, newer = (a_device("CUDA", number=0, build=build) for build in ("cuda_v12", "cuda_v13"))
 
     assert same_card(older, newer).answer is Match.UNKNOWN
 
 
 def test_a_slice_is_not_its_whole_card() -> None:
-    """Weakness 14.25: equal PCI addresses made slices and their card one device."""
+    """Equal PCI addresses made slices and their card one device."""
     whole = a_device("NVML", pci_id="0000:01:00.0", uuid=f"GPU-{CARD}")
     piece = a_slice(pci_id="0000:01:00.0", uuid=f"MIG-{OTHER}", partition=Partition("mig", f"GPU-{CARD}"))
 
@@ -156,7 +156,6 @@ def test_a_slice_is_not_its_whole_card() -> None:
 
 
 def test_slices_of_one_card_are_devices_of_their_own() -> None:
-    """Weakness 14.25."""
     one, other = (a_slice(pci_id="0000:01:00.0", uuid=f"MIG-{uuid}") for uuid in (CARD, OTHER))
     again = one._replace(library="NVML", number=7)
 
@@ -165,7 +164,7 @@ def test_slices_of_one_card_are_devices_of_their_own() -> None:
 
 
 def test_amd_partitions_that_share_uuid_and_address_stay_apart() -> None:
-    """Weakness 14.25: the partitions of an MI300 report one unique_id."""
+    """The partitions of an MI300 report one unique_id."""
     shared = {"pci_id": "0000:05:00.0", "uuid": "GPU-4b2c1a9f8d3e6f7a", "partition": Partition("cpx", None)}
     first, second = a_device("ROCm", number=0, **shared), a_device("ROCm", number=1, copy=1, **shared)
     again = first._replace(build="rocm_v7")

@@ -26,6 +26,7 @@ RECORDS: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = {
     ("cuda", "branches"): (knowledge.Branch, ("branch",)),
     ("cuda", "ptx"): (knowledge.Ptx, ("version",)),
     ("cuda", "packings"): (knowledge.Packing, ("toolkit",)),
+    ("cuda", "chips"): (knowledge.Chip, ("architecture", "ids")),
     ("cuda", "builds"): (knowledge.Build, ("name", "platform")),
     ("rocm", "targets"): (knowledge.Target, ("gfx",)),
     ("rocm", "generics"): (knowledge.Generic, ("name",)),

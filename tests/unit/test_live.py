@@ -215,3 +215,19 @@ def test_of_the_witness_that_hangs_and_the_library_for_which_no_time_was_left_th
     late = Outcome(library, Status.SKIPPED, message="no time left")
 
     assert why_silent(figure().device, (witness, library), (hung, late)).because == "NVML: no answer within 3 s"
+
+
+def test_a_high_terminal_shows_every_process_and_a_low_one_the_largest() -> None:
+    users = tuple(User(number, number * GiB, "python3") for number in range(1, 21))
+    crowd = figure(BUSY._replace(users=users))
+
+    high, low = drawn(crowd, height=60), drawn(crowd, height=24)
+
+    assert sum("python3" in line for line in high) == 20
+    assert not any("more processes" in line for line in high)
+    assert len(low) <= 24 - 4
+    assert f"and {20 - sum('python3' in line for line in low)} more processes" in low[-1]
+
+
+def test_a_narrow_block_leaves_out_the_limit_rather_than_break_the_line() -> None:
+    assert "  37 % load, 61 °C, 215 W, 2520 MHz" in drawn(figure(), width=40)

@@ -445,7 +445,7 @@ def limited(limit: str, current: str = "0", stat: str = "", place: str = "/sys/f
 
 
 def test_a_containers_limit_bounds_what_is_available() -> None:
-    """14.28: limits were ignored, and page cache counted as used."""
+    """Limits were ignored, and page cache counted as used."""
     stat = f"anon 1\ninactive_file {1 * GiB}\n"
 
     found = judged.memory(a_host({"/proc/meminfo": MEMINFO, **limited(str(4 * GiB), str(3 * GiB), stat)}))

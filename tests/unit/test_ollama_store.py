@@ -77,7 +77,7 @@ def test_the_stores_are_the_variables_the_users_and_the_services() -> None:
 def test_a_name_that_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
     store = stored_in_ollama(tmp_path, "llama3:8b", a_file(tmp_path))
 
-    with pytest.raises(Unreadable, match="there is llama3:8b"):
+    with pytest.raises(Unreadable, match="it has llama3:8b"):
         ollama_store.find("llama4", {"OLLAMA_MODELS": store})
 
 
@@ -95,7 +95,7 @@ def test_a_manifest_names_files_by_digests_alone(tmp_path: Path, digest: object)
     layer = {"mediaType": "application/vnd.ollama.image.model", "digest": digest}
     manifest_of(store).write_text(json.dumps({"layers": [layer]}))
 
-    with pytest.raises(Unreadable, match="no SHA-256 digest"):
+    with pytest.raises(Unreadable, match="not a SHA-256 digest"):
         ollama_store.find("x:1", {"OLLAMA_MODELS": store})
 
 

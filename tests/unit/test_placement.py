@@ -189,7 +189,7 @@ def test_flash_attention_that_the_engine_drops_is_said(model: Callable[[str], Mo
         for choice in (FlashAttention.AUTO, FlashAttention.ON)
     )
 
-    assert any("does without flash attention" in note for note in left_alone.notes)
+    assert any("switches flash attention off" in note for note in left_alone.notes)
     assert (left_alone.devices[0].compute.bytes or 0) > 3 * (kept.devices[0].compute.bytes or 0)
 
 

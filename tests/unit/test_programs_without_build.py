@@ -54,7 +54,7 @@ def test_an_ollama_with_cpu_backends_only_is_named() -> None:
 
     assert list(of_builds(inventory)) == [
         "Ollama has no build for a GPU (`/usr/lib/ollama` holds CPU backends only): it will compute on the CPU; install the "
-        "whole of Ollama (Arch: `ollama-cuda` or `ollama-rocm`)"
+        "release of ollama.com, which has them (Arch: `ollama-cuda` or `ollama-rocm`)"
     ]
 
 

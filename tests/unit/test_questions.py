@@ -415,7 +415,7 @@ def test_a_card_of_rocm_is_validated_in_a_child_that_sees_no_other() -> None:
     ],
 )
 def test_a_card_without_a_uuid_is_named_as_it_is_outside_the_users_own_list(environ: dict[str, str], token: str) -> None:
-    """Weakness 14.4: the child that listed it counted within that list."""
+    """The child that listed it counted within that list."""
     (variables,) = shown_alone(a_device("ROCm", number=0, uuid=None, pci_id=FIRST), **environ)
 
     assert variables["ROCR_VISIBLE_DEVICES"] == token

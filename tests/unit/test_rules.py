@@ -75,7 +75,7 @@ def test_the_preference_is_cuda_rocm_metal_level_zero_vulkan(libraries: tuple[st
 
 
 def test_the_order_of_listing_changes_nothing() -> None:
-    """Weaknesses 14.3 and 14.32: neither the winner nor the order depends on who answered first."""
+    """Neither the winner nor the order depends on who answered first."""
     devices = [
         a_device("CUDA", pci_id=SECOND, number=0),
         a_device("CUDA", pci_id=FIRST, number=1),
@@ -88,14 +88,14 @@ def test_the_order_of_listing_changes_nothing() -> None:
 
 
 def test_devices_without_an_address_are_not_taken_for_one() -> None:
-    """Weakness 14.24: an unknown address is no address that two devices could share."""
+    """An unknown address is no address that two devices could share."""
     inventory = kept_by(a_device("ROCm", number=0, pci_id=None), a_device("ROCm", number=1, pci_id=None))
 
     assert names(inventory) == ["ROCm:0", "ROCm:1"]
 
 
 def test_slices_of_one_card_are_devices_of_their_own() -> None:
-    """Weakness 14.25: MIG slices share their card's address."""
+    """MIG slices share their card's address."""
     mig = Partition("mig", "GPU-00000000-0000-0000-0000-000000000001")
     slices = [
         a_slice(number=n, uuid=f"MIG-00000000-0000-0000-0000-00000000000{n}", partition=mig, pci_id=FIRST) for n in (1, 2)
@@ -134,7 +134,7 @@ def test_little_free_memory_is_no_reason_to_drop() -> None:
 
 
 def test_what_a_variable_of_the_user_hides_from_programs_is_dropped() -> None:
-    """Weakness 14.8: the variable counts raw devices, software renderers included."""
+    """The variable counts raw devices, software renderers included."""
     host = a_host(environ={"GGML_VK_VISIBLE_DEVICES": "1"})
     devices = [
         a_software_renderer(number=0),
@@ -162,7 +162,7 @@ def test_a_view_that_failed_does_not_push_out_the_one_that_works() -> None:
 
 @pytest.mark.parametrize("status", [Status.TIMED_OUT, Status.NOT_STARTED, Status.UNREADABLE, Status.ABANDONED, Status.SKIPPED])
 def test_no_answer_is_not_called_unsupported(status: Status) -> None:
-    """Weakness 14.6: a timeout, a child that could not start and an unreadable answer prove nothing."""
+    """A timeout, a child that could not start and an unreadable answer prove nothing."""
     cuda = a_device(pci_id=FIRST)
 
     inventory = kept_by(cuda, outcomes=(validated(cuda, status),))
@@ -181,7 +181,7 @@ def test_no_answer_is_not_called_unsupported(status: Status) -> None:
     ],
 )
 def test_only_a_definite_refusal_is_unsupported(failure: str, reason: Reason) -> None:
-    """Weakness 14.5: a child that lists some other device has not validated this one."""
+    """A child that lists some other device has not validated this one."""
     cuda = a_device(pci_id=FIRST)
 
     inventory = kept_by(cuda, outcomes=(validated(cuda, Status.CALL_FAILED, failure),))
@@ -222,7 +222,7 @@ def builds_of(*pairs: tuple[str, str]) -> list[Device]:
     [
         # All builds serve the same cards: the newest one.
         ([("cuda_v12", FIRST), ("cuda_v13", FIRST)], [("cuda_v13", FIRST)]),
-        # By number and not by text: weakness 14.2.
+        # By number and not by text.
         ([("cuda_v9", FIRST), ("cuda_v13", FIRST)], [("cuda_v13", FIRST)]),
         ([("rocm_v7_2", FIRST), ("rocm_v7_10", FIRST)], [("rocm_v7_10", FIRST)]),
         # The newest that covers all, though a newer one covers some.
@@ -251,7 +251,7 @@ def builds_of(*pairs: tuple[str, str]) -> list[Device]:
     ],
 )
 def test_overlapping_builds(listed: list[tuple[str, str]], kept: list[tuple[str, str]]) -> None:
-    """Weakness 14.1: the newest build that covers every card, else the fewest builds; each card exactly once."""
+    """The newest build that covers every card, else the fewest builds; each card exactly once."""
     inventory = kept_by(*builds_of(*listed))
 
     assert [(device.build, device.pci_id) for device in inventory.kept] == kept
@@ -286,7 +286,7 @@ def test_a_witness_alone_is_no_device() -> None:
 
 
 def test_an_integrated_nvidia_gpu_has_the_memory_that_the_system_has() -> None:
-    """Weakness 14.28: the page cache is not used memory, and free is never more than total."""
+    """The page cache is not used memory, and free is never more than total."""
     from gpuprobe.facts import Reading
 
     host = a_host(texts={"/proc/meminfo": Reading("MemTotal: 64000000 kB\nMemFree: 1 kB\nMemAvailable: 60000000 kB\n")})
@@ -299,7 +299,7 @@ def test_an_integrated_nvidia_gpu_has_the_memory_that_the_system_has() -> None:
 
 
 def test_ordinals_count_per_library_in_the_fixed_order() -> None:
-    """Weakness 14.10: an ordinal is a display number; identity is the address or the UUID."""
+    """An ordinal is a display number; identity is the address or the UUID."""
     devices = [a_device("CUDA", number=n, pci_id=f"0000:0{9 - n}:00.0") for n in range(3)]
 
     kept = kept_by(*devices, a_device("ROCm", pci_id="0000:0a:00.0")).kept

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 
@@ -20,6 +20,7 @@ from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.model import Evidence
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
+from gpuprobe.wire import hints
 from tests.records import AMD, a_card, a_device, a_host, a_manifest, evidence_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes are POSIX's")
@@ -178,7 +179,7 @@ def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path) ->
 
 
 def test_without_a_saved_discovery_that_is_said(path: str) -> None:
-    assert problem_of(path) == ("none", "no discovery is saved")
+    assert problem_of(path) == ("none", "no results are saved")
 
 
 def test_without_a_home_directory_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,9 +187,9 @@ def test_without_a_home_directory_that_is_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
     assert saved.load(a_machine()).problem == (
-        "no_place", "this account has no home directory to save a discovery in"
+        "no_place", "this account has no home directory to save results in"
     )  # fmt: skip
-    assert saved.save(evidence(), a_machine()) == "this account has no home directory to save a discovery in"
+    assert saved.save(evidence(), a_machine()) == "this account has no home directory to save results in"
 
 
 def test_a_link_in_the_place_of_the_file_is_neither_read_nor_written_through(written: Path, tmp_path: Path) -> None:
@@ -295,7 +296,7 @@ def test_rubbish_is_damaged_and_no_traceback(written: Path, content: bytes) -> N
 def test_a_file_of_a_later_version_is_named(written: Path) -> None:
     changed(written, lambda said: said.update(schema_version=99))
 
-    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 5")
+    assert problem_of(written) == ("other_version", f"`{written}` is of version 99, and this gpuprobe reads version 6")
 
 
 @pytest.mark.parametrize(
@@ -304,9 +305,9 @@ def test_a_file_of_a_later_version_is_named(written: Path) -> None:
         (WRITTEN, None),
         ("2026-11-21T08:59:30Z", None),
         ("2026-11-22T09:00:00Z", None),
-        ("2026-11-22T09:00:01Z", "the saved discovery is 24 hours old, and is believed for a day"),
-        ("2026-11-24T09:00:00Z", "the saved discovery is 72 hours old, and is believed for a day"),
-        ("2026-11-21T08:00:00Z", "the time of the saved discovery is not in the past"),
+        ("2026-11-22T09:00:01Z", "the saved results are 24 hours old, and are used for a day at most"),
+        ("2026-11-24T09:00:00Z", "the saved results are 72 hours old, and are used for a day at most"),
+        ("2026-11-21T08:00:00Z", "the time of the saved results is not in the past"),
     ],
 )
 def test_it_is_believed_for_a_day(written: Path, now: str, problem: str | None) -> None:
@@ -323,9 +324,9 @@ def test_a_time_that_is_none_is_damage(path: str) -> None:
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "kernel": ({"kernel": "6.2.0"}, "the kernel is another one"),
-    "uid": ({"uid": 1001}, "the account or its groups are others"),
-    "groups": ({"gids": (44, 1000)}, "the account or its groups are others"),
+    "kernel": ({"kernel": "6.2.0"}, "the kernel has changed"),
+    "uid": ({"uid": 1001}, "the account or its groups have changed"),
+    "groups": ({"gids": (44, 1000)}, "the account or its groups have changed"),
     "new card": ({"pci": (a_card(), a_card("0000:41:00.0"))}, "the card at `0000:41:00.0` is new"),
     "lost card": ({"pci": ()}, "the card at `0000:01:00.0` is gone"),
     "other driver": ({"pci": (a_card(driver="vfio-pci"),)}, "the card at `0000:01:00.0` changed"),
@@ -352,14 +353,14 @@ def test_what_would_change_the_answer_makes_it_unfit_and_is_named(written: Path,
 
     found = saved.load(a_machine(**fields), str(written), NOW)
 
-    assert found.problem == ("changed", f"the saved discovery no longer fits: {because}")
+    assert found.problem == ("changed", f"the saved results no longer fit: {because}")
     assert found.evidence == evidence()
 
 
 def test_several_changes_are_counted(written: Path) -> None:
     assert problem_of(written, a_machine(kernel="6.2.0", uid=1, environ={})) == (
         "changed",
-        "the saved discovery no longer fits: the kernel is another one, and 2 more",
+        "the saved results no longer fit: the kernel has changed, and 2 more",
     )
 
 
@@ -380,7 +381,7 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 BOOT = "proc/sys/kernel/random/boot_id"
 MOUNTS = "22 1 0:21 / /proc rw - proc proc rw\n27 1 0:40 / / rw,relatime - overlay overlay rw,upperdir=/o/{}/diff\n"
 ROOTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
-    "restart": ({BOOT: "a\n"}, {BOOT: "b\n"}, "the machine was started anew"),
+    "restart": ({BOOT: "a\n"}, {BOOT: "b\n"}, "the machine was restarted"),
     "suspend": (
         {"sys/power/suspend_stats/success": "1\n"},
         {"sys/power/suspend_stats/success": "2\n"},
@@ -473,7 +474,7 @@ def shape_of(record: type, seen: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record and of every record in it, with their types and defaults."""
     if record.__name__ not in seen:
         fields = seen[record.__name__] = dict[str, str]()
-        for name, hint in get_type_hints(record).items():
+        for name, hint in hints(record).items():
             named = str(hint).replace("gpuprobe.facts.", "").replace("gpuprobe.model.", "")
             fields[name] = f"{named} = {record._field_defaults.get(name, '')!r}"  # type: ignore[attr-defined]
             for inner in records_in(hint):
@@ -492,7 +493,7 @@ def test_a_change_of_what_is_saved_raises_its_version() -> None:
     """
     shape = json.dumps([shape_of(Evidence, {}), list(key_of(a_machine()))], sort_keys=True)
 
-    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (5, "d487f363")
+    assert (saved.SCHEMA_VERSION, f"{zlib.crc32(shape.encode()):08x}") == (6, "120fd489")
 
 
 @pytest.mark.parametrize("namespace", ["mnt", "user"])
@@ -610,7 +611,7 @@ def test_fifty_commands_at_once_leave_a_whole_file_and_read_whole_files(path: st
         writer.join()
 
     assert {writer.exitcode for writer in writers} == {0}
-    assert problems <= {None, saved.Problem("none", "no discovery is saved")}
+    assert problems <= {None, saved.Problem("none", "no results are saved")}
     assert saved.load(a_machine(), path, NOW).problem is None
     assert sorted(os.listdir(os.path.dirname(path))) == ["devices", "discovery.json"]
 

@@ -125,7 +125,7 @@ def test_the_users_directories_come_before_the_cache_and_the_cache_before_the_de
 
 @pytest.mark.parametrize("value", [":/mine", "/mine:", "/mine::/mine", "/mine;", ";:/mine"])
 def test_an_empty_element_does_not_mean_the_working_directory(value: str) -> None:
-    """14.22: it does for the loader, and anybody may have put a library there."""
+    """It does for the loader, and anybody may have put a library there."""
     named = [place for place in searched({"LD_LIBRARY_PATH": value}) if place[0] == search.BY_VARIABLE]
 
     assert named == [(search.BY_VARIABLE, "/mine")]

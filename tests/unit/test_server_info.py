@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.judging.figures import ServerAnswer
-from gpuprobe.probing import server_info
+from gpuprobe.probing import loopback, server_info
 from gpuprobe.survey.running_servers import Server, is_its_own
 from tests.file_trees import machine
 from tests.records import a_device
@@ -46,7 +46,7 @@ def test_a_port_is_a_processs_own_where_nobody_else_could_answer_on_it(tmp_path:
 
 
 def test_an_answer_is_none_where_the_port_is_no_longer_the_servers_when_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_info, "_exchanged", lambda port, deadline: b"HTTP/1.0 200 OK\r\n\r\n[]")
+    monkeypatch.setattr(loopback, "_exchanged", lambda port, path, deadline: b"HTTP/1.0 200 OK\r\n\r\n[]")
     monkeypatch.setattr(server_info, "is_its_own", lambda server: False)
 
     (answer,) = server_info.ask_servers((SERVER,), 30.0)

@@ -119,7 +119,7 @@ def test_other_devices_are_named_by_major_and_minor() -> None:
     ],
 )
 def test_an_unknown_compute_generation_is_never_written_as_zeros(device: Device) -> None:
-    """Weakness 14.27: unknown is None, and neither "0.0" nor "gfx000" nor "gfx-1-1"."""
+    """Unknown is None, and neither "0.0" nor "gfx000" nor "gfx-1-1"."""
     assert strings.compute_string(device) is None
 
 
@@ -137,7 +137,7 @@ def test_an_unknown_compute_generation_is_never_written_as_zeros(device: Device)
     ],
 )
 def test_builds_compare_by_the_numbers_of_their_last_element(older: str, newer: str) -> None:
-    """Weakness 14.2: as text, `cuda_v9` beat `cuda_v13`, and a parent like `x86_64` took part."""
+    """As text, `cuda_v9` beat `cuda_v13`, and a parent like `x86_64` took part."""
     assert strings.build_key(older) < strings.build_key(newer)
 
 

@@ -55,7 +55,7 @@ def test_no_list_breaks_the_parsers(value: str, count: int) -> None:
 
 @given(st.permutations(range(4)), st.integers(1, 4), st.integers(0, 3))
 def test_a_number_behind_a_list_means_the_entry_at_its_place(order: list[int], length: int, number: int) -> None:
-    """Weakness 14.4: position k of the filtered numbering is the k-th token of the user's list."""
+    """Position k of the filtered numbering is the k-th token of the user's list."""
     value = ",".join(str(each) for each in order[:length])
 
     token = resolve(value, number)
@@ -138,7 +138,7 @@ def test_a_device_that_two_builds_list_is_named_once() -> None:
 
 
 def test_a_number_is_resolved_through_the_user_s_own_list() -> None:
-    """Weakness 14.4: under `CUDA_VISIBLE_DEVICES=2,3` the device that the child numbers 1 is number 3 outside."""
+    """Under `CUDA_VISIBLE_DEVICES=2,3` the device that the child numbers 1 is number 3 outside."""
     device = a_device("CUDA", number=1, uuid=None)
 
     assert variables([device], [device], CUDA_VISIBLE_DEVICES="2,3") == {"CUDA_VISIBLE_DEVICES": "3"}
@@ -169,7 +169,7 @@ def test_cuda_numbers_keep_the_order_they_were_counted_in() -> None:
 
 
 def test_a_slice_is_named_by_its_own_uuid() -> None:
-    """Weakness 14.26: the UUID of the whole card is no valid token for a slice."""
+    """The UUID of the whole card is no valid token for a slice."""
     piece = a_slice(uuid=f"MIG-{GPU_A.removeprefix('GPU-')}", partition=Partition("mig", GPU_B))
 
     assert variables([piece], [piece]) == {"CUDA_VISIBLE_DEVICES": "MIG-8932f937-d72c-4106-c12f-20bd9faed9f6"}
@@ -190,7 +190,7 @@ def test_rocm_on_windows_is_selected_by_hip() -> None:
 
 
 def test_with_nvidia_and_amd_hip_counts_behind_rocr_and_does_not_look_at_cuda_s_variable() -> None:
-    """Weakness 14.29: an NVIDIA list would hide AMD boards."""
+    """An NVIDIA list would hide AMD boards."""
     cuda = a_device("CUDA", uuid=GPU_A)
     rocm = [a_device("ROCm", number=number, uuid=uuid) for number, uuid in enumerate((ROCR_A, ROCR_B))]
 
@@ -248,7 +248,7 @@ def test_with_nvidia_and_amd_on_windows_hip_s_own_variable_is_enough() -> None:
     ],
 )
 def test_lists_that_stack_are_resolved_from_the_inside_out(environ: dict[str, str], token: str) -> None:
-    """Weakness 14.4, for AMD: HIP counts within what ROCr leaves."""
+    """HIP counts within what ROCr leaves."""
     assert filter_id(a_device("ROCm", number=1), environ, "linux") == token
 
 
@@ -273,7 +273,7 @@ def test_partitions_that_share_a_uuid_are_named_by_number() -> None:
 
 
 def test_vulkan_is_selected_by_its_raw_numbers_whatever_the_user_had_set() -> None:
-    """Weakness 14.8: the variable counts raw devices, software renderers included, and the loader does not read it."""
+    """The variable counts raw devices, software renderers included, and the loader does not read it."""
     renderer, card = a_software_renderer(number=0), a_device("Vulkan", number=1, ordinal=0)
 
     chosen = variables([card], [renderer, card], GGML_VK_VISIBLE_DEVICES="1")
@@ -283,7 +283,6 @@ def test_vulkan_is_selected_by_its_raw_numbers_whatever_the_user_had_set() -> No
 
 
 def test_vulkan_never_gets_cuda_s_variable() -> None:
-    """Weakness 14.7."""
     vulkan = a_device("Vulkan", number=2)
 
     assert variables([vulkan], [vulkan]) == {"GGML_VK_VISIBLE_DEVICES": "2"}
@@ -412,7 +411,7 @@ def test_under_the_map_cuda_sees_exactly_the_chosen_devices_in_their_order(picks
 
 @given(st.permutations(range(4)), st.integers(1, 4), st.data())
 def test_under_the_map_a_numbered_device_stays_the_card_it_was(order: list[int], length: int, data: st.DataObject) -> None:
-    """Weakness 14.4, as a property: whatever list the user has set, the map names the same physical card."""
+    """Whatever list the user has set, the map names the same physical card."""
     users = ",".join(str(each) for each in order[:length])
     number = data.draw(st.integers(0, length - 1))
     device = a_device("CUDA", number=number)

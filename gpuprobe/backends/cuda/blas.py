@@ -9,7 +9,7 @@ import os
 from array import array
 from ctypes import byref, c_float, c_int, c_void_p
 
-from gpuprobe.backends import calling, comparing
+from gpuprobe.backends import calling, comparing, headroom
 from gpuprobe.backends.cuda import compute
 from gpuprobe.backends.small_product import SIDE, matrix, product
 
@@ -51,7 +51,8 @@ def products(card: Card, validation: Validation) -> None:
     product is never outvoted. Failed where all that load refuse; not possible where none loads.
     """
     if validation.toolkits:
-        _refuse_without_memory(card)
+        free, _ = card.memory()
+        headroom.refuse_without(NEEDED_BYTES, free, "cuBLAS was not tried")
     rows: list[Json] = []
     first: calling.Failed | None = None
     names: dict[str, str] = {}
@@ -68,13 +69,6 @@ def products(card: Card, validation: Validation) -> None:
     places = "neither in the loader's path nor below `/usr/local/cuda*`, among Python's packages or in a build's directory"
     nowhere = f"no cuBLAS was found, {places}; as root, one that another account could replace is not loaded"
     validation.not_possible(loaded or nowhere)
-
-
-def _refuse_without_memory(card: Card) -> None:
-    free, _ = card.memory()
-    if free < NEEDED_BYTES:
-        message = f"{free // MiB} MiB of the card's memory are free, and cuBLAS takes up to {NEEDED_BYTES // MiB} MiB"
-        raise calling.Failed("busy", f"{message}: it was not tried; end programs that hold it, or ask again later")
 
 
 def _tried(card: Card, path: str, names: dict[str, str]) -> tuple[Json, calling.Failed | None]:

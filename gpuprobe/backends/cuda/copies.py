@@ -34,9 +34,7 @@ def time_copies(card: Card, validation: Validation, witness: Witness) -> None:
     """Medians of copies in bytes per second. On the card each byte is read and written: its memory moves twice as much."""
     free, _ = card.memory()
     if free // _OF_WHAT_IS_FREE < LEAST:
-        validation.not_possible(
-            f"{free // MiB} MiB of the card's memory are free: too little to time copies that mean anything"
-        )
+        validation.not_possible(f"{free // MiB} MiB of the card's memory are free: too little to time copies well")
         return
     most = min(MOST, free // _OF_WHAT_IS_FREE)
     locked = min(MOST_LOCKED, most)
@@ -56,7 +54,7 @@ def _on_the_card(card: Card, validation: Validation, size: int) -> tuple[c_uint6
     except calling.Failed as failed:
         if failed.code != results.OUT_OF_MEMORY:
             raise
-        because = f"no 2 x {size // MiB} MiB of the card's memory were to be had to time copies: {failed.message}"
+        because = f"2 x {size // MiB} MiB of the card's memory to time copies could not be had: {failed.message}"
         validation.not_possible(because, failed.code, failed.name)
         return None
 

@@ -64,20 +64,20 @@ NAMES = {
     999: "CUDA_ERROR_UNKNOWN",
 }
 
-_FAULT = "the card stopped in a kernel that is known to be right, and takes nothing more from this process"
-# What a number says by itself. What it comes from on this machine, and what to do: doctor/remedies.py, which sees the rest.
+_FAULT = "the card stopped in a test kernel that is correct, and takes nothing more from this process"
+# What a number says by itself. What it comes from here, and what to do: the checks of doctor/nvidia, which see the rest.
 _MEANINGS = {
     2: "memory ran out",
     3: "the driver did not start",
     34: "the library that was loaded is the stub that programs are built against",
     36: "the driver is too old for this call",
-    46: "the card takes no new context: its compute mode is exclusive or prohibited, or it hangs",
+    46: "the card takes no new context",
     100: "the driver found no card it can use",
-    101: "the driver does not know a card that it has just listed, or a visibility variable names one that is not there",
+    101: "the driver knows no card of this number",
     102: "the card is a virtual GPU without a licence",
     209: "the driver has no code for a card of this architecture",
     214: "the card's memory has an error that could not be corrected",
-    218: "the driver's compiler refuses a program that is known to be right",
+    218: "the driver's compiler refuses a test program that is correct",
     220: "an NVLink connection has an error that could not be corrected",
     221: "the driver's compiler (`libnvidia-ptxjitcompiler.so.1`) is not installed here",
     222: "the driver's compiler is older than the language of the test program",
@@ -85,7 +85,7 @@ _MEANINGS = {
     303: "a library that the driver needs did not start",
     304: "the system refused something to the driver",
     700: _FAULT,
-    702: "the kernel ran longer than the system lets one run; a card that drives a display has such a limit, or it hangs",
+    702: "the kernel ran longer than the system lets one run",
     714: _FAULT,
     715: _FAULT,
     716: _FAULT,
@@ -93,7 +93,7 @@ _MEANINGS = {
     718: _FAULT,
     719: _FAULT,
     800: "the system forbids it",
-    801: "the driver cannot do this on this card or in this kind of virtual machine",
+    801: "the driver cannot do this here",
     802: "the machine is not ready for CUDA",
     803: "the driver's library and the loaded kernel module have different versions",
     804: "a forward-compatibility library (`cuda-compat`) was loaded, which this card does not allow",
@@ -102,7 +102,7 @@ _MEANINGS = {
     807: "the MPS daemon that this process is directed to is not ready",
     808: "the MPS daemon has no place for another client",
     809: "the MPS daemon has no connection left",
-    909: "the driver gave up waiting; the card may hang",
+    909: "the driver gave up waiting",
     999: "the driver gives no reason",
 }
 

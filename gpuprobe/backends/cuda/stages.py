@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ctypes import c_size_t
 
-from gpuprobe.backends import calling, comparing, stages
+from gpuprobe.backends import calling, comparing, headroom, stages
 from gpuprobe.backends.cuda import blas, compute, copies, kernel, listing
 from gpuprobe.backends.cuda.card import INTEGRATED
 from gpuprobe.backends.cuda.witness import witness_of
@@ -100,12 +100,8 @@ def _free_before(card: Card, witness: Witness) -> int | None:
     """What is free before there is a context; Failed("busy") where one would not fit. An integrated card's memory is the
     system's, which gives back what it holds for files."""
     free = witness.free_memory()
-    if free is not None and free < CONTEXT_BYTES and not card.attribute("type", INTEGRATED):
-        raise calling.Failed(
-            "busy",
-            f"{free // MiB} MiB of the card's memory are free, and a context and what is tried in it take about "
-            f"{CONTEXT_BYTES // MiB} MiB: nothing was tried; end programs that hold it, or ask again later",
-        )
+    if not card.attribute("type", INTEGRATED):
+        headroom.refuse_without(CONTEXT_BYTES, free)
     return free
 
 

@@ -107,7 +107,7 @@ def _copy(session: Session, device: Card) -> None:
     session.check("zeMemAllocHost", context, byref(host), size, alignment, byref(here))
     session.check("zeCommandListCreateImmediate", context, device.handle, byref(queue), byref(commands))
     if not (context and there and here and commands):
-        raise calling.Failed("call_failed", "a context, memory or a command list was made with success, and is not there")
+        raise calling.Failed("call_failed", "the driver reported success but made no context, memory or command list")
     pattern = bytes(range(256)) * (_COPIED // 256)
     memmove(here, pattern, _COPIED)
     session.check("zeCommandListAppendMemoryCopy", commands, there, here, size, None, no_wait, None)

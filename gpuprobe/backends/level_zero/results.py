@@ -47,7 +47,7 @@ NAMES = {
 # What a number says by itself. What it comes from on this machine, and what to do: doctor/remedies.py, which sees the rest.
 _NO_DRIVER = "the Level Zero loader found no driver that works"
 _MEANINGS = {
-    NOT_READY: "the card did not finish in the time that it was given; it hangs, or another program keeps it",
+    NOT_READY: "the card did not finish in time; it hangs, or another program keeps it",
     0x70000001: "the card hangs, was reset or was taken away",
     OUT_OF_HOST_MEMORY: "the machine's memory, or what this process may take of it, ran out",
     OUT_OF_DEVICE_MEMORY: "the card's memory ran out",

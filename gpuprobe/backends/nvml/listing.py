@@ -61,7 +61,7 @@ def _listed(nvml: Any, announce: Announce, facts: Facts, activity: Callable[[Any
     announce("nvmlDeviceGetCount_v2")
     count = check(nvml, "nvmlDeviceGetCount_v2", nvml.nvmlDeviceGetCount)
     if count == 0:
-        raise calling.Failed("no_devices", "NVML started and counts no card: the kernel driver could not start any")
+        raise calling.Failed("no_devices", "NVML started and counts no card")
     slices = count
     for number in range(count):
         card = Card(nvml, announce, number, said["driver_version"])

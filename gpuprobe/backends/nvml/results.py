@@ -36,12 +36,12 @@ NAMES = {
     29: "NVML_ERROR_INVALID_STATE",
     999: "NVML_ERROR_UNKNOWN",
 }
-# What a number says by itself. What to do: doctor/remedies.py.
+# What a number says by itself. What it comes from here, and what to do: the checks of doctor/nvidia.
 _MEANINGS = {
     4: "your account may not open the device nodes",
     8: "a card lacks power",
-    9: "NVIDIA's kernel module is not loaded, or its device nodes are missing",
-    11: "interrupts of a card do not arrive, as in a virtual machine without interrupt routing",
+    9: "NVIDIA's kernel driver does not answer",
+    11: "interrupts of a card do not arrive",
     12: "the library is not there",
     13: "the library is older than this function",
     14: "a card's infoROM is damaged",

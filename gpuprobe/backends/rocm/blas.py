@@ -44,7 +44,7 @@ def validate(hip: CDLL, announce: Announce, facts: Facts, version: str | None) -
         library = found(hip, announce, version)
     except calling.Failed as refused:
         # No proof against the card: builds of Ollama and llama.cpp bring a rocBLAS of their own.
-        facts({"rocblas": None, "rocblas_problem": f"a context alone was made: {refused.message}"})
+        facts({"rocblas": None, "rocblas_problem": f"only a context was made: {refused.message}"})
         return "context"
     facts({"rocblas": calling.loaded_path(library)})
     check(library, announce, "rocblas_destroy_handle", handle(library, announce))

@@ -73,7 +73,7 @@ def compiled(library: CDLL, announce: Announce, architecture: str) -> bytes:
     size = c_size_t(0)
     _check(library, announce, "hiprtcGetCodeSize", program, byref(size))
     if not size.value:
-        raise Unavailable("hiprtc makes no program for this card: it says that the code has no bytes")
+        raise Unavailable("hiprtc makes an empty program for this card")
     code = create_string_buffer(size.value)
     _check(library, announce, "hiprtcGetCode", program, code)
     _check(library, announce, "hiprtcDestroyProgram", byref(program))

@@ -71,7 +71,7 @@ def run_kernel(work: Work) -> None:
         byte = fresh(1)
         compute.filled(card, memory, byte[0], SIZE)
         same("memory that the card filled", byte * SIZE, compute.read(card, memory, SIZE))
-        because = f"{none.because}; the card filled {SIZE // _MIB} MiB rightly"
+        because = f"{none.because}; the card filled {SIZE // _MIB} MiB correctly"
         work.validation.not_possible(because, none.code, none.name)
         return
     values = fresh(SIZE)
@@ -85,7 +85,7 @@ def _architecture(card: Card) -> str:
     properties = card.properties()
     if properties is None:
         function = structs.function_of(card.library)
-        raise kernel.Unavailable(f"no program can be made for a card whose architecture `{function}` does not tell")
+        raise kernel.Unavailable(f"no program can be made for a card whose architecture `{function}` does not report")
     return properties.arch
 
 

@@ -36,6 +36,7 @@ _BY_EXTENSION = {
     b"VK_EXT_pci_bus_info": structs.PhysicalDevicePCIBusInfoPropertiesEXT,
     b"VK_EXT_physical_device_drm": structs.PhysicalDeviceDrmPropertiesEXT,
 }
+_FEATURES = (structs.PhysicalDeviceFeatures2, structs.PhysicalDevice16BitStorageFeatures)
 _BUDGET = b"VK_EXT_memory_budget"
 # What a driver offers beyond 32-bit arithmetic to a program that asks for it; whether it is fast they do not say.
 _ARITHMETIC = frozenset(
@@ -140,6 +141,7 @@ def _described(instance: Instance, number: int, handle: c_void_p) -> dict[str, A
         "can_compute": _compute_family(_queue_families(instance, handle)) is not None,
         "memory_heaps": heaps,
         "counted_heaps": counted,
+        "stores_16_bits": _stores_16_bits(instance, handle),
         "arithmetic_extensions": sorted(name.decode("ascii") for name in extensions & _ARITHMETIC) or None,
     }
     return {
@@ -161,6 +163,16 @@ def _properties(instance: Instance, handle: c_void_p, extensions: set[bytes]) ->
     else:
         instance.check("vkGetPhysicalDeviceProperties", handle, byref(first.properties))
     return answers
+
+
+def _stores_16_bits(instance: Instance, handle: c_void_p) -> bool | None:
+    """Whether kernels may read and write numbers of 16 bits in buffers, without which ggml leaves a device out; None: the
+    driver does not say."""
+    if not instance.has_properties2:
+        return None
+    features, storage = (calling.untouched(kind) for kind in _FEATURES)
+    instance.check("vkGetPhysicalDeviceFeatures2", handle, byref(structs.chain([features, storage])))
+    return {0: False, 1: True}.get(storage.storageBuffer16BitAccess)
 
 
 def _identity(answers: dict[Any, Any]) -> dict[str, Any]:

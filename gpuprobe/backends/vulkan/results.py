@@ -34,10 +34,7 @@ _MEANINGS = {
     ("vkEnumerateInstanceExtensionProperties", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -1): _BROKEN_MANIFEST,
     ("vkCreateInstance", -9): "the Vulkan loader found no driver that works",
-    (
-        "vkEnumeratePhysicalDevices",
-        -3,
-    ): "either no driver found a device, or one driver failed and hides the devices of all others",
+    ("vkEnumeratePhysicalDevices", -3): "the Vulkan loader got no device from any driver",
 }
 
 # `vkCreateDevice` gives the driver's own verdict on the card. Only where another process may be the cause does it decide
@@ -45,11 +42,11 @@ _MEANINGS = {
 _BUSY = (-1, -2, -10)
 
 _IN_USE = {
-    2: "the device did not finish in the time that it was given; it hangs, or another program keeps it",
+    2: "the device did not finish in time; it hangs, or another program keeps it",
     -1: "the machine's memory, or what this process may take of it, ran out",
     -2: "the device's memory ran out",
     -4: "the device was lost in the middle of the work",
-    -10: "the driver keeps no more objects",
+    -10: "the driver can hold no more objects",
 }
 _IN_USE_ELSE = "the driver cannot do this with the device"
 

@@ -91,6 +91,16 @@ class PhysicalDeviceProperties2(Structure):
     _fields_ = (*_HEADER, ("properties", PhysicalDeviceProperties))
 
 
+class PhysicalDeviceFeatures2(Structure):
+    STYPE = 1000059000
+    _fields_ = (*_HEADER, ("features", c_uint32 * 55))
+
+
+class PhysicalDevice16BitStorageFeatures(Structure):
+    STYPE = 1000083000
+    _fields_ = (*_HEADER, ("storageBuffer16BitAccess", c_uint32), ("_others", c_uint32 * 3))
+
+
 class PhysicalDeviceIDProperties(Structure):
     STYPE = 1000071004
     _fields_ = (

@@ -1,8 +1,23 @@
 """What keeps a card of whatever vendor from being used."""
 
-from collections.abc import Callable, Iterator
+from gpuprobe.doctor.anybody import (
+    boot_words,
+    foreign_libraries,
+    held_for_a_vm,
+    hiding_variables,
+    render_nodes,
+    sandboxed_programs,
+    vulkan_features,
+    vulkan_reach,
+)
 
-from gpuprobe.doctor.findings import Finding
-from gpuprobe.doctor.situation import Situation
-
-CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = ()
+CHECKS = (
+    *held_for_a_vm.CHECKS,
+    *boot_words.CHECKS,
+    *render_nodes.CHECKS,
+    *hiding_variables.CHECKS,
+    *sandboxed_programs.CHECKS,
+    *vulkan_reach.CHECKS,
+    *vulkan_features.CHECKS,
+    *foreign_libraries.CHECKS,
+)

@@ -1,8 +1,21 @@
 """What is wrong with a machine rather than with one of its cards: none is there, a program or a service cannot use them."""
 
-from collections.abc import Callable, Iterator
+from gpuprobe.doctor.whole_machine import (
+    accounts_of_servers,
+    containers_here,
+    frameworks_without_code,
+    missing_cards,
+    no_cards,
+    programs_without_gpu,
+    settings_of_servers,
+)
 
-from gpuprobe.doctor.findings import Finding
-from gpuprobe.model import Inventory
-
-CHECKS: tuple[Callable[[Inventory], Iterator[Finding]], ...] = ()
+CHECKS = (
+    *missing_cards.CHECKS,
+    *no_cards.CHECKS,
+    *programs_without_gpu.CHECKS,
+    *settings_of_servers.CHECKS,
+    *accounts_of_servers.CHECKS,
+    *frameworks_without_code.CHECKS,
+    *containers_here.CHECKS,
+)

@@ -140,11 +140,11 @@ def _said(full: int, context: int) -> tuple[str, ...]:
 
 def _why_layers_stay(given: Given, devices: int) -> str | None:
     if given.layers is not None:
-        return "the number of layers is set, and llama.cpp then chooses none itself"
+        return "the number of layers is set, so llama.cpp does not choose it"
     if given.split and devices > 1:
-        return "the split is set, and llama.cpp then chooses no layers itself"
+        return "the split is set, so llama.cpp does not choose the layers"
     if given.overrides:
-        return "tensors are placed by the user, and llama.cpp then chooses no layers itself"
+        return "the user places tensors, so llama.cpp does not choose the layers"
     return None
 
 

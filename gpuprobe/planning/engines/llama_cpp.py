@@ -27,7 +27,7 @@ def plan(subject: Subject, machine: Machine, wish: Wish, told: Layout | None = N
         return Answer(NAME, Outlook.NOT_PLANNED, f"llama.cpp loads GGUF, and this is {subject.model.format}")
     devices = usable(machine, wish)
     if not devices:
-        return Answer(NAME, Outlook.NOT_PLANNED, "llama.cpp has no backend that shows one of these devices")
+        return Answer(NAME, Outlook.NOT_PLANNED, "llama.cpp has no backend for any of these devices")
     settings = _settings(wish)
     margins = margins_of(subject, devices, wish)
     facts = facts_of(subject.model)

@@ -39,7 +39,7 @@ def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
         return Answer(NAME, Outlook.NOT_PLANNED, f"Ollama's llama.cpp loads GGUF, and this is {subject.model.format}")
     shown = tuple(device for device in machine.devices if device_choice.is_of_a_build(device))
     if not shown:
-        return Answer(NAME, Outlook.NOT_PLANNED, "Ollama has no library for one of these devices")
+        return Answer(NAME, Outlook.NOT_PLANNED, "Ollama has no library for any of these devices")
     return _Loading(subject, machine._replace(devices=shown), wish).answer()
 
 

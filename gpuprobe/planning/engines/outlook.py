@@ -29,7 +29,7 @@ def judged(answer: Answer, room: Room, wish: Wish) -> Answer:
     outlook, because = _judged(placement, answer.settings or Settings(), room, wish)
     pairs = zip(placement.devices, room.margins, strict=True)
     tight = [place.selector for place, margin in pairs if place.needed is not None and _left(place) < margin]
-    more = (f"less stays free on {', '.join(tight)} than is to be left alone",) if tight and outlook.is_plan else ()
+    more = (f"less stays free on {', '.join(tight)} than is to be kept free",) if tight and outlook.is_plan else ()
     return answer._replace(outlook=outlook, because=because, notes=(*answer.notes, *more))
 
 

@@ -40,13 +40,12 @@ class Shape(NamedTuple):
 
 def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
     if subject.model.format != "safetensors":
-        return Answer(
-            NAME, Outlook.NOT_PLANNED, f"vLLM is planned for a directory of safetensors, and this is {subject.model.format}"
-        )
+        because = f"gpuprobe plans vLLM for a directory of safetensors only, and this is {subject.model.format}"
+        return Answer(NAME, Outlook.NOT_PLANNED, because)
     devices = [device for device in machine.devices if device.library in _LIBRARIES]
     devices = list(devices if wish.devices_are_named else device_choice.best_group(devices, machine.host))
     if not devices:
-        return Answer(NAME, Outlook.NOT_PLANNED, "vLLM computes on CUDA and ROCm, and none of these devices is theirs")
+        return Answer(NAME, Outlook.NOT_PLANNED, "vLLM needs CUDA or ROCm, and no device here has either")
     shape = shape_of(subject.model.metadata, wish)
     if shape is None:
         return _unknown(subject.model, devices)
@@ -157,7 +156,7 @@ def _trial(subject: Subject, shape: Shape, devices: Sequence[Device], wish: Wish
     where = f"on each of {size} devices" if size > 1 else f"on {selector_of(devices[0])}"
     if room < needed:
         short = (
-            f"a sequence of {context} tokens needs {size_text(needed)} more" if room > 0 else "no cache has room beside them"
+            f"a sequence of {context} tokens needs {size_text(needed)} more" if room > 0 else "a cache has no room beside them"
         )
         fits = f"; at most {tokens} tokens fit: `--context {tokens}`" if tokens >= BLOCK else ""
         return answer._replace(outlook=Outlook.TOO_LARGE, because=f"does not fit: {share} {where}, and {short}{fits}")

@@ -1,0 +1,73 @@
+"""The first line of `running`, and what has to be said besides: what may not be read, and what is not seen from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gpuprobe.doctor.judged_process import Judged, Where
+from gpuprobe.machine.process_records import Table
+
+_COUNTED = (
+    (Where.ON_THE_GPU, "on the GPU"),
+    (Where.PARTLY, "partly on the GPU"),
+    (Where.ON_THE_CPU, "on the CPU although a GPU is usable"),
+    (Where.RIGHTLY, "on the CPU, and rightly so"),
+    (Where.CANNOT_TELL, "cannot be told"),
+)
+
+
+def headline(shown: Sequence[Judged], gone: Sequence[int]) -> str:
+    if not shown:
+        return f"process {gone[0]} ended while it was looked at" if gone else "no process that runs models was found"
+    counts = [(sum(each.where is where for each in shown), words) for where, words in _COUNTED]
+    said = ", ".join(f"{count} {words}" for count, words in counts if count)
+    noun = "process" if len(shown) == 1 else "processes"
+    return f"{len(shown)} {noun}: {said}"
+
+
+def remarks(
+    table: Table, elsewhere: Sequence[int], gone: Sequence[int], shown: Sequence[Judged], *, as_root: bool
+) -> Iterator[str]:
+    """`as_root`: this is root already, which may be forbidden to look, too (a container without CAP_SYS_PTRACE)."""
+    yield from (f"process {number} ended while it was looked at" for number in gone if shown)
+    if table.hidden:
+        yield "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them"
+    if table.namespace:
+        yield "this is a container with processes of its own: what runs outside is not seen, and drivers count in other numbers"
+    if table.unreadable:
+        noun = "process" if table.unreadable == 1 else "processes"
+        accounts = ", ".join(table.unreadable_accounts[:4]) + (", …" if len(table.unreadable_accounts) > 4 else "")
+        whose = f" of {accounts}" if accounts else ""
+        how = "CAP_SYS_PTRACE is missing here" if as_root else "`sudo gpuprobe running` may"
+        yield f"{table.unreadable} {noun}{whose} may not be looked into; {how}"
+    if elsewhere and not table.namespace:
+        noun = "process" if len(elsewhere) == 1 else "processes"
+        yield f"the driver names {len(elsewhere)} {noun} that cannot be seen here: {', '.join(map(str, elsewhere[:6]))}"
+
+
+def line_for(consumer: str, processes: Sequence[Judged]) -> str | None:
+    """One line for `doctor --for CONSUMER`: what of that program runs now, the worst first. None: none of it runs.
+
+    `consumer` as `doctor --for` is given it: "ollama", "llama.cpp", "vLLM", "pytorch".
+    """
+    called = consumer.strip().casefold()
+    consumer = _ALSO_CALLED.get(called, called)
+    own = [each for each in processes if each.program is not None and each.program.doctor == consumer and each.through is None]
+    if not own:
+        return None
+    worst = max(own, key=lambda each: (_GRAVITY[each.where], -each.process.number))
+    others = f"; {len(own) - 1} more of it {'runs' if len(own) == 2 else 'run'}" if len(own) > 1 else ""
+    number = worst.process.number
+    said = f"{worst.name} ({number}) is {_SHORT[worst.where]}: {worst.because}"
+    return f"running now: {said}{others}; see `gpuprobe running {number}`"
+
+
+_ALSO_CALLED = {"llama-server": "llama.cpp", "llamacpp": "llama.cpp", "pytorch": "torch"}
+_GRAVITY = {Where.ON_THE_CPU: 4, Where.PARTLY: 3, Where.CANNOT_TELL: 2, Where.RIGHTLY: 1, Where.ON_THE_GPU: 0}
+_SHORT = {
+    Where.ON_THE_GPU: "on the GPU",
+    Where.PARTLY: "partly on the GPU",
+    Where.ON_THE_CPU: "on the CPU although a GPU is usable",
+    Where.RIGHTLY: "on the CPU, and rightly so",
+    Where.CANNOT_TELL: "not to be judged",
+}

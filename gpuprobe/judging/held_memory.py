@@ -1,0 +1,123 @@
+"""What a process holds on each device: what NVML, DRM fdinfo and KFD say of it, matched by the card's identity.
+
+Two tellers of one card count the same memory, so the larger one counts and is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from gpuprobe.judging.figures import Figure
+from gpuprobe.judging.identity import normal_pci
+from gpuprobe.machine.process_records import Process, Share
+from gpuprobe.model import Device, DeviceType
+
+FDINFO = "DRM fdinfo"
+
+
+class Held(NamedTuple):
+    """`size` in bytes; None: it uses the device, and nobody tells how much. `device`: `CUDA:0`, or the card's address."""
+
+    device: str
+    size: int | None
+    teller: str
+
+
+class Holding(NamedTuple):
+    """`is_told`: whether anybody would say if it held something."""
+
+    held: tuple[Held, ...] = ()
+    is_told: bool = False
+    tellers: tuple[str, ...] = ()  # who would
+
+    @property
+    def size(self) -> int:
+        return sum(each.size or 0 for each in self.held)
+
+    @property
+    def uses_something(self) -> bool:
+        return any(each.size is None or each.size > 0 for each in self.held)
+
+
+def holding(
+    process: Process,
+    devices: Sequence[Device],
+    figures: Sequence[Figure],
+    kfd: Mapping[int, Sequence[Share]] | None,
+    *,
+    same_numbers: bool,
+) -> Holding:
+    """`same_numbers`: processes have here the numbers that drivers know them by; in a container they have others."""
+    found = [*_of_fdinfo(process, devices)]
+    counts = any(client.device_memory is not None or client.shared_memory is not None for client in process.clients)
+    tellers = [FDINFO] if counts else []
+    if same_numbers:
+        found += [*_of_figures(process.number, figures), *_of_kfd(kfd or {}, process.number, devices)]
+        # Where NVML speaks of its cards' processes at all, one that it leaves out holds nothing there.
+        tellers += [_teller(figure) for figure in figures if _tells_sizes(figure)]
+        tellers += [share.teller for share in (kfd or {}).get(process.number, ())]
+    best: dict[str, Held] = {}
+    for each in found:
+        known = best.get(each.device)
+        if known is None or (each.size or 0) > (known.size or 0):
+            best[each.device] = each
+    return Holding(tuple(sorted(best.values())), bool(tellers), tuple(dict.fromkeys(tellers)))
+
+
+def _tells_sizes(figure: Figure) -> bool:
+    users = figure.activity.users if figure.activity is not None else None
+    return users is not None and all(user.used_memory is not None for user in users)
+
+
+def _of_figures(number: int, figures: Iterable[Figure]) -> Iterable[Held]:
+    for figure in figures:
+        users = (figure.activity.users or ()) if figure.activity is not None else ()
+        for user in users:
+            if user.process == number:
+                yield Held(selector(figure.device), user.used_memory, _teller(figure))
+
+
+def _teller(figure: Figure) -> str:
+    return figure.source or "the driver"
+
+
+def _of_kfd(kfd: Mapping[int, Sequence[Share]], number: int, devices: Sequence[Device]) -> Iterable[Held]:
+    for share in kfd.get(number, ()):
+        if share.size != 0:
+            yield Held(_named(share.pci_id, devices), share.size, share.teller)
+
+
+def _of_fdinfo(process: Process, devices: Sequence[Device]) -> Iterable[Held]:
+    """Every handle of a card holds memory of its own. Of an integrated GPU all of it is the system's."""
+    sizes: dict[str | None, list[int]] = {}
+    for client in process.clients:
+        known = [
+            size for size in _sizes(client.device_memory, client.shared_memory, client.pci_id, devices) if size is not None
+        ]
+        if known:
+            sizes.setdefault(client.pci_id, []).append(sum(known))
+    for pci_id, several in sizes.items():
+        if sum(several):
+            yield Held(_named(pci_id, devices), sum(several), FDINFO)
+
+
+def _sizes(own: int | None, shared: int | None, pci_id: str | None, devices: Sequence[Device]) -> tuple[int | None, ...]:
+    device = _at(pci_id, devices)
+    is_integrated = own is None or (device is not None and device.type is DeviceType.INTEGRATED)
+    return (own, shared) if is_integrated else (own,)
+
+
+def _at(pci_id: str | None, devices: Sequence[Device]) -> Device | None:
+    place = normal_pci(pci_id) if pci_id else None
+    return next((device for device in devices if place is not None and normal_pci(device.pci_id) == place), None)
+
+
+def _named(pci_id: str | None, devices: Sequence[Device]) -> str:
+    device = _at(pci_id, devices)
+    return selector(device) if device is not None else (pci_id or "a card")
+
+
+def selector(device: Device) -> str:
+    """`CUDA:0`, what every DEVICE argument takes."""
+    return f"{device.library}:{device.number if device.ordinal is None else device.ordinal}"

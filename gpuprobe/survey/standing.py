@@ -1,0 +1,212 @@
+"""How other processes stand: with which variables, account, groups, root and control group, and which GPU libraries they have.
+
+What only the account itself or root may see of a process is "denied" where we are neither, and never taken for empty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from posixpath import basename
+
+from gpuprobe import environment
+from gpuprobe.facts import Reading
+from gpuprobe.facts.system_facts import Standing
+from gpuprobe.survey.account_files import account_named
+from gpuprobe.survey.command_lines import about_gpus
+from gpuprobe.survey.processes import FIRST_NAMESPACE
+from gpuprobe.survey.tree import ABSENT, DENIED, Tree, problem_of
+
+_MOST_PROCESSES, _MOST_SERVERS = 100_000, 32
+_LARGEST = 4 * 1024 * 1024  # bytes
+_COMMAND = 64 * 1024
+_SERVERS = re.compile(
+    r"ollama|llama-server|llama-cli|llama-swap|llama-box|llamafile|vllm|VLLM::\w{1,20}|koboldcpp\S{0,12}|local-ai|lms|lm-studio"
+    r"|LM Studio|text-generatio\w{0,9}|sglang\S{0,12}|tabby|ramalama|lemonade\S{0,12}|gpustack|comfyui|jan"
+)
+_INTERPRETERS = re.compile(r"python[0-9.]{0,6}|pt_main_thread|node|ray::\S{0,12}|uvicorn|gunicorn")
+_SERVED_BY = re.compile(
+    r"vllm|sglang|text_generation|text-generation|llama_cpp\.server|comfyui|ComfyUI|koboldcpp|tabbyAPI|exllama|open_webui|lmdeploy"
+    r"|tensorrt_llm|trtllm"
+)
+_DAEMONS = ("nv-fabricmanager", "nvidia-persistenced", "nvidia-gridd", "nvidia-cuda-mps-control", "nvidia-cuda-mps-server")
+_DAEMONS = (*_DAEMONS, "supergfxd", "dockerd", "containerd", "nvlsm")  # type: ignore[assignment]
+_LONGEST_COMM = 15  # characters, of TASK_COMM_LEN
+_MAPPED = re.compile(
+    r"/[^\n]{0,400}/(?:lib(?:cuda|cudart|cublas|cublasLt|nvidia-ml|nvidia-ptxjitcompiler|ggml\S{0,40}|llama|amdhip64|hsa-runtime64"
+    r"|rocblas|hipblas|vulkan\S{0,40}|ze_loader|ze_intel_gpu|torch_cuda|torch_hip|torch_xpu|GLX_nvidia|rocdxg|dxcore|nccl|cudnn)"
+    r"[-\w.]{0,40}\.so[-\w.]{0,40})(?: \(deleted\))?$"
+)
+_NODE = re.compile(r"/dev/(?:nvidia|dri/|kfd|dxg|nvmap)[\w/-]{0,60}")
+_LIMITS = ("Max locked memory", "Max open files", "Max address space", "Max processes")
+_UNIT = re.compile(r"[\w.@:\\+-]{1,200}\.service")
+_NAMESPACES = ("mnt", "user", "pid")
+
+
+def servers(tree: Tree) -> tuple[Standing, ...]:
+    """Servers of models that run, by process number."""
+    found = (each for each in numbers(tree) if _serves(tree, each))
+    return tuple(process(tree, each) for each, _ in zip(found, range(_MOST_SERVERS), strict=False))
+
+
+def daemons(tree: Tree) -> dict[str, int] | None:
+    """Drivers' helpers that run, by name; None: the machine's processes are not all seen from here."""
+    if _is_a_part(tree):
+        return None
+    short = {name[:_LONGEST_COMM]: name for name in _DAEMONS}
+    called = ((short.get(tree.line(f"/proc/{each}/comm") or ""), each) for each in numbers(tree))
+    return {name: each for name, each in called if name is not None}
+
+
+def _is_a_part(tree: Tree) -> bool:
+    """Whether only some of the machine's processes are seen: those of a container, or with `hidepid` one's own."""
+    inside = tree.target("/proc/self/ns/pid") not in (None, FIRST_NAMESPACE)
+    first = tree.read("/proc/1/comm", most=16).problem
+    return inside or first == DENIED or (first == ABSENT and tree.is_this_machine)
+
+
+def numbers(tree: Tree) -> list[int]:
+    names = [name for name in tree.names("/proc") if name.isascii() and name.isdigit() and len(name) <= 9]
+    return sorted(map(int, names))[:_MOST_PROCESSES]
+
+
+def _serves(tree: Tree, number: int) -> bool:
+    called = tree.line(f"/proc/{number}/comm") or ""
+    if _SERVERS.fullmatch(called):
+        return True
+    if not _INTERPRETERS.fullmatch(called):
+        return False
+    words = (tree.read(f"/proc/{number}/cmdline", most=4096).text or "").split("\0")
+    return any(_SERVED_BY.search(word[:200]) for word in words[:4])
+
+
+def process(tree: Tree, number: int) -> Standing:
+    """What may be seen of a process; where there is none, every field is None and `problems` has `process`: "absent"."""
+    place, problems = f"/proc/{number}", dict[str, str]()
+
+    def said(name: str, most: int = _COMMAND) -> str | None:
+        reading: Reading = tree.read(f"{place}/{name}", most)
+        if reading.text is None:
+            problems[name.rpartition("/")[2]] = reading.problem or ABSENT
+        return reading.text
+
+    status = _fields(said("status") or "")
+    if not status:
+        return Standing("process", str(number), problems={"process": problems.get("status", ABSENT)})
+    words = (said("cmdline") or "").rstrip("\0").split("\0")
+    uid, gid = _effective(status.get("Uid")), _effective(status.get("Gid"))
+    known = account_named(tree, uid) if uid is not None else None
+    cgroup = _control_group(said("cgroup") or "")
+    return Standing(
+        kind="process",
+        name=str(number),
+        process=number,
+        program=_link(tree, f"{place}/exe", "program", problems),
+        command=(status.get("Name") or basename(words[0]))[:64] or None,
+        arguments=None if "cmdline" in problems else about_gpus(words[1:]),
+        account=known.name if known else None,
+        uid=uid,
+        gid=gid,
+        groups=_groups(status, gid),
+        environ=_environ(said("environ", 1024 * 1024)),
+        capabilities=_hexadecimal(status.get("CapEff")),
+        no_new_privileges={"0": False, "1": True}.get(status.get("NoNewPrivs", "")),
+        seccomp={"0": 0, "1": 1, "2": 2}.get(status.get("Seccomp", "")),
+        root=_link(tree, f"{place}/root", "root", problems),
+        cgroup=cgroup,
+        label=(said("attr/current") or "").strip("\0\n ")[:200] or None,
+        unit=_unit_of(cgroup or ""),
+        libraries=_libraries(said("maps", _LARGEST)),
+        nodes=_nodes(tree, f"{place}/fd", problems),
+        limits=_limits(said("limits")),
+        namespaces=namespaces(tree, place),
+        problems={_FIELDS.get(name, name): problem for name, problem in problems.items()},
+    )
+
+
+_FIELDS = {"maps": "libraries", "cmdline": "arguments", "current": "label"}
+
+
+def _fields(status: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in status.splitlines()[:200])
+    return {name: value.strip() for name, colon, value in pairs if colon}
+
+
+def _effective(row: str | None) -> int | None:
+    """The second of "real effective saved file"."""
+    words = (row or "").split()[:4]
+    return int(words[1]) if len(words) == 4 and words[1].isascii() and words[1].isdigit() and len(words[1]) <= 10 else None
+
+
+def _groups(status: dict[str, str], gid: int | None) -> tuple[int, ...] | None:
+    row = status.get("Groups")
+    if row is None:
+        return None
+    named = {int(word) for word in row.split()[:65536] if word.isascii() and word.isdigit() and len(word) <= 10}
+    return tuple(sorted(named | ({gid} if gid is not None else set())))
+
+
+def _environ(text: str | None) -> dict[str, str] | None:
+    """The variables that gpuprobe knows. The kernel gives an empty text of its own threads."""
+    if text is None:
+        return None
+    return environment.known(dict(word.split("=", 1) for word in text.split("\0") if "=" in word))
+
+
+def _hexadecimal(text: str | None) -> str | None:
+    return text if text and re.fullmatch("[0-9a-f]{1,16}", text) else None
+
+
+def _link(tree: Tree, path: str, field: str, problems: dict[str, str]) -> str | None:
+    target = tree.target(path)
+    if target is None:
+        problems[field] = why_no_target(tree, path)
+    return target
+
+
+def why_no_target(tree: Tree, path: str) -> str:
+    """Why a link could not be read: the kernel lets only the process' own account and root follow some."""
+    try:
+        tree.content(path, most=0)
+    except (OSError, ValueError) as problem:
+        return problem_of(problem) if isinstance(problem, FileNotFoundError | PermissionError) else DENIED
+    return DENIED
+
+
+def _control_group(text: str) -> str | None:
+    """Of version 2, or else that of systemd's own hierarchy."""
+    rows = [line.split(":", 2) for line in text.splitlines()[:64]]
+    paths = {row[1]: row[2] for row in rows if len(row) == 3}
+    return paths.get("") or paths.get("name=systemd") or next(iter(paths.values()), None)
+
+
+def _unit_of(cgroup: str) -> str | None:
+    return next((part for part in reversed(cgroup.split("/")) if _UNIT.fullmatch(part)), None)
+
+
+def _libraries(maps: str | None) -> tuple[str, ...] | None:
+    if maps is None:
+        return None
+    paths = (line[line.find("/") :] for line in maps.splitlines() if "/" in line and ".so" in line)
+    return tuple(path for _, path in zip(range(64), dict.fromkeys(filter(_MAPPED.fullmatch, paths)), strict=False))
+
+
+def _nodes(tree: Tree, place: str, problems: dict[str, str]) -> tuple[str, ...] | None:
+    problem = tree.why_unlisted(place)
+    if problem is not None:
+        problems["nodes"] = problem
+        return None
+    targets = (tree.target(f"{place}/{name}") or "" for name in tree.names(place)[:4096])
+    return tuple(sorted({target for target in targets if _NODE.fullmatch(target)}))[:64]
+
+
+def _limits(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    rows = ((name, line[len(name) :].split()) for line in text.splitlines()[:64] for name in _LIMITS if line.startswith(name))
+    return {name: words[0] for name, words in rows if words}
+
+
+def namespaces(tree: Tree, place: str) -> dict[str, str] | None:
+    found: Iterator[tuple[str, str | None]] = ((name, tree.target(f"{place}/ns/{name}")) for name in _NAMESPACES)
+    return {name: target for name, target in found if target is not None} or None

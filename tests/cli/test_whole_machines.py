@@ -1,0 +1,129 @@
+"""The installed command in a mount namespace that looks like another machine: the cause that it names, and its exit codes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import doubles, temporary
+from tests.whole_machine import WholeMachine, a_function
+
+UBUNTU = 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.1 LTS"\n'
+GEFORCE, RADEON = (0x10DE, 0x2684), (0x1002, 0x744C)
+FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"
+NVIDIA_NODES = {"/dev/nvidiactl": 0o666, "/dev/nvidia0": 0o666, "/dev/nvidia-uvm": 0o666}
+
+pytestmark = pytest.mark.skipif(shutil.which("unshare") is None, reason="needs `unshare`")
+
+
+def a_machine(*cards: Any, nodes: dict[str, int] | None = None, **files: Any) -> WholeMachine:
+    """`cards`: address, ids, kernel driver; `files`: path → text, of which `/` is written as `__`."""
+    texts: dict[str, str] = {"/etc/os-release": UBUNTU}
+    links: dict[str, str] = {}
+    for address, (vendor, device), driver in cards:
+        own_files, own_links = a_function(address, vendor, device, driver)
+        texts, links = {**texts, **own_files}, {**links, **own_links}
+    return WholeMachine({**texts, **{path.replace("__", "/"): text for path, text in files.items()}}, nodes or {}, links)
+
+
+def nvidia_modules(version: str, *modules: str) -> dict[str, Any]:
+    loaded = {f"__sys__module__{module}__initstate": "live\n" for module in modules}
+    return {"__sys__module__nvidia__version": f"{version}\n", **loaded}
+
+
+def a_cuda(release: str, *lines: str) -> dict[str, Any]:
+    """Variables under which the double of libcuda is this release's."""
+    place = temporary.folder("cuda-of-a-release")
+    place.chmod(0o755)
+    (place / f"libcuda.so.{release}").write_bytes(Path(doubles.cuda_driver()).read_bytes())
+    (place / "libcuda.so.1").symlink_to(f"libcuda.so.{release}")
+    return {"LD_LIBRARY_PATH": str(place), "FAKE_CUDA": doubles.script(*lines)}
+
+
+def causes(machine: WholeMachine, **given: Any) -> list[str | None]:
+    return machine.gpuprobe("list", "--json", **given).causes
+
+
+def test_a_geforce_without_a_driver() -> None:
+    machine = a_machine((FIRST, GEFORCE, None))
+
+    assert causes(machine) == ["nv-driver-not-installed"]
+    shown = machine.gpuprobe("doctor")
+    assert shown.code == 4
+    assert "sudo ubuntu-drivers install" in shown.out
+
+
+def test_a_geforce_that_nouveau_has() -> None:
+    machine = a_machine((FIRST, GEFORCE, "nouveau"))
+    found = machine.gpuprobe("doctor", "--json").document["findings"]
+
+    assert {each["id"] for each in found} >= {"nv-nouveau-bound"} or found[0]["id"] == "nv-driver-not-installed"
+    assert found[0]["id"] in ("nv-driver-not-installed", "nv-nouveau-bound")
+
+
+def test_a_driver_after_an_update_without_a_reboot() -> None:
+    machine = a_machine((FIRST, GEFORCE, "nvidia"), nodes=NVIDIA_NODES, **nvidia_modules("580.95.05", "nvidia", "nvidia_uvm"))
+    cuda = a_cuda("580.105.08", "error cuInit 803")
+
+    assert causes(machine, **cuda) == ["nv-kmod-userspace-mismatch"]
+
+
+def test_the_node_of_the_memory_module_is_missing() -> None:
+    nodes = {path: mode for path, mode in NVIDIA_NODES.items() if not path.endswith("uvm")}
+    machine = a_machine((FIRST, GEFORCE, "nvidia"), nodes=nodes, **nvidia_modules("580.95.05", "nvidia", "nvidia_uvm"))
+    cuda = a_cuda("580.95.05", "error cuInit 999")
+
+    assert causes(machine, **cuda) == ["nv-uvm-node-missing"]
+
+
+def test_a_node_that_only_a_group_may_open() -> None:
+    nodes = {**NVIDIA_NODES, "/dev/nvidia0": 0o660}
+    machine = a_machine((FIRST, GEFORCE, "nvidia"), nodes=nodes, **nvidia_modules("580.95.05", "nvidia", "nvidia_uvm"))
+    cuda = a_cuda("580.95.05", "error cuInit 100")
+
+    assert causes(machine, as_nobody=True, **cuda) == ["nv-dev-permission"]
+
+
+def test_an_amd_user_who_is_not_in_the_group() -> None:
+    machine = a_machine((RADEON_AT, RADEON, "amdgpu"), nodes={"/dev/kfd": 0o660, "/dev/dri/renderD128": 0o660}, **RENDER)
+
+    assert causes(machine, as_nobody=True) == ["amd-kfd-permission"]
+
+
+RADEON_AT = "0000:03:00.0"
+RENDER: dict[str, Any] = {
+    f"__sys__bus__pci__devices__{RADEON_AT}__drm__renderD128__dev": "226:128\n",
+    "__sys__class__drm__version": "drm 1.1.0 20060810\n",
+}
+
+
+def test_amdgpu_without_its_compute_half() -> None:
+    machine = a_machine((RADEON_AT, RADEON, "amdgpu"), nodes={"/dev/dri/renderD128": 0o666}, **RENDER)
+    hip: dict[str, Any] = {
+        "LD_LIBRARY_PATH": str(doubles.hip_runtime().parent),
+        "FAKE_HIP": doubles.script("error hipInit 100"),
+    }
+
+    assert causes(machine, **hip) == ["amd-kfd-node-missing"]
+
+
+def test_a_container_that_was_started_without_the_gpu() -> None:
+    machine = a_machine((FIRST, GEFORCE, "nvidia"), **{"__run__.containerenv": "", **nvidia_modules("580.95.05", "nvidia")})
+
+    assert causes(machine) == ["ctr-no-gpu-flag"]
+
+
+def test_a_pod_with_one_of_two_cards_is_validated_with_zero() -> None:
+    cards = ((FIRST, GEFORCE, "nvidia"), (SECOND, GEFORCE, "nvidia"))
+    machine = a_machine(*cards, nodes=NVIDIA_NODES, **nvidia_modules("580.95.05", "nvidia", "nvidia_uvm"))
+    given = doubles.described(name="NVIDIA L40S", uuid="GPU-00000000-0000-0000-0000-000000000001", pci=FIRST, memory=2**35)
+    pod = {**a_cuda("580.95.05", given), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+
+    validated = machine.gpuprobe("validate", **pod)
+
+    assert validated.code == 0, validated
+    assert "1 card left out" in validated.out
+    assert "ulkan" not in validated.out
