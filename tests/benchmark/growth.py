@@ -12,7 +12,7 @@ from tests.benchmark.workplace import Workplace, interleaved
 
 MADE_UP = Path(__file__).with_name("made_up_cards.py")
 CARDS = (1, 8, 16, 64, 128)
-GROWTH_BAR = 8.8  # times 16 cards, for eight times as many: linear, and a tenth for what the processor's caches hold
+GROWTH_BAR = 10.0  # times 16 cards, for eight times as many: linear, and a quarter for what no longer fits the caches
 
 
 def growth(workplace: Workplace) -> Iterator[Line]:
