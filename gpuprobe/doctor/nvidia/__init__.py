@@ -20,7 +20,6 @@ from gpuprobe.doctor.nvidia import (
     reported_faults,
     tegra,
     unstarted_cards,
-    user_libraries,
 )
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.libraries import CUDA
