@@ -52,6 +52,8 @@ class Library(NamedTuple):
     init_calls: tuple[str, ...] = ()  # how the names of its calls begin that start it, before it looks for devices
     context_calls: tuple[str, ...] = ()  # and of those that use a device it has found
     numbered_as: str | None = None  # what documents call its numbers; None: nobody calls a card by them
+    counted_by: str | None = None  # what people call the numbering, where that is not its name
+    beneath: str | None = None  # the layer below it, which counts cards before its own variables do
     opens_every_node: bool = False  # asking it opens the DRM nodes of other vendors' cards too, which wakes them
     crash_prone: bool = False  # initialising a card that it does not support ends the process
     drivers: Drivers | None = None  # None: it is the driver, or its drivers cannot be told apart
@@ -190,6 +192,8 @@ ROCM = Library(
     init_calls=("hipInit", "hipDriverGetVersion", "hipRuntimeGetVersion"),
     context_calls=("hipSetDevice", "hipFree", "hipMemGetInfo", "load librocblas", "load rocblas", "rocblas_"),
     numbered_as="rocm",
+    counted_by="HIP",
+    beneath="ROCr",
     blas="rocBLAS",
     crash_prone=True,
     precompiled=True,
@@ -291,6 +295,7 @@ NVML = Library(
     witness=True,
     binding="pynvml",
     numbered_as="nvidia_smi",
+    counted_by="nvidia-smi",
     counts_page_cache=True,
 )
 

@@ -33,6 +33,8 @@ def doctor(options: Options, devices: Sequence[str], given: DoctorOptions) -> Re
     from gpuprobe.doctor.examination import examine, with_findings
 
     examination = with_findings(examine(inventory, wanted, chosen), filter(wanted, extra))
+    if chosen is None and not (given.only or given.skip):
+        examination = examination._replace(notes=_notes(inventory, examination))
     verdicts = _verdicts(given.programs, inventory, None if given.who is not None else options)
     leave_with = _exit(examination, fail_from)
     text = examination.text
@@ -104,6 +106,13 @@ def _cards(devices: Sequence[str], inventory: Inventory) -> tuple[CardStatus, ..
         return None
     found = [status for device in devices for status in part_of(inventory, device).card_statuses]
     return tuple(dict.fromkeys(found))
+
+
+def _notes(inventory: Inventory, examination: Examination) -> tuple[str, ...]:
+    from gpuprobe.doctor.examination import untold
+    from gpuprobe.doctor.notes import of_inventory
+
+    return untold(of_inventory(inventory), examination)
 
 
 def _verdicts(texts: Sequence[str], inventory: Inventory, here: Options | None) -> tuple[Json, ...]:

@@ -36,6 +36,7 @@ class Examination(NamedTuple):
     text: str  # the first line, as `list` says it
     cards: tuple[CardReport, ...]  # those that a person most likely came for first
     told: tuple[Told, ...]  # headlines first, then what they explain
+    notes: tuple[str, ...] = ()  # what `list` notes besides
 
 
 def examine(
@@ -50,8 +51,10 @@ def examine(
 
 def _report(status: CardStatus, inventory: Inventory, wanted: Wanted) -> CardReport:
     from gpuprobe.doctor.diagnosis import findings_of  # every check of every vendor: a machine without a card needs none
+    from gpuprobe.doctor.lost_ways import lost_ways
 
     findings = findings_of(status.card, inventory)
+    findings = (*findings, *lost_ways(status, findings, inventory))
     climbed = ladder(situation_of(status.card, inventory), findings)
     return CardReport(status, climbed, tuple(filter(wanted, findings)), names_of(status.card, inventory))
 
@@ -95,3 +98,23 @@ def with_findings(examination: Examination, findings: Iterable[Finding]) -> Exam
     """With what was found elsewhere than in the cards, as in a server's log. A blocker of that comes first."""
     told = tuple(Told(finding, ()) for finding in findings)
     return examination._replace(told=tuple(sorted((*told, *examination.told), key=_weight)))
+
+
+def untold(notes: Iterable[str], examination: Examination) -> tuple[str, ...]:
+    """The notes of `list` that say what no finding says."""
+    return tuple(note for note in notes if not any(_tells(told, note) for told in examination.told))
+
+
+BETTER_LOST = "better-library-lost"
+_SAME_WORDS, _SAME_NAME = 30, 12  # characters: a note and a finding that begin alike say the same
+
+
+def _tells(told: Told, note: str) -> bool:
+    """The same words; or of the same card, or of a program, the same thing in backquotes."""
+    finding = told.finding
+    if finding.generic or finding.id == BETTER_LOST:
+        return finding.brief in note
+    named = set(finding.because.split("`")[1::2]) & set(note.split("`")[1::2])
+    if not told.cards:
+        return bool(named) or finding.because[:_SAME_NAME] in note
+    return finding.because[:_SAME_WORDS] in note or (any((card.pci_id or "-") in note for card in told.cards) and bool(named))

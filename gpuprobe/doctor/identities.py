@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gpuprobe.judging.belonging import is_of
+from gpuprobe.judging.visibility import raw_number
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
-from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Outcome, Purpose
+from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Outcome, Purpose, Reason
+
+_PROGRAM = "llama.cpp"
 
 
 class Name(NamedTuple):
-    """`number` as that library counts; for Vulkan the raw list's, software renderers included."""
+    """`number` as that library, tool or program counts."""
 
-    by: str  # "CUDA", "nvidia-smi", "HIP", "Vulkan", "llama.cpp"
+    by: str  # "CUDA", "nvidia-smi", "HIP", "ROCr", "Vulkan raw", "Vulkan listed", "Level Zero", "DRM", "llama.cpp"
     number: int | None = None
     name: str | None = None
     uuid: str | None = None
@@ -22,40 +25,53 @@ class Name(NamedTuple):
 
 def names_of(card: Card, inventory: Inventory) -> tuple[Name, ...]:
     """In the order of the libraries, then what the kernel and the programs call it."""
-    return (*_by_libraries(card, inventory), *_by_kernel(card), *_by_programs(card, inventory))
+    found = (*_by_libraries(card, inventory), *_by_kernel(card), *_by_programs(card, inventory))
+    return tuple(dict.fromkeys(found))
 
 
 def _by_libraries(card: Card, inventory: Inventory) -> Iterator[Name]:
-    for outcome in inventory.evidence.outcomes:
-        if outcome.probe.purpose is not Purpose.LIST or outcome.probe.build != SYSTEM:
-            continue
-        library = library_named(outcome.probe.library)
-        for device in outcome.devices:
-            if is_of(device, card):
-                yield Name(library.numbered_as or library.name, device.number, device.name, device.uuid)
+    for outcome in _listings(inventory):
+        if outcome.probe.build == SYSTEM:
+            for device in outcome.devices:
+                if is_of(device, card):
+                    yield from _in_library(device, outcome, inventory)
+
+
+def _in_library(device: Device, outcome: Outcome, inventory: Inventory) -> Iterator[Name]:
+    library = library_named(device.library)
+    called = library.counted_by or library.name
+    if any(selection.takes == "raw" for selection in library.selections.values()):
+        yield Name(f"{called} raw", device.number, device.name, device.uuid)
+        yield Name(f"{called} listed", _place(device, outcome, inventory), device.name, device.uuid)
+    elif library.numbered_as is not None:
+        yield Name(called, device.number, device.name, device.uuid)
+    if library.beneath is not None:
+        yield Name(library.beneath, raw_number(device), device.gfx_target, device.uuid)
 
 
 def _by_kernel(card: Card) -> Iterator[Name]:
     if card.render_node is not None:
-        yield Name(
-            "DRM", int(digits) if (digits := card.render_node.rpartition("renderD")[2]).isdecimal() else None, card.render_node
-        )
+        digits = card.render_node.rpartition("renderD")[2]
+        yield Name("DRM", int(digits) if digits.isdecimal() else None, card.render_node)
 
 
 def _by_programs(card: Card, inventory: Inventory) -> Iterator[Name]:
-    """llama.cpp counts the devices of each backend that it loads, without renderers on the CPU."""
-    builds = [each for each in inventory.evidence.outcomes if each.probe.build != SYSTEM and _lists(each)]
-    for outcome in builds:
-        real = [device for device in outcome.devices if device.type is not DeviceType.SOFTWARE]
-        for place, device in enumerate(real):
-            if is_of(device, card):
-                yield Name("llama.cpp", None, _ggml_name(device, place))
+    """By the builds that are installed; where none is, as one for the system's library would count."""
+    listings = [each for each in _listings(inventory) if library_named(each.probe.library).ggml_devices]
+    builds = [each for each in listings if each.probe.build != SYSTEM and each.devices]
+    for outcome in builds or listings:
+        for device in outcome.devices:
+            place = _place(device, outcome, inventory) if is_of(device, card) else None
+            if place is not None:
+                yield Name(_PROGRAM, place, f"{library_named(device.library).ggml_devices}{place}")
 
 
-def _lists(outcome: Outcome) -> bool:
-    return outcome.probe.purpose is Purpose.LIST and bool(outcome.devices)
+def _listings(inventory: Inventory) -> Iterable[Outcome]:
+    return (each for each in inventory.evidence.outcomes if each.probe.purpose is Purpose.LIST)
 
 
-def _ggml_name(device: Device, place: int) -> str:
-    """As `llama-server --list-devices` prints it and `-dev` takes it: "CUDA0", "ROCm0", "Vulkan1"."""
-    return f"{device.library.replace(' ', '')}{place}"
+def _place(device: Device, outcome: Outcome, inventory: Inventory) -> int | None:
+    """As `llama-server --list-devices` counts: software renderers and second views of a card left out."""
+    twice = {drop.device.listed_as or drop.device.key for drop in inventory.drops if drop.reason is Reason.LISTED_TWICE}
+    counted = [one for one in outcome.devices if one.type is not DeviceType.SOFTWARE and one.key not in twice]
+    return counted.index(device) if device in counted else None

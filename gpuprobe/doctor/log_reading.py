@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
-from gpuprobe.judging.engine_words import Said, Words, said_by
+from gpuprobe.judging.engine_words import Complaint, Said, Words, said_by
 from gpuprobe.model import Inventory, Reason, Status
 
 _LOG = "the log"
@@ -29,7 +29,7 @@ def explained(lines: Iterable[str], inventory: Inventory) -> tuple[Finding, ...]
 
 def _complaints(said: Said, inventory: Inventory) -> Iterator[Finding]:
     first: str | None = None
-    for complaint in said.complaints:
+    for complaint in _once(said.complaints):
         cause, because, brief = _KINDS[complaint.words]
         yield Finding(
             id=cause,
@@ -46,6 +46,14 @@ def _complaints(said: Said, inventory: Inventory) -> Iterator[Finding]:
         first = first or cause
 
 
+def _once(complaints: Iterable[Complaint]) -> tuple[Complaint, ...]:
+    """A program says one thing in several lines: the first of each kind."""
+    found: dict[Words, Complaint] = {}
+    for complaint in complaints:
+        found.setdefault(complaint.words, complaint)
+    return tuple(found.values())
+
+
 def _cure(words: Words, inventory: Inventory) -> tuple[Step, ...]:
     """What was wrong then may be well now: a program that started before the driver only has to be started again."""
     works = ", ".join(f"{device.library}:{device.ordinal}" for device in inventory.kept)
@@ -57,6 +65,10 @@ def _cure(words: Words, inventory: Inventory) -> tuple[Step, ...]:
     if words is Words.NO_BACKEND:
         return (Step("install a build of it for this GPU; `gpuprobe doctor --for PROGRAM` looks at what is there"),)
     return ()
+
+
+_MORE_LAYERS = "raise `-ngl` (llama.cpp) or `num_gpu` (Ollama), or leave it out"
+_LOOK = "look with `gpuprobe doctor --for PROGRAM` whether that program has a build for the GPU"
 
 
 def _layers(said: Said) -> Iterator[Finding]:
@@ -75,7 +87,7 @@ def _layers(said: Said) -> Iterator[Finding]:
             brief="no layers on a GPU",
             reason=Reason.NOT_DECIDED,
             evidence=shown,
-            fix=(Step("raise `-ngl` (llama.cpp) or `num_gpu` (Ollama), or leave it out"),) if zero else (),
+            fix=(Step(_MORE_LAYERS if zero else _LOOK),),
         )
     elif said.offloaded < said.layers:
         yield Finding(
@@ -89,6 +101,17 @@ def _layers(said: Said) -> Iterator[Finding]:
             evidence=shown,
             fix=(Step("see what fits with `gpuprobe plan MODEL`; a shorter context or a smaller quantisation needs less"),),
             settle="gpuprobe plan MODEL",
+        )
+    else:
+        yield Finding(
+            id="log-on-the-gpu",
+            rung=Rung.BUILD,
+            severity=Severity.INFO,
+            certainty=Certainty.CERTAIN if said.uses_a_device else Certainty.LIKELY,
+            because=f"the log says that all {said.layers} layers are on a GPU",
+            brief="all layers on a GPU",
+            reason=Reason.NOT_DECIDED,
+            evidence=shown,
         )
 
 

@@ -28,6 +28,9 @@ def _lines(examination: Examination, text: str, host: Host) -> Iterator[str]:
     for told in examination.told:
         yield ""
         yield from _finding(told)
+    for note in examination.notes:
+        yield ""
+        yield f"Note: {_plain(note)}"
 
 
 def _card(report: CardReport) -> Iterator[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.doctor.examination import CardReport, Examination, Told
-from gpuprobe.doctor.findings import Certainty, Place, Severity, Step
+from gpuprobe.doctor.findings import Certainty, Place, Rung, Severity, Step
 from gpuprobe.doctor.identities import Name
 from gpuprobe.doctor.ladder import Mark
 from gpuprobe.model import Json
-from gpuprobe.render.tables import BLOCKS_BELOW, GAP, card_text, indented
+from gpuprobe.render.tables import BLOCKS_BELOW, GAP, card_text, indented, notes
 from gpuprobe.strings import printable
 
 _MARKS = {
@@ -42,6 +42,9 @@ def doctor_text(
             yield Text("")
             yield from _finding(told, verbose=verbose)
     yield from _also(examination.told, verbose=verbose)
+    if examination.notes:
+        yield Text("")
+        yield from notes(examination.notes)
 
 
 def _verdict(verdict: Json) -> Iterator[RenderableType]:
@@ -114,13 +117,20 @@ def _cards(told: Told) -> str:
 
 
 def _also(told: Sequence[Told], *, verbose: bool) -> Iterator[RenderableType]:
-    """What the headlines explain, in a line each."""
-    explained = [each for each in told if each.finding.because_of is not None]
+    """What the headlines explain, in a line each; what only repeats one in the words of a symptom is left out."""
+    rungs = {each.finding.id: each.finding.rung for each in told if each.finding.because_of is None}
+    explained = [each for each in told if each.finding.because_of is not None and not _repeats(each, rungs)]
     if explained and not verbose:
         yield Text("")
         yield Text("Also seen, and explained by that:")
         for each in explained:
             yield indented(f"{printable(each.finding.brief or each.finding.because)} (by {each.finding.because_of})")
+
+
+def _repeats(told: Told, rungs: Mapping[str, Rung]) -> bool:
+    """A symptom at the rung of its cause; and the cause itself, seen once more."""
+    finding = told.finding
+    return finding.because_of == finding.id or (finding.generic and rungs.get(finding.because_of or "") is finding.rung)
 
 
 def explanations(rows: Sequence[Json]) -> Iterator[RenderableType]:

@@ -60,6 +60,15 @@ def list_text(
         yield from everything.verbose_outcomes(inventory.evidence.outcomes)
     if not detail.quiet:
         yield from tables.notes(machine_notes.of_inventory(inventory))
+        if part.card_statuses and not part.one:
+            yield line(_WHERE_NEXT[all(each.why is None for each in part.card_statuses)], "dim")
+
+
+# Whether every card is usable → what a person asks next.
+_WHERE_NEXT = {
+    True: "A program is on the CPU all the same: see `gpuprobe doctor --for ollama`",
+    False: "The evidence, and what to do step by step: `gpuprobe doctor`",
+}
 
 
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:

@@ -27,7 +27,10 @@ _LOOK = "sudo dmesg | grep -iE 'kfd|amdgpu'"
 # "kfd kfd: amdgpu: skipped device 1002:67e3, PCI rejects atomics 730<0": the firmware that is loaded, and the first that does
 # without atomics, 0 where none does; kernels before 5.16 name neither (kfd_device.c).
 _ATOMICS = re.compile(r"kfd kfd: (?:amdgpu: )?skipped device 1002:([0-9a-f]{4}), PCI rejects atomics(?: ([0-9]+)<([0-9]+))?")
-_UNSUPPORTED = re.compile(r"kfd kfd: .{0,80}(?:not supported in kfd|kfd not supported on this ASIC)")
+# "kfd kfd: amdgpu: PITCAIRN  not supported in kfd"; until 5.5 with the address before it, or with the chip's number alone.
+_UNSUPPORTED = re.compile(
+    r"not supported in kfd|kfd not supported on this ASIC|kfd: DID [0-9a-f]{4} is missing in supported_devices"
+)
 _cause = partial(cause, rung=Rung.DEVICE_NODE, library=ROCM)
 _REFUSALS = ("EINVAL", "ENOMEM", "ENODEV", "ENXIO", "EIO")
 

@@ -60,6 +60,7 @@ def _one_version(situation: Situation, module: str) -> Iterator[Step]:
         yield reboot(situation, AGAIN, "if the host was updated since it started, reboot")
     else:
         yield reboot(situation, AGAIN)
+        yield Step(f"if they differ after that too, install module and libraries of one release: the module's is {module}")
 
 
 def memory_module_not_loaded(situation: Situation) -> Iterator[Finding]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe.doctor.findings import Certainty, Finding, Observed, Rung, Severity, Step
-from gpuprobe.facts import CPU_ONLY
+from gpuprobe.doctor.findings import Certainty, Finding, Observed, Rung, Severity, Step, run
+from gpuprobe.facts import CPU_ONLY, Host
 from gpuprobe.judging.build_choice import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.judging.programs_without_build import Lack, lacks, served_by_nothing
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
+from gpuprobe.machine.installed_packages import package
 from gpuprobe.model import SYSTEM, Inventory, Purpose, Reason, Status
 
 _OLLAMA = "Ollama"
+_PYTHON = "/site-packages/llama_cpp/"
 _REINSTALL = "curl -fsSL https://ollama.com/install.sh | sh"
 
 
@@ -33,7 +35,7 @@ def no_build_for_the_card(inventory: Inventory) -> Iterator[Finding]:
             brief=f"{lack.program} has no build for it",
             reason=Reason.NO_CODE,
             evidence=(Observed(lack.folder, has),),
-            fix=(_cure(lack),),
+            fix=(_cure(lack, inventory.evidence.host),),
         )
 
 
@@ -49,10 +51,18 @@ def _sentence(lack: Lack, devices: str) -> str:
     return f"{held}, and will compute on the CPU"
 
 
-def _cure(lack: Lack) -> Step:
+def _cure(lack: Lack, host: Host) -> Step:
+    library = library_named(lack.devices[0].library)
     if lack.program == _OLLAMA:
+        owned = package(host, "ollama")
+        if lack.brings_none and owned is not None and owned.source == "pacman":
+            # Arch splits it: each of these is beside `ollama`, for one library.
+            return run("install the package with the build for this GPU:", f"sudo pacman -S ollama-{library.name.lower()}")
         whole = "install the whole of Ollama again: its package for the GPU (Arch: `ollama-cuda`, `ollama-rocm`), or"
         return Step(f"{whole} `{_REINSTALL}`", _REINSTALL)
+    if _PYTHON in lack.folder and library.ggml is not None:
+        build = f'CMAKE_ARGS="-DGGML_{library.ggml.upper()}=on" pip install --force-reinstall --no-cache-dir llama-cpp-python'
+        return run("in its environment build llama-cpp-python for this GPU (it needs the compiler):", build)
     return Step("install a llama.cpp that was built for this GPU (CUDA, ROCm or Vulkan)")
 
 
