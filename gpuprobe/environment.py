@@ -32,6 +32,7 @@ _OLLAMA = "Ollama"
 _LLAMA_CPP = "llama.cpp's programs"
 _GGML_CUDA = "the CUDA backend of llama.cpp"
 _NUMBERS, _DRIVERS, _DIRECTORIES = "list of numbers", "list of driver manifests", "list of directories"
+_SHARED_LIBRARIES, _PATH = "list of libraries", "path"
 _PATTERNS, _BOOLEAN = "list of file name patterns", "boolean"
 _MESA_LAYER = "Mesa's device selection layer"
 _LAYERS = "a layer may reorder, change or hide devices"
@@ -83,7 +84,7 @@ _DESCRIBED = (
         "ZE_ENABLE_ALT_DRIVERS",
         VISIBILITY,
         "the Level Zero loader",
-        "list of libraries",
+        _SHARED_LIBRARIES,
         "only these driver libraries are loaded, in place of Intel's",
     ),
     Variable(
@@ -526,7 +527,7 @@ _DESCRIBED = (
         "the library for this release of ROCm is loaded, also where it does not fit torch's",
     ),
     Variable("LD_LIBRARY_PATH", SEARCH, "the dynamic loader", _DIRECTORIES, "searched before the system's directories"),
-    Variable("LD_PRELOAD", SEARCH, "the dynamic loader", "list of libraries", "loaded into every program first"),
+    Variable("LD_PRELOAD", SEARCH, "the dynamic loader", _SHARED_LIBRARIES, "loaded into every program first"),
     Variable("DYLD_LIBRARY_PATH", SEARCH, "the macOS loader", _DIRECTORIES, "searched before the system's directories"),
     Variable("HOME", SEARCH, _VULKAN_LOADER, "path", "holds `.config` and `.local/share`, which may name drivers"),
     Variable("XDG_CONFIG_HOME", SEARCH, _VULKAN_LOADER, "path", "searched for driver manifests before XDG_CONFIG_DIRS"),
@@ -578,6 +579,19 @@ VARIABLES = (*_DESCRIBED, *of_libraries(LIBRARIES))
 _BY_NAME = {row.name: row for row in VARIABLES}
 _ASKED = tuple(row.name for row in VARIABLES if row.kind != OWN)
 _PER_DEVICE = tuple(row.name + "_" for row in VARIABLES if row.per_device)
+_NAME_FILES = {_PATH, "path of a library", _DRIVERS, _DIRECTORIES, _SHARED_LIBRARIES}
+
+
+def names_files(name: str) -> bool:
+    """Whether code may be loaded from where its value says."""
+    row = variable(name)
+    return row is not None and row.takes in _NAME_FILES
+
+
+def may_be_searched(name: str) -> bool:
+    """Whether a file of it without a directory is one of the system's."""
+    row = variable(name)
+    return row is not None and row.takes == _SHARED_LIBRARIES
 
 
 def variable(name: str) -> Variable | None:

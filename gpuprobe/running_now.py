@@ -63,7 +63,7 @@ class RunningNow:
         holdings: dict[int, Holding] = {
             each.number: holding(each, devices, figures, kfd, same_numbers=not table.namespace) for each in table.found
         }
-        around = surroundings(self._inventory, _made_at(self._inventory, self._root))
+        around = surroundings(self._inventory, _made_at(self._inventory, self._root), as_root=_is_root())
         found = judged(_gathered(table, self._root), holdings, around)
         return Snapshot(self._inventory, found, table, figures, read_at, silent, as_root=_is_root())
 

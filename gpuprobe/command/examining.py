@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpuprobe.command import deepening
@@ -73,6 +73,8 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
     from gpuprobe.judging.rules import judge
     from gpuprobe.survey.host import read_host
     from gpuprobe.survey.seen_as import seen_as
+    from gpuprobe.survey.tree import Tree
+    from gpuprobe.survey.trust import untrusted
 
     if options.source is not None:
         raise WrongUsage("`--as` with `--from`: a capture holds no other process", "run it on that machine")
@@ -81,21 +83,23 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
         raise WrongUsage(f"`--as {who}`: no process, service or account has this name", "for example `--as ollama.service`")
     request = request_of(options)
     shell = read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs)
-    environ = _with_variables_of(standing, shell.environ)
+    withheld = untrusted(Tree(), standing.environ or {})
+    environ = _with_variables_of(standing, shell.environ, withheld)
     host = read_host(environ=environ, lib_dirs=request.lib_dirs, software_dirs=request.software_dirs)
     with options.screen.progress(options.quiet) as watch:
         evidence = deepening.with_system(gather(host, request, watch, environ=environ))
     if evidence.host.system is not None:
         system = evidence.host.system._replace(seen_as=standing)
         evidence = evidence._replace(host=evidence.host._replace(system=system))
-    return judge(evidence, request), differences(standing, shell.environ, shell)
+    return judge(evidence, request), differences(standing, shell.environ, shell, withheld)
 
 
-def _with_variables_of(standing: Standing, known: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, in which the variables that matter are those of the other."""
+def _with_variables_of(standing: Standing, known: Mapping[str, str], withheld: Collection[str]) -> dict[str, str]:
+    """This process's environment, in which the variables that matter are those of the other, but for `withheld`."""
     if standing.environ is None:
         return dict(os.environ)
-    return {**{name: value for name, value in os.environ.items() if name not in known}, **standing.environ}
+    kept = {name: value for name, value in os.environ.items() if name not in known or name in withheld}
+    return kept | {name: value for name, value in standing.environ.items() if name not in withheld}
 
 
 def _cards(devices: Sequence[str], inventory: Inventory) -> tuple[CardStatus, ...] | None:

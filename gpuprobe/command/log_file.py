@@ -17,12 +17,14 @@ def lines_of(file: str) -> Iterator[str]:
 
 def _text(file: str) -> str:
     if file == "-":
+        if sys.stdin is None:
+            raise WrongUsage("standard input is closed", "as in `journalctl -u ollama | gpuprobe doctor --log -`")
         return _tail(sys.stdin.buffer.read(_MOST * 4))
     from gpuprobe.survey.tree import Tree
 
     try:
-        if not Tree().is_file(file):
-            raise FileNotFoundError(2, "no such file")
+        if Tree().status(file) is not None and not Tree().is_file(file):
+            raise WrongUsage(f"`--log {file}`: it is no ordinary file", "`--log -` reads standard input")
         with open(file, "rb") as stream:  # noqa: PTH123 - an ordinary file by now
             stream.seek(max(0, stream.seek(0, 2) - _MOST))
             return _tail(stream.read(_MOST))

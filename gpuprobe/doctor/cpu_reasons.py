@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -142,7 +143,7 @@ def _no_build(case: Case) -> CpuReason | None:
     return CpuReason(
         Cause.NOT_MAPPED,
         f"`{printable(path)}` is there and was not loaded",
-        f"see what it needs: `ldd {printable(path)}`; and `gpuprobe list --all` says whether this build works",
+        f"see what it needs: `ldd {shlex.quote(printable(path))}`; and `gpuprobe list --all` says whether this build works",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
 from gpuprobe.doctor.reasons import CardReason
@@ -12,12 +12,13 @@ from gpuprobe.model import Reason
 from gpuprobe.strings import printable
 
 
-def differences(standing: Standing, shell: Mapping[str, str], host: Host) -> tuple[Finding, ...]:
-    """`shell`: the variables of this process; `host`: the machine as this process sees it."""
-    return (*_variables(standing, shell), *_denied(standing, host), *_unread(standing))
+def differences(standing: Standing, shell: Mapping[str, str], host: Host, withheld: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """`shell`: the variables of this process; `host`: the machine as this process sees it; `withheld`: variables that no
+    library was asked with."""
+    return (*_variables(standing, shell, withheld), *_denied(standing, host), *_unread(standing))
 
 
-def _variables(standing: Standing, shell: Mapping[str, str]) -> Iterator[Finding]:
+def _variables(standing: Standing, shell: Mapping[str, str], withheld: Sequence[str]) -> Iterator[Finding]:
     theirs = standing.environ
     if theirs is None:
         return
@@ -30,11 +31,21 @@ def _variables(standing: Standing, shell: Mapping[str, str]) -> Iterator[Finding
         rung=Rung.BUILD,
         severity=Severity.INFO,
         certainty=Certainty.CERTAIN,
-        because=f"{standing.name} has other variables than this shell: {told}",
+        because=f"{standing.name} has other variables than this shell: {told}{_left(differing, withheld)}",
         brief="its variables differ from this shell's",
         reason=Reason.HIDDEN_BY_VARIABLE,
         evidence=tuple(Observed(f"{name} of {standing.name}", _value(theirs, name)) for name in differing),
         fix=(_settings(standing),),
+    )
+
+
+def _left(differing: Sequence[str], withheld: Sequence[str]) -> str:
+    """A library of another account's, loaded here, could do whatever this account may."""
+    names = ", ".join(f"`{name}`" for name in differing if name in withheld)
+    return (
+        f"; the GPUs were looked at without its {names}: another account could change what is loaded from there"
+        if names
+        else ""
     )
 
 

@@ -31,6 +31,7 @@ class Surroundings(NamedTuple):
     why_none: str  # the first line of `list`
     undecided: bool  # something that was not answered could have been one more
     environ: Mapping[str, str]  # of gpuprobe itself
+    as_root: bool = False  # gpuprobe is root, to whom `sudo` gives nothing more
 
     @property
     def renderers(self) -> tuple[Device, ...]:
@@ -48,7 +49,7 @@ class Surroundings(NamedTuple):
         return self.devices
 
 
-def surroundings(inventory: Inventory, made_at: Mapping[str, float]) -> Surroundings:
+def surroundings(inventory: Inventory, made_at: Mapping[str, float], *, as_root: bool = False) -> Surroundings:
     host = inventory.evidence.host
     return Surroundings(
         devices=inventory.kept,
@@ -59,6 +60,7 @@ def surroundings(inventory: Inventory, made_at: Mapping[str, float]) -> Surround
         why_none=card_status.summary(inventory).text,
         undecided=card_status.undecided(inventory),
         environ=host.environ,
+        as_root=as_root,
     )
 
 

@@ -6,6 +6,7 @@ its log says. What its own interface says is evidence and decides nothing: "100 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gpuprobe.doctor.cpu_reasons import Case, cpu_reason
@@ -186,7 +187,7 @@ def _placed(layers: Layers | None) -> str:
 
 def _more_room(found: Judged) -> str:
     model = found.model
-    named = printable(model) if model and " " not in model else "MODEL"
+    named = shlex.quote(printable(model)) if model and " " not in model else "MODEL"
     return f"`gpuprobe plan {named}` says what would fit: a smaller context, fewer parallel requests or a smaller model"
 
 
@@ -218,10 +219,13 @@ def _of_one_that_is_closed(found: Judged, around: Surroundings) -> Judged:
     if found.asked.cpu_by is not None:
         return _on_the_cpu(found, around, "no layer was to go to a GPU")
     account = printable(found.process.account or str(found.process.user))
-    return found._replace(
-        because=f"it is account `{account}`'s, and what it has open cannot be read",
-        advice=f"run `sudo gpuprobe running {found.process.number}`, or run gpuprobe as `{account}`",
-    )
+    because = f"it is account `{account}`'s, and what it has open cannot be read"
+    if around.as_root:
+        return found._replace(
+            because=because, advice="run gpuprobe where root has CAP_SYS_PTRACE, as it has outside of a container"
+        )
+    advice = f"run `sudo gpuprobe running {found.process.number}`, or run gpuprobe as `{account}`"
+    return found._replace(because=because, advice=advice)
 
 
 def _on_the_cpu(found: Judged, around: Surroundings, observed: str) -> Judged:

@@ -222,7 +222,7 @@ def _in_doubt(document: Json) -> bool:
 
 
 def _is_lost(probe: Json) -> bool:
-    if probe.get("status") not in _LOST or probe.get("purpose") != Purpose.LIST.value:
+    if text(probe, "status") not in _LOST or probe.get("purpose") != Purpose.LIST.value:
         return False
     return not _is_witness(probe.get("library"))
 

@@ -146,7 +146,7 @@ def _is_of_interest(maps: bytes) -> bool:
 
 
 def _is_hidden(tree: Tree) -> bool:
-    """`hidepid`: another account's processes are not there. Process 1 is there in any case, and never ours but as root."""
+    """`hidepid`: another account's processes are not there, or closed. Process 1 is one, and never ours but as root."""
     mounts = tree.read("/proc/self/mounts", most=1 << 20).text or ""
     found = [line for line in mounts.splitlines() if re.match(r"\S+ /proc proc ", line)]
-    return bool(found) and re.search(r"hidepid=(?!0|off)", found[-1]) is not None and tree.status("/proc/1") is None
+    return bool(found) and re.search(r"hidepid=(?!0|off)", found[-1]) is not None and tree.line("/proc/1/comm") is None

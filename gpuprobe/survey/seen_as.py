@@ -32,7 +32,7 @@ def seen_as(wanted: str, root: str = "/") -> Standing | None:
     if unit is not None:
         return _of_unit(tree, unit, mine.name if mine and unit.scope == "user" else "root")
     number = wanted.removeprefix("uid:")
-    account = account_named(tree, int(number) if number != wanted and number.isdigit() and len(number) <= 10 else wanted)
+    account = account_named(tree, _name_or_number(number) if number != wanted and number.isdigit() else wanted)
     return None if account is None else _of_account(tree, account, "account", account.name)
 
 

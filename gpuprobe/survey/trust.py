@@ -1,10 +1,12 @@
 """Which libraries another user could replace: a program that loads one of those runs that user's code, as root above all."""
 
 import os
+import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from posixpath import dirname, join, normpath
 
+from gpuprobe import environment
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.tree import Tree
 
@@ -26,6 +28,39 @@ def why_others(tree: Tree, library: str) -> str | None:
     """Who else than root and the account that runs this could put another library in the place of this one, as a clause."""
     ours = {ROOT, os.geteuid()} if hasattr(os, "geteuid") else {ROOT}
     return why_replaceable(on_the_way(tree, (library,), ()), ours)
+
+
+_MOST_PATHS, _MOST_INSIDE = 64, 10_000
+
+
+def untrusted(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of another process's variables that would have us load what somebody else than root and this account chose.
+
+    A path that is not there counts: it may be there a moment later.
+    """
+    return tuple(name for name, value in environ.items() if environment.names_files(name) and _is_others(tree, name, value))
+
+
+def _is_others(tree: Tree, name: str, value: str) -> bool:
+    # The separators of the loader's lists, of Vulkan's and of Level Zero's: a path with a blank in it is not taken, either.
+    paths = [path for path in re.split(r"[:;,\s]", value) if path]
+    if environment.may_be_searched(name):
+        paths = [path for path in paths if "/" in path or "$" in path]
+    return len(paths) > _MOST_PATHS or not all(_is_ours(tree, path) for path in paths)
+
+
+def _is_ours(tree: Tree, path: str) -> bool:
+    """The loader puts something else in the place of `$`, and the working directory before a path that is not whole. What lies
+    in a directory counts whatever its name is: Vulkan's loader takes manifests, and looks into folders."""
+    status = tree.status(path)
+    if status is None or not path.startswith("/") or "$" in path or ".." in path.split("/"):
+        return False
+    ours = {ROOT, os.geteuid()} if hasattr(os, "geteuid") else {ROOT}
+    if not stat.S_ISDIR(status.st_mode):
+        return why_replaceable(on_the_way(tree, (path,), ()), ours) is None
+    inside = tree.names(path)
+    taken = (f"{path.rstrip('/')}/{name}" for name in inside)
+    return len(inside) <= _MOST_INSIDE and why_replaceable(on_the_way(tree, taken, (path,)), ours) is None
 
 
 def why_replaceable(entries: Iterable[Entry], ours: Collection[int] = (ROOT,)) -> str | None:

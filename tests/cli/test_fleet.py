@@ -288,3 +288,37 @@ def test_documents_of_validate_are_rows_too() -> None:
     (machine,) = checked("fleet", from_stdin(f"n1: {document}", "--json").out)["machines"]
     assert (machine["document"], machine["answered"], machine["name"]) == ("validate", True, "n1")
     assert machine["reasons"]
+
+
+def test_a_name_that_no_file_can_have_is_wrong_usage() -> None:
+    ran = piped("fleet", "a" * 300)
+
+    assert ran.code == 2
+    assert "File name too long" in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look as somebody else")
+def test_a_file_that_may_not_be_looked_for_is_wrong_usage_too(tmp_path: Path) -> None:
+    """`Path.is_dir` raises PermissionError where the folder is closed."""
+    program = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+    program += "from gpuprobe.exits import WrongUsage\n"
+    program += f"try: list(__import__('gpuprobe.command.fleet_files').command.fleet_files.found_in(['{tmp_path}/x/y.json']))\n"
+    program += "except WrongUsage as wrong: print(wrong)\n"
+    (tmp_path / "x").mkdir(mode=0o700)
+    preloaded = f"import gpuprobe.command.fleet_files\n{program}"
+
+    said = subprocess.run([sys.executable, "-c", preloaded], capture_output=True, text=True, check=False)
+
+    assert "Permission denied" in said.stdout
+
+
+@pytest.mark.parametrize("rubbish", [[], {}, ["ok"], 7, None])
+def test_a_requirement_is_asked_of_a_document_with_rubbish_in_it(rubbish: object) -> None:
+    document = json.loads(TEXTS["n01"]) | {
+        "devices": [],
+        "probes": [{"status": rubbish, "purpose": rubbish, "library": rubbish}],
+    }
+
+    ran = from_stdin(json.dumps(document), "--require", "count>=1")
+
+    assert (ran.code, ran.err) == (5, "")

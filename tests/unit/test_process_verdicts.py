@@ -74,6 +74,22 @@ def test_an_interface_alone_decides_nothing(interfaces: tuple[Interface, ...]) -
     assert found.advice == f"run `sudo gpuprobe running {NUMBER}`, or run gpuprobe as `bert`"
 
 
+def test_root_is_not_sent_to_sudo() -> None:
+    closed = a_process(nodes=None, mapped=None, environ=None, account="bert", user=1001)
+
+    found = judged([Gathered(closed)], {NUMBER: NOBODY_TELLS}, around(as_root=True))[0]
+
+    assert found.advice == "run gpuprobe where root has CAP_SYS_PTRACE, as it has outside of a container"
+
+
+def test_a_model_s_name_in_a_command_to_paste_is_one_word_for_the_shell() -> None:
+    process = a_process(command=("llama-server", "-m", "/models/a;reboot.gguf"))
+
+    found = verdict_of(process, holds(2 * GiB), SOME, model_size=4 * GiB)
+
+    assert "`gpuprobe plan '/models/a;reboot.gguf'`" in str(found.advice)
+
+
 def test_memory_that_the_driver_tells_decides_also_where_the_process_itself_is_closed() -> None:
     closed = a_process(nodes=None, mapped=None, environ=None)
 

@@ -160,7 +160,7 @@ def test_an_account_stands_as_it_would_after_a_login(tmp_path: Path) -> None:
     assert (found.kind, found.uid, found.groups, found.environ) == ("account", 1000, (992, 1000), None)
 
 
-@pytest.mark.parametrize("wanted", ["nobody-here", "99999", "", "../etc/passwd", "a b", "x" * 5000])
+@pytest.mark.parametrize("wanted", ["nobody-here", "99999", "", "../etc/passwd", "a b", "x" * 5000, "uid:²", "uid:ollama"])
 def test_what_is_neither_process_unit_nor_account_is_nobody(tmp_path: Path, wanted: str) -> None:
     assert seen_as(wanted, machine(tmp_path, SERVER)) is None
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.tree import Tree
-from gpuprobe.survey.trust import LIBRARY, PARENT, SEARCHED, Entry, on_the_way, why_replaceable
+from gpuprobe.survey.trust import LIBRARY, PARENT, SEARCHED, Entry, on_the_way, untrusted, why_replaceable
 from tests.file_trees import ELF_X86_64
 
 KINDS = (LIBRARY, SEARCHED, PARENT)
@@ -153,3 +153,52 @@ def test_who_is_not_root_may_load_what_is_his(tmp_path: Path) -> None:
     os.chown(folder, 65534, 65534)
 
     assert problem(folder, uid=65534) == (None, False)
+
+
+FILE_VARIABLES = (
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "VK_DRIVER_FILES",
+    "VK_LAYER_PATH",
+    "ZE_ENABLE_ALT_DRIVERS",
+    "GGML_BACKEND_PATH",
+)
+
+
+@as_root
+@pytest.mark.parametrize("name", FILE_VARIABLES)
+def test_a_variable_that_leads_to_another_account_s_file_is_not_taken_over(tmp_path: Path, name: str) -> None:
+    library = tmp_path / "mine.so"
+    library.touch()
+    os.chown(library, 65534, 65534)
+
+    assert untrusted(Tree(), {name: str(library), "CUDA_VISIBLE_DEVICES": "0"}) == (name,)
+    assert untrusted(Tree(), {name: f"/usr:{library}"}) == (name,)
+
+
+@as_root
+def test_a_home_that_is_another_account_s_is_not_taken_over_and_no_folder_with_something_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    os.chown(tmp_path / "home", 65534, 65534)
+
+    assert untrusted(Tree(), {"HOME": f"{tmp_path}/home"}) == ("HOME",)
+    assert untrusted(Tree(), {"XDG_DATA_HOME": str(tmp_path)}) == ("XDG_DATA_HOME",)
+
+
+@pytest.mark.parametrize("value", ["/usr/../tmp", "/tmp/not-there-yet", "lib", "$ORIGIN/x", "/usr/$LIB", "/usr:" * 65])
+def test_a_path_that_may_lead_elsewhere_later_is_not_taken_over(value: str) -> None:
+    assert untrusted(Tree(), {"LD_LIBRARY_PATH": value}) == ("LD_LIBRARY_PATH",)
+
+
+def test_what_root_has_chosen_is_taken_over(tmp_path: Path) -> None:
+    """Its own files, names that are looked for among the system's, and what names no file."""
+    (tmp_path / "lib").mkdir()
+    trusted = {
+        "LD_LIBRARY_PATH": f"{tmp_path}/lib:",
+        "ZE_ENABLE_ALT_DRIVERS": "libze_intel_gpu.so.1",
+        "VK_DRIVER_FILES": "",
+        "CUDA_VISIBLE_DEVICES": "GPU-1",
+        "VK_LOADER_DRIVERS_SELECT": "*radeon*",
+    }
+
+    assert untrusted(Tree(), trusted) == ()
