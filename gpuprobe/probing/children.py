@@ -170,8 +170,12 @@ class Children:
             self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=message))
             return
         child = Child(probe, process, mark, seconds)
+        try:
+            self._listen(child)
+        except OSError as problem:
+            self._give_up(child, problem)
+            return
         self._children.append(child)
-        self._listen(child)
         _tell(process, request)
 
     def next(self, deadline: float | None = None) -> Outcome | None:
@@ -203,6 +207,14 @@ class Children:
                 self._selector.register(selectable(pipe), selectors.EVENT_READ, (child, take))
         if child.exit_descriptor is not None:
             self._selector.register(child.exit_descriptor, selectors.EVENT_READ, (child, None))
+
+    def _give_up(self, child: Child, problem: OSError) -> None:
+        """Whom nobody can listen to is ended before it touches a library."""
+        termination.kill(child.process.pid, child.mark)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(CLOSE_SECONDS)
+        self._forget(child)
+        self._finished.append(Outcome(child.probe, status=Status.NOT_STARTED, message=why_refused(problem)))
 
     def _wait(self, deadline: float | None) -> None:
         moments = [child.next_escalation for child in self._children]
@@ -286,8 +298,9 @@ class Children:
     def _forget(self, child: Child) -> None:
         for key in self._keys(child):
             self._selector.unregister(key.fileobj)
-            if key.data[1] is None:
-                os.close(key.fd)
+        if child.exit_descriptor is not None:
+            os.close(child.exit_descriptor)
+            child.exit_descriptor = None
         for pipe in (child.process.stdin, child.process.stdout, child.process.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError):
