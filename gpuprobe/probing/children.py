@@ -230,7 +230,9 @@ class Children:
         take: Take | None = key.data[1]
         if take is None:
             return
-        chunk = receive(key.fileobj)  # type: ignore[arg-type]
+        chunk = b""
+        with contextlib.suppress(OSError):  # a pipe that cannot be read is one that has ended
+            chunk = receive(key.fileobj)  # type: ignore[arg-type]
         if not chunk:
             self._selector.unregister(key.fileobj)
             return
@@ -282,18 +284,19 @@ class Children:
         """
         for key in self._keys(child):
             if key.data[1] is not None:
-                stop_waiting(key.fileobj)  # type: ignore[arg-type]
-                self._read_rest(key)
+                with contextlib.suppress(OSError):
+                    stop_waiting(key.fileobj)  # type: ignore[arg-type]
+                    self._read_rest(key)
 
     def _read_rest(self, key: selectors.SelectorKey) -> None:
+        """OSError (mostly BlockingIOError) where there is no more and nobody has closed the other end."""
         rest = KEPT_BYTES
-        with contextlib.suppress(BlockingIOError):
-            while rest > 0:
-                if not (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
-                    self._selector.unregister(key.fileobj)
-                    return
-                rest -= len(chunk)
-                key.data[1](chunk)
+        while rest > 0:
+            if not (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
+                self._selector.unregister(key.fileobj)
+                return
+            rest -= len(chunk)
+            key.data[1](chunk)
 
     def _forget(self, child: Child) -> None:
         for key in self._keys(child):
