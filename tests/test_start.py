@@ -96,6 +96,24 @@ def test_a_process_that_the_system_refuses_is_told_with_the_limit(
     assert limit in str(outcome.message)
 
 
+def test_a_child_that_cannot_be_listened_to_is_ended_before_it_touches_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    children = Children(os.environ)
+    monkeypatch.setattr(children._selector, "register", refused)
+    before = len(os.listdir("/proc/self/fd"))
+    children.start(Probe("CUDA", Purpose.LIST), request(), 5.0)
+    outcome = children.next()
+    after = len(os.listdir("/proc/self/fd"))
+    children.close()
+
+    assert outcome is not None
+    assert outcome.status is Status.NOT_STARTED
+    assert "max_user_watches" in str(outcome.message)
+    assert (children.running, after) == ((), before)
+
+
 def request() -> Json:
     return {"backend": "cuda", "candidates": ["libcuda.so.1"], "paths": [], "purpose": "list", "device": None}
 

@@ -94,13 +94,20 @@ def binding_path(module: str | None) -> str | None:
 
     Only where packages are installed: the working directory and `PYTHONPATH` are anybody's.
     """
-    told = {str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
-    installed = [entry for entry in sys.path if Path(entry).name in _PACKAGES and str(Path(entry).resolve()) not in told]
+    told = {_resolved(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    installed = [entry for entry in sys.path if Path(entry).name in _PACKAGES and _resolved(entry) not in told]
     spec = PathFinder.find_spec(module, installed) if module else None
     if spec is None or spec.origin is None:
         return None
     is_package = spec.submodule_search_locations is not None
     return str(Path(spec.origin).parents[1 if is_package else 0])
+
+
+def _resolved(entry: str) -> str:
+    try:
+        return os.path.realpath(entry)
+    except (OSError, ValueError):  # a link that may not be read
+        return entry
 
 
 def child_environment(

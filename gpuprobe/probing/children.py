@@ -170,8 +170,12 @@ class Children:
             self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=message))
             return
         child = Child(probe, process, mark, seconds)
+        try:
+            self._listen(child)
+        except OSError as problem:
+            self._give_up(child, problem)
+            return
         self._children.append(child)
-        self._listen(child)
         _tell(process, request)
 
     def next(self, deadline: float | None = None) -> Outcome | None:
@@ -204,6 +208,14 @@ class Children:
         if child.exit_descriptor is not None:
             self._selector.register(child.exit_descriptor, selectors.EVENT_READ, (child, None))
 
+    def _give_up(self, child: Child, problem: OSError) -> None:
+        """Whom nobody can listen to is ended before it touches a library."""
+        termination.kill(child.process.pid, child.mark)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(CLOSE_SECONDS)
+        self._forget(child)
+        self._finished.append(Outcome(child.probe, status=Status.NOT_STARTED, message=why_refused(problem)))
+
     def _wait(self, deadline: float | None) -> None:
         moments = [child.next_escalation for child in self._children]
         if deadline is not None and any(child.escalation == 0 for child in self._children):
@@ -218,7 +230,9 @@ class Children:
         take: Take | None = key.data[1]
         if take is None:
             return
-        chunk = receive(key.fileobj)  # type: ignore[arg-type]
+        chunk = b""
+        with contextlib.suppress(OSError):  # a pipe that cannot be read is one that has ended
+            chunk = receive(key.fileobj)  # type: ignore[arg-type]
         if not chunk:
             self._selector.unregister(key.fileobj)
             return
@@ -270,24 +284,26 @@ class Children:
         """
         for key in self._keys(child):
             if key.data[1] is not None:
-                stop_waiting(key.fileobj)  # type: ignore[arg-type]
-                self._read_rest(key)
+                with contextlib.suppress(OSError):
+                    stop_waiting(key.fileobj)  # type: ignore[arg-type]
+                    self._read_rest(key)
 
     def _read_rest(self, key: selectors.SelectorKey) -> None:
+        """OSError (mostly BlockingIOError) where there is no more and nobody has closed the other end."""
         rest = KEPT_BYTES
-        with contextlib.suppress(BlockingIOError):
-            while rest > 0:
-                if not (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
-                    self._selector.unregister(key.fileobj)
-                    return
-                rest -= len(chunk)
-                key.data[1](chunk)
+        while rest > 0:
+            if not (chunk := receive(key.fileobj, rest)):  # type: ignore[arg-type]
+                self._selector.unregister(key.fileobj)
+                return
+            rest -= len(chunk)
+            key.data[1](chunk)
 
     def _forget(self, child: Child) -> None:
         for key in self._keys(child):
             self._selector.unregister(key.fileobj)
-            if key.data[1] is None:
-                os.close(key.fd)
+        if child.exit_descriptor is not None:
+            os.close(child.exit_descriptor)
+            child.exit_descriptor = None
         for pipe in (child.process.stdin, child.process.stdout, child.process.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError):

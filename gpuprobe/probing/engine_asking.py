@@ -94,6 +94,8 @@ def _heard(program: EngineProgram, arguments: Sequence[str], seconds: float, is_
             return Heard((), f"it cannot be started: {problem.strerror or problem}")
         try:
             return _listened(process, time.monotonic() + seconds, seconds, is_enough)
+        except OSError as problem:
+            return Heard((), f"what it says cannot be heard: {problem.strerror or problem}")
         finally:
             _end(process, mark)
 

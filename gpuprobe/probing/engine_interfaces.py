@@ -6,7 +6,6 @@ limit together, no proxy is used, and an answer has a bound.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from gpuprobe.judging.known_programs import Family, program_of
 from gpuprobe.machine.process_records import Interface, Process
 from gpuprobe.probing import loopback
 from gpuprobe.probing.loopback import Refusal
+from gpuprobe.probing.side_work import started_or_done
 from gpuprobe.survey.running_servers import Server, is_its_own
 
 SECONDS = 1.0  # for all of them
@@ -39,10 +39,8 @@ def ask_interfaces(processes: Sequence[Process], seconds: float = SECONDS) -> di
     def ask(process: Process, question: _Question) -> None:
         answers[process.number] = _answer(process, question, deadline)
 
-    threads = [threading.Thread(target=ask, args=pair, daemon=True) for pair in wanted[:_MOST_ASKED]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    threads = [started_or_done(ask, *pair) for pair in wanted[:_MOST_ASKED]]
+    for thread in filter(None, threads):
         thread.join(max(0.0, deadline - time.monotonic()) + 0.05)
     late = f"no answer within {seconds:.1f} s"
     for process, question in wanted[:_MOST_ASKED]:

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from gpuprobe.probing.side_work import started
 from gpuprobe.survey.running_servers import servers
 
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ class ServerFallback:
         self._seconds = seconds if in_all is None else min(LAST_SECONDS, in_all / 3)
         self._now, self._cancelled = threading.Event(), False
         self._answers: tuple[ServerAnswer, ...] = ()
-        self._thread = threading.Thread(target=self._wait_and_ask, daemon=True)
-        self._thread.start()
+        self._thread = started(self._wait_and_ask)
 
     def answers(self) -> tuple[ServerAnswer, ...]:
         """What the servers say, by the deadline."""
         self._now.set()
-        self._thread.join()
+        if self._thread is None:
+            self._wait_and_ask()  # which has nothing to wait for any more
+        else:
+            self._thread.join()
         return self._answers
 
     def cancel(self) -> None:

@@ -6,7 +6,6 @@ whose size they must know. All are asked at once; none gets longer than the limi
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 
@@ -16,6 +15,7 @@ from gpuprobe.libraries import library_named, spelled
 from gpuprobe.model import Device, MiB
 from gpuprobe.probing import loopback
 from gpuprobe.probing.loopback import Refusal
+from gpuprobe.probing.side_work import started_or_done
 from gpuprobe.survey.running_servers import Server, is_its_own
 
 SOURCE = "Ollama"
@@ -30,10 +30,8 @@ def ask_servers(found: Sequence[Server], seconds: float) -> tuple[ServerAnswer, 
     def ask(server: Server) -> None:
         answers[server] = _answer(server, deadline)
 
-    threads = [threading.Thread(target=ask, args=(server,), daemon=True) for server in found]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    threads = [started_or_done(ask, server) for server in found]
+    for thread in filter(None, threads):
         thread.join(max(0.0, deadline - time.monotonic()) + 0.05)
     late = f"no answer within {seconds:.1f} s"
     return tuple(answers.get(server, ServerAnswer(*server, problem=late)) for server in found)

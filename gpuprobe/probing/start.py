@@ -65,6 +65,8 @@ def why_refused(problem: OSError) -> str:
         return f"the system refused another file or pipe; {_limit('RLIMIT_NOFILE', 'open files', 'ulimit -n')}"
     if problem.errno == errno.ENOMEM:
         return f"the system refused the memory; {_limit('RLIMIT_AS', 'memory', 'ulimit -v', unit=' bytes')}"
+    if problem.errno == errno.ENOSPC:  # epoll_ctl(2); a start writes no file
+        return "the system refused to watch another pipe; `/proc/sys/fs/epoll/max_user_watches` has the limit of this account"
     return f"no child started: {problem}"
 
 

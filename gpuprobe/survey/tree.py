@@ -110,9 +110,12 @@ class Tree(NamedTuple):
             return path
 
     def real_path(self, path: str) -> str:
-        """The file behind all links, as a path of the machine."""
-        real = os.path.realpath(self.at(path))
-        return real if self.root == "/" else real.removeprefix(os.path.realpath(self.root))
+        """The file behind all links, as a path of the machine; the path itself where one of them cannot be read."""
+        try:
+            real = os.path.realpath(self.at(path))
+            return real if self.root == "/" else real.removeprefix(os.path.realpath(self.root))
+        except (OSError, ValueError):
+            return path
 
 
 def problem_of(error: OSError | ValueError) -> str:

@@ -19,6 +19,7 @@
  *   print FUNCTION BYTES      writes that many bytes of noise to stdout and as many to stderr
  *   rubbish FUNCTION          writes a line that is not JSON to the descriptors 3 to 20
  *   say FUNCTION TEXT         writes the rest of the line to stderr
+ *   chaos FUNCTION WORD       one of the faults of fake_chaos.h, which are all that a library can do to its process
  *
  * FUNCTION@2 means the second call of that function only. Several lines for one function are all carried out, in order.
  * Other lines are settings of the double (`driver 13000`) and descriptions (`device name="NVIDIA X" memory=1024`): the values
@@ -181,6 +182,8 @@ FAKE_UNUSED static void fake_daemon(int is_holding) {
     _exit(1);
 }
 
+#include "fake_chaos.h"
+
 FAKE_UNUSED static void fake_act(const char *verb, const char *argument) {
     if (!strcmp(verb, "crash")) {
         volatile int *volatile nowhere = NULL;
@@ -209,6 +212,8 @@ FAKE_UNUSED static void fake_act(const char *verb, const char *argument) {
         for (int descriptor = 3; descriptor <= 20; descriptor++) fake_write(descriptor, "no JSON {\n", 10);
     } else if (!strcmp(verb, "say")) {
         dprintf(2, "%.*s\n", (int)strcspn(argument, "\n"), argument);
+    } else if (!strcmp(verb, "chaos")) {
+        fake_chaos(argument);
     }
 }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
 
 from gpuprobe.judging.figures import ServerAnswer
-from gpuprobe.probing import server_fallback, server_info
+from gpuprobe.probing import server_fallback, server_info, side_work
 from gpuprobe.probing.server_fallback import LAST_SECONDS, ServerFallback
 
 ANSWER = ServerAnswer(process=42, port=11434)
@@ -68,6 +69,7 @@ def test_a_library_that_uses_up_all_the_time_leaves_them_the_last_of_it(machine:
 
 def test_they_are_asked_by_themselves_when_time_is_nearly_up(machine: Machine) -> None:
     fallback = ServerFallback(0.03, 3.0)
+    assert fallback._thread is not None
 
     fallback._thread.join(60)
 
@@ -88,3 +90,16 @@ def test_where_no_server_runs_nobody_is_asked(machine: Machine) -> None:
 
     assert ServerFallback(None, 3.0).answers() == ()
     assert machine.asked == []
+
+
+def test_servers_are_asked_without_a_thread_where_the_system_refuses_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    asked: list[str] = []
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    monkeypatch.setattr(server_fallback, "servers", lambda: asked.append("servers"))
+
+    assert server_fallback.ServerFallback(None, 1.0).answers() == ()
+    assert side_work.started_or_done(asked.append, "now") is None
+    assert asked == ["servers", "now"]

@@ -2,11 +2,13 @@
 
 device name="…" pci=0000:03:00.0 path=/dev/dri/renderD128 vram=… used=… gtt=… shared=…    one card; sizes in bytes
 raise FUNCTION EXCEPTION WORDS    the call raises that, by the name of a built-in exception
+chaos FUNCTION WORD               one of the faults of fake_chaos.h, by the library that FAKE_CHAOS names; `load`: the import
 """
 
 from __future__ import annotations
 
 import builtins
+import ctypes
 import os
 import shlex
 from typing import Any
@@ -20,6 +22,8 @@ def _act(function: str) -> None:
     for line in _lines():
         if line[:2] == ["raise", function]:
             raise getattr(builtins, line[2])(" ".join(line[3:]))
+        if line[:2] == ["chaos", function]:
+            ctypes.CDLL(os.environ["FAKE_CHAOS"]).only_chaos(line[2].encode())
 
 
 def _cards() -> list[dict[str, str]]:
@@ -55,3 +59,6 @@ class GPUInfo:
 def get_gpu(number: int) -> GPUInfo:
     _act(f"get_gpu@{number}")
     return GPUInfo(_cards()[number], number)
+
+
+_act("load")
