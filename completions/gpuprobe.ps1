@@ -32,7 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--library'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = 'cuda rocm metal level-zero vulkan nvml amdgpu'; Does = 'Ask only these libraries (cuda or nvidia, rocm or amd, metal, level-zero or intel, vulkan or vk).' }
         @{ Name = '--lib-dir'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also ask the build of Ollama or llama.cpp in this directory.' }
         @{ Name = '--software'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = '<directories>'; Does = 'Also judge the frameworks in this environment (venv) by their files.' }
-        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take: 30, or 60 in `validate`, and less than 1000000.' }
+        @{ Name = '--timeout'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long one library may take; without it 30, in `validate` 60.' }
         @{ Name = '--deadline'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'How long everything together may take.' }
         @{ Name = '--allow-software'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Include renderers that run on the CPU (llvmpipe).' }
         @{ Name = '--no-wake'; Behind = @('', 'list', 'validate', 'doctor', 'flash-attn', 'env', 'plan', 'running', 'capture', 'refresh'); Takes = ''; Does = 'Let sleeping cards sleep, and say what was therefore not asked.' }
@@ -50,9 +50,9 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--as'; Behind = @('doctor'); Takes = ''; Does = 'As this process (PID), service (`ollama.service`) or account sees it.' }
         @{ Name = '--log'; Behind = @('doctor'); Takes = '<files>'; Does = 'Explain where a server''s log went to the CPU; `-` is standard input.' }
         @{ Name = '--explain'; Behind = @('doctor'); Takes = ''; Does = 'What a cause is, and where that is known from.' }
-        @{ Name = '--only'; Behind = @('doctor'); Takes = ''; Does = 'Only these causes, by id or by a layer''s letter (A to I).' }
+        @{ Name = '--only'; Behind = @('doctor'); Takes = ''; Does = 'Only these causes, by id, or by a letter from A (hardware) to I (programs).' }
         @{ Name = '--skip'; Behind = @('doctor'); Takes = ''; Does = 'Leave these causes out, named as for --only.' }
-        @{ Name = '--fail-on'; Behind = @('doctor'); Takes = 'blocker degraded'; Does = 'From which severity on the exit code is 4 (blocker).' }
+        @{ Name = '--fail-on'; Behind = @('doctor'); Takes = 'blocker degraded'; Does = 'Exit with 4 from this severity on; without it, `blocker`.' }
         @{ Name = '--markdown'; Behind = @('doctor'); Takes = ''; Does = 'For a forum or an issue.' }
         @{ Name = '--shell'; Behind = @('env'); Takes = 'sh bash zsh dash fish csh powershell cmd'; Does = 'For which shell: sh, bash, zsh, dash, ksh, fish, csh, powershell (pwsh), cmd. Without it, by `$SHELL`.' }
         @{ Name = '--format'; Behind = @('env'); Takes = 'dotenv docker compose systemd'; Does = 'For a file instead: dotenv, docker (`--env-file`), compose, systemd.' }

@@ -20,7 +20,10 @@ class Exit(IntEnum):
     BUG = 1, "a bug in gpuprobe, or an answer that could not be written"
     USAGE = 2, "wrong usage"
     NOTHING_USABLE = 3, "no usable device where one was needed (env, validate, flash-attn, plan)"
-    FAILED = 4, "devices failed (validate), others are seen than were chosen (env --check), or a GPU is blocked (doctor)"
+    FAILED = (
+        4,
+        "devices failed (validate), others are seen than were chosen (env --check), or a GPU is kept from use (doctor)",
+    )
     NO = (
         5,
         "the answer is no (--require not met, no flash attention, a model does not fit, a named process is not on a GPU)",

@@ -94,7 +94,8 @@ NVIDIA = Vendor(
     node_advice="run `sudo nvidia-modprobe -u -c=0`, which creates it; if that fails, look at `sudo dmesg`",
     container_nodes=("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"),
     container_advice={
-        "docker": "start the container with `--gpus all` (it needs the NVIDIA container toolkit on the host)",
+        "docker": "start the container with `--gpus all`, or in Compose with `deploy.resources.reservations.devices` (the "
+        "host needs the NVIDIA container toolkit)",
         "podman": "start the container with `--device nvidia.com/gpu=all`; the host describes its cards with "
         "`sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`",
         "kubernetes": "request it for the pod: `resources.limits: nvidia.com/gpu: 1` (the node needs NVIDIA's device plugin, "

@@ -137,6 +137,8 @@ def gpuprobe(
     \b
     Examples:
       gpuprobe                          which GPUs are usable, and why the others are not
+      gpuprobe doctor --for ollama      the GPU works, and Ollama computes on the CPU
+      gpuprobe running                  whether what runs now is really on the GPU
       gpuprobe list --json              the same for a program
       e=$(gpuprobe env) || exit; eval "$e"   select exactly the devices that work
     """
@@ -256,7 +258,8 @@ def doctor(
 
     Use it when `list` shows a GPU as not usable, or when a program computes on the CPU although its GPU works. Per card: how
     far it gets, the cause, what was seen that shows it, and the steps for this machine. It reads the kernel's log, packages,
-    settings and running services, changes nothing, and wakes no card that `list` would let sleep. Exit code 4: a blocker.
+    settings and running services, changes nothing, and wakes no card that `list` would let sleep. Exit code 4: a GPU is kept
+    from being used.
 
     \b
     Examples:

@@ -21,12 +21,12 @@ Log = Annotated[
 Explain = Annotated[str | None, typer.Option("--explain", metavar="ID", help="What a cause is, and where that is known from.")]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="ID", help="Only these causes, by id or by a layer's letter (A to I)."),
+    typer.Option("--only", metavar="ID", help="Only these causes, by id, or by a letter from A (hardware) to I (programs)."),
 ]
 Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="ID", help="Leave these causes out, named as for --only.")]
 FailOn = Annotated[
     str | None,
-    typer.Option("--fail-on", metavar="blocker|degraded", help="From which severity on the exit code is 4 (blocker)."),
+    typer.Option("--fail-on", metavar="blocker|degraded", help="Exit with 4 from this severity on; without it, `blocker`."),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="For a forum or an issue.")]
 

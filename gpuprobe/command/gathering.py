@@ -181,5 +181,13 @@ def selected(texts: Sequence[str], devices: Sequence[Device]) -> tuple[Device, .
     try:
         found = [device for text in texts for device in select(text, devices)]
     except SelectionError as problem:
-        raise WrongUsage(str(problem), "`gpuprobe list DEVICE` shows the id and the address of one") from problem
+        raise WrongUsage(str(problem), _instead(texts)) from problem
     return tuple(device for place, device in enumerate(found) if device not in found[:place])
+
+
+def _instead(texts: Sequence[str]) -> str:
+    """`gpuprobe doctor ollama` is typed before anybody reads of `--for`."""
+    from gpuprobe.command.guesses import PROGRAMS
+
+    program = next((text.casefold() for text in texts if text.casefold() in PROGRAMS), None)
+    return PROGRAMS[program] if program else "`gpuprobe list DEVICE` shows the id and the address of one"

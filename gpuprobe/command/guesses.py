@@ -9,6 +9,8 @@ from difflib import get_close_matches
 _WATCH = "`gpuprobe refresh --watch` shows memory, load and processes, again and again"
 _WHY = "`gpuprobe doctor` says why a GPU is not used, and `gpuprobe validate` tests each one"
 _LIST = "`gpuprobe list` shows the GPUs"
+_PROGRAMS = ("ollama", "llama.cpp", "llama-server", "torch", "pytorch", "vllm")
+PROGRAMS = {name: f"`gpuprobe doctor --for {name}` says whether it computes on a GPU here" for name in _PROGRAMS}
 COMMANDS = {
     **dict.fromkeys(("watch", "top", "monitor", "live"), _WATCH),
     **dict.fromkeys(("why", "check", "diagnose", "explain"), _WHY),
@@ -16,6 +18,8 @@ COMMANDS = {
     **dict.fromkeys(("status", "info", "show", "devices", "gpus", "ls", "detect", "scan"), _LIST),
     **dict.fromkeys(("export", "environment", "vars"), "`gpuprobe env` prints the variables that select the GPUs that work"),
     **dict.fromkeys(("memory", "free"), "`gpuprobe refresh` shows how much memory is free"),
+    **dict.fromkeys(("ps", "processes"), "`gpuprobe running` says whether what runs now is on the GPU"),
+    **PROGRAMS,
 }
 OPTIONS = {
     "--list": "`gpuprobe list` shows the GPUs",

@@ -70,7 +70,7 @@ def _shared(
         typer.Option(
             "--timeout",
             metavar="SECONDS",
-            help="How long one library may take: 30, or 60 in `validate`, and less than 1000000.",
+            help="How long one library may take; without it 30, in `validate` 60.",
         ),
     ] = None,
     deadline: Annotated[

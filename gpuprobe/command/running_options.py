@@ -61,7 +61,10 @@ def chosen(wanted: Wanted, table: Table) -> tuple[int, ...]:
     for unit in wanted.units:
         of_unit = numbers_of_unit(unit, table)
         if not of_unit:
-            raise WrongUsage(f"no process that computes belongs to a unit `{unit}`", _there(table))
+            raise WrongUsage(
+                f"no process that computes belongs to a unit `{unit}`",
+                f"`systemctl status {unit}` says whether it runs; `gpuprobe running` shows what computes here",
+            )
         found += of_unit
     return tuple(dict.fromkeys(found))
 

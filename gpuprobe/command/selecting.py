@@ -12,6 +12,7 @@ from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Launch, Reply
 from gpuprobe.command.writing import lines_of
 from gpuprobe.doctor import notes
+from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, library_named
@@ -171,9 +172,17 @@ def _reply(
         document,
         lambda screen: (),
         lines=lines_of(form, printed, options) if answer is None or answer.lines is None else "" if wrong else answer.lines,
-        complaint=f"Error: {printable(text)}" if wrong else _note(form, printed, options, found, hidden=hidden, answer=answer),
+        complaint=f"Error: {printable(text)}{_next(inventory)}"
+        if wrong
+        else _note(form, printed, options, found, hidden=hidden, answer=answer),
         launch=None if wrong else _launch(printed, inventory, options),
     )
+
+
+def _next(inventory: Inventory) -> str:
+    """A script's log is all that a person sees of it: the headline has the reason and not the steps."""
+    lost = not inventory.kept and card_statuses(inventory)
+    return "; `gpuprobe doctor` says what to do" if lost else ""
 
 
 def _launch(variables: Variables, inventory: Inventory, options: Options) -> Launch | None:

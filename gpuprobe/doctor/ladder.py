@@ -43,6 +43,8 @@ def _states(situation: Situation, findings: Sequence[Finding]) -> Iterator[RungS
             yield RungState(rung, Mark.BROKEN, broken.brief or broken.because)
         elif holds:
             yield RungState(rung, Mark.PASSED, seen)
+        elif rung is Rung.BUILD and lowest is None and _unserved(situation):
+            yield RungState(rung, Mark.BROKEN, _without_build(situation))
         elif lowest is not None and rung.height > lowest:
             yield RungState(rung, Mark.NOT_REACHED, seen)
         else:
@@ -98,13 +100,24 @@ def _context(situation: Situation) -> tuple[bool, str | None]:
 
 def _build(situation: Situation) -> tuple[bool, str | None]:
     """Whether an installed Ollama or llama.cpp computes on it; unknown where none is installed."""
-    if not situation.kept or not situation.host.builds:
+    if not situation.kept or _unserved(situation):
         return False, None
+    used = dict.fromkeys(build.name for build in situation.host.builds)
+    return bool(used), f"{', '.join(used)} installed" if used else "no Ollama or llama.cpp was found"
+
+
+def _unserved(situation: Situation) -> bool:
+    """Whether programs are installed, and none of them computes on the card."""
     from gpuprobe.judging.programs_without_build import served_by_nothing
 
-    unserved = all(served_by_nothing(device, situation.inventory) for device in situation.kept)
-    used = dict.fromkeys(build.name for build in situation.host.builds)
-    return not unserved, None if unserved else f"{', '.join(used)} installed"
+    return bool(situation.kept) and all(served_by_nothing(device, situation.inventory) for device in situation.kept)
+
+
+def _without_build(situation: Situation) -> str:
+    from gpuprobe.judging.programs_without_build import lacks
+
+    programs = list(dict.fromkeys(lack.program for lack in lacks(situation.inventory)))
+    return f"{' and '.join(programs)} {'has' if len(programs) == 1 else 'have'} no build for it"
 
 
 _SEEN = {

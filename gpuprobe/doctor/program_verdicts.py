@@ -38,8 +38,9 @@ def _of_builds(product: str, inventory: Inventory) -> ProgramVerdict:
     mine = [build for build in host.builds if build.product == product or build.where == title]
     lacking = [each for each in lacks(inventory) if each.program == title]
     if not mine and not lacking:
-        looked = "nothing of it is in the places where it is installed; `--lib-dir DIR` names another"
-        return ProgramVerdict(title, None, f"{title} was not found here", (looked,))
+        looked = "it is in none of the usual places; `--lib-dir DIR` names another"
+        inside = f"where {title} runs in a container, run gpuprobe in that container"
+        return ProgramVerdict(title, None, f"{title} was not found here", (looked, inside))
     names = {build.name for build in mine}
     through = [device for device in inventory.kept if device.build in names]
     if through:

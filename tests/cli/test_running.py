@@ -197,6 +197,7 @@ def test_any_process_may_be_named_and_one_that_computes_nothing_is_not_on_a_gpu(
     [
         (("4194304",), "there is no process 4194304 here"),
         (("no-such-unit",), "no process that computes belongs to a unit `no-such-unit`"),
+        (("no-such-unit",), "`systemctl status no-such-unit` says whether it runs"),
         (("a b",), "it takes process numbers and units of systemd"),
         (("0",), "it takes process numbers"),
         (("--from", "x.json"), "a capture holds no processes"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from gpuprobe.doctor.findings import Severity
+from gpuprobe.doctor.card_status import card_statuses
+from gpuprobe.doctor.findings import Rung, Severity
+from gpuprobe.doctor.ladder import Mark, RungState, ladder
 from gpuprobe.doctor.machine_findings import findings_of_the_machine
-from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundSoftware, NamedPlace
+from gpuprobe.doctor.situation import situation_of
+from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundSoftware, Host, NamedPlace
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Inventory, Probe, Purpose, Request, Status
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
@@ -22,6 +25,12 @@ def found_in(inventory: Inventory) -> dict[str, Severity]:
     return {each.id: each.severity for each in findings_of_the_machine(inventory)}
 
 
+def last_rung(host: Host) -> RungState:
+    inventory = judge(evidence_of(CARD, host=host), Request())
+    (card,) = card_statuses(inventory)
+    return ladder(situation_of(card.card, inventory), ())[-1]
+
+
 def test_an_ollama_with_cpu_backends_only_is_a_blocker_though_the_card_works() -> None:
     host = a_host(pci=(a_card(),), empty_places=(NamedPlace("/usr/lib/ollama", "Ollama", CPU_ONLY),))
     (finding,) = findings_of_the_machine(judge(evidence_of(CARD, host=host), Request()))
@@ -29,6 +38,13 @@ def test_an_ollama_with_cpu_backends_only_is_a_blocker_though_the_card_works() -
     assert (finding.id, finding.severity) == ("ollama-backend-missing", Severity.BLOCKER)
     assert finding.because == "Ollama in `/usr/lib/ollama` has CPU backends only, and will compute on the CPU"
     assert finding.fix[0].command == "curl -fsSL https://ollama.com/install.sh | sh"
+
+
+def test_the_last_rung_is_broken_where_ollama_has_no_build_for_the_card_and_unknown_where_none_was_found() -> None:
+    cpu_only = a_host(pci=(a_card(),), empty_places=(NamedPlace("/usr/lib/ollama", "Ollama", CPU_ONLY),))
+
+    assert last_rung(cpu_only) == (Rung.BUILD, Mark.BROKEN, "Ollama has no build for it")
+    assert last_rung(a_host(pci=(a_card(),))) == (Rung.BUILD, Mark.UNKNOWN, "no Ollama or llama.cpp was found")
 
 
 def test_an_ollama_with_builds_for_another_vendor_has_none_for_this_card() -> None:

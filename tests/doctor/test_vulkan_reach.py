@@ -201,6 +201,7 @@ def test_a_render_node_of_a_virtual_display_is_no_gpu() -> None:
     found = of_the_machine(a_host(pci=(virtio,), nodes=(a_node(),), texts=UBUNTU), not_installed("Vulkan"))
 
     assert causes(found) == ["hw-no-gpu-present"]
+    assert "its slot and its power leads" in headline(found).fix[0].text
 
 
 def test_the_discrete_card_is_the_headline() -> None:

@@ -42,7 +42,11 @@ def denied(gid: int = 992) -> DeviceNode:
 @pytest.mark.parametrize(
     ("kind", "vendor", "told"),
     [
-        ("docker", NVIDIA, "start the container with `--gpus all` (it needs the NVIDIA container toolkit on the host)"),
+        (
+            "docker",
+            NVIDIA,
+            "`--gpus all`, or in Compose with `deploy.resources.reservations.devices` (the host needs",
+        ),
         ("docker", AMD, "start the container with `--device /dev/kfd --device /dev/dri`"),
         ("docker", INTEL, "start the container with `--device /dev/dri`"),
         ("docker", MOORE_THREADS, "start the container with `--device /dev/dri`"),

@@ -15,6 +15,7 @@ from gpuprobe.machine import Bystander
 from gpuprobe.model import Inventory
 
 _BUS = "/sys/bus/pci/devices"
+_GIVE = "give this virtual machine a GPU: passthrough or a vGPU on its host, or an instance type with one"
 
 
 def nothing_to_use(inventory: Inventory) -> Iterator[Finding]:
@@ -30,7 +31,9 @@ def nothing_to_use(inventory: Inventory) -> Iterator[Finding]:
     elif displays:
         yield _none("bmc-vga-only", "its only display adapter is that of the management controller", displays)
     elif host.pci and machine.container(host) == machine.NONE and machine.wsl(host) is None:
-        yield _none("hw-no-gpu-present", "the bus shows no GPU", [])
+        given = machine.virtualization(host) not in (None, machine.NONE)
+        fix = Step(_GIVE if given else "if a card is in it: look at its slot and its power leads, and for it in the firmware")
+        yield _none("hw-no-gpu-present", "the bus shows no GPU", [])._replace(fix=(fix,))
 
 
 def in_a_mac(inventory: Inventory) -> Iterator[Finding]:
@@ -45,8 +48,7 @@ def in_a_mac(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _emulated(found: list[Bystander], hypervisor: str) -> Finding:
-    text = "give this virtual machine a GPU: passthrough or a vGPU on its host, or an instance type with one"
-    fix = Step(text)
+    fix = Step(_GIVE)
     return _none("vm-emulated-gpu", f"no GPU was given to this virtual machine ({hypervisor})", found)._replace(fix=(fix,))
 
 
