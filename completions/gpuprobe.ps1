@@ -82,9 +82,9 @@ Register-ArgumentCompleter -Native -CommandName 'gpuprobe' -ScriptBlock {
         @{ Name = '--watch'; Behind = @('running', 'refresh'); Takes = ''; Does = 'Again every 2 seconds, or as given; `q` or Ctrl-C ends it.' }
         @{ Name = '--diff'; Behind = @('refresh'); Takes = ''; Does = 'Also what changed since the saved discovery: memory, drivers, devices.' }
         @{ Name = '--require'; Behind = @('refresh'); Takes = ''; Does = 'As in `list`: exit 5 unless met, 6 where a figure is unknown.' }
-        @{ Name = '--wait'; Behind = @('refresh'); Takes = ''; Does = 'Until --require is met, for as long at most, as in `90s` or `10m`.' }
-        @{ Name = '--require'; Behind = @('fleet'); Takes = ''; Does = 'Of every machine, as in `list`: exit 5 where one does not meet it, 6 where one gave no answer.' }
-        @{ Name = '--expect'; Behind = @('fleet'); Takes = ''; Does = 'Machines that must be there, as in ''n[01-40],login1'': one that left nothing is a row, too.' }
+        @{ Name = '--wait'; Behind = @('refresh'); Takes = ''; Does = 'Until --require is met, for this long at most: `90s` or `10m`.' }
+        @{ Name = '--require'; Behind = @('fleet'); Takes = ''; Does = 'For every machine, as for `list`: exit 5 where one does not meet it, 6 where one gave no answer.' }
+        @{ Name = '--expect'; Behind = @('fleet'); Takes = ''; Does = 'Machines that must be there, for example ''n[01-40],login1'': one that left nothing is a row, too.' }
         @{ Name = '--group'; Behind = @('fleet'); Takes = 'all machine gpu driver why'; Does = 'Which machines share a row: those equal in all that is shown, or in this; `machine`: none.' }
         @{ Name = '--sort'; Behind = @('fleet'); Takes = 'machine usable driver why'; Does = 'The order of rows: by name, or the worst first.' }
         @{ Name = '--format'; Behind = @('fleet'); Takes = 'csv prometheus'; Does = 'Another form: a row or a metric for each machine.' }

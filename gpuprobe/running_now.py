@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpuprobe.doctor.judged_process import Judged
 from gpuprobe.doctor.process_surroundings import surroundings
 from gpuprobe.doctor.process_verdicts import judged
-from gpuprobe.judging.figures import Figure, activities, matched, told_by, with_figure
+from gpuprobe.judging.figures import Activity, Figure, activities, matched, told_by, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
 from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
 from gpuprobe.libraries import library_named
@@ -24,6 +24,7 @@ from gpuprobe.survey.clock import moment
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import logs_of
 from gpuprobe.survey.process_table import PassedOver, process_table
+from gpuprobe.survey.processes import program_names
 from gpuprobe.survey.tree import Tree
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class RunningNow:
         outcomes = self._asked(probes)
         found = activities(devices, outcomes)
         teller = ", ".join(dict.fromkeys(outcome.probe.library for outcome in outcomes if outcome.status is Status.OK))
+        if _share_a_server(found):
+            return (), ("NVIDIA's MPS server holds the memory of its clients, so that the driver does not tell whose it is",)
         told = matched(devices, list(told_by(outcomes)))
         known = {place: with_figure(devices[place], told[place]) if place in told else devices[place] for place in found}
         figures = tuple(Figure(known[place], teller, moment(), activity=found[place]) for place in sorted(found))
@@ -119,6 +122,15 @@ def numbers_of_unit(name: str, table: Table) -> tuple[int, ...]:
     """The processes of a unit of systemd, which may be given without its ending."""
     names = {name, f"{name}.service", f"{name}.scope"}
     return tuple(each.number for each in table.found if names.intersection(units_of(each.control_group)))
+
+
+_MPS = "nvidia-cuda-mps"  # how the name of the server begins, of which `ps` shows 15 characters
+
+
+def _share_a_server(found: Mapping[int, Activity]) -> bool:
+    """Whether processes compute through one server, which older drivers alone name as the user of a card."""
+    users = {user.process for doing in found.values() for user in doing.users or ()}
+    return any(name.startswith(_MPS) for name in program_names(users).values())
 
 
 def _is_root() -> bool:

@@ -71,10 +71,10 @@ def around(*devices: Device, **fields: Any) -> Surroundings:
 
 
 def holds(size: int | None, device: str = "CUDA:0", teller: str = "NVML") -> Holding:
-    return Holding((Held(device, size, teller),), is_told=True)
+    return Holding((Held(device, size, teller),), ((device, teller),))
 
 
-NOTHING = Holding((), is_told=True)
+NOTHING = Holding((), (("CUDA:0", "NVML"),))
 NOBODY_TELLS = Holding()
 
 

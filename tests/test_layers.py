@@ -22,6 +22,7 @@ ROOMS = (
     "backends",
     "runner",
     "record_classes",
+    "once",
     "facts",
     "model",
     "wire",
@@ -56,6 +57,7 @@ ROOMS = (
 )
 PURE = {
     "record_classes",
+    "once",
     "facts",
     "model",
     "vendors",

@@ -81,7 +81,7 @@ def test_llama_server_does_not_start_with_a_name_that_its_build_does_not_have(se
 
 _TASK = """
 import json, os, ray
-ray.init(num_cpus=2, include_dashboard=False, configure_logging=False, _temp_dir=os.environ["RAY_TMP"])
+ray.init(num_cpus=1, include_dashboard=False, configure_logging=False, _temp_dir=os.environ["RAY_TMP"])
 gpus = ray.cluster_resources().get("GPU", 0)
 @ray.remote(num_gpus=1)
 def one(): return os.environ["CUDA_VISIBLE_DEVICES"]

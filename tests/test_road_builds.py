@@ -279,7 +279,7 @@ def test_a_capture_is_not_asked_about_other_directories(tmp_path: Path) -> None:
     ran = piped("list", "--from", file, "--lib-dir", "/tmp")
 
     assert ran.code == 2
-    assert "a capture holds the builds" in ran.err
+    assert "a capture already holds the builds" in ran.err
 
 
 def test_a_capture_hides_the_home_that_a_build_lies_in_and_gives_the_same_answer(tmp_path: Path) -> None:

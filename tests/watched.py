@@ -134,13 +134,20 @@ class Picture:
 
 
 @contextmanager
-def picture(*arguments: str, columns: int = 80, rows: int = 50, keys: bool = False, **variables: str) -> Iterator[Picture]:
+def picture(
+    *arguments: str,
+    watch: tuple[str, ...] = WATCH,
+    columns: int = 80,
+    rows: int = 50,
+    keys: bool = False,
+    **variables: str,
+) -> Iterator[Picture]:
     """`keys`: the terminal is the program's own, as where a shell started it, and gives it keys."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     streams: Mapping[str, int] = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     alone = ("setsid", "--ctty") if keys else ()
-    command = [*alone, *COMMAND, *WATCH, *arguments]
+    command = [*alone, *COMMAND, *watch, *arguments]
     process = subprocess.Popen(command, cwd="/", env=environment(**variables), **streams)  # type: ignore[call-overload]
     os.close(theirs)
     seen = Picture(process, ours, columns)

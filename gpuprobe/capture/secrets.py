@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from gpuprobe.judging.once import once
+from gpuprobe.once import once
 
 # RFC 5321: at most 64 octets before the @ and 255 behind it. Begun where a word begins, so that each is looked at once; of a
 # longer word the part behind the @ is still a machine's name. /proc/version has the address of who built the kernel.

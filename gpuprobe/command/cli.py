@@ -459,7 +459,7 @@ def refresh(
     ] = None,
     wait: Annotated[
         str | None,
-        typer.Option("--wait", metavar="DURATION", help="Until --require is met, for as long at most, as in `90s` or `10m`."),
+        typer.Option("--wait", metavar="DURATION", help="Until --require is met, for this long at most: `90s` or `10m`."),
     ] = None,
 ) -> Reply | Stream:
     """Show how much memory is free now.

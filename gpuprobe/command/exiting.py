@@ -49,6 +49,13 @@ def run(arguments: Sequence[str], screen: Screen | None = None) -> int:
         return failure.exit
 
 
+def interrupted(arguments: Sequence[str]) -> int:
+    """As `run`, where Ctrl-C came before it could begin."""
+    failure = _interrupted()
+    _tell(failure, Screen.of_process(), "--json" in arguments)
+    return failure.exit
+
+
 def _without_output() -> int:
     if sys.stderr is not None:
         sys.stderr.write("Error: standard output is closed; there is nowhere to write the answer\n")

@@ -23,7 +23,7 @@ Require = Annotated[
     typer.Option(
         "--require",
         metavar="CLAUSES",
-        help="Of every machine, as in `list`: exit 5 where one does not meet it, 6 where one gave no answer.",
+        help="For every machine, as for `list`: exit 5 where one does not meet it, 6 where one gave no answer.",
     ),
 ]
 Expect = Annotated[
@@ -31,7 +31,7 @@ Expect = Annotated[
     typer.Option(
         "--expect",
         metavar="NODES",
-        help="Machines that must be there, as in 'n[01-40],login1': one that left nothing is a row, too.",
+        help="Machines that must be there, for example 'n[01-40],login1': one that left nothing is a row, too.",
     ),
 ]
 GroupBy = Annotated[

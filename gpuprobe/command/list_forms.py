@@ -18,7 +18,7 @@ FORMATS = ("prometheus", "labels", "csv")
 def refuse_contradictions(options: Options, form: str | None, *, brief: bool, device: str | None, everything: bool) -> None:
     if form is not None and form not in FORMATS:
         if form == "json":
-            raise WrongUsage("`--format json`: that is an option of its own", "for example `gpuprobe list --json`")
+            raise WrongUsage("`--format json`: `--json` prints one JSON document", "for example `gpuprobe list --json`")
         raise WrongUsage(f"`--format {form}`: it takes {', '.join(FORMATS)}", "for example `gpuprobe list --format prometheus`")
     given = {
         "--format": form is not None,

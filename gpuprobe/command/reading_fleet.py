@@ -61,7 +61,7 @@ def _lines(outcome: Outcome, form: str) -> str:
 def _expected(text: str) -> tuple[str, ...]:
     names = expanded(text)
     if names is None:
-        raise WrongUsage(f"`--expect {text[:80]}`: these are no names of machines", "for example `--expect 'n[01-40],login1'`")
+        raise WrongUsage(f"`--expect {text[:80]}`: these are not names of machines", "for example `--expect 'n[01-40],login1'`")
     return names
 
 
@@ -71,6 +71,6 @@ def _read(options: Options, paths: Sequence[str], reading: Reading, expected: Se
         for found, origin in fleet_files.found_in(paths):
             calls.take(found, origin)
             if watch is not None and calls.read % _TOLD_EVERY == 1:
-                watch(f"read {calls.read} documents, now {origin.file}")
+                watch(f"reading, {calls.read} so far: {origin.file}")
     machines = calls.machines(expected)
     return outcome_of(machines, calls.notes(), required)

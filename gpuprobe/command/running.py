@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,6 +54,8 @@ def machine_of(options: Options) -> Inventory:
     """The saved discovery answers as well: which devices are usable, and not how much of them is free."""
     from gpuprobe.command.remembering import remember
 
+    if sys.platform != "linux":
+        raise WrongUsage("`running` reads processes from /proc, which only Linux has", "`gpuprobe list` says which GPUs work")
     if options.source is not None:
         raise WrongUsage("a capture holds no processes, so `--from` has no meaning with `running`", "run it on that machine")
     inventory = inventory_of(options, request_of(options), may_be_saved=True)
@@ -71,9 +74,9 @@ def answer_of(now: RunningNow, wanted: Wanted) -> Answer:
 
 
 def exit_of(answer: Answer) -> Exit:
-    """Without a name nothing is asked of a process, and the answer is the list."""
+    """Without a name nothing is asked of a process, and the answer is the list, if one could be made."""
     if not answer.named:
-        return Exit.ANSWERED
+        return Exit.ANSWERED if answer.snapshot.table.looked_at else Exit.UNDECIDED
     codes = [_EXITS.get(each.where, Exit.NO) for each in answer.shown]
     return weightiest(*codes, *(Exit.UNDECIDED for _ in answer.gone))
 

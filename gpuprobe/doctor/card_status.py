@@ -7,12 +7,12 @@ from gpuprobe.doctor.reasons import Why
 from gpuprobe.facts import Host
 from gpuprobe.judging.belonging import REPLACED, is_of, serves
 from gpuprobe.judging.identity import normal_pci, same_card
-from gpuprobe.judging.once import once
 from gpuprobe.judging.rules import order
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Bystander, Card
 from gpuprobe.model import Device, DeviceType, Drop, Inventory, Outcome, Purpose, Reason, Status
+from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import vendor_of
 

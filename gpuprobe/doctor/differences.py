@@ -91,7 +91,7 @@ def _unread(standing: Standing) -> Iterator[Finding]:
             severity=Severity.INFO,
             certainty=Certainty.CERTAIN,
             because=f"this account may not read {', '.join(denied)} of {standing.name}, so that part is as this shell has it",
-            brief=f"{standing.name} may not be read",
+            brief=f"{standing.name} cannot be read",
             reason=CardReason.NO_PERMISSION,
             fix=(Step("run it as root: `sudo gpuprobe doctor --as …`", None, needs_root=True),),
         )

@@ -54,7 +54,7 @@ def firmware(host: Host, maker: Vendor) -> tuple[Step, ...]:
 def rebuilt_initramfs(host: Host) -> Step | None:
     here = distribution(host)
     command = None if here.is_image else _INITRAMFS.get(here.manager or "")
-    return run("build the initial file system anew:", command) if command else None
+    return run("build the initial file system again:", command) if command else None
 
 
 def reboot(why: str) -> Step:

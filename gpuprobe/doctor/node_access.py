@@ -111,7 +111,7 @@ def _no_rule(situation: Situation, node: DeviceNode) -> Cause:
         text = f"add `{allow}` to the container's configuration on the host (Proxmox: `dev0: {node.path}`), and restart it"
         return Cause("lxc-device-not-allowed", because, (Step(text, where=Place.HOST),))
     if kind:
-        text = f"start the container anew with `--device {node.path}`: a node that is only mounted has no rule"
+        text = f"start the container again with `--device {node.path}`: a node that is only mounted has no rule"
         return Cause("dev-cgroup-eperm", because, (Step(text, where=Place.HOST),))
     allow = f"`DeviceAllow={node.path} rw` and `PrivateDevices=no`"
     return Cause("dev-cgroup-eperm", because, (Step(f"in the unit of the service: {allow}", where=Place.SERVICE),))

@@ -16,7 +16,9 @@ _COUNTED = (
 )
 
 
-def headline(shown: Sequence[Judged], gone: Sequence[int]) -> str:
+def headline(shown: Sequence[Judged], gone: Sequence[int], table: Table) -> str:
+    if not table.looked_at:
+        return "no process can be seen: there is nothing in /proc"
     if not shown:
         return f"process {gone[0]} ended while it was looked at" if gone else "no process that runs models was found"
     counts = [(sum(each.where is where for each in shown), words) for where, words in _COUNTED]
@@ -39,7 +41,7 @@ def remarks(
         accounts = ", ".join(table.unreadable_accounts[:4]) + (", …" if len(table.unreadable_accounts) > 4 else "")
         whose = f" of {accounts}" if accounts else ""
         how = "CAP_SYS_PTRACE is missing here" if as_root else "`sudo gpuprobe running` may"
-        yield f"{table.unreadable} {noun}{whose} may not be looked into; {how}"
+        yield f"{table.unreadable} {noun}{whose} cannot be looked into; {how}"
     if elsewhere and not table.namespace:
         noun = "process" if len(elsewhere) == 1 else "processes"
         yield f"the driver names {len(elsewhere)} {noun} that cannot be seen here: {', '.join(map(str, elsewhere[:6]))}"

@@ -12,7 +12,7 @@ from gpuprobe.doctor.cpu_reasons import Case, cpu_reason
 from gpuprobe.doctor.judged_process import Judged, Layers, Where
 from gpuprobe.doctor.process_surroundings import Surroundings, renderer_named
 from gpuprobe.judging.engine_words import Said, said_by
-from gpuprobe.judging.held_memory import Held, Holding
+from gpuprobe.judging.held_memory import Held, Holding, selector
 from gpuprobe.judging.known_programs import Asked, Family, Program, asked_of, program_of
 from gpuprobe.judging.mapped_libraries import Mapped, mapped
 from gpuprobe.judging.process_evidence import evidence_of
@@ -34,6 +34,7 @@ def judged(all_of_them: Sequence[Gathered], holdings: Mapping[int, Holding], aro
 def _alone(gathered: Gathered, holding: Holding, around: Surroundings) -> Judged:
     process = gathered.process
     program, libraries = program_of(process.command), mapped(process.mapped or ())
+    holding = holding._replace(is_told=_is_told(process, holding, around))
     asked, said = asked_of(program, process.command, process.environ or {}), _said(gathered)
     found = Judged(
         gathered=gathered,
@@ -49,6 +50,17 @@ def _alone(gathered: Gathered, holding: Holding, around: Surroundings) -> Judged
     )
     found = _decided(found, around)
     return found._replace(findings=tuple(evidence_of(gathered, holding, libraries, said, asked)))
+
+
+def _is_told(process: Process, holding: Holding, around: Surroundings) -> bool:
+    """Whether of each device somebody counts what is held there, or the process has not even opened it."""
+    opened = None if process.nodes is None else set(process.nodes)
+    names = [selector(device) for device in around.devices]
+    return bool(names) and all(holding.counts(name) or _is_shut(around.node_of.get(name, ()), opened) for name in names)
+
+
+def _is_shut(nodes: Sequence[str], opened: set[str] | None) -> bool:
+    return bool(nodes) and opened is not None and not opened.intersection(nodes)
 
 
 def _said(gathered: Gathered) -> Said:
@@ -133,12 +145,15 @@ def _of_one_that_holds(found: Judged, around: Surroundings) -> Judged:
     holds = f"it holds {_held(found.holding.held)}"
     if (layers is not None and layers.offloaded == 0) or (found.asked.cpu_by is not None and layers is None):
         return _on_the_cpu(found, around, f"{holds} for its buffers, and no layer is there")
-    if size and 0 < found.holding.size < size * _LEAST_SHARE and _is_known(found.holding):
-        return _on_the_cpu(found, around, f"{holds}, which is too little for a model of {size_text(size)}")
+    if found.asked.kept_back is not None:
+        because = f"{_placed(layers)} on a GPU: {holds}; `{printable(found.asked.kept_back)}` keeps parts of them on the CPU"
+        return found._replace(where=Where.PARTLY, because=because)
     if layers is not None and layers.total is not None and layers.offloaded < layers.total:
         rest = layers.total - layers.offloaded
         because = f"{_placed(layers)} on a GPU: {holds}; the CPU computes the other {rest}"
         return found._replace(where=Where.PARTLY, because=because, advice=_more_room(found))
+    if size and 0 < found.holding.size < size * _LEAST_SHARE and _is_known(found.holding):
+        return _on_the_cpu(found, around, f"{holds}, which is too little for a model of {size_text(size)}")
     if layers is None and size and found.holding.size < size * _MOST_OF_IT and _is_known(found.holding):
         because = f"{holds}, of a model of {size_text(size)}; how many layers that is it does not say"
         return found._replace(where=Where.PARTLY, because=because, advice=_more_room(found))
@@ -204,7 +219,7 @@ def _of_one_that_is_closed(found: Judged, around: Surroundings) -> Judged:
         return _on_the_cpu(found, around, "no layer was to go to a GPU")
     account = printable(found.process.account or str(found.process.user))
     return found._replace(
-        because=f"it is account `{account}`'s, and what it has open may not be read",
+        because=f"it is account `{account}`'s, and what it has open cannot be read",
         advice=f"run `sudo gpuprobe running {found.process.number}`, or run gpuprobe as `{account}`",
     )
 

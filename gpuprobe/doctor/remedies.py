@@ -8,7 +8,7 @@ import re
 from gpuprobe.model import Outcome
 
 JOIN = (
-    'run `sudo usermod -aG render,video "$USER"`, then log out and in again; for a service add its account instead, as in '
+    'run `sudo usermod -aG render,video "$USER"`, then log out and in again; for a service add its account instead: '
     "`sudo usermod -aG render,video ollama && sudo systemctl restart ollama`"
 )
 

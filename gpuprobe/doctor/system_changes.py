@@ -27,7 +27,7 @@ def joined(node: DeviceNode, account: str = '"$USER"') -> tuple[Step, ...]:
     return (
         run("run", f"sudo usermod -aG {groups} {account}"),
         logged_in_anew(node.group or _USUAL[0]),
-        run("for a service add its account instead, as in", service),
+        run("for a service add its account instead:", service),
     )
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gpuprobe.judging.once import once
 from gpuprobe.judging.slices import seen_at_once
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Inventory, Reason
+from gpuprobe.once import once
 
 # A view that failed, or of which nothing was decided, is not among them: it may crash the program.
 _ANOTHER_WAY = (Reason.SAME_CARD, Reason.OTHER_BUILD)

@@ -12,10 +12,10 @@ from gpuprobe.judging import architecture, build_fit, drivers, file_fit, identit
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED, Fit
 from gpuprobe.judging.build_fit import BUILD
 from gpuprobe.judging.nearby import Nearby
-from gpuprobe.judging.once import once
 from gpuprobe.judging.where_to_get import advice
 from gpuprobe.libraries import library_named
 from gpuprobe.model import SYSTEM, Device, Evidence, Json, Outcome, Purpose
+from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
 
 _OTHER_BUILD = "; install the build of it for this card's library"

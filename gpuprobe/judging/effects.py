@@ -99,7 +99,7 @@ def _override(row: environment.Variable, name: str, value: str, platform: str) -
     if platform != "linux":
         yield "it has an effect on Linux only"
     elif gfx is None:
-        yield f"`{printable(value)}` is no version such as 10.3.0, so it is not known what {cards} is taken for"
+        yield f"`{printable(value)}` is not a version such as 10.3.0, so it is not known what {cards} is taken for"
     else:
         yield f"{cards} is taken for {gfx.name}; kernels of a wrong architecture crash or compute rubbish"
 

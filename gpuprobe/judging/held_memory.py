@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gpuprobe.judging.figures import Figure
 from gpuprobe.judging.identity import normal_pci
-from gpuprobe.machine.process_records import Process, Share
+from gpuprobe.machine.process_records import DrmClient, Process, Share
 from gpuprobe.model import Device, DeviceType
 
 FDINFO = "DRM fdinfo"
@@ -25,11 +25,14 @@ class Held(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """`is_told`: whether anybody would say if it held something."""
+    """`counted`: the devices of which somebody counts what this process holds, so that nothing there is nothing.
+
+    `is_told`: that is so of every device that it could hold something on, which is judged beside what it has open.
+    """
 
     held: tuple[Held, ...] = ()
+    counted: tuple[tuple[str, str], ...] = ()  # (device, who counts)
     is_told: bool = False
-    tellers: tuple[str, ...] = ()  # who would
 
     @property
     def size(self) -> int:
@@ -38,6 +41,9 @@ class Holding(NamedTuple):
     @property
     def uses_something(self) -> bool:
         return any(each.size is None or each.size > 0 for each in self.held)
+
+    def counts(self, device: str) -> bool:
+        return any(device == each for each, _ in self.counted)
 
 
 def holding(
@@ -50,19 +56,24 @@ def holding(
 ) -> Holding:
     """`same_numbers`: processes have here the numbers that drivers know them by; in a container they have others."""
     found = [*_of_fdinfo(process, devices)]
-    counts = any(client.device_memory is not None or client.shared_memory is not None for client in process.clients)
-    tellers = [FDINFO] if counts else []
+    counted = [(_named(client.pci_id, devices), FDINFO) for client in process.clients if _counts(client)]
     if same_numbers:
         found += [*_of_figures(process.number, figures), *_of_kfd(kfd or {}, process.number, devices)]
-        # Where NVML speaks of its cards' processes at all, one that it leaves out holds nothing there.
-        tellers += [_teller(figure) for figure in figures if _tells_sizes(figure)]
-        tellers += [share.teller for share in (kfd or {}).get(process.number, ())]
+        # Where NVML speaks of a card's processes at all, one that it leaves out holds nothing there. Behind /dev/dxg (WSL) it
+        # speaks of none.
+        if not any(node.endswith("/dxg") for node in process.nodes or ()):
+            counted += [(selector(figure.device), _teller(figure)) for figure in figures if _tells_sizes(figure)]
+        counted += [(_named(share.pci_id, devices), share.teller) for share in (kfd or {}).get(process.number, ())]
     best: dict[str, Held] = {}
     for each in found:
         known = best.get(each.device)
         if known is None or (each.size or 0) > (known.size or 0):
             best[each.device] = each
-    return Holding(tuple(sorted(best.values())), bool(tellers), tuple(dict.fromkeys(tellers)))
+    return Holding(tuple(sorted(best.values(), key=lambda each: each.device)), tuple(dict.fromkeys(counted)))
+
+
+def _counts(client: DrmClient) -> bool:
+    return client.device_memory is not None or client.shared_memory is not None
 
 
 def _tells_sizes(figure: Figure) -> bool:

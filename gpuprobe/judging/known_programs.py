@@ -122,6 +122,7 @@ _MODEL_OPTIONS = ("-m", "--model", "--model-path", "-hf", "--hf-repo", "-hfr")
 _LAYER_OPTIONS = ("-ngl", "--gpu-layers", "--n-gpu-layers", "--gpulayers")
 _DEVICE_OPTIONS = ("-dev", "--device")
 _CONTEXT_OPTIONS, _PARALLEL_OPTIONS = ("-c", "--ctx-size"), ("-np", "--parallel")
+_KEEPING_BACK = ("-cmoe", "--cpu-moe", "-ncmoe", "--n-cpu-moe", "-ot", "--override-tensor", "-nkvo", "--no-kv-offload")
 _CPU_OPTIONS = ("--cpu", "--usecpu")
 
 
@@ -132,6 +133,7 @@ class Asked(NamedTuple):
     layers: int | None = None
     layers_by: str | None = None
     cpu_by: str | None = None  # it was told to use no GPU at all
+    kept_back: str | None = None  # an option that keeps a part of each layer on the CPU, experts above all
     context: int | None = None  # tokens
     parallel: int | None = None  # requests at once
 
@@ -151,6 +153,7 @@ def asked_of(program: Program | None, command: Sequence[str], environ: Mapping[s
         layers=number if number is not None and number >= 0 else None,
         layers_by=layers[0] if layers else None,
         cpu_by=told_cpu or zero,
+        kept_back=next((word for word in command if word.partition("=")[0] in _KEEPING_BACK), None),
         context=_count(_value(command, _CONTEXT_OPTIONS)),
         parallel=_count(_value(command, _PARALLEL_OPTIONS)),
     )

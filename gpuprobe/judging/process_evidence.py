@@ -14,7 +14,7 @@ from gpuprobe.strings import printable, size_text
 
 KERNEL, DRIVER, MAPS, LOG, INTERFACE, COMMAND = "kernel", "driver", "maps", "log", "interface", "command line"
 _MOST_FILES, _MOST_LINES, _LONGEST = 6, 4, 200
-_DENIED = "may not be read by this account"
+_DENIED = "cannot be read by this account"
 
 
 class Finding(NamedTuple):
@@ -57,7 +57,8 @@ def _memory(holding: Holding) -> Iterator[Finding]:
         size = "uses it; how much it holds is not told" if each.size is None else f"{size_text(each.size)} held"
         yield Finding(DRIVER, each.teller, f"{printable(each.device)}: {size}")
     if not holding.held and holding.is_told:
-        yield Finding(DRIVER, ", ".join(holding.tellers) or "the driver", "it lists nothing of this process")
+        tellers = ", ".join(dict.fromkeys(teller for _, teller in holding.counted))
+        yield Finding(DRIVER, tellers or "the driver", "it lists nothing of this process")
 
 
 def _replaced(process: Process) -> Iterator[Finding]:

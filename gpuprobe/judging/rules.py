@@ -242,7 +242,8 @@ RULES: tuple[Rule, ...] = (
 def _numbered(remaining: Sequence[Device], drops: Sequence[Drop], host: Host) -> tuple[Device, ...]:
     """In the same order, with the numbers that `list` shows, and the tokens that choose each."""
     numbers = numbers_of(remaining, drops)
-    tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, remaining) for device in remaining}
+    listed = tuple(remaining)
+    tokens = {id(device): visibility.filter_id(device, host.environ, host.platform, listed) for device in listed}
     return tuple(device._replace(ordinal=numbers[id(device)], filter_id=tokens[id(device)]) for device in remaining)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe.judging.full_validation import impossible_clause, passed_clause
-from gpuprobe.judging.once import once
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status, Validation, Verdict
+from gpuprobe.once import once
 
 # The signals by which a process dies of its own doing. SIGKILL, SIGTERM and the like come from outside, as from the
 # kernel when memory runs out, and say nothing of the card.

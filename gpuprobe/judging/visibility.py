@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gpuprobe.judging.device_lists import ggml_list, ggml_positions, resolve, resolve_mask
 from gpuprobe.judging.identity import normal_pci, same_card
-from gpuprobe.judging.once import once
 from gpuprobe.libraries import LIBRARIES, Library, Selection, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType
+from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import printable
 
@@ -276,7 +276,7 @@ def filter_id(device: Device, environ: Mapping[str, str], platform: str, listed:
     if selection.takes == "raw":
         number = raw_number(device)
         return None if number is None else str(number)
-    return _token(library, selection, device, (*listed, device), environ)
+    return _token(library, selection, device, _known(listed, [device]), environ)
 
 
 def hidden(device: Device, environ: Mapping[str, str], listed: Sequence[Device] = ()) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.surroundings import exists, text_of
 from gpuprobe.model import Device, DeviceType, GiB, Partition
+from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import Gfx, gfx_of_kfd
 from gpuprobe.vendors import AMD
@@ -54,6 +55,7 @@ class _Node(NamedTuple):
         return self.values.get("domain", 0), self.values.get("location_id", 0) >> 3 & 0x1FFF
 
 
+@once
 def amd_cards(host: Host) -> tuple[AmdCard, ...]:
     """Every AMD card that `amdgpu` drives, in the order of the bus; for one that is cut, its partitions in KFD's order."""
     nodes = tuple(_nodes(host))

@@ -7,6 +7,7 @@ from gpuprobe import vendors
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.nvidia import name_of
 from gpuprobe.machine.surroundings import exists, text_of, wsl
+from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import VENDORS
 
@@ -42,6 +43,7 @@ class Bystander(NamedTuple):
     device_id: int | None = None
 
 
+@once
 def cards(host: Host) -> tuple[Card, ...]:
     """Every card, those on the bus first, by address."""
     on_the_bus = tuple(_pci_card(host, function) for function in host.pci if _instead(function) is None)

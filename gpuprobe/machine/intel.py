@@ -10,6 +10,7 @@ import re
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.surroundings import NONE, text_of, virtualization
 from gpuprobe.model import Device, DeviceType
+from gpuprobe.once import once
 from gpuprobe.vendors import INTEL
 
 SOURCE = "sysfs"
@@ -19,6 +20,7 @@ _INTEGRATED = "0000:00:02.0"  # where every processor of Intel's has its own gra
 _CLOCKS = "tile[0-9]+/gt[0-9]+/freq0/rp0_freq|drm/card[0-9]+/gt/gt[0-9]+/rps_RP0_freq_mhz"
 
 
+@once
 def views(host: Host) -> tuple[Device, ...]:
     """The cards that one of Intel's drivers drives, as witnesses speak of them, in the order of the bus."""
     functions = [each for each in host.pci if INTEL.made(each.vendor) and each.driver in INTEL.drivers]

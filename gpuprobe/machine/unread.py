@@ -15,7 +15,7 @@ class Unread(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        state = {_ABSENT: "is not there", "denied": "may not be listed by this user"}.get(self.problem)
+        state = {_ABSENT: "is not there", "denied": "cannot be listed by this user"}.get(self.problem)
         return f"`{self.place}` {state or f'could not be listed ({self.problem})'}: {self.what}"
 
 

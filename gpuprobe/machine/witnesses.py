@@ -7,8 +7,10 @@ from gpuprobe.machine.amd import amd_cards
 from gpuprobe.machine.amd import views as amd_views
 from gpuprobe.machine.intel import views as intel_views
 from gpuprobe.model import Device, DeviceType
+from gpuprobe.once import once
 
 
+@once
 def witnesses(host: Host) -> tuple[Device, ...]:
     """Views that complete those of the libraries; they are never devices of their own."""
     return (*amd_views(host), *intel_views(host))

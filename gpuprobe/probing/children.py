@@ -140,7 +140,7 @@ class Children:
 
     def __init__(self, environ: Mapping[str, str], watch: Callable[[str], None] | None = None) -> None:
         self._environ = environ
-        self._watch = watch
+        self.watch = watch
         self._mark = os.urandom(8).hex()
         self._selector = selectors.DefaultSelector()
         self._children: list[Child] = []
@@ -273,9 +273,9 @@ class Children:
             descendants.kill_holders(held)
 
     def _tell_watch(self) -> None:
-        if self._watch is not None and self._children:
+        if self.watch is not None and self._children:
             asked = (f"{child.probe.library}: {child.answers.last_call or 'starting'}" for child in self._children)
-            self._watch(", ".join(asked))
+            self.watch(", ".join(asked))
 
     def _drain(self, child: Child) -> None:
         """What lies in the pipes when the child has ended, and no more: an orphan may write for ever.

@@ -72,7 +72,7 @@ def _of_ollama(port: int, path: str, said: Any) -> list[Interface]:
     """`{"models": [{"name": …, "size": bytes, "size_vram": bytes}]}`"""
     models = said.get("models") if isinstance(said, dict) else None
     if not isinstance(models, list):
-        raise Refusal("its answer is no list of models")
+        raise Refusal("its answer is not a list of models")
     return [
         Interface(port, path, _text(each.get("name")), _size(each.get("size")), _size(each.get("size_vram")))
         for each in models[:_MOST_MODELS]
@@ -83,7 +83,7 @@ def _of_ollama(port: int, path: str, said: Any) -> list[Interface]:
 def _of_llama_server(port: int, path: str, said: Any) -> list[Interface]:
     """`{"model_path": …}` and much besides."""
     if not isinstance(said, dict):
-        raise Refusal("its answer is no description of a model")
+        raise Refusal("its answer is not a description of a model")
     return [Interface(port, path, _text(said.get("model_path")))]
 
 
@@ -91,7 +91,7 @@ def _of_openai(port: int, path: str, said: Any) -> list[Interface]:
     """`{"data": [{"id": …}]}`"""
     models = said.get("data") if isinstance(said, dict) else None
     if not isinstance(models, list):
-        raise Refusal("its answer is no list of models")
+        raise Refusal("its answer is not a list of models")
     return [Interface(port, path, _text(each.get("id"))) for each in models[:_MOST_MODELS] if isinstance(each, dict)]
 
 

@@ -67,7 +67,7 @@ def _parsed(content: bytes, path: str) -> Any:
     response = HTTPResponse(_Received(content))  # type: ignore[arg-type]
     response.begin()
     if response.status == 404:
-        raise Refusal("its version does not tell memory" if path == "/info" else f"it has no `{path}`")
+        raise Refusal("its version does not report memory" if path == "/info" else f"it has no `{path}`")
     if response.status != 200:
         raise Refusal(f"it answered with status {response.status}")
     return json.loads(response.read())

@@ -8,7 +8,6 @@ from gpuprobe.judging import flash_attention, visibility
 from gpuprobe.judging.card_views import in_every_library, visible_index
 from gpuprobe.judging.identity import same_card
 from gpuprobe.judging.nearby import Nearby
-from gpuprobe.judging.once import once
 from gpuprobe.libraries import library_named
 from gpuprobe.model import (
     SYSTEM,
@@ -24,6 +23,7 @@ from gpuprobe.model import (
     Reason,
     Validation,
 )
+from gpuprobe.once import once
 from gpuprobe.render.software_text import compatibility_of
 from gpuprobe.strings import compute_string, is_lone, printable
 

@@ -19,7 +19,7 @@ def running_document(snapshot: Snapshot, shown: Sequence[Judged], gone: Sequence
     table = snapshot.table
     said = remarks(table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
     return {
-        **envelope(snapshot.inventory, headline(shown, gone), leave_with),
+        **envelope(snapshot.inventory, headline(shown, gone, table), leave_with),
         "timestamp": snapshot.read_at,
         "processes": [process_record(each) for each in shown],
         "looked_at": table.looked_at,

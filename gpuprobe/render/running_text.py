@@ -37,7 +37,7 @@ def running_text(
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[RenderableType]:
-    yield Text(printable(headline(shown, gone)), style="bold")
+    yield Text(printable(headline(shown, gone, snapshot.table)), style="bold")
     if named or width < BLOCKS_BELOW:
         for each in shown:
             yield from _block(each, with_evidence=named or verbose)

@@ -20,7 +20,7 @@ from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 
 _LEVELS_UP = 2  # Debian keeps backends in `ggml/backends0` below the directory with the base library
 
-_WHY_EMPTY = {ABSENT: "does not exist", DENIED: "may not be read"}
+_WHY_EMPTY = {ABSENT: "does not exist", DENIED: "cannot be read"}
 
 
 class Survey(NamedTuple):

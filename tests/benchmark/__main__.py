@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmark import limits, many_machines, process_rows, saved, software, startup
+from tests.benchmark import (
+    captures,
+    growth,
+    limits,
+    many_machines,
+    process_rows,
+    saved,
+    software,
+    startup,
+    watching,
+)
 from tests.benchmark.table import Line, Unmeasured, drawn, mebibytes
 from tests.benchmark.workplace import PEERS, Workplace
 
@@ -30,6 +40,9 @@ ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "orphan": limits.orphan,
     "killed": limits.killed,
     "software": software.software,
+    "many cards": growth.growth,
+    "capture noise": captures.noise,
+    "watch": watching.watching,
     "processes": process_rows.processes,
     "fleet": many_machines.fleet,
 }

@@ -80,11 +80,16 @@ def every_loader(workplace: Workplace) -> Iterator[Line]:
     """The loaders of this machine and doubles of NVIDIA's libraries, which validate."""
     environment = workplace.environment(**_with_a_card())
     commands = (workplace.gpuprobe(*LIST_JSON), workplace.do_nothing())
-    ours, nothing = interleaved(workplace.here, [(argv, environment) for argv in commands], workplace.runs)
+    turns = [(argv, environment) for argv in commands]
+    if workplace.beside:
+        turns.append((commands[0], {**environment, "PYTHONPATH": str(workplace.beside)}))
+    ours, nothing, *before = interleaved(workplace.here, turns, workplace.runs)
     figure = median(_beyond_the_slowest(*pair) for pair in zip(ours, nothing, strict=True))
     asked = sorted({probe["library"] for probe in ours[0].document["probes"] if probe["seconds"] is not None})
     remark = f"slowest listing + slowest validation + do-nothing; {milliseconds(median(run.seconds for run in ours))}; asked: "
     yield times("list --json, every loader", figure, EVERY_LOADER_BAR, remark + ", ".join(asked))
+    for theirs in before:
+        yield times("... beside", ratio(ours, theirs), NO_SLOWER_BAR, f"{workplace.beside}; {_cost(theirs)}")
 
 
 def _with_a_card() -> dict[str, str]:

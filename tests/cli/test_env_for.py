@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from gpuprobe.facts import FoundBuild, Host, Reading
+from gpuprobe.facts import DeviceNode, FoundBuild, Host, Reading
 from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.model import Evidence, Partition
 from tests.cli import machines
 from tests.cli.documents import checked
-from tests.cli.machines import FIRST, SECOND, captured
+from tests.cli.machines import FIRST, RADEON, SECOND, captured
 from tests.cli.machines import a_geforce_beside_a_radeon as mixed
 from tests.cli.terminal import REPOSITORY, piped
-from tests.records import INTEL, a_card, an_outcome
+from tests.records import INTEL, a_card, a_device, an_outcome
 
 A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-99999999-2222-3333-4444-555555555555"
 THREE_VENDORS = str(REPOSITORY / "tests" / "scenarios" / "three-vendors" / "capture.json")
@@ -80,6 +80,12 @@ def test_ray_is_given_hip_s_numbers_and_never_rocr_s_list(tmp_path: Path) -> Non
 
     assert "ROCR_VISIBLE_DEVICES" not in found
     assert (found["HIP_VISIBLE_DEVICES"], found["CUDA_VISIBLE_DEVICES"]) == ("0", "")
+
+
+def test_what_is_hidden_from_ray_is_a_list_of_nothing_because_minus_one_counts_as_a_gpu(tmp_path: Path) -> None:
+    found = variables("CUDA:0", "--for", "ray", machine=mixed(), folder=tmp_path)
+
+    assert (found["CUDA_VISIBLE_DEVICES"], found["HIP_VISIBLE_DEVICES"]) == (A, "")
 
 
 def test_a_list_of_rocr_s_that_is_set_stays_because_hip_s_numbers_count_in_it(tmp_path: Path) -> None:
@@ -158,6 +164,23 @@ def test_docker_is_given_nvidia_s_cards_by_id_and_others_by_their_files() -> Non
         *("--device", "/dev/kfd", "--device", "/dev/dri/renderD129", "--device", "/dev/dri/renderD130"),
     ]
     assert ran.err == "note: the variables of this shell do not reach a container\n"
+
+
+def test_a_container_is_added_to_the_groups_that_a_card_s_files_need_and_to_no_others(tmp_path: Path) -> None:
+    radeon = a_device("ROCm", pci_id=RADEON, uuid=machines.RADEON_UUID)
+    nodes = (
+        DeviceNode("/dev/kfd", mode=0o20660, uid=0, gid=992, major=510, minor=0, accessible=True),
+        DeviceNode("/dev/dri/renderD128", mode=0o20666, uid=0, gid=44, major=226, minor=128, accessible=True),
+    )
+    host = machines.a_workstation(
+        pci=(machines.an_amd_card(drm=("card0", "renderD128")),),
+        nodes=nodes,
+        libraries=machines.installed("libamdhip64.so.6"),
+    )
+    machine = machines.evidence(an_outcome(radeon), machines.passed(radeon), host=host)
+    ran = piped("env", "--for", "docker", "--from", captured(machine, tmp_path))
+
+    assert ran.out == "--device /dev/kfd --device /dev/dri/renderD128 --group-add 992\n"
 
 
 def test_compose_is_given_a_service_s_lines() -> None:

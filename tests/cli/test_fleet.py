@@ -231,7 +231,7 @@ def test_without_files_a_terminal_is_not_waited_for() -> None:
         (("--sort", "free"), "`--sort free`: it takes machine, usable, driver, why"),
         (("--format", "xml"), "`--format xml`: it takes csv, prometheus"),
         (("--json", "--format", "csv"), "`--json` and `--format` exclude each other"),
-        (("--expect", "n[1-"), "`--expect n[1-`: these are no names of machines"),
+        (("--expect", "n[1-"), "`--expect n[1-`: these are not names of machines"),
         (("--require", "vram>1"), "did you mean `total` or `free`?"),
     ],
 )
@@ -253,6 +253,19 @@ def test_what_cannot_be_read_in_a_directory_is_a_row(tmp_path: Path) -> None:
 
     assert [machine["name"] for machine in machines] == ["n1", "n2", "n5"]
     assert machines[1]["problem"]["because"] == "its file cannot be read: No such file or directory"
+
+
+def test_who_waits_for_files_is_told_how_far_it_is(tmp_path: Path) -> None:
+    first, late = tmp_path / "n1.json", tmp_path / "late"
+    first.write_text(TEXTS["n01"])
+    os.mkfifo(late)
+    slow = ["timeout", "60", "sh", "-c", f"sleep 2; cat {first} > {late}"]
+
+    with subprocess.Popen(slow):
+        seen = on_terminal("fleet", str(first), str(late), columns=200)
+
+    assert "reading, 1 so far: " in seen.raw
+    assert seen.lines[0] == "16 of 16 GPUs usable on 2 machines"
 
 
 def test_a_document_of_this_machine_names_it_and_fleet_finds_the_name() -> None:

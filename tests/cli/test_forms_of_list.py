@@ -63,7 +63,7 @@ def test_a_requirement_decides_the_exit_code_in_another_form_too(broken: str) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--format", "json"), "`--format json`: that is an option of its own; for example `gpuprobe list --json`"),
+        (("--format", "json"), "`--format json`: `--json` prints one JSON document; for example `gpuprobe list --json`"),
         (("--format", "xml"), "`--format xml`: it takes prometheus, labels, csv"),
         (("--format", "csv", "--brief"), "`--format` and `--brief` exclude each other: one form is written"),
         (("--brief", "--all"), "`--brief` and `--all` exclude each other"),

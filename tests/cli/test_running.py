@@ -20,6 +20,7 @@ from tests.doubles import Variables, cuda_driver, described, nvml_driver
 from tests.models import a_dense_model
 from tests.running_doubles import Running
 from tests.running_records import ALL, PRETENDED, SOME
+from tests.watched import picture
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 
@@ -141,7 +142,7 @@ def test_a_server_that_answers_rubbish_or_nothing_costs_nothing_but_its_answer(n
     with Running(tmp_path / "a", ("/usr/local/bin/ollama", "serve"), answers={"/api/ps": ["\x1b[31m", 7]}) as server:
         found = nvidia.of(server.number)
 
-        assert found["evidence"][-1]["said"] == "its answer is no list of models"
+        assert found["evidence"][-1]["said"] == "its answer is not a list of models"
 
 
 def test_torch_for_the_cpu_and_torch_that_has_not_begun_are_told_apart(nvidia: Nvidia, tmp_path: Path) -> None:
@@ -218,6 +219,12 @@ def test_without_a_process_that_runs_models_it_says_so(nvidia: Nvidia) -> None:
     assert "this is a container with processes of its own" in " ".join(ran.stdout.split())
 
 
+def test_where_proc_is_empty_it_is_not_said_that_nothing_runs(nvidia: Nvidia) -> None:
+    ran = apart(nvidia, "--mount", before="mount -t tmpfs none /proc &&")
+
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (6, "no process can be seen: there is nothing in /proc")
+
+
 def apart(nvidia: Nvidia, *unshared: str, before: str = "", last: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """`running` in namespaces of its own, behind `before`, a line for the shell."""
     if shutil.which("unshare") is None:
@@ -247,7 +254,7 @@ def test_what_another_account_has_open_may_not_be_read_and_is_not_taken_for_noth
         ran = apart(nvidia, "--mount", last=WITHOUT_THE_RIGHT)
         said = " ".join(ran.stdout.split())
 
-        assert f"{server.number} it is account `4242`'s, and what it has open may not be read" in said
+        assert f"{server.number} it is account `4242`'s, and what it has open cannot be read" in said
         assert f"run `sudo gpuprobe running {server.number}`" in said
 
 
@@ -269,7 +276,7 @@ def test_an_ordinary_account_counts_the_processes_that_it_may_not_look_into(nvid
 
         assert f"{known.number} it is account `4242`'s" in said
         assert str(unknown.number) not in said
-        assert re.search(r"note: \d+ processes of [^;]*4242[^;]* may not be looked into; `sudo gpuprobe running` may", said)
+        assert re.search(r"note: \d+ processes of [^;]*4242[^;]* cannot be looked into; `sudo gpuprobe running` may", said)
 
 
 @needs_root
@@ -322,6 +329,18 @@ def test_what_a_process_calls_itself_moves_no_terminal(nvidia: Nvidia, tmp_path:
 
         assert "\x1b[31m" not in seen.text and "\x9b" not in seen.text
         assert "\\x1b[31m" in "".join(seen.lines).replace(" ", "")
+
+
+def test_a_watch_on_a_terminal_changes_in_its_place_and_q_ends_it(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", SERVER, (GGML, CUDA)) as server:
+        nvidia.is_used_by((server.number, 5000))
+        with picture(watch=("running", "--watch", "0.1"), keys=True, **nvidia.variables) as screen:
+            screen.wait(lambda text: f"{server.number} it holds 4.9 GiB" in text)
+            nvidia.is_used_by((server.number, 9000))
+            screen.wait(lambda text: f"{server.number} it holds 8.8 GiB" in text)
+            screen.press("q")
+
+            assert screen.ended() == 0
 
 
 def test_a_watch_writes_a_document_a_line_and_ends_with_the_process_that_was_named(nvidia: Nvidia, tmp_path: Path) -> None:

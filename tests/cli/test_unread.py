@@ -28,13 +28,13 @@ def nothing_found(tmp_path: Path, **facts: str | None) -> str:
 
 UNREAD = [
     ("sys_problem", "absent", "`/sys/bus` is not there"),
-    ("sys_problem", "denied", "`/sys/bus` may not be listed by this user"),
-    ("pci_problem", "denied", "`/sys/bus/pci/devices` may not be listed by this user"),
+    ("sys_problem", "denied", "`/sys/bus` cannot be listed by this user"),
+    ("pci_problem", "denied", "`/sys/bus/pci/devices` cannot be listed by this user"),
     ("pci_problem", "error: Input/output error", "could not be listed (error: Input/output error)"),
-    ("drm_problem", "denied", "`/sys/class/drm` may not be"),
-    ("kfd_problem", "denied", "topology/nodes` may not be"),
-    ("dev_problem", "denied", "`/dev` may not be"),
-    ("dri_problem", "denied", "`/dev/dri` may not be"),
+    ("drm_problem", "denied", "`/sys/class/drm` cannot be"),
+    ("kfd_problem", "denied", "topology/nodes` cannot be"),
+    ("dev_problem", "denied", "`/dev` cannot be"),
+    ("dri_problem", "denied", "`/dev/dri` cannot be"),
     ("proc_problem", "absent", "`/proc/self` is not there"),
 ]
 
@@ -82,9 +82,9 @@ def test_a_node_below_a_closed_directory_is_not_called_missing() -> None:
     (status,) = card_status.card_statuses(inventory)
     assert status.why is not None
     assert "does not exist" not in status.why.because
-    assert "`/dev/dri` may not be listed by this user, so it is not known whether" in status.why.because
+    assert "`/dev/dri` cannot be listed by this user, so it is not known whether" in status.why.because
     assert card_status.undecided(inventory)
-    assert any("`/dev/dri` may not be listed" in note for note in notes.of_inventory(inventory))
+    assert any("`/dev/dri` cannot be listed" in note for note in notes.of_inventory(inventory))
 
 
 @pytest.mark.parametrize("place", ["/sys", "/proc"])

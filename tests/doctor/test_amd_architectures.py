@@ -244,7 +244,7 @@ def test_a_parameter_that_does_not_exist_is_said_to_be_ignored() -> None:
     found = headline(findings(host, passed(view), devices=(view,)))
 
     assert (found.id, found.severity) == ("apu-gtt-limit", Severity.DEGRADED)
-    assert "`amdgpu.gtt_size` is no parameter and is ignored" in found.because
+    assert "`amdgpu.gtt_size` is not a parameter and is ignored" in found.because
 
 
 def test_a_discrete_card_shares_no_memory() -> None:

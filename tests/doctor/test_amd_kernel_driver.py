@@ -209,6 +209,14 @@ def test_page_faults_on_a_chip_of_rdna_3_5_are_likely_its_firmwares(gfx: int, na
         assert headline(found).evidence[-1].what == "20251125-1"
 
 
+def test_a_page_fault_beside_another_firmware_may_be_any_programs() -> None:
+    view = a_device("ROCm", pci_id=ADDRESS, gfx_target="gfx1151")
+    package = (Package("linux-firmware", "20260110-1", "pacman"),)
+    host = knowing(with_radeon(texts=kfd_nodes(110501)), log=said(FAULT), packages=package, package_lists={"pacman": None})
+
+    assert causes(findings(host, passed(view), devices=(view,))) == []
+
+
 def test_a_quiet_kernel_log_speaks_for_the_firmware() -> None:
     view = a_device("ROCm", pci_id=ADDRESS, gfx_target="gfx1151")
 

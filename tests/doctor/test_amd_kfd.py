@@ -233,3 +233,13 @@ def test_the_group_of_the_node_is_joined_whatever_it_is_called() -> None:
     host = knowing(with_radeon(nodes=nodes), login_groups=(1000,), groups=(SystemGroup("gpuusers", 2000),))
 
     assert 'sudo usermod -aG gpuusers "$USER"' in commands(headline(findings(host, rocm_finds_nothing())))
+
+
+def test_a_card_that_a_container_was_not_given_was_not_skipped_by_kfd() -> None:
+    """KFD shows a container the cards alone that it was given."""
+    host = with_radeon(texts={**DOCKER, **kfd_nodes(bus=9)}, nodes=(a_node(KFD), a_node("/dev/dri/renderD129")))
+    other = a_device("ROCm", pci_id="0000:09:00.0")
+
+    found = findings(host, passed(other), devices=(other,), at="0000:03:00.0")
+
+    assert causes(found) == ["ctr-amd-devices-missing"]

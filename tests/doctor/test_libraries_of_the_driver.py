@@ -22,6 +22,7 @@ from tests.doctor.nvidia_machines import (
     ids,
     is_certain,
     library,
+    no_context,
     nvidia_host,
     nvml,
     passed,
@@ -178,3 +179,11 @@ def test_a_card_that_vulkan_does_not_see_lacks_its_manifest() -> None:
 
     assert ("vk-nvidia-icd-missing", Severity.INFO) in [(each.id, each.severity) for each in findings(host, *working)]
     assert "vk-nvidia-icd-missing" not in ids(findings(told, *working))
+
+
+def test_a_compiler_older_than_the_programs_ptx_asks_for_a_newer_driver() -> None:
+    found = headline(nvidia_host(), *no_context(222, failure="no_compiler"), WORKS)
+
+    assert (found.id, is_certain(found)) == ("ptx-newer-than-driver", True)
+    assert VERSION in found.because and "newer driver" in commands(found)
+    assert "ptx-newer-than-driver" not in ids(findings(nvidia_host(), refused(223), WORKS))

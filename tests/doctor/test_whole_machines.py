@@ -216,7 +216,7 @@ def test_some_partitions_that_a_container_was_not_given_are_named() -> None:
 
     found = headline(findings(with_radeon(texts=texts), passed(view), devices=(view,)))
 
-    assert found.id == "ctr-partitions-not-given"
+    assert found.id == "amd-partition-not-given"
     assert found.because == "1 of its 2 partitions were given to this docker container"
     assert "--device /dev/dri/renderD129" in found.fix[0].text
 
@@ -263,3 +263,46 @@ def test_a_snap_that_may_not_open_devices_is_told_to_connect() -> None:
     host = with_radeon(environ={"SNAP_NAME": "ollama"}, nodes=nodes, gids=(1000,))
 
     assert headline(findings(host, rocm_finds_nothing())).id == "snap-confinement"
+
+
+@pytest.mark.parametrize(
+    ("texts", "environ", "slug", "words"),
+    [
+        ({"/.dockerenv": Reading("")}, {}, "ctr-amd-devices-missing", "--device /dev/kfd --device /dev/dri"),
+        ({}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "k8s-no-gpu-request", "amd.com/gpu: 1"),
+        ({}, {"APPTAINER_CONTAINER": "/x.sif"}, "ctr-amd-devices-missing", "--rocm"),
+    ],
+)
+def test_a_container_without_the_cards_nodes_is_given_them_in_its_own_way(
+    texts: dict[str, Reading], environ: dict[str, str], slug: str, words: str
+) -> None:
+    found = headline(findings(with_radeon(texts=texts, environ=environ, nodes=()), not_installed("ROCm")))
+
+    assert found.id == slug
+    assert words in found.fix[0].text
+
+
+def test_an_intel_card_needs_its_render_node_alone() -> None:
+    found = headline(findings(with_arc(texts={"/.dockerenv": Reading("")}, nodes=()), level_zero_finds_nothing()))
+
+    assert (found.id, "--device /dev/dri`" in found.fix[0].text) == ("ctr-render-node-missing", True)
+
+
+def test_a_folder_of_nodes_that_could_not_be_listed_is_not_said_to_lack_one() -> None:
+    host = with_arc(texts={"/.dockerenv": Reading("")}, nodes=(), facts={"dri_problem": "denied"})
+
+    assert "ctr-render-node-missing" not in causes(findings(host, level_zero_finds_nothing()))
+
+
+def test_a_service_on_an_nvidia_card_needs_no_group_of_render_nodes() -> None:
+    """Nor one for the graphics inside the processor beside it."""
+    card = a_card("0000:01:00.0", drm=("card0", "renderD128"))
+    inside = an_arc("0000:00:02.0", device=0x46A6, driver="i915", drm=("card1", "renderD129"))
+    nodes = (a_node(), a_node("/dev/dri/renderD129"), a_node("/dev/nvidiactl", mode=0o666))
+    cuda = a_device("CUDA", pci_id="0000:01:00.0")
+    drawn = a_device("Vulkan", pci_id="0000:00:02.0", vendor_id=0x8086, type=DeviceType.INTEGRATED)
+    host = serving(a_host(pci=(inside, card), nodes=nodes, gids=(992,), texts=UBUNTU), a_server())
+
+    found = of_the_machine(host, passed(cuda), passed(drawn), devices=(cuda, drawn))
+
+    assert "service-user-not-in-groups" not in causes(found)

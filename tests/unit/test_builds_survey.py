@@ -196,7 +196,7 @@ def test_a_place_that_may_not_be_read_is_told(nobodys: Path) -> None:
     if os.geteuid() == 0:
         os.seteuid(65534)
 
-    assert surveyed(root, "/opt/closed").empty == (NamedPlace("/opt/closed", "--lib-dir", "may not be read"),)
+    assert surveyed(root, "/opt/closed").empty == (NamedPlace("/opt/closed", "--lib-dir", "cannot be read"),)
 
 
 def test_a_place_that_is_not_named_and_not_there_is_no_news(tmp_path: Path) -> None:

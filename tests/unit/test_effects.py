@@ -144,7 +144,7 @@ def test_hips_list_that_is_set_to_nothing_hides_nothing(platform: str) -> None:
 
 
 def test_an_override_that_cannot_be_read_is_told_as_unknown() -> None:
-    assert effect_of("HSA_OVERRIDE_GFX_VERSION", "'10.3.0'").startswith("`'10.3.0'` is no version such as 10.3.0")
+    assert effect_of("HSA_OVERRIDE_GFX_VERSION", "'10.3.0'").startswith("`'10.3.0'` is not a version such as 10.3.0")
 
 
 def test_an_override_has_no_effect_on_windows() -> None:

@@ -204,7 +204,13 @@ def test_nvml_tells_also_of_a_process_that_it_leaves_out() -> None:
     inside = holding(process, [a_card()], nvml(User(process.number, GiB)), None, same_numbers=False)
 
     assert own.held == (Held("CUDA:0", GiB, "NVML"),)
-    assert [(each.held, each.is_told) for each in (other, untold, inside)] == [((), True), ((), False), ((), False)]
+    assert [(each.held, each.counts("CUDA:0")) for each in (other, untold, inside)] == [((), True), ((), False), ((), False)]
+
+
+def test_behind_windows_own_driver_nvml_names_no_process_and_that_says_nothing() -> None:
+    process = a_process(nodes=("/dev/dxg",))
+
+    assert not holding(process, [a_card()], nvml(), None, same_numbers=True).counts("CUDA:0")
 
 
 def test_of_an_integrated_gpu_the_systems_memory_is_what_it_holds() -> None:

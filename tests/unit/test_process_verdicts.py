@@ -70,7 +70,7 @@ def test_an_interface_alone_decides_nothing(interfaces: tuple[Interface, ...]) -
     found = verdict_of(closed, NOBODY_TELLS, interfaces=interfaces)
 
     assert found.where is Where.CANNOT_TELL
-    assert found.because == "it is account `bert`'s, and what it has open may not be read"
+    assert found.because == "it is account `bert`'s, and what it has open cannot be read"
     assert found.advice == f"run `sudo gpuprobe running {NUMBER}`, or run gpuprobe as `bert`"
 
 
@@ -87,6 +87,17 @@ def test_where_nobody_tells_memory_its_log_decides_and_without_one_it_cannot_be_
     assert verdict_of(process, NOBODY_TELLS, SOME).where is Where.PARTLY
     assert verdict_of(process, NOBODY_TELLS, NONE).where is Where.ON_THE_CPU
     assert verdict_of(process, NOBODY_TELLS).where is Where.CANNOT_TELL
+
+
+def test_what_is_counted_on_another_card_says_nothing_of_the_one_that_is_open() -> None:
+    """A laptop's graphics are opened by every program that looks for devices, and count that they hold nothing."""
+    integrated = a_device("Vulkan", pci_id="0000:00:02.0", ordinal=0)
+    machine = around(a_card(), integrated, node_of={"CUDA:0": ("/dev/nvidiactl",), "Vulkan:0": ("/dev/dri/renderD128",)})
+    other = Holding((), (("Vulkan:0", "DRM fdinfo"),))
+    both = a_process(nodes=("/dev/dri/renderD128", "/dev/nvidiactl"))
+
+    assert verdict_of(both, other, ALL, machine=machine).where is Where.ON_THE_GPU
+    assert verdict_of(both._replace(nodes=("/dev/dri/renderD128",)), other, ALL, machine=machine).where is Where.ON_THE_CPU
 
 
 def test_open_files_and_nothing_mapped_that_computes_there_is_the_cpu() -> None:
@@ -115,6 +126,19 @@ def test_a_hundredth_of_a_model_is_not_taken_for_it_whatever_the_log_says() -> N
 
     assert found.where is Where.ON_THE_CPU
     assert "too little for a model of 4.0 GiB" in found.because
+
+
+def test_experts_that_were_to_stay_on_the_cpu_make_it_partly_however_little_is_held() -> None:
+    found = verdict_of(a_process(command=(*SERVER, "-ngl", "99", "--cpu-moe")), holds(400 * MiB), ALL, model_size=17 * GiB)
+
+    assert found.where is Where.PARTLY
+    assert found.because.endswith("`--cpu-moe` keeps parts of them on the CPU")
+
+
+def test_one_layer_of_many_takes_little_and_is_there_all_the_same() -> None:
+    log = SOME.replace("12/33", "1/33")
+
+    assert verdict_of(a_process(), holds(300 * MiB), log, model_size=4 * GiB).where is Where.PARTLY
 
 
 def test_a_size_that_the_driver_does_not_tell_is_not_a_small_one() -> None:
@@ -226,7 +250,7 @@ def test_a_log_of_another_account_that_may_not_be_read_is_said() -> None:
 
     (found,) = judged([gathered], {NUMBER: NOBODY_TELLS}, around())
 
-    assert ("log", "may not be read by this account") in [(each.source, each.said) for each in found.findings]
+    assert ("log", "cannot be read by this account") in [(each.source, each.said) for each in found.findings]
 
 
 def test_doctor_gets_one_line_about_what_runs_now_and_the_worst_first() -> None:

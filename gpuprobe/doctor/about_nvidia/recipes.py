@@ -154,8 +154,8 @@ def install(situation: Situation, chip: Chip | None = None) -> Step:
 
 def newer(situation: Situation, chip: Chip | None) -> Step:
     """A branch that knows the card."""
-    since = f"{chip.since} or newer" if chip is not None and chip.since else "a newer one"
-    return _step(situation, _INSTALL, f"install a newer driver, of the branch {since},", nix=_NIX_NEWEST)
+    which = f" of the branch {chip.since} or newer" if chip is not None and chip.since else ""
+    return _step(situation, _INSTALL, f"install a newer driver{which}", nix=_NIX_NEWEST)
 
 
 _NIX_NEWEST = (

@@ -54,5 +54,5 @@ def reset(situation: Situation) -> tuple[Step, ...]:
     )
     return (
         kernel_step(situation, "end programs that use the card and reset it with", command),
-        reboot(situation, "a card that cannot be reset starts anew with the machine", "if that does not help, reboot"),
+        reboot(situation, "a card that cannot be reset starts again with the machine", "if that does not help, reboot"),
     )

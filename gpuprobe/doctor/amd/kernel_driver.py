@@ -38,11 +38,13 @@ _ON_HOST = (run("load it on the host with", "sudo modprobe amdgpu", where=Place.
 _NO_FILE = re.compile(r"amdgpu .{0,120}Direct firmware load for (amdgpu/[\w.-]{1,80}) failed with error -2")
 _FATAL = re.compile(r"Fatal error during GPU init|probe (?:of|with driver) .{0,60}failed with error|amdgpu: probe of")
 # ROCm/legacy-rocm-build#5724, #5747: MES 0x83, in linux-firmware of this day.
+_FIRMWARE = re.compile(r"amd-gpu-firmware|linux-firmware[\w.+-]{0,40}")
 _OF_BAD_FIRMWARE, _BAD_RELEASE = (11, 5), "20251125"
 # GCN 1 and 2, which both modules can drive; the parameter's name (amdgpu_drv.c, pci ids).
 _SOUTHERN = (range(0x6600, 0x6640), range(0x6660, 0x6670), range(0x6780, 0x67A0), range(0x6800, 0x6840))
 _SEA = (range(0x1304, 0x1320), range(0x6640, 0x6660), range(0x67A0, 0x67C0), range(0x9830, 0x9860))
-_FAULT = re.compile(r"amdgpu .{0,80}\[?gfxhub|GCVM_L2_PROTECTION_FAULT|Memory access fault by GPU|MES failed to respond")
+_FAULT = re.compile(r"\[gfxhub[0-9]?\] (?:no-retry |retry )?page fault|GCVM_L2_PROTECTION_FAULT|MES failed to respond")
+_SCHEDULER = "MES failed to respond"
 
 _driver = partial(cause, rung=Rung.KERNEL_DRIVER, severity=Severity.BLOCKER, reason=CardReason.NO_KERNEL_DRIVER)
 
@@ -198,13 +200,16 @@ def scheduler_firmware_breaks(situation: Situation) -> Iterator[Finding]:
     fault = first(situation.host, _FAULT)
     if chip is None or (chip.major, chip.minor) != _OF_BAD_FIRMWARE or fault is None:
         return
-    installed = packages(situation.host, r"amd-gpu-firmware|linux-firmware.*")
+    installed = packages(situation.host, _FIRMWARE)
     bad = [each for each in installed if _BAD_RELEASE in (each.version or "")]
+    # A page fault alone may be any program's own.
+    if not bad and first(situation.host, _SCHEDULER) is None:
+        return
     known = tuple(Observed(f"package {each.name}", each.version or "") for each in bad)
     yield _driver(
         "amd-mes-firmware-bad",
         severity=Severity.DEGRADED if situation.kept else Severity.BLOCKER,
-        because="its firmware breaks what it computes: the kernel log has page faults, as releases of late 2025 made them",
+        because="its firmware breaks what it computes: the kernel log has the faults that releases of late 2025 made",
         brief="its firmware breaks computing",
         reason=CardReason.DRIVER_FAULT,
         evidence=(Observed("kernel log", fault.message), *known),

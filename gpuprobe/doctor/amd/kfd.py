@@ -180,7 +180,9 @@ def _has_no_node(situation: Situation) -> bool:
     host = situation.host
     mine = next((each for each in amd_cards(host) if each.pci_id == situation.card.pci_id), None)
     asked = any(path.startswith(f"{_TOPOLOGY}/") for path in host.texts) and host.facts.get("kfd_problem") is None
-    return situation.node(NODE) is not None and mine is not None and mine.node is None and asked
+    # To a container KFD shows the cards alone that it was given.
+    given = situation.container is None or situation.node(situation.card.render_node or "") is not None
+    return situation.node(NODE) is not None and mine is not None and mine.node is None and asked and given
 
 
 def _only_one(host: Host) -> bool:

@@ -32,7 +32,7 @@ def override(situation: Situation) -> Iterator[Finding]:
         return
     taken = gfx_of_override(value)
     if taken is None:
-        yield _wrong(situation, f"`{name}={value}` is no version such as 10.3.0, so ROCm starts with rubbish", name, chip)
+        yield _wrong(situation, f"`{name}={value}` is not a version such as 10.3.0, so ROCm starts with rubbish", name, chip)
     elif (taken.major, taken.minor) != (chip.gfx.major, chip.gfx.minor):
         native = ", which ROCm supports as it is" if _is_native(situation.host, chip.gfx) else ""
         because = f"`{name}={value}` makes ROCm take it for {taken.name}, of another family than its {chip.gfx.name}{native}"

@@ -60,7 +60,7 @@ def shared_part_limited(situation: Situation) -> Iterator[Finding]:
     ignored = value_of(situation.host, _NO_PARAMETER)
     pages, wanted = number(situation.host, _LIMIT), total * 3 // 4 // _PAGE
     now = f"{_LIMIT} is {pages}" if pages else "half of the memory is the default"
-    why = f"`{_NO_PARAMETER}` is no parameter and is ignored; " if ignored is not None else ""
+    why = f"`{_NO_PARAMETER}` is not a parameter and is ignored; " if ignored is not None else ""
     limit = kernel_word(situation.host, f"ttm.pages_limit={wanted}", add=True, why="the limit is read at the start")
     yield _note(
         "apu-gtt-limit" if ignored is not None else "apu-memory-carveout-small",

@@ -61,7 +61,7 @@ def partitions_not_given(situation: Situation) -> Iterator[Finding]:
     first = " ".join(f"--device {path}" for path in missing[:8])
     given = f"{len(parts) - len(missing)} of its {len(parts)} partitions were given"
     yield cause(
-        "ctr-partitions-not-given",
+        "amd-partition-not-given",
         rung=Rung.DEVICE_NODE,
         severity=Severity.DEGRADED,
         because=f"{given} to this {situation.container} container",

@@ -5,6 +5,7 @@ from gpuprobe.doctor.anybody import (
     foreign_libraries,
     held_for_a_vm,
     hiding_variables,
+    narrow_links,
     render_nodes,
     sandboxed_programs,
     vulkan_features,
@@ -20,4 +21,5 @@ CHECKS = (
     *vulkan_reach.CHECKS,
     *vulkan_features.CHECKS,
     *foreign_libraries.CHECKS,
+    *narrow_links.CHECKS,
 )

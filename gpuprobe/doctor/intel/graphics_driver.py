@@ -24,7 +24,6 @@ from gpuprobe.vendors import INTEL
 _FORCE = re.compile(r"graphics device ([0-9a-f]{4}) is not (?:officially|properly) supported by")
 _FIRMWARE = re.compile(
     r"GuC firmware .{0,120}(?:fetch failed|failed to load)|Failed to (?:fetch|load) GuC|GuC (?:load|initialization) failed"
-    r"|GT.{0,20}(?:declaring|driver).{0,40}wedged|CRITICAL: Xe has declared device .{0,40} as wedged"
 )
 
 _driver = partial(cause, rung=Rung.KERNEL_DRIVER, severity=Severity.BLOCKER, reason=CardReason.NO_KERNEL_DRIVER)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gpuprobe.doctor.findings import Finding, Severity
 from gpuprobe.doctor.nvidia import (
+    builds_of_ollama,
     card_modes,
     cuda_variables,
     driver_fit,
@@ -41,6 +42,7 @@ _PARTS = (
     libraries_of_the_driver,
     cuda_variables,
     card_modes,
+    builds_of_ollama,
 )
 
 

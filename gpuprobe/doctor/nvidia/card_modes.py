@@ -100,7 +100,7 @@ def refuses_contexts(situation: Situation) -> Iterator[Finding]:
         Observed("NVML", f"compute mode {mode}"),
         fix=(
             kernel_step(situation, "end programs that use the card and reset it with", command),
-            reboot(situation, "a card that cannot be reset starts anew with the machine", "if that does not help, reboot"),
+            reboot(situation, "a card that cannot be reset starts again with the machine", "if that does not help, reboot"),
         ),
         reason=Reason.NOT_DECIDED,
         settle=look_at_the_log("nvrm|xid"),

@@ -58,7 +58,7 @@ def _stale(situation: Situation, value: str) -> list[Finding]:
         f"`{VARIABLE}` names no card",
         Observed(VARIABLE, printable(value)),
         Observed("CUDA without it", f"{len(_without_it(situation))} listed"),
-        fix=(run("see the ids with", "nvidia-smi -L"), run("and set it anew, or", f"unset {VARIABLE}")),
+        fix=(run("see the ids with", "nvidia-smi -L"), run("and set it again, or", f"unset {VARIABLE}")),
         reason=Reason.HIDDEN_BY_VARIABLE,
     )
     return [found]

@@ -47,9 +47,7 @@ def _is_installed(situation: Situation) -> bool:
 
 
 def _packages(situation: Situation) -> bool:
-    return bool(
-        packages(situation.host, re.compile(r"(?:akmod|kmod|xorg-x11-drv)-nvidia.*|nvidia-(?:driver|dkms|open|utils).*"))
-    )
+    return bool(packages(situation.host, _DRIVER_PACKAGES))
 
 
 def not_installed(situation: Situation) -> Iterator[Finding]:
@@ -149,9 +147,7 @@ def _looks_rejected(situation: Situation) -> bool:
     locked = secure_boot.signatures_enforced(host) is True or (
         secure_boot.secure_boot(host) is True and secure_boot.lockdown(host) not in (None, "none")
     )
-    own_key = secure_boot.key_to_enrol(host) is not None and not packages(
-        host, re.compile(r"linux-(?:modules|signatures)-nvidia-.*")
-    )
+    own_key = secure_boot.key_to_enrol(host) is not None and not packages(host, _SIGNED_PACKAGES)
     is_there = kernel_modules.is_on_disk(host, signs.MODULE) is True
     return locked and own_key and is_there and kernel_modules.forbidden(host, signs.MODULE) is None
 

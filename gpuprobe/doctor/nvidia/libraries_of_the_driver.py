@@ -189,6 +189,22 @@ def compiler_missing(situation: Situation) -> Iterator[Finding]:
     )
 
 
+def compiler_too_old(situation: Situation) -> Iterator[Finding]:
+    """The driver runs machine code of newer toolkits of its major version; what is left to compile it does not know."""
+    if signs.cuda_code(situation) != 222:
+        return
+    version = signs.driver_version(situation.host)
+    yield cause(
+        "ptx-newer-than-driver",
+        Rung.CONTEXT,
+        f"the compiler of driver {version or 'this release'} does not know PTX as new as the program's",
+        "the driver's compiler is too old",
+        Observed("CUDA", "CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)"),
+        fix=(recipes.newer(situation, chip_of(situation.card)),),
+        reason=Reason.NOT_DECIDED,
+    )
+
+
 def foreign_library_in_wsl(situation: Situation) -> Iterator[Finding]:
     """Inside WSL the driver is that of Windows; one for Linux hides it and never works."""
     path = foreign_to_wsl(situation.host, (signs.CUDA_FILE,)) or foreign_to_wsl(situation.host, (signs.NVML_FILE,))
@@ -258,6 +274,7 @@ CHECKS = (
     host_of_virtual_cards,
     cuda_part_missing,
     compiler_missing,
+    compiler_too_old,
     management_part_missing,
     vulkan_part_missing,
 )

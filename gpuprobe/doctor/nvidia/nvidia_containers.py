@@ -12,13 +12,11 @@ from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Step
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.machine.nvidia import module_version
-from gpuprobe.machine.surroundings import text_of
 from gpuprobe.model import Status
 from gpuprobe.strings import printable
 
 _NONE_ASKED = ("", "void", "none")
 _SANDBOXES = ("snap", "flatpak")
-_EXTENSION = re.compile(r"org\.freedesktop\.Platform\.GL\.nvidia-([0-9]{2,4}(?:-[0-9]{1,4}){1,3})")
 
 
 def not_given(situation: Situation) -> Iterator[Finding]:
@@ -105,26 +103,4 @@ def snap_without_the_driver(situation: Situation) -> Iterator[Finding]:
     )
 
 
-def flatpak_of_another_release(situation: Situation) -> Iterator[Finding]:
-    """A flatpak brings the driver's libraries as an extension, which must be of the host's very version."""
-    host, version = situation.host, module_version(situation.host)
-    if situation.container != "flatpak" or version is None or not signs.is_bound(situation):
-        return
-    brought = _EXTENSION.findall(text_of(host, "/.flatpak-info"))
-    wanted = version.replace(".", "-")
-    if wanted in brought:
-        return
-    others = f" (it has {brought[0].replace('-', '.')})" if brought else ""
-    yield cause(
-        "flatpak-missing-gl-extension",
-        Rung.LIBRARY,
-        f"this flatpak has no driver libraries of the host's version {version}{others}",
-        "the flatpak lacks the driver's version",
-        Observed("/.flatpak-info", f"GL extension {brought[0]}" if brought else "no GL extension of the driver"),
-        Observed("/sys/module/nvidia/version", version),
-        fix=(Step("bring it up to date: `flatpak update`", "flatpak update", where=Place.HOST),),
-        reason=Status.NOT_LOADABLE,
-    )
-
-
-CHECKS = (not_given, computes_not, snap_without_the_driver, flatpak_of_another_release)
+CHECKS = (not_given, computes_not, snap_without_the_driver)

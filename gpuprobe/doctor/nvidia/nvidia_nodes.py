@@ -153,7 +153,7 @@ def lost_in_a_container(situation: Situation) -> Iterator[Finding]:
     yield cause(
         "ctr-lost-gpu-daemon-reload",
         Rung.DEVICE_NODE,
-        "this docker container has lost its devices: its control group was written anew while it ran",
+        "this docker container has lost its devices: its control group was rewritten while it ran",
         "the container lost its devices",
         Observed(f"open {refused.path}", f"EPERM at mode {refused.mode:04o}") if refused else None,
         Observed("CUDA", f"error {signs.cuda_code(situation)}") if signs.cuda_code(situation) is not None else None,

@@ -4,9 +4,11 @@ from gpuprobe.doctor.whole_machine import (
     accounts_of_servers,
     containers_here,
     frameworks_without_code,
+    integrated_left_out,
     missing_cards,
     no_cards,
     programs_without_gpu,
+    sandboxed_servers,
     settings_of_servers,
 )
 
@@ -14,6 +16,8 @@ CHECKS = (
     *missing_cards.CHECKS,
     *no_cards.CHECKS,
     *programs_without_gpu.CHECKS,
+    *sandboxed_servers.CHECKS,
+    *integrated_left_out.CHECKS,
     *settings_of_servers.CHECKS,
     *accounts_of_servers.CHECKS,
     *frameworks_without_code.CHECKS,

@@ -15,6 +15,7 @@ from gpuprobe.machine.permissions import group_of
 from gpuprobe.machine.services import servers
 from gpuprobe.machine.surroundings import fields_of, text_of
 from gpuprobe.model import DeviceType, Inventory
+from gpuprobe.vendors import vendor_of
 
 _KFD = "/dev/kfd"
 _OPEN_TO_ALL = 0o006
@@ -31,7 +32,17 @@ def not_in_the_groups(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _render_nodes(inventory: Inventory) -> set[str | None]:
-    return {status.card.render_node for status in card_statuses(inventory)}
+    """Of the cards that a server came for: integrated graphics beside a discrete card are none, and nor is one whose vendor's
+    libraries open a node of their own."""
+    cards = card_statuses(inventory)
+    better = any(_is(status, DeviceType.DISCRETE) for status in cards)
+    mine = (status for status in cards if not (better and _is(status, DeviceType.INTEGRATED)))
+    return {status.card.render_node for status in mine if not _opens_another(status)}
+
+
+def _opens_another(status: CardStatus) -> bool:
+    maker = vendor_of(status.card.vendor_id)
+    return maker is not None and (status.card.driver or "") in maker.node_of
 
 
 def _is_closed(node: DeviceNode, server: Standing) -> bool:

@@ -19,8 +19,9 @@ from gpuprobe.machine.nvidia import module_version
 from gpuprobe.machine.services import runs
 from gpuprobe.model import Inventory
 
-_TOOLKIT = r"nvidia-container-toolkit(?:-base)?|nvidia-docker2|libnvidia-container.*"
-_DOCKER = r"docker|docker-ce|docker\.io|moby-engine"
+_TOOLKIT = re.compile(r"nvidia-container-toolkit(?:-base)?|nvidia-docker2|libnvidia-container.*")
+_DOCKER = re.compile(r"docker|docker-ce|docker\.io|moby-engine")
+_PODMAN = re.compile("podman")
 _SPECIFICATIONS = ("/etc/cdi", "/var/run/cdi", "/run/cdi")
 _DRIVER_FILE = re.compile(r"libcuda\.so\.([0-9]{2,4}(?:\.[0-9]{1,4}){1,3})\b")
 _RENEW = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
@@ -107,7 +108,7 @@ def no_description(inventory: Inventory) -> Iterator[Finding]:
     """Podman takes cards by a CDI file alone."""
     host = inventory.evidence.host
     folders = [names_in(host, folder) for folder in _SPECIFICATIONS[:2]]
-    if not _hosts_cards(inventory) or not packages(host, "podman") or any(each is None or each for each in folders):
+    if not _hosts_cards(inventory) or not packages(host, _PODMAN) or any(each is None or each for each in folders):
         return
     if runs(host, "dockerd"):
         return  # whoever uses Docker need not know of Podman
