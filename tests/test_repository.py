@@ -71,3 +71,11 @@ def test_a_report_goes_to_the_address_that_the_package_declares_or_to_somebody_w
     assert address == REPORTS_GO_TO if address else "who installed it" in REPORTS_GO_TO
     assert f"report it to {REPORTS_GO_TO}" in REPORT
     assert "`gpuprobe capture machine.json`" in REPORT
+
+
+def test_each_line_of_the_page_on_trust_names_tests_that_there_are() -> None:
+    rows = [line for line in (ROOT / "docs" / "trust.md").read_text().splitlines() if line.startswith("| ")][2:]
+    named = [re.findall(r"`(tests/[\w/]+\.py)`", row.rpartition(" | ")[2]) for row in rows]
+
+    assert [row for row, tests in zip(rows, named, strict=True) if not tests] == []
+    assert [test for tests in named for test in tests if not (ROOT / test).is_file()] == []
