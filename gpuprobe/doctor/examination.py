@@ -114,6 +114,8 @@ def _tells(told: Told, note: str) -> bool:
     finding = told.finding
     if finding.generic or finding.id == BETTER_LOST:
         return finding.brief in note
+    if any(each.where.startswith("/") and each.where in note for each in finding.evidence):
+        return True
     named = set(finding.because.split("`")[1::2]) & set(note.split("`")[1::2])
     if not told.cards:
         return bool(named) or finding.because[:_SAME_NAME] in note

@@ -9,7 +9,7 @@ from gpuprobe.doctor.machine_findings import findings_of_the_machine
 from gpuprobe.doctor.situation import situation_of
 from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundSoftware, Host, NamedPlace
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Inventory, Probe, Purpose, Request, Status
+from gpuprobe.model import Inventory, Outcome, Probe, Purpose, Request, Status
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
 
 CARD = a_device("CUDA", pci_id="0000:01:00.0", vendor_id=0x10DE, compute_major=12, compute_minor=0)
@@ -88,3 +88,32 @@ def test_vulkan_that_is_off_in_ollama_matters_only_where_nothing_else_reaches_th
 
     assert "env-ollama-vulkan-off" in found_in(judge(evidence_of(ARC, host=intel), Request()))
     assert "env-ollama-vulkan-off" not in found_in(judge(evidence_of(CARD, host=nvidia), Request()))
+
+
+def lacking(compute: tuple[int, int], *folders: str) -> set[str]:
+    """What is found of an Ollama whose builds have no code for this card."""
+    builds = tuple(a_build("CUDA", folder) for folder in folders)
+    chip = {"compute_major": compute[0], "compute_minor": compute[1], "pci_id": "0000:01:00.0", "vendor_id": 0x10DE}
+    views = (a_device("CUDA", **chip), *(a_device("CUDA", build=folder, **chip) for folder in folders))
+    refused = tuple(
+        Outcome(
+            Probe("CUDA", Purpose.VALIDATE, build=view.build, device=view.key),
+            Status.CALL_FAILED,
+            code=209,
+            message="no kernel image",
+            failure="unsupported",
+            seconds=0.1,
+        )
+        for view in views[1:]
+    )
+    host = a_host(pci=(a_card(),), builds=builds)
+    return set(found_in(judge(evidence_of(*views, host=host, outcomes=refused), Request())))
+
+
+def test_a_chip_for_which_only_the_build_for_cuda_13_has_code_is_told_so() -> None:
+    assert "needs-cuda-v13-backend" in lacking((11, 0), "cuda_v12")
+
+
+def test_an_old_chip_beside_the_build_for_cuda_13_does_not_need_it() -> None:
+    assert "needs-cuda-v13-backend" not in lacking((6, 1), "cuda_v13")
+    assert "needs-cuda-v13-backend" not in lacking((11, 0), "cuda_v13")

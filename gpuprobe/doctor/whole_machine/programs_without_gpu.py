@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gpuprobe import knowledge
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Rung, Severity, Step, run
 from gpuprobe.facts import CPU_ONLY, Host
 from gpuprobe.judging.build_choice import chosen_by_name, is_for_ollama, is_named
@@ -14,6 +15,7 @@ from gpuprobe.machine.installed_packages import package
 from gpuprobe.model import SYSTEM, Inventory, Purpose, Reason, Status
 
 _OLLAMA = "Ollama"
+_NEWEST = "cuda_v13"
 _PYTHON = "/site-packages/llama_cpp/"
 _REINSTALL = "curl -fsSL https://ollama.com/install.sh | sh"
 
@@ -27,7 +29,7 @@ def no_build_for_the_card(inventory: Inventory) -> Iterator[Finding]:
         devices = ", ".join(f"{device.library}:{device.ordinal}" for device in lack.devices)
         has = f"it has {', '.join(lack.builds)}" if lack.builds else CPU_ONLY
         yield Finding(
-            id=_id(lack),
+            id=_id(lack, inventory.evidence.host.platform),
             rung=Rung.BUILD,
             severity=Severity.BLOCKER if alone else Severity.DEGRADED,
             certainty=Certainty.CERTAIN,
@@ -39,10 +41,20 @@ def no_build_for_the_card(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
-def _id(lack: Lack) -> str:
+def _id(lack: Lack, platform: str) -> str:
     if lack.program != _OLLAMA:
         return "llamacpp-no-gpu-backend" if lack.brings_none else "cc-not-in-build"
-    return "ollama-backend-missing" if lack.brings_none else "cc-not-in-build"
+    if lack.brings_none:
+        return "ollama-backend-missing"
+    return "needs-cuda-v13-backend" if _has_code_in(_NEWEST, lack, platform) else "cc-not-in-build"
+
+
+def _has_code_in(name: str, lack: Lack, platform: str) -> bool:
+    """Whether that build, which is not installed, was compiled for these very chips."""
+    rows = (row for row in knowledge.builds() if (row.name, row.platform) == (name, platform))
+    made_for = {code.partition("-")[0].rstrip("af") for row in rows for code in row.architectures}
+    chips = {f"{device.compute_major}{device.compute_minor}" for device in lack.devices}
+    return name not in lack.builds and chips <= made_for
 
 
 def _sentence(lack: Lack, devices: str) -> str:
