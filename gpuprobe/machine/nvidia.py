@@ -79,22 +79,6 @@ def _installed_jetpack(host: Host, problem: str | None) -> JetPack | None:
     return JetPack(version, path, l4t, problem or unknown)
 
 
-def library_version(host: Host) -> str | None:
-    """The release of the driver's library that the loader finds, by the file's name: `libcuda.so.580.105.08`."""
-    found = next((library for library in host.libraries if library.name == "libcuda.so.1"), None)
-    file = found.real_path.rpartition("/")[2] if found else ""
-    version = re.fullmatch(r"libcuda\.so\.([0-9]{1,4}(?:\.[0-9]{1,4}){1,3})", file)
-    return version[1] if version else None
-
-
 def module_version(host: Host) -> str | None:
     """The release of the kernel module in memory."""
     return text_of(host, "/sys/module/nvidia/version") or None
-
-
-def uvm_is_loaded(host: Host) -> bool | None:
-    """Whether `nvidia_uvm`, without which CUDA does not start, is in memory; None: nobody could look."""
-    reading = host.texts.get("/sys/module/nvidia_uvm/initstate")
-    if reading is None or reading.problem not in (None, "absent"):
-        return None
-    return reading.problem is None
