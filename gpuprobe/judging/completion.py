@@ -149,7 +149,8 @@ def _from_validation(device: Device, evidence: Evidence) -> Device:
     """The driver API tells free memory only inside a context: the validation had one."""
     for outcome in validations_of(device, evidence.outcomes):
         if outcome.status is Status.OK:
-            told = without_defaults(device._replace(free_memory=outcome.facts.get("free_memory")))
+            free = outcome.facts.get("free_memory")  # of a capture, where facts may be anything
+            told = without_defaults(device._replace(free_memory=free if type(free) is int and free >= 0 else None))
             return filled(device, told, ("free_memory",))
     return device
 

@@ -19,7 +19,7 @@ def _lines(examination: Examination, text: str, host: Host) -> Iterator[str]:
     yield f"**{_plain(text)}**"
     yield ""
     inside = machine.container(host)
-    where = f", in a {inside} container" if inside not in (None, machine.NONE) else ""
+    where = f", in a {_plain(inside)} container" if inside not in (None, machine.NONE) else ""
     system = _plain(machine.operating_system(host) or host.platform)
     yield f"gpuprobe {__version__}, {system}, kernel {_plain(host.kernel)}{where}"
     for report in examination.cards:
@@ -58,6 +58,9 @@ _SPECIAL = str.maketrans({each: f"\\{each}" for each in "\\*_[]<>#|"})
 
 
 def _plain(text: str) -> str:
-    """Text outside code: what Markdown or HTML would read is escaped; pairs of backquotes stay."""
+    """Text outside code: what Markdown or HTML would read is escaped; pairs of backquotes stay, one without its other is
+    escaped, too."""
     parts = printable(text).split("`")
-    return "`".join(part if place % 2 else part.translate(_SPECIAL) for place, part in enumerate(parts))
+    alone = [] if len(parts) % 2 else [parts.pop().translate(_SPECIAL)]
+    paired = "`".join(part if place % 2 else part.translate(_SPECIAL) for place, part in enumerate(parts))
+    return "\\`".join((paired, *alone))

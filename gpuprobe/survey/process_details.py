@@ -56,7 +56,7 @@ def details(tree: Tree, number: int, listening: Listening) -> Process | None:
         command=tuple(command.split("\0")) if command else (),
         parent=_number([fields.get("PPid", "")]),
         user=user,
-        groups=tuple(int(each) for each in fields.get("Groups", "").split() if each.isdigit()),
+        groups=tuple(group for each in fields.get("Groups", "").split() if (group := _whole(each)) is not None),
         account=accounts((number,), tree.root).get(number),
         started_at=_started_at(tree, place),
         program=tree.target(f"{place}/exe"),
@@ -167,7 +167,8 @@ _OF_THE_SYSTEM = ("gtt", "system", "cpu")
 
 
 def _client(said: dict[str, str]) -> DrmClient:
-    busy = [int(value.split(" ")[0]) for name, value in said.items() if _is_engine(name) and value.split(" ")[0].isdigit()]
+    engines = [_whole(value.partition(" ")[0]) for name, value in said.items() if _is_engine(name)]
+    busy = [nanoseconds for nanoseconds in engines if nanoseconds is not None]
     return DrmClient(
         pci_id=(said.get("drm-pdev") or "").lower() or None,
         driver=said.get("drm-driver"),
@@ -204,16 +205,20 @@ def _known(text: str) -> dict[str, str]:
 def _started_at(tree: Tree, place: str) -> float | None:
     """Seconds since 1970: what the kernel counts from its start, and when that was."""
     words = (tree.read(f"{place}/stat").text or "").rpartition(")")[2].split()
-    boot = re.search(r"(?m)^btime ([0-9]+)", tree.read("/proc/stat", most=1 << 20).text or "")
-    if boot is None or len(words) < 20 or not words[19].isdigit():
-        return None
-    return int(boot[1]) + int(words[19]) / _TICKS
+    boot = re.search(r"(?m)^btime ([0-9]{1,19})$", tree.read("/proc/stat", most=1 << 20).text or "")
+    ticks = _whole(words[19]) if len(words) > 19 else None
+    return None if boot is None or ticks is None else int(boot[1]) + ticks / _TICKS
+
+
+def _whole(text: str) -> int | None:
+    """`isdigit` is true of `²`, which is no number."""
+    return int(text) if re.fullmatch("[0-9]{1,20}", text, re.ASCII) else None
 
 
 def _number(found: list[str]) -> int | None:
-    return int(found[0]) if found and found[0].isdigit() else None
+    return _whole(found[0]) if found else None
 
 
 def _kibibytes(text: str) -> int | None:
-    number = text.split(" ", maxsplit=1)[0]
-    return int(number) * 1024 if number.isdigit() else None
+    number = _whole(text.partition(" ")[0])
+    return None if number is None else number * 1024

@@ -96,6 +96,15 @@ def test_a_process_is_found_by_what_it_has_mapped(tmp_path: Path, mapped: tuple[
     assert bool(process_table(is_known, root).found) is matters
 
 
+@pytest.mark.parametrize("rubbish", ["²", "-1", "", "9" * 5000, "x"])
+def test_what_is_no_number_is_not_known(tmp_path: Path, rubbish: str) -> None:
+    status = f"Name:\tx\nState:\tS\nPPid:\t{rubbish}\nUid:\t0\t{rubbish}\t0\t0\nGroups:\t{rubbish} 44\nVmRSS:\t{rubbish} kB\n"
+    files = proc(42, "x", "llama-server", status=status, stat="42 (x) S " + f"{rubbish} " * 20)
+    found = only(a_machine(tmp_path, files))
+
+    assert (found.parent, found.user, found.groups, found.resident, found.started_at) == (None, None, (44,), None, None)
+
+
 def test_a_process_that_has_ended_or_is_a_zombie_is_none(tmp_path: Path) -> None:
     dead = proc(42, "x", "llama-server", status="Name:\tx\nState:\tZ (zombie)\n")
 

@@ -279,6 +279,16 @@ def test_a_witness_completes_what_the_library_does_not_know() -> None:
     assert dict(device.sources) == {"free_memory": "NVML", "kernel_version": "NVML", "used_memory": "NVML"}
 
 
+@pytest.mark.parametrize("rubbish", ["much", [], -1, True, 1.5])
+def test_a_validation_s_free_memory_that_is_no_size_is_not_known(rubbish: object) -> None:
+    """Facts of a capture may be anything."""
+    cuda = a_device("CUDA", free_memory=None)
+
+    (device,) = kept_by(cuda, outcomes=(validated(cuda, facts={"free_memory": rubbish}),)).kept
+
+    assert device.free_memory is None
+
+
 def test_a_witness_alone_is_no_device() -> None:
     inventory = kept_by(a_device("NVML", pci_id=FIRST))
 
