@@ -46,7 +46,9 @@ def _in_library(device: Device, outcome: Outcome, inventory: Inventory) -> Itera
     elif library.numbered_as is not None:
         yield Name(called, device.number, device.name, device.uuid)
     if library.beneath is not None:
-        yield Name(library.beneath, raw_number(device), device.gfx_target, device.uuid)
+        # Under a variable that hides cards the library counts anew, and the layer below does not.
+        hides = any(inventory.evidence.host.environ.get(name) for name in library.filters)
+        yield Name(library.beneath, None if hides else raw_number(device), device.gfx_target, device.uuid)
 
 
 def _by_kernel(card: Card) -> Iterator[Name]:
