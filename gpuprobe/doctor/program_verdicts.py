@@ -62,8 +62,9 @@ def _but(lacking: Iterable[Lack]) -> Iterable[str]:
 def _of_framework(given: str, called: str, inventory: Inventory) -> ProgramVerdict:
     found = [each for each in inventory.evidence.host.software or () if each.name.casefold() == called]
     if not found:
-        looked = "it is in no environment that was looked through; `--software DIR` names another"
-        return ProgramVerdict(given, None, f"{given} was not found here", (looked,))
+        looked = "no environment of Python that was looked through has it; `--software DIR` names another"
+        others = "of other programs, only `ollama` and `llama.cpp` are known here"
+        return ProgramVerdict(given, None, f"{given} was not found here", (looked, others))
     title = _titled(found)
     if not inventory.kept:
         return ProgramVerdict(title, False, f"{title} computes on the CPU here: no GPU is usable")
