@@ -87,7 +87,7 @@ def test_a_card_that_fails_now_and_then_fails(tmp_path: Path) -> None:
 
     (view,) = document["views"]
     assert (ran.code, view["attempts"]) == (4, ["supported", "unsupported"] * 2)
-    assert view["because"].startswith("2 of 4 attempts passed; it is flaky, ")
+    assert view["because"].startswith("2 of 4 attempts passed; it fails now and then, ")
     assert view["wrong"]["first"][0]["index"] == 0
 
 

@@ -382,7 +382,7 @@ def test_memory_that_somebody_takes_before_the_timed_copies_is_no_failure(call: 
 
     (said,) = answer.all("not_possible")
     assert (said["code"], said["name"]) == (2, "CUDA_ERROR_OUT_OF_MEMORY")
-    assert "no 2 x 256 MiB" in said["because"]
+    assert "2 x 256 MiB of the card" in said["because"]
     assert answer.all("passed") == [{"depth": "blas"}]
     assert answer.is_done
 

@@ -96,8 +96,8 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_by(*tool: str) -> str:
     if shutil.which(tool[0]) is None:
         missing(f"`{tool[0]}`")
-    done = subprocess.run(tool, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
-    return done.stdout
+    done = subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr  # behind each other: in one pipe a tool's complaint may cut a document
 
 
 @pytest.mark.parametrize(

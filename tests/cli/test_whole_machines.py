@@ -76,7 +76,7 @@ def test_the_node_of_the_memory_module_is_missing() -> None:
     machine = a_machine((FIRST, GEFORCE, "nvidia"), nodes=nodes, **nvidia_modules("580.95.05", "nvidia", "nvidia_uvm"))
     cuda = a_cuda("580.95.05", "error cuInit 999")
 
-    assert causes(machine, **cuda) == ["nv-uvm-node-missing"]
+    assert causes(machine, **cuda) == ["nv-dev-nodes-missing"]
 
 
 def test_a_node_that_only_a_group_may_open() -> None:

@@ -307,5 +307,5 @@ def test_what_takes_more_reading_than_it_may_ends() -> None:
     content = bounded(of_bytes(bytes(100_000)), 3)
 
     assert len(content.at(0, 4096)) == 4096
-    with pytest.raises(Unread, match="more reading"):
+    with pytest.raises(Unread, match="longer to read"):
         content.at(0, 8192)
