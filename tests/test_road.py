@@ -208,7 +208,7 @@ def test_a_capture_gives_the_same_answers_as_the_machine(vulkan: World, tmp_path
 
 
 def placeless(ran: Ran) -> Any:
-    """Nor directories: a capture has pseudonyms for those that nobody's installer makes. Nor the host's name, which it has not."""
+    """Nor directories, for which a capture has pseudonyms, nor the name of the host, which it has not."""
     document = json.loads(re.sub(r"/(?:[\w.+=-]+/)+", "/", ran.out))
     document.get("host", {}).pop("name", None)
     return _cleaned(document)
