@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gpuprobe.discovery import Begun
     from gpuprobe.model import Request
 
-_LINES = ((), ("list",), ("--json",), ("list", "--json"))
+_LINES = ((), ("list",), ("--json",), ("list", "--json"), ("doctor",), ("doctor", "--json"))
 _REFUSES = "OLLAMA_LLM_LIBRARY"  # with it in the environment `list` may leave before it asks anything
 
 _started: list[Begun] = []
