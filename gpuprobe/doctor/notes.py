@@ -102,8 +102,10 @@ def _second_best(inventory: Inventory) -> Iterator[str]:
 
 
 def _better_ways(inventory: Inventory) -> Iterator[str]:
-    """Looked for only where a vendor's own library that is installed gave no devices: a healthy machine pays nothing."""
-    if any(_is_lost(outcome) for outcome in inventory.evidence.outcomes):
+    """Looked for only where a library gave no devices that is made for a card of this machine: a healthy one pays nothing."""
+    lost = [library_named(outcome.probe.library) for outcome in inventory.evidence.outcomes if _is_lost(outcome)]
+    cards = [status.card for status in card_statuses(inventory) if status.why is None] if lost else []
+    if any(serves(library, card) for library in lost for card in cards):
         from gpuprobe.doctor import lesser_ways
 
         yield from lesser_ways.of_cards(inventory)
