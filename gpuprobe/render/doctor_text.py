@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gpuprobe.doctor.examination import CardReport, Examination, Told
 from gpuprobe.doctor.findings import Certainty, Place, Rung, Severity, Step
 from gpuprobe.doctor.identities import Name
 from gpuprobe.doctor.ladder import Mark
 from gpuprobe.model import Json
+from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, card_text, indented, notes
 from gpuprobe.strings import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _MARKS = {
     Mark.PASSED: ("ok", "green"),
@@ -61,7 +62,9 @@ def _card(report: CardReport, width: int, *, verbose: bool) -> Iterator[Renderab
 
 
 def _ladder_table(report: CardReport) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0), expand=False)
+    table = Table(GAP, header=False)
+    for _ in range(3):
+        table.add_column()
     for state in report.ladder:
         word, style = _MARKS[state.mark]
         seen = "" if state.mark is Mark.NOT_REACHED else printable(state.seen or "")
