@@ -71,8 +71,8 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
     from gpuprobe.discovery import gather
     from gpuprobe.doctor.differences import differences
     from gpuprobe.judging.rules import judge
-    from gpuprobe.survey.host import read_host
-    from gpuprobe.survey.seen_as import seen_as
+    from gpuprobe.survey.host import device_nodes, read_host
+    from gpuprobe.survey.seen_as import root_of, seen_as
     from gpuprobe.survey.tree import Tree
     from gpuprobe.survey.trust import untrusted
 
@@ -91,7 +91,9 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
     if evidence.host.system is not None:
         system = evidence.host.system._replace(seen_as=standing)
         evidence = evidence._replace(host=evidence.host._replace(system=system))
-    return judge(evidence, request), differences(standing, shell.environ, shell, withheld)
+    below = root_of(standing)
+    nodes = device_nodes(below) if below not in (None, "/") else None
+    return judge(evidence, request), differences(standing, shell.environ, shell, withheld, nodes)
 
 
 def _with_variables_of(standing: Standing, known: Mapping[str, str], withheld: Collection[str]) -> dict[str, str]:

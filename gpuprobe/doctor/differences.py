@@ -6,16 +6,59 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
 from gpuprobe.doctor.reasons import CardReason
-from gpuprobe.facts import Host
+from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.facts.system_facts import Standing
 from gpuprobe.model import Reason
 from gpuprobe.strings import printable
 
 
-def differences(standing: Standing, shell: Mapping[str, str], host: Host, withheld: Sequence[str] = ()) -> tuple[Finding, ...]:
+def differences(
+    standing: Standing,
+    shell: Mapping[str, str],
+    host: Host,
+    withheld: Sequence[str] = (),
+    nodes: Sequence[DeviceNode] | None = None,
+) -> tuple[Finding, ...]:
     """`shell`: the variables of this process; `host`: the machine as this process sees it; `withheld`: variables that no
-    library was asked with."""
-    return (*_variables(standing, shell, withheld), *_denied(standing, host), *_unread(standing))
+    library was asked with; `nodes`: the device files below the other's root, where that is another; None: it is not."""
+    return (
+        *_variables(standing, shell, withheld),
+        *_not_below_its_root(standing, host, nodes),
+        *_denied(standing, host),
+        *_unread(standing),
+    )
+
+
+def _not_below_its_root(standing: Standing, host: Host, nodes: Sequence[DeviceNode] | None) -> Iterator[Finding]:
+    """A container that was started without the files that this shell has, or a unit that hides them."""
+    there = {node.path for node in nodes or ()}
+    lacking = [node.path for node in host.nodes if node.accessible and node.path not in there] if nodes is not None else []
+    if not lacking:
+        return
+    names = ", ".join(f"`{path}`" for path in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
+    hides = standing.unit is not None
+    yield Finding(
+        id="systemd-device-sandbox" if hides else "ctr-no-gpu-flag",
+        rung=Rung.DEVICE_NODE,
+        severity=Severity.BLOCKER,
+        certainty=Certainty.CERTAIN,
+        because=f"{standing.name} sees other files than this shell, and {names} {'is' if len(lacking) == 1 else 'are'} not there",
+        brief="its unit hides the GPU" if hides else "its container was started without the GPU",
+        reason=CardReason.NO_DEVICE_NODE,
+        evidence=tuple(Observed(f"{standing.root or f'/proc/{standing.process}/root'}{path}", "absent") for path in lacking),
+        fix=(_given(standing),),
+    )
+
+
+_NAMED = 3  # files that a sentence names
+
+
+def _given(standing: Standing) -> Step:
+    if standing.unit is None:
+        return Step("give the container the GPU; `gpuprobe doctor` inside it says how for its kind")
+    command = f"sudo systemctl edit {standing.unit}"
+    text = f"let the unit see them (`{command}`: `[Service]`, `PrivateDevices=no`), then restart it"
+    return Step(text, command, needs_root=True, where=Place.SERVICE)
 
 
 def _variables(standing: Standing, shell: Mapping[str, str], withheld: Sequence[str]) -> Iterator[Finding]:
