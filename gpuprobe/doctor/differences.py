@@ -36,13 +36,13 @@ def _not_below_its_root(standing: Standing, host: Host, nodes: Sequence[DeviceNo
     if not lacking:
         return
     names = ", ".join(f"`{path}`" for path in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
-    hides = standing.unit is not None
+    hides, verb = standing.unit is not None, "is" if len(lacking) == 1 else "are"
     yield Finding(
         id="systemd-device-sandbox" if hides else "ctr-no-gpu-flag",
         rung=Rung.DEVICE_NODE,
         severity=Severity.BLOCKER,
         certainty=Certainty.CERTAIN,
-        because=f"{standing.name} sees other files than this shell, and {names} {'is' if len(lacking) == 1 else 'are'} not there",
+        because=f"{standing.name} sees other files than this shell, and {names} {verb} not there",
         brief="its unit hides the GPU" if hides else "its container was started without the GPU",
         reason=CardReason.NO_DEVICE_NODE,
         evidence=tuple(Observed(f"{standing.root or f'/proc/{standing.process}/root'}{path}", "absent") for path in lacking),
