@@ -15,7 +15,7 @@ import pytest
 from tests.failing_calls import COMMANDS, calls_of, run_all
 from tests.vulkan_world import missing
 
-FEW = 8
+FEW = 4
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.fault_matrix import pairwise, run_all
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the doubles are Linux shared libraries")
 
 
-SHARE = len(FAULTY)  # one case of so many runs here: 708 pairs take minutes
+SHARE = 2 * len(FAULTY)  # one case of so many runs here: 708 pairs take minutes
 
 
 @pytest.mark.parametrize("faulty", FAULTY, ids=lambda faulty: faulty.name)
