@@ -96,8 +96,11 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_by(*tool: str) -> str:
     if shutil.which(tool[0]) is None:
         missing(f"`{tool[0]}`")
-    done = subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
-    return done.stdout + done.stderr  # behind each other: in one pipe a tool's complaint may cut a document
+    """Both streams as a terminal shows them; pdsh's behind each other, because a complaint of it may cut a document in two."""
+    apart = tool[0] == "pdsh"
+    errors = subprocess.PIPE if apart else subprocess.STDOUT
+    done = subprocess.run(tool, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=60, check=False)
+    return done.stdout + (done.stderr if apart else "")
 
 
 @pytest.mark.parametrize(
