@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gpuprobe.command import env_options
-from gpuprobe.command.options import Options, show_version, with_shared_options
+from gpuprobe.command.options import DoctorOptions, Options
 from gpuprobe.command.reply import Reply, Stream
+from gpuprobe.command.shared_options import show_version, with_shared_options
 from gpuprobe.command.watch_option import Watch, WatchCommand
 from gpuprobe.exits import Exit
 from gpuprobe.record_classes import NamedTuple
@@ -29,11 +30,10 @@ class _Later:
 
 
 if TYPE_CHECKING:
-    from gpuprobe.command import doctor_options, fleet_options, plan_options, running_options
+    from gpuprobe.command import doctor_options, fleet_options, plan_options
 else:
     doctor_options = _Later("gpuprobe.command.doctor_options")
     plan_options = _Later("gpuprobe.command.plan_options")
-    running_options = _Later("gpuprobe.command.running_options")
     fleet_options = _Later("gpuprobe.command.fleet_options")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" for code in Exit)
@@ -41,6 +41,14 @@ EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"{code.value:>5}  {code.meaning}" 
 DEVICE_HELP = "An id or the beginning of one, a PCI address, `CUDA:0`, a number or a library's name."
 
 Devices = Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help=DEVICE_HELP, show_default=False)]
+Processes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PROCESS]...",
+        help="A process number, or a unit of systemd such as `ollama`; without one every process that computes.",
+        show_default=False,
+    ),
+]
 
 
 class Command(NamedTuple):
@@ -271,7 +279,7 @@ def doctor(
     """
     from gpuprobe.command import examining
 
-    given = doctor_options.DoctorOptions(
+    given = DoctorOptions(
         programs=tuple(programs or ()),
         who=who,
         log=log,
@@ -403,7 +411,7 @@ def plan(
 
 
 @command("running", kind=WatchCommand)
-def running(options: Options, process: running_options.Targets = None, *, watch: Watch = None) -> Reply | Stream:
+def running(options: Options, process: Processes = None, *, watch: Watch = None) -> Reply | Stream:
     """Tell whether what runs now is really on the GPU.
 
     Use it when a program says that it uses the GPU and is slow. It looks at every process that runs models (Ollama and its

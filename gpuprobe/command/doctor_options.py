@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -29,14 +29,3 @@ FailOn = Annotated[
     typer.Option("--fail-on", metavar="blocker|degraded", help="Exit with 4 from this severity on; without it, `blocker`."),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="For a forum or an issue.")]
-
-
-class DoctorOptions(NamedTuple):
-    programs: tuple[str, ...] = ()
-    who: str | None = None
-    log: str | None = None
-    explain: str | None = None
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    fail_on: str | None = None
-    markdown: bool = False

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpuprobe.command import deepening
-from gpuprobe.command.doctor_options import DoctorOptions
 from gpuprobe.command.gathering import inventory_of, request_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit, WrongUsage, weightiest
@@ -16,7 +15,7 @@ from gpuprobe.model import Inventory, Json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuprobe.command.options import Options
+    from gpuprobe.command.options import DoctorOptions, Options
     from gpuprobe.doctor.card_status import CardStatus
     from gpuprobe.doctor.examination import Examination, Wanted
     from gpuprobe.doctor.findings import Finding, Severity

@@ -8,17 +8,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-import typer
-
+from gpuprobe.command import plain_lines
 from gpuprobe.exits import Exit, Unwritable, WrongUsage
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.command.reply import Launch, Reply, Stream
-
-# The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
-TyperUsage: type[Exception] = typer.BadParameter.__mro__[1]
 
 # To whom a report goes. No address is known yet: when `[project.urls]` in pyproject.toml has one for issues, it is this.
 REPORTS_GO_TO = "whoever looks after gpuprobe where you got it (its repository, the package's maintainer, or who installed it)"
@@ -103,18 +99,16 @@ def _launched(order: Launch, screen: Screen) -> int:
 
 def _result(arguments: Sequence[str], screen: Screen) -> Any:
     try:
-        from gpuprobe.command.cli import app
-
-        command = typer.main.get_command(app)
-        return command.main(list(arguments), prog_name="gpuprobe", standalone_mode=False, obj=screen)
+        line = plain_lines.read(arguments)
+        return _read_by_typer(arguments, screen) if line is None else line.answer(screen)
     except SystemExit as leaving:  # Typer's way out when the reader of its help has gone
         return leaving.code
     except KeyboardInterrupt as interrupt:
         raise _interrupted() from interrupt
+    except Failure:
+        raise
     except WrongUsage as wrong:
         raise Failure("wrong_usage", wrong.message, wrong.hint, Exit.USAGE) from wrong
-    except TyperUsage as wrong:
-        raise _misused(wrong, arguments) from wrong
     except Unwritable as problem:
         raise Failure("unwritable", str(problem), _ROOM, Exit.BUG) from problem
     except OSError as problem:
@@ -122,6 +116,21 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
         raise (_unwritable(problem, screen) if problem.errno in _FULL else _bug(problem, arguments, screen)) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
+
+
+def _read_by_typer(arguments: Sequence[str], screen: Screen) -> Any:
+    import typer
+
+    from gpuprobe.command.cli import app
+    from gpuprobe.command.usage_errors import explained
+
+    # The base of everything Typer says about wrong usage; Typer itself gives only this one of its kinds a public name.
+    usage: type[Exception] = typer.BadParameter.__mro__[1]
+    command = typer.main.get_command(app)
+    try:
+        return command.main(list(arguments), prog_name="gpuprobe", standalone_mode=False, obj=screen)
+    except usage as wrong:
+        raise Failure("wrong_usage", *explained(wrong, command, arguments), Exit.USAGE) from wrong
 
 
 def _show(options: Options, reply: Reply | Stream, screen: Screen) -> None:
@@ -139,13 +148,6 @@ def _show(options: Options, reply: Reply | Stream, screen: Screen) -> None:
         screen.write_exactly(reply.lines)
     else:
         screen.show(reply.text(screen))
-
-
-def _misused(wrong: Any, arguments: Sequence[str]) -> Failure:
-    from gpuprobe.command.cli import app
-    from gpuprobe.command.usage_errors import explained
-
-    return Failure("wrong_usage", *explained(wrong, typer.main.get_command(app), arguments), Exit.USAGE)
 
 
 _ROOM = "make room there, or write elsewhere"

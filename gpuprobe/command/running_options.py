@@ -1,25 +1,14 @@
-"""The argument that only `running` has, and which processes it means."""
+"""Which processes the arguments of `running` mean."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
-
-import typer
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.exits import WrongUsage
 
 if TYPE_CHECKING:
     from gpuprobe.machine.process_records import Table
-
-Targets = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[PROCESS]...",
-        help="A process number, or a unit of systemd such as `ollama`; without one every process that computes.",
-        show_default=False,
-    ),
-]
 
 
 class Wanted(NamedTuple):

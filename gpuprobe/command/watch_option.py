@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-OPTION, DEFAULT_SECONDS = "--watch", "2"
+from gpuprobe.command.options import WATCH, WATCH_SECONDS
 
 Watch = Annotated[
     str | None,
-    typer.Option(OPTION, metavar="[SECONDS]", help="Again every 2 seconds, or as given; `q` or Ctrl-C ends it."),
+    typer.Option(WATCH, metavar="[SECONDS]", help="Again every 2 seconds, or as given; `q` or Ctrl-C ends it."),
 ]
 
 
@@ -22,6 +22,6 @@ class WatchCommand(TyperCommand):
         given: list[str] = []
         for place, word in enumerate(args):
             given.append(word)
-            if word == OPTION and (place + 1 == len(args) or args[place + 1].startswith("-")):
-                given.append(DEFAULT_SECONDS)
+            if word == WATCH and (place + 1 == len(args) or args[place + 1].startswith("-")):
+                given.append(WATCH_SECONDS)
         return super().parse_args(ctx, given)

@@ -12,9 +12,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from gpuprobe.command.gathering import request_of, seconds_of
+from gpuprobe.command.options import WATCH
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.reply import Stream
-from gpuprobe.command.watch_option import OPTION
 from gpuprobe.doctor.refreshed import Refreshment
 from gpuprobe.exits import WrongUsage
 
@@ -53,7 +53,7 @@ def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: boo
 def interval_of(text: str) -> float:
     """Seconds between two readings, as `--watch` was given them; WrongUsage where they are none."""
     takes = f"the seconds between two readings, {_SHORTEST:g} to {_LONGEST:g}"
-    return seconds_of(OPTION, text, lambda seconds: _SHORTEST <= seconds <= _LONGEST, takes)
+    return seconds_of(WATCH, text, lambda seconds: _SHORTEST <= seconds <= _LONGEST, takes)
 
 
 def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refreshment]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.command.cli import COMMANDS, Command
+from gpuprobe.command import refreshing
 from gpuprobe.command.exiting import run
 from gpuprobe.render.screen import Screen
 from tests.cli import machines
@@ -144,14 +144,16 @@ def test_the_progress_line_stays_away_from_pipes_and_from_those_who_want_quiet(q
         assert piped("list", "--timeout", "1.5", **hanging()).err == ""
 
 
-def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(options: object) -> None:
-        raise ZeroDivisionError("a figure was 0")
+def broken(options: object, devices: object = (), *, diff: bool = False) -> None:
+    raise ZeroDivisionError("a figure was 0")
 
-    monkeypatch.setitem(COMMANDS, "refresh", Command(broken))
+
+@pytest.mark.parametrize("line", [["refresh"], ["refresh", "--diff"]], ids=["plain", "by Typer"])
+def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch, line: list[str]) -> None:
+    monkeypatch.setattr(refreshing, "refresh", broken)
 
     out, err = StringIO(), StringIO()
-    code = run(["refresh"], Screen(out, err, {}))
+    code = run(line, Screen(out, err, {}))
 
     said = err.getvalue()
     assert code == 1
@@ -161,14 +163,14 @@ def test_a_bug_is_one_line_that_says_how_to_report_it(monkeypatch: pytest.Monkey
     assert out.getvalue() == ""
 
 
-def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(options: object) -> None:
-        raise ZeroDivisionError("a figure was 0")
-
-    monkeypatch.setitem(COMMANDS, "refresh", Command(broken))
+@pytest.mark.parametrize("line", [["refresh"], ["refresh", "--diff"]], ids=["plain", "by Typer"])
+def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(
+    monkeypatch: pytest.MonkeyPatch, line: list[str]
+) -> None:
+    monkeypatch.setattr(refreshing, "refresh", broken)
 
     out, err = StringIO(), StringIO()
-    run(["refresh", "--json", "-v"], Screen(out, err, {}))
+    run([*line, "--json", "-v"], Screen(out, err, {}))
 
     assert checked("error", out.getvalue())["error"]["code"] == "bug"
     assert "Traceback" in err.getvalue()

@@ -1,0 +1,115 @@
+"""Command lines that can be read in one way only are answered without Typer, which takes longer to load than the rest.
+
+Such a line is a command without arguments, and after it only the flags and the value below. `tests/unit/test_plain_lines.py`
+holds that Typer reads each of them the same; whatever else is given, also what is wrong, is Typer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gpuprobe import __version__
+from gpuprobe.command.options import WATCH, WATCH_SECONDS, DoctorOptions, Options
+from gpuprobe.command.reply import Reply, Stream
+from gpuprobe.exits import Exit
+from gpuprobe.record_classes import NamedTuple
+from gpuprobe.render.screen import Screen
+
+_FLAGS = {
+    "--json": "json",
+    "--no-color": "no_color",
+    "--no-wake": "no_wake",
+    "--quiet": "quiet",
+    "-q": "quiet",
+    "--verbose": "verbose",
+    "-v": "verbose",
+}
+_VERSION = "--version"
+_NUMBER = frozenset("0123456789.")
+
+
+class Line(NamedTuple):
+    """`watch`: the seconds as they were given; None without the option."""
+
+    command: str
+    flags: tuple[str, ...] = ()
+    watch: str | None = None
+
+    def answer(self, screen: Screen) -> tuple[Options, Reply | Stream]:
+        given: dict[str, Any] = dict.fromkeys(self.flags, True)
+        options = Options(screen, **given)
+        return options, _COMMANDS[self.command](options, self.watch)
+
+
+def read(arguments: Sequence[str]) -> Line | None:
+    """None: it is for Typer to read."""
+    words = list(arguments)
+    if not words or words[0] in _FLAGS:
+        words.insert(0, "list")
+    return _read(words[0], words[1:]) if words[0] in _COMMANDS else None
+
+
+def _read(command: str, words: list[str]) -> Line | None:
+    flags, watch = [], None
+    while words:
+        word = words.pop(0)
+        if word in _FLAGS and command != _VERSION:
+            flags.append(_FLAGS[word])
+        elif word == WATCH and command in _WATCHED and watch is None:
+            watch = words.pop(0) if words and _is_number(words[0]) else WATCH_SECONDS
+            if words and not words[0].startswith("-"):
+                return None
+        else:
+            return None
+    return Line(command, tuple(dict.fromkeys(flags)), watch)
+
+
+def _is_number(word: str) -> bool:
+    return bool(word) and _NUMBER.issuperset(word)
+
+
+def _version(options: Options, watch: str | None) -> Reply:
+    return Reply(Exit.ANSWERED, dict, lambda screen: (), lines=f"gpuprobe {__version__}\n")
+
+
+def _list(options: Options, watch: str | None) -> Reply:
+    from gpuprobe.command import commands
+
+    return commands.list_devices(options)
+
+
+def _doctor(options: Options, watch: str | None) -> Reply:
+    from gpuprobe.command import examining
+
+    return examining.doctor(options, (), DoctorOptions())
+
+
+def _env(options: Options, watch: str | None) -> Reply:
+    from gpuprobe.command import selecting
+    from gpuprobe.command.choosing import Choice
+
+    return selecting.env(options, (), Choice())
+
+
+def _refresh(options: Options, watch: str | None) -> Reply | Stream:
+    from gpuprobe.command import refreshing, watching
+
+    return refreshing.refresh(options) if watch is None else watching.watch(options, watch, diff=False)
+
+
+def _running(options: Options, watch: str | None) -> Reply | Stream:
+    from gpuprobe.command import running, running_watch
+
+    return running.running(options, ()) if watch is None else running_watch.watch(options, watch, ())
+
+
+_COMMANDS: dict[str, Callable[[Options, str | None], Reply | Stream]] = {
+    _VERSION: _version,
+    "list": _list,
+    "doctor": _doctor,
+    "env": _env,
+    "refresh": _refresh,
+    "running": _running,
+}
+_WATCHED = ("refresh", "running")
