@@ -17,17 +17,12 @@ def main() -> None:
     if hasattr(signal, "SIGCHLD"):
         # Some supervisors start programs with it ignored; how a child ended would then be lost.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    from gpuprobe.command import head_start
-
     try:
-        head_start.start(sys.argv[1:])
         from gpuprobe.command.exiting import run
 
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded
         code = _interrupted()
-    finally:
-        head_start.give_up()
     atexit.register(_end_at_once, code)
     sys.exit(code)
 

@@ -13,7 +13,6 @@ from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import SYSTEM, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
-from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.clock import moment
 
 # Two cores and sixty-four cards must not mean sixty-four interpreters at once.
@@ -24,28 +23,6 @@ Watch = Callable[[str], None]
 _PURPOSES = (Purpose.LIST, Purpose.ALONE, Purpose.UNFILTERED, Purpose.VALIDATE, Purpose.PROVE)
 
 
-class Begun(NamedTuple):
-    """A survey, and the children that were asked the first questions."""
-
-    host: Host
-    children: Children
-
-
-def begun(request: Request) -> Begun:
-    """To be given to `gather`, or to be closed."""
-    from gpuprobe.survey.host import read_host
-
-    found = Begun(read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs), Children(os.environ))
-    try:
-        for probe in questions.next_probes(_begin(found.host, request), request):
-            if _has_room(probe, found.children, request):
-                found.children.start(probe, asking.child_request(probe, found.host, ()), _limit(probe, request))
-    except BaseException:
-        found.children.close()
-        raise
-    return found
-
-
 def gather(
     host: Host,
     request: Request,
@@ -53,12 +30,10 @@ def gather(
     known: Evidence | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    children: Children | None = None,
 ) -> Evidence:
     """Asks this machine. `watch` is told what is being asked, whenever that changes; what is `known` is not asked again.
-    `environ`: the variables of the children; None: this process's own. `children`: that were asked the first questions."""
-    children = children or Children(os.environ if environ is None else environ)
-    children.watch = watch
+    `environ`: the variables of the children; None: this process's own."""
+    children = Children(os.environ if environ is None else environ, watch)
     deadline = None if request.deadline is None else time.monotonic() + request.deadline
     evidence = known or _begin(host, request)
     try:

@@ -118,13 +118,9 @@ def _saved(options: Options, request: Request) -> Evidence | None:
 
 
 def evidence_of_this_machine(options: Options, request: Request, known: Evidence | None = None) -> Evidence:
-    from gpuprobe.command import head_start
     from gpuprobe.discovery import gather
     from gpuprobe.survey.host import read_host
 
-    if known is None and (begun := head_start.taken(request)) is not None:
-        with options.screen.progress(options.quiet) as watch:
-            return gather(begun.host, request, watch, children=begun.children)
     host = known.host if known else read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs)
     refuse_an_unmatched_choice(host)
     with options.screen.progress(options.quiet) as watch:
