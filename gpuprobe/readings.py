@@ -34,16 +34,16 @@ class Reading(NamedTuple):
 
 
 class Watching:
-    """The devices of a discovery, watched until `close`."""
+    """The devices of a discovery, watched until `close`. `host`: the machine as it was surveyed just now, if it was."""
 
-    def __init__(self, devices: Sequence[Device], known: Evidence, request: Request) -> None:
+    def __init__(self, devices: Sequence[Device], known: Evidence, request: Request, host: Host | None = None) -> None:
         self._known, self._request = known, request
         self._last = tuple(Figure(device, old_source(device), known.gathered_at) for device in devices)
         self._children = PersistentChildren(os.environ)
         self._key: Json | None = None
         self._probes = all_memory_probes(devices, known)
-        self._host: Host | None = None
-        self._surveyed_at = 0.0
+        self._host = host
+        self._surveyed_at = 0.0 if host is None else time.monotonic()
 
     def read(self) -> Reading:
         """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""

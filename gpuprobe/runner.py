@@ -41,6 +41,7 @@ MARK = "GPUPROBE_CHILD"
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)
+_written = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` makes one for each of a hundred lines
 _ROUNDS = 8  # a process may start another one while the list is read
 
 
@@ -267,7 +268,7 @@ def _now() -> float:
 
 
 def _tell(descriptor: int, answer: Json) -> None:
-    _say(descriptor, json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+    _say(descriptor, _written(answer).encode() + b"\n")
 
 
 def _say(descriptor: int, line: bytes) -> None:

@@ -64,7 +64,7 @@ def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refresh
     if start.anew is not None:
         yield discovered(start)
     known = start.inventory
-    watching = Watching(known.kept, known.evidence, request_of(options))
+    watching = Watching(known.kept, known.evidence, request_of(options), start.host)
     try:
         while True:
             reading = watching.read()

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 import pynvml
@@ -228,6 +229,23 @@ def test_a_child_for_nvml_imports_besides_only_what_the_binding_needs() -> None:
     binding = _imported_by(f"import sys, json, ctypes; sys.path.append({BINDING!r}); import pynvml")
     assert answer.is_done
     assert {name.partition(".")[0] for name in _imported(answer.stderr) - binding} == {"__future__", "gpuprobe", "resource"}
+    assert {"subprocess", "tempfile"}.isdisjoint(_imported(answer.stderr))  # for a function that the binding never calls
+
+
+def test_a_binding_that_looks_for_its_library_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text(
+        "import sys\n"
+        "from ctypes.util import find_library\n"
+        "class NVMLError(Exception): value = 999\n"
+        "def nvmlInitWithFlags(flags):\n"
+        "    import ctypes.util\n"
+        "    print(find_library('c'), ctypes.util.find_library('c'), file=sys.stderr)\n"
+        "    raise NVMLError\n"
+    )
+
+    answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]), scripted())
+
+    assert answer.stderr.decode().split() == 2 * [find_library("c")]
 
 
 def test_a_child_imports_nothing_from_the_working_directory_or_the_users_paths(tmp_path: Path) -> None:
