@@ -1,7 +1,8 @@
 """Hours of use in one command: `python -m tests.soak --minutes 60` (Linux; prints figures, exit 1 where one grows).
 
-Three parts, the time shared among them: `refresh --watch` over doubles that come, go, hang and lie; `list` after `list`; fifty
-at once. Memory and descriptors of the watching process are compared between the end of the first quarter and the end.
+`refresh --watch` over doubles that come, go, hang and lie has all of that time, with a thousand `list` in a row beside it
+(`--lists N`); then fifty at once. Memory and descriptors of the watching process are compared between the end of the first
+quarter and the end, and once its doubles are well again, so must its figures be.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.doubles import cuda_driver, described, nvml_driver, script
 from tests.watched import children_of
 
 GiB = 1 << 30
+SETTLED_SECONDS = 60.0  # until a watch over doubles that are well again has every figure
 WATCH = ("refresh", "--watch", "0.2", "--json", "--timeout", "2")
 AT_ONCE = 50
 GROWTH_KIB = 4096  # of the watching process; CPython's arenas are 1 MiB each
@@ -101,19 +103,21 @@ def watch(minutes: float, seed: int) -> Iterator[str]:
             machine.change()
             if process.poll() is None:
                 readings.append(read(process.pid, began))
+        machine.change(healthy=True)
+        is_well = _is_well_again(process, lines)
     finally:
         process.send_signal(signal.SIGINT)
         code = _ended(process)
-    documents = lines.read_bytes().splitlines()
-    for each in documents:
-        json.loads(each)
+    count = _lines_of(lines)
     first, last = readings[len(readings) // 4], readings[-1]
     most = max(each.children for each in readings)
-    _say(f"watched {last.seconds:.0f} s, {len(documents)} readings, {machine.changes} changes; exit {code}")
-    largest = max(each.kib for each in readings)
-    _say(f"memory {first.kib} KiB after {first.seconds:.0f} s, {last.kib} KiB at the end; most {largest}")
-    _say(f"descriptors {first.descriptors}, then {last.descriptors}, at most {max(each.descriptors for each in readings)}")
-    _say(f"children at most {most}")
+    _say(f"watched {last.seconds:.0f} s, {count} readings, {machine.changes} changes; exit {code}")
+    for each in (readings[min(len(readings) - 1, len(readings) * quarter // 4)] for quarter in range(5)):
+        _say(f"after {each.seconds:.0f} s: {each.kib} KiB, {each.descriptors} descriptors, {each.children} children")
+    largest = max(each.kib for each in readings), max(each.descriptors for each in readings)
+    _say(f"at most {largest[0]} KiB, {largest[1]} descriptors, {most} children")
+    if not is_well:
+        yield f"{SETTLED_SECONDS:g} s after its libraries were well again, the watch had not every figure"
     if code not in (0, 130):
         yield f"the watch ended with exit {code}"
     if last.kib - first.kib > GROWTH_KIB:
@@ -125,6 +129,26 @@ def watch(minutes: float, seed: int) -> Iterator[str]:
     yield from _left(machine)
 
 
+def _is_well_again(process: subprocess.Popen[bytes], lines: Path) -> bool:
+    """Whether a whole line comes in which no device's figure is an old one."""
+    end, begin = time.monotonic() + SETTLED_SECONDS, lines.stat().st_size
+    while time.monotonic() < end and process.poll() is None:
+        time.sleep(0.5)
+        with lines.open("rb") as file:
+            file.seek(begin)
+            whole = file.read().split(b"\n")[1:-1]
+        devices = json.loads(whole[-1])["devices"] if whole else []
+        if devices and not any(each["stale"] for each in devices):
+            return True
+    return False
+
+
+def _lines_of(file: Path) -> int:
+    """How many documents there are; each can be read."""
+    with file.open("rb") as lines:
+        return sum(bool(json.loads(line)) for line in lines)
+
+
 def _ended(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait(60)
@@ -133,9 +157,9 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def in_a_row(minutes: float, seed: int) -> Iterator[str]:
-    machine, end, codes, slowest = Machine(seed), time.monotonic() + minutes * 60, [], 0.0
-    while time.monotonic() < end:
+def in_a_row(count: int, seed: int) -> Iterator[str]:
+    machine, codes, slowest = Machine(seed), list[int](), 0.0
+    for _ in range(count):
         machine.change()
         began = time.monotonic()
         codes.append(_listed(machine))
@@ -183,11 +207,15 @@ def _say(text: str) -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--lists", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=os.getpid())
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts this with `&` has it ignored, and the watch would too
     _say(f"seed {chosen.seed}")
-    wrong = [*watch(chosen.minutes * 0.7, chosen.seed), *in_a_row(chosen.minutes * 0.25, chosen.seed), *at_once(chosen.seed)]
+    with ThreadPoolExecutor(1) as beside:
+        lists = beside.submit(lambda: list(in_a_row(chosen.lists, chosen.seed)))
+        wrong = [*watch(chosen.minutes, chosen.seed), *lists.result()]
+    wrong += at_once(chosen.seed)
     for problem in wrong:
         _say(problem)
     return int(bool(wrong))
