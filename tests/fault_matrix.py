@@ -1,6 +1,7 @@
 """Every fault of a library in each of its stages: `python -m tests.fault_matrix` runs all and prints the table with counts.
 
 `--pairwise` runs the part that CI has, `--sample N` N cases of all by chance (`--seed`), `--only TEXT` those whose name has it.
+`--record FILE` keeps what became of each case, so that a run that was stopped goes on with what is left.
 A case is one run of the installed command over the faulty double and one healthy library of another vendor. What must hold:
 
 - it ends with an answer, and never by itself with a traceback or with what it calls a bug;
@@ -250,13 +251,33 @@ def _marked(mark: bytes) -> list[int]:
     return found
 
 
-def run_all(cases: Iterable[Case], watch: bool = False) -> list[Judged]:
+class Record(NamedTuple):
+    """What became of each case that ran, a line each, in a file that outlives the run."""
+
+    file: Path
+
+    def held(self, cases: Iterable[Case]) -> list[Judged]:
+        known = {case.name: case for case in cases}
+        lines = [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+        last = {
+            name: Judged(known[name], tuple(wrong), ending, seconds) for name, wrong, ending, seconds in lines if name in known
+        }
+        return list(last.values())
+
+    def add(self, judged: Judged) -> None:
+        with self.file.open("a") as out:
+            out.write(f"{json.dumps([judged.case.name, *judged[1:]])}\n")
+
+
+def run_all(cases: Iterable[Case], watch: bool = False, record: Record | None = None) -> list[Judged]:
     cases, done = list(cases), []
     for each in dict.fromkeys((case.faulty, case.stage.proves, case.neighbour) for case in cases):
         _reference(*each)  # which also compiles the doubles, each once
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for judged in pool.map(run, cases):
             done.append(judged)
+            if record:
+                record.add(judged)
             if watch and judged.wrong:
                 sys.stderr.write(f"{judged.case.name}: {'; '.join(judged.wrong)}\n")
     return done
@@ -290,12 +311,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--only", default="")
+    parser.add_argument("--record", type=Path)
     chosen = parser.parse_args(arguments)
     cases = [case for case in (pairwise() if chosen.pairwise else every_case()) if chosen.only in case.name]
     if chosen.sample is not None:
         cases = random.Random(chosen.seed).sample(cases, min(chosen.sample, len(cases)))
+    record = Record(chosen.record) if chosen.record else None
+    held = record.held(cases) if record else []
+    left = set(cases).difference(judged.case for judged in held)
+    random.Random(chosen.seed).shuffle(
+        cases
+    )  # those that wait among those that compute; and a part says something of the whole
     began = time.monotonic()
-    results = run_all(cases, watch=True)
+    results = [*held, *run_all((case for case in cases if case in left), watch=True, record=record)]
     sys.stdout.write(f"{table(results)} in {time.monotonic() - began:.0f} s\n")
     return int(any(judged.wrong for judged in results))
 
