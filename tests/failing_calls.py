@@ -3,12 +3,18 @@
 Each call that a command makes is made to fail once with a usual error and once with EINTR; calls for its own code, the
 interpreter's and the loader's are left alone, as nothing of ours could answer without them. What must hold: no traceback,
 nothing that is called a bug, and exit 1 only where the answer could not be written.
-`--only TEXT` takes those whose name has it, `--sample N` that many by chance (`--seed`), `--children` counts in all processes.
+Where a call has a path, its number is that among the calls with this path. Where another call came at that number this time, it
+was that which failed; it is tried again, and at last counted as missed. Other processes' calls for `/proc` would shift most
+numbers: where it may, the command runs in a PID namespace of its own.
+Those that no command before has made come first; the order is by chance (`--seed`) otherwise, `--sample N` takes that many and
+`--minutes N` those that fit. `--only TEXT` takes those whose name has it, `--children` counts in all processes.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import math
 import os
 import random
 import re
@@ -17,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -54,13 +60,19 @@ _CODE = re.compile(
     rf"{re.escape(str(REPOSITORY))}(?=[\">])|/gpuprobe(?:/[\w/]*)?(?:\.pyc?)?(?=[\">])|\.so[.\d]*(?=[\">])|ld\.so|locale|/usr/lib/python"
 )
 PATIENCE = 120.0
+TRIES = 3
+PLACE = "/the/place"  # the world's folder, which is another one in each run
+# The path stands in the second argument; of other calls the first says what they are for.
+_AT = ("openat", "newfstatat", "statx")
+_ADDRESS = re.compile(r"0x[0-9a-f]+|\d+")
 
 
 class Failing(NamedTuple):
-    """The `number`-th call of this name in a run of the command, as it was seen without a fault."""
+    """The `number`-th call of this name with this path ("": with any) in a run, as it was seen without a fault."""
 
     command: str
     call: str
+    path: str
     number: int
     error: str
     seen: str
@@ -68,6 +80,19 @@ class Failing(NamedTuple):
     @property
     def name(self) -> str:
         return f"{self.command}: {self.call} number {self.number} with {self.error} ({self.seen[:90]})"
+
+    @property
+    def purpose(self) -> tuple[str, str, str]:
+        """By which calls of several commands, and of several runs, are the same one."""
+        return (self.call, _purpose(self.call, self.seen), self.error)
+
+
+class Judged(NamedTuple):
+    """`problem`: what did not hold; `kind`: ran, missed (another call failed), void (a call for code failed), left."""
+
+    failing: Failing
+    kind: str
+    problem: str | None = None
 
 
 class World(NamedTuple):
@@ -91,7 +116,7 @@ def a_world(name: str) -> World:
 
 def calls_of(name: str, *, children: bool = False) -> list[Failing]:
     """Every call of a healthy run that has an error here; of those alike but for their numbers, the first."""
-    world, seen = a_world(name), Counter[str]()
+    world, seen = a_world(name), Counter[tuple[str, str]]()
     log = world.place / "calls"
     subprocess.run(
         _traced(log, children, *world.command(name)), cwd="/", env=world.variables(), capture_output=True, check=False
@@ -104,12 +129,42 @@ def calls_of(name: str, *, children: bool = False) -> list[Failing]:
         if matched is None or matched[1] not in ERRORS:
             continue
         call, rest = matched.groups()
-        seen[call] += 1
+        rest = rest.replace(str(world.place), PLACE)
+        path = _path(call, rest)
+        seen.update({(call, path), (call, "")})
         if has_begun and not _of_code(rest):
-            found.setdefault((call, re.sub(r"\d+|0x[0-9a-f]+", "N", rest)), Failing(name, call, seen[call], "", rest))
+            number = seen[call, path] if path else seen[call, ""]
+            failing = Failing(name, call, path, number, "", rest)
+            found.setdefault((call, _ADDRESS.sub("N", failing.seen)), failing)
     shutil.rmtree(world.place)
     errors = {call: dict.fromkeys((error, error if call == "epoll_ctl" else "EINTR")) for call, error in ERRORS.items()}
     return [each._replace(error=error) for each in found.values() for error in errors[each.call]]
+
+
+def _path(call: str, rest: str) -> str:
+    """Which strace can be told: none that is another one in each run."""
+    pattern = r'[^,]*, "(/[^"]*)"' if call in _AT else r'(?:\d+<|")(/[^">]*)'
+    matched = re.match(pattern, rest)
+    return (
+        matched[1]
+        if matched and not re.search(r"/proc/\d|\(deleted\)|\.new|\.tmp|gpuprobe-tests|/\.devices", matched[1])
+        else ""
+    )
+
+
+def _purpose(call: str, rest: str) -> str:
+    count = 2 if call in _AT else 1
+    return _ADDRESS.sub("N", ",".join(rest.split(",")[:count]).partition(") = ")[0])
+
+
+def new_first(failings: Iterable[Failing]) -> list[Failing]:
+    """What gathers evidence is the same code in each command: its calls come once before they come for each."""
+    firsts: dict[tuple[str, str, str], Failing] = {}
+    failings = list(failings)
+    for each in failings:
+        firsts.setdefault(each.purpose, each)
+    chosen = set(firsts.values())
+    return [*firsts.values(), *(each for each in failings if each not in chosen)]
 
 
 def _of_code(rest: str) -> bool:
@@ -117,34 +172,56 @@ def _of_code(rest: str) -> bool:
 
 
 def _traced(log: Path, children: bool, *command: str) -> list[str]:
-    return ["strace", "-y", "-qq", *(["-f"] if children else []), "-o", str(log), "-e", "signal=none", *command]
+    return [*_alone(), "strace", "-y", "-qq", *(["-f"] if children else []), "-o", str(log), "-e", "signal=none", *command]
 
 
-def wrong(failing: Failing, *, children: bool = False) -> str | None:
-    """What did not hold; "" where the failing call was one for code after all."""
+@functools.cache
+def _alone() -> tuple[str, ...]:
+    namespace = ("unshare", "--pid", "--fork", "--mount-proc")
+    if shutil.which("unshare") and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+        return namespace
+    return ()
+
+
+def run(failing: Failing, *, children: bool = False, until: float = math.inf) -> Judged:
+    judged = Judged(failing, "left")
+    for _ in range(TRIES):
+        if judged.kind in ("ran", "void") or judged.problem or time.monotonic() > until:
+            break
+        judged = _run_once(failing, children)
+    return judged
+
+
+def _run_once(failing: Failing, children: bool) -> Judged:
     world = a_world(failing.command)
     log = world.place / "calls"
     inject = f"inject={failing.call}:error={failing.error}:when={failing.number}"
-    traced = _traced(log, children, "-e", f"trace={failing.call}", "-e", inject, *world.command(failing.command))
+    path = ["-P", failing.path.replace(PLACE, str(world.place))] if failing.path else []
+    traced = _traced(log, children, *path, "-e", f"trace={failing.call}", "-e", inject, *world.command(failing.command))
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
-        done = subprocess.run(
-            traced,
-            cwd="/",
-            env=world.variables(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        done = subprocess.run(traced, cwd="/", env=world.variables(), text=True, timeout=PATIENCE, check=False, **streams)  # type: ignore[call-overload]
     except subprocess.TimeoutExpired:
-        return f"it had not ended after {PATIENCE:g} s"
+        return Judged(failing, "ran", f"it had not ended after {PATIENCE:g} s")
     finally:
         injected = [line for line in log.read_text(errors="replace").splitlines() if "(INJECTED)" in line]
         left = [path.name for path in world.place.iterdir() if path.name not in ("calls", "machine.json", ".cache")]
         shutil.rmtree(world.place)
-    if not injected or _of_code(injected[0]):
-        return ""
+    if injected and _of_code(injected[0]):
+        return Judged(failing, "void")
+    return Judged(
+        failing,
+        "ran" if _meant(failing, [line.replace(str(world.place), PLACE) for line in injected]) else "missed",
+        _wrong(failing, done, left),
+    )
+
+
+def _meant(failing: Failing, injected: list[str]) -> bool:
+    matched = _CALL.match(injected[0]) if injected else None
+    return matched is not None and _purpose(failing.call, matched[2]) == failing.purpose[1]
+
+
+def _wrong(failing: Failing, done: subprocess.CompletedProcess[str], left: list[str]) -> str | None:
     if "Traceback" in done.stderr or "bug in gpuprobe" in done.stderr:
         return f"exit {done.returncode}: {done.stderr[-500:]}"
     if done.returncode == 1 and "written" not in done.stderr:
@@ -154,11 +231,11 @@ def wrong(failing: Failing, *, children: bool = False) -> str | None:
     return f"left behind: {left}" if left and failing.call not in ("unlink", "rename") else None
 
 
-def run_all(failings: Iterable[Failing], *, children: bool = False) -> list[tuple[Failing, str | None]]:
-    failings = list(failings)
+def run_all(failings: Iterable[Failing], *, children: bool = False, minutes: float = math.inf) -> Iterator[Judged]:
     cuda_driver(), nvml_driver()
+    until = time.monotonic() + minutes * 60
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(zip(failings, pool.map(lambda each: wrong(each, children=children), failings), strict=True))
+        yield from pool.map(lambda each: run(each, children=children, until=until), failings)
 
 
 def main(arguments: list[str]) -> int:
@@ -166,23 +243,34 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--children", action="store_true")
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
     known = [each for name in COMMANDS for each in calls_of(name, children=chosen.children) if chosen.only in each.name]
-    sys.stdout.write(f"{len(known)} failing calls\n")
-    if chosen.sample is not None:
-        known = random.Random(chosen.seed).sample(known, min(chosen.sample, len(known)))
-    results = run_all(known, children=chosen.children)
-    for failing, problem in results:
-        if problem:
-            sys.stdout.write(f"{failing.name}: {problem}\n")
+    random.Random(chosen.seed).shuffle(known)
+    known = new_first(known)[: chosen.sample]
+    purposes = {each.purpose for each in known}
+    sys.stdout.write(f"{len(known)} failing calls, {len(purposes)} of them not alike\n")
+    results = []
+    for judged in run_all(known, children=chosen.children, minutes=chosen.minutes):
+        results.append(judged)
+        if judged.problem:
+            sys.stdout.write(f"{judged.failing.name} ({judged.kind}): {judged.problem}\n")
+            sys.stdout.flush()
     for name in COMMANDS:
-        mine = [problem for failing, problem in results if failing.command == name]
-        void = sum(problem == "" for problem in mine)
-        sys.stdout.write(f"{name}: {len(mine)} runs, {void} void, {len(mine) - void - mine.count(None)} wrong\n")
+        sys.stdout.write(f"{name}: {_counted(judged for judged in results if judged.failing.command == name)}\n")
+    tried = {judged.failing.purpose for judged in results if judged.kind == "ran"}
+    sys.stdout.write(f"all: {_counted(results)}; {len(tried)} of {len(purposes)} that are not alike\n")
     sys.stdout.write(f"in {time.monotonic() - began:.0f} s\n")
-    return int(any(problem for _, problem in results))
+    return int(any(judged.problem for judged in results))
+
+
+def _counted(results: Iterable[Judged]) -> str:
+    results = list(results)
+    counts = Counter(judged.kind for judged in results)
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in ("ran", "missed", "void", "left"))
+    return f"{kinds}; {sum(bool(judged.problem) for judged in results)} wrong"
 
 
 if __name__ == "__main__":

@@ -35,4 +35,4 @@ def test_a_system_call_that_fails_is_no_bug(command: str) -> None:
     rare = list({each.call: each for each in known}.values())  # each kind once, by what came last
     chosen = random.Random(17).sample(rare, FEW) + random.Random(17).sample(known, FEW)
 
-    assert [(failing.name, problem) for failing, problem in run_all(chosen) if problem] == []
+    assert [(judged.failing.name, judged.problem) for judged in run_all(chosen) if judged.problem] == []
