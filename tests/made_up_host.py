@@ -48,4 +48,7 @@ def main(machine: str, what: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    try:
+        main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    except KeyboardInterrupt:  # as the command above it answers; that nothing is left is for the road below
+        sys.exit(130)
