@@ -118,6 +118,7 @@ def calls_of(name: str, *, children: bool = False) -> list[Failing]:
     """Every call of a healthy run that has an error here; of those alike but for their numbers, the first."""
     world, seen = a_world(name), Counter[tuple[str, str]]()
     log = world.place / "calls"
+    _compiled(name)
     subprocess.run(
         _traced(log, children, *world.command(name)), cwd="/", env=world.variables(), capture_output=True, check=False
     )
@@ -139,6 +140,13 @@ def calls_of(name: str, *, children: bool = False) -> list[Failing]:
     shutil.rmtree(world.place)
     errors = {call: dict.fromkeys((error, error if call == "epoll_ctl" else "EINTR")) for call, error in ERRORS.items()}
     return [each._replace(error=error) for each in found.values() for error in errors[each.call]]
+
+
+def _compiled(name: str) -> None:
+    """The first run of a command compiles modules of its own, which shifts the numbers."""
+    world = a_world(name)
+    subprocess.run(world.command(name), cwd="/", env=world.variables(), capture_output=True, check=False)
+    shutil.rmtree(world.place)
 
 
 def _path(call: str, rest: str) -> str:
@@ -209,11 +217,9 @@ def _run_once(failing: Failing, children: bool) -> Judged:
         shutil.rmtree(world.place)
     if injected and _of_code(injected[0]):
         return Judged(failing, "void")
-    return Judged(
-        failing,
-        "ran" if _meant(failing, [line.replace(str(world.place), PLACE) for line in injected]) else "missed",
-        _wrong(failing, done, left),
-    )
+    shown = [line.replace(str(world.place), PLACE) for line in injected]
+    problem = _wrong(failing, done, left)
+    return Judged(failing, "ran" if _meant(failing, shown) else "missed", problem and f"{problem}; failed: {shown}")
 
 
 def _meant(failing: Failing, injected: list[str]) -> bool:
@@ -257,6 +263,8 @@ def main(arguments: list[str]) -> int:
         results.append(judged)
         if judged.problem:
             sys.stdout.write(f"{judged.failing.name} ({judged.kind}): {judged.problem}\n")
+        if len(results) % 100 == 0 or judged.problem:
+            sys.stdout.write(f"so far: {_counted(results)}\n")
             sys.stdout.flush()
     for name in COMMANDS:
         sys.stdout.write(f"{name}: {_counted(judged for judged in results if judged.failing.command == name)}\n")
