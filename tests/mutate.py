@@ -1,218 +1,184 @@
-"""Mutants of the pure rooms, and whether a test notices: `python -m tests.mutate` (a sample of 300; minutes).
+"""Mutants of the pure rooms, and whether a test notices: `python -m tests.mutate` (a sample of 300; an hour of one core).
 
-A mutant is one changed place: a comparison, a word of logic, a number, a sum, what is returned, a condition taken for granted.
-It runs in a copy of the package with the unit tests that import its module, then with whole machines, up to the first failure.
-Tests that fail without a mutant are left out.
-`--sample N`, `--seed N`, `--only TEXT` (of a module's name), `--minutes N`: no new mutant after that time.
+Once, the unit tests and whole machines run without a mutant, and which lines each of them runs is noted. A mutant then runs in
+a copy of the package with the tests that run its line, the nearest and quickest first, up to the first failure; where a
+module's own lines are changed, with the tests of all that imports it too. A test that fails without a mutant is left out;
+those that noticed one run without any once more at the end.
+`--sample N`, `--seed N`, `--only TEXT` (of a module's name), `--minutes N`: no new mutant after that time. `--to FILE` says
+each verdict as it comes, and what stands there is not judged again; `--again FILE` judges what survived there; `--map FILE`
+keeps which test runs what, and holds as long as no source and no test is changed.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import copy
 import functools
+import json
 import os
 import random
-import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from tests import temporary
-from tests.test_layers import MODULES, PACKAGE, own, room
+from tests.forked import OTHER_WAY
+from tests.mutants import Mutant, mutants, mutated, source_of
+from tests.test_layers import MODULES, PACKAGE, room
+from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_map, runs_on_import
 
 ROOMS = ("judging", "doctor", "planning", "machine", "strings", "fleet", "machinecode", "environment")
-TESTS = Path(__file__).parent
-# Tests that start no process, compile nothing and read no file of this machine.
-PURE_TESTS = ("unit", "doctor", "fleet", "machinecode")
-WHOLE = (TESTS / "test_scenarios.py",)  # whole machines through all pure rooms: asked last
-PATIENCE = 180.0  # seconds; a mutant that never ends is noticed
+_BESIDE = ("tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
+FIRST = 40  # tests asked before all others
+PATIENCE = 60.0  # seconds beside what the tests take; a mutant that never ends is noticed
+MEMORY = 6 << 30  # bytes of address space
 AT_ONCE = os.cpu_count() or 1
 
-_COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-_COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.FloorDiv,
-    ast.FloorDiv: ast.Mult,
-    ast.Div: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-    ast.BitAnd: ast.BitOr,
-}
 
+class Verdict(NamedTuple):
+    """`how`: "killed", "survived", "timeout", or "not run" where no test runs the line; `by` is the test that failed."""
 
-class Mutant(NamedTuple):
-    """The `place`-th node of a module's tree that can be changed, in its `way`."""
-
-    module: str
-    place: int
-    line: int
-    what: str
+    mutant: Mutant
+    how: str
+    by: str = ""
 
     @property
-    def name(self) -> str:
-        return f"{self.module}:{self.line}: {self.what}"
+    def survived(self) -> bool:
+        return self.how not in {"killed", "timeout"}
+
+    @property
+    def line(self) -> str:
+        return "\t".join((self.how, self.mutant.module, str(self.mutant.place), self.mutant.name, self.by))
 
 
-def changed(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """The ways to change one node, each with its words."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        other = copy.deepcopy(node)
-        other.ops = [_COMPARED[type(node.ops[0])]()]
-        yield _as(node, other)
-    elif isinstance(node, ast.BoolOp):
-        other_logic = copy.deepcopy(node)
-        other_logic.op = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
-        yield _as(node, other_logic)
-        yield _as(node, copy.deepcopy(node.values[0]))
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield _as(node, copy.deepcopy(node.operand))
-    elif isinstance(node, ast.BinOp) and type(node.op) in _COMPUTED and not _is_text(node):
-        other_sum = copy.deepcopy(node)
-        other_sum.op = _COMPUTED[type(node.op)]()
-        yield _as(node, other_sum)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield _as(node, ast.Constant(not node.value))
-    elif isinstance(node, ast.Constant) and type(node.value) is int:
-        yield _as(node, ast.Constant(node.value + 1))
-    elif isinstance(node, ast.IfExp):
-        yield _as(node, copy.deepcopy(node.body))
-        yield _as(node, copy.deepcopy(node.orelse))
-    elif isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant):
-        yield _as(node, ast.Return(ast.Constant(None)))
+def _folder(what: str, package: Path, rest: Path) -> Path:
+    """A folder as the repository is, with a package of its own."""
+    folder = temporary.folder(what)
+    for name in _BESIDE:
+        (folder / name).symlink_to(rest / name)
+    shutil.copytree(package, folder / "gpuprobe", copy_function=os.link)
+    return folder
 
 
-def _as(before: ast.AST, after: ast.AST) -> tuple[str, ast.AST]:
-    return f"`{ast.unparse(before)[:70]}` as `{ast.unparse(after)[:70]}`".replace("\n", " "), after
+@functools.cache
+def without_a_mutant() -> Path:
+    """A copy in which the pure rooms are written as a mutant's module is; what is edited meanwhile changes nothing."""
+    rest = temporary.folder("as-it-was")
+    for name in _BESIDE:
+        original = PACKAGE.parent / name
+        (shutil.copytree if original.is_dir() else shutil.copy2)(original, rest / name)
+    folder = _folder("no-mutant", PACKAGE, rest)
+    for module in MODULES:
+        if room(module) in ROOMS:
+            _written(folder, module, source_of(module))
+    return folder
 
 
-def _is_text(node: ast.AST) -> bool:
-    """Subtracting texts fails wherever it is reached, which tests nothing; annotations are not run."""
-    return any(isinstance(part, ast.JoinedStr | ast.List | ast.Tuple) for part in ast.walk(node)) or any(
-        isinstance(part, ast.Constant) and (isinstance(part.value, str) or part.value is None) for part in ast.walk(node)
+def _written(folder: Path, module: str, source: str) -> None:
+    file = folder / "gpuprobe" / MODULES[module].relative_to(PACKAGE)
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+        compiled.unlink()
+    file.unlink()
+    file.write_text(source, encoding="utf-8")
+
+
+def _pytest(folder: Path, arguments: Iterable[str], limit: float | None, **variables: str) -> int:
+    """What pytest ends with; its children are ended with it where it takes too long."""
+    environ = {**os.environ, **variables, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BOUNDED, str(MEMORY), *command],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-
-
-def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
-    """What runs inside functions, and the constants of a module; no annotations, no docstrings."""
-    skipped: set[int] = set()
-    for node in ast.walk(tree):
-        for name in ("annotation", "returns"):
-            if annotation := getattr(node, name, None):
-                skipped |= {id(part) for part in ast.walk(annotation)}
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            skipped |= {id(part) for part in ast.walk(node)}
-    yield from (node for node in ast.walk(tree) if id(node) not in skipped)
-
-
-def mutants(module: str) -> list[Mutant]:
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    found = [(node, what) for node in _nodes(tree) for what, _ in changed(node)]
-    return [Mutant(module, place, getattr(node, "lineno", 0), what) for place, (node, what) in enumerate(found)]
-
-
-def mutated(mutant: Mutant) -> str:
-    tree = ast.parse(MODULES[mutant.module].read_text(encoding="utf-8"))
-    node, after = [(node, after) for node in _nodes(tree) for _, after in changed(node)][mutant.place]
-
-    class Change(ast.NodeTransformer):
-        def visit(self, other: ast.AST) -> ast.AST:
-            return after if other is node else self.generic_visit(other)
-
-    return ast.unparse(ast.fix_missing_locations(Change().visit(tree)))
-
-
-@functools.cache
-def _imports(test: Path) -> frozenset[str]:
-    """The modules of the package that a test file, or a helper it imports, names."""
-    text = test.read_text(encoding="utf-8")
-    named = {name for name in MODULES if re.search(rf"\bgpuprobe\.{re.escape(name)}\b", text)}
-    named |= {
-        f"{parent}.{name}"
-        for parent, names in re.findall(r"from gpuprobe\.([\w.]+) import \(?([\w, \n]+)", text)
-        for name in re.split(r"[,\s]+", names)
-        if f"{parent}.{name}" in MODULES
-    }
-    return frozenset(named)
-
-
-@functools.cache
-def _reached(module: str) -> frozenset[str]:
-    """The module and whatever it imports, however far."""
-    found, left = set[str](), [module]
-    while left:
-        each = left.pop()
-        if each not in found:
-            found.add(each)
-            left += own(MODULES[each])
-    return frozenset(found)
-
-
-def tests_of(module: str) -> list[Path]:
-    """Those that name it, or where none does those that name what imports it; then whole machines."""
-    near = [test for test in _pure_tests() if module in _imports(test)]
-    far = [test for test in _pure_tests() if any(module in _reached(name) for name in _imports(test))]
-    return [*(near or far), *WHOLE]
-
-
-def _pure_tests() -> list[Path]:
-    return [test for folder in PURE_TESTS for test in sorted((TESTS / folder).rglob("test_*.py"))]
-
-
-@functools.cache
-def _failing_anyway() -> tuple[str, ...]:
-    """The tests that fail on the tree as it is, which say nothing of a mutant."""
-    tests = [str(test.relative_to(TESTS.parent)) for test in (*_pure_tests(), *WHOLE)]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", *tests]
-    done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
-    return tuple(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE))
-
-
-def survives(mutant: Mutant) -> bool:
-    source = mutated(mutant)
-    folder = temporary.folder("mutant")
     try:
-        for name in ("gpuprobe", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md"):
-            (folder / name).symlink_to(PACKAGE.parent / name)
-        (folder / "gpuprobe").unlink()
-        shutil.copytree(PACKAGE, folder / "gpuprobe", ignore=shutil.ignore_patterns("__pycache__"), copy_function=os.link)
-        changed_file = folder / "gpuprobe" / MODULES[mutant.module].relative_to(PACKAGE)
-        changed_file.unlink()
-        changed_file.write_text(source, encoding="utf-8")
-        tests = [str(test.relative_to(TESTS.parent)) for test in tests_of(mutant.module)]
-        return _passes(folder, tests)
+        return process.wait(limit)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+_BOUNDED = (
+    "import os, sys; from resource import RLIMIT_AS, setrlimit; setrlimit(RLIMIT_AS, (int(sys.argv[1]),) * 2); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+def mapped(kept: Path | None) -> Map:
+    to = kept or temporary.folder("map") / "map.json"
+    if not to.exists():
+        _pytest(without_a_mutant(), ["-p", "tests.executed", *_files()], None, EXECUTED_MAP=str(to))
+    return read_map(to)
+
+
+def _files() -> list[str]:
+    return [str(test.relative_to(TESTS.parent)) for test in files_of_tests()]
+
+
+def _noticed(folder: Path, tests: list[str], known: Map) -> tuple[str, str]:
+    """How it ends, and the test that fails first."""
+    choice, failed = folder / "choice.json", folder / "failed.txt"
+    choice.write_text(json.dumps({"chosen": tests, "known": [*known.tests, *known.failed]}), encoding="utf-8")
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    limit = _patience(tests, known)
+    choose = {"EXECUTED_CHOICE": str(choice), "EXECUTED_FAILED": str(failed), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        status = _pytest(folder, ["-p", "tests.executed", "-x", *files], limit, **choose)
+    except subprocess.TimeoutExpired:
+        return "timeout", ""
+    by = failed.read_text(encoding="utf-8").splitlines() if failed.exists() else []
+    return ("survived", "") if status in {0, 5} else ("killed", by[0] if by else f"pytest ends with {status}")
+
+
+def _patience(tests: Iterable[str], known: Map) -> float:
+    return PATIENCE + 4 * sum(known.seconds[test] for test in tests)
+
+
+def judged(mutant: Mutant, known: Map) -> Verdict:
+    """In a process of its own, which imports the changed module."""
+    tests = nearest_first(mutant, known)
+    folder = _folder("mutant", without_a_mutant() / "gpuprobe", without_a_mutant())
+    try:
+        _written(folder, mutant.module, mutated(mutant))
+        for some in (tests[:FIRST], tests[FIRST:]):
+            how, by = _noticed(folder, some, known) if some else ("survived", "")
+            if how != "survived":
+                return Verdict(mutant, how, by)
+        return Verdict(mutant, "survived")
     finally:
         shutil.rmtree(folder)
 
 
-def _passes(folder: Path, tests: list[str]) -> bool:
-    left_out = [word for test in _failing_anyway() for word in ("--deselect", test)]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *left_out, *tests]
-    environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        return (
-            subprocess.run(command, cwd=folder, env=environ, capture_output=True, timeout=PATIENCE, check=False).returncode == 0
+def judge_in_forks(chosen: list[Mutant], known: Map, seconds: float, to: Path) -> None:
+    number = {test: place for place, test in enumerate(known.tests)}
+    jobs = []
+    for mutant in chosen:
+        tests = nearest_first(mutant, known)
+        jobs.append(
+            {
+                "name": f"{mutant.module}\t{mutant.place}\t{mutant.name}",
+                "module": mutant.module,
+                "file": str(MODULES[mutant.module].relative_to(PACKAGE)),
+                "source": mutated(mutant),
+                "tests": [number[test] for test in tests],
+                "seconds": _patience(tests, known),
+            }
         )
-    except subprocess.TimeoutExpired:
-        return False
+    asked = temporary.folder("jobs") / "jobs.json"
+    whole = {"jobs": jobs, "tests": known.tests, "memory": MEMORY, "at_once": AT_ONCE, "seconds": seconds}
+    asked.write_text(json.dumps(whole), encoding="utf-8")
+    _pytest(without_a_mutant(), ["-p", "tests.forked", *_files()], None, FORKED_JOBS=str(asked), FORKED_TO=str(to))
 
 
 def sample(number: int, seed: int, only: str) -> list[Mutant]:
@@ -221,20 +187,62 @@ def sample(number: int, seed: int, only: str) -> list[Mutant]:
     return random.Random(seed).sample(known, min(number, len(known)))
 
 
-def run(chosen: Iterable[Mutant], minutes: float) -> list[tuple[Mutant, bool]]:
+def read(file: Path) -> dict[tuple[str, int], Verdict]:
+    """The verdicts that stand in a file, by module and place."""
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        how, module, place, _, by = line.split("\t")
+        found[module, int(place)] = Verdict(mutants(module)[int(place)], how, by)
+    return found
+
+
+def run(chosen: list[Mutant], known: Map, minutes: float, to: Path) -> list[Verdict]:
+    """Those that no test runs first, then those that a fork can have, then the others."""
     end = time.monotonic() + minutes * 60
 
-    def judged(mutant: Mutant) -> tuple[Mutant, bool] | None:
-        if time.monotonic() > end:
-            return None
-        survived = survives(mutant)
-        if survived:
-            sys.stdout.write(f"survived: {mutant.name}\n")
-            sys.stdout.flush()
-        return mutant, survived
+    def left() -> list[Mutant]:
+        done = {place for place, verdict in read(to).items() if verdict.how != OTHER_WAY}
+        return [each for each in chosen if (each.module, each.place) not in done]
 
+    def other_way(mutant: Mutant) -> None:
+        if time.monotonic() < end:
+            _note(judged(mutant, known), to)
+
+    for mutant in left():
+        if not nearest_first(mutant, known):
+            _note(Verdict(mutant, "not run"), to)
+    judge_in_forks([each for each in left() if not runs_on_import(each, known)], known, end - time.monotonic(), to)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [result for result in pool.map(judged, chosen) if result is not None]
+        list(pool.map(other_way, left()))
+    verdicts = read(to)
+    return [verdicts[each.module, each.place] for each in chosen if (each.module, each.place) in verdicts]
+
+
+def _note(verdict: Verdict, to: Path) -> None:
+    with to.open("a", encoding="utf-8") as verdicts:
+        verdicts.write(verdict.line + "\n")
+
+
+def fail_without(verdicts: list[Verdict], known: Map) -> list[str]:
+    """Those of the tests that noticed a mutant that fail without one."""
+    tests = sorted({verdict.by for verdict in verdicts} & set(known.seconds))
+    if not tests:
+        return []
+    folder = _folder("no-mutant-again", without_a_mutant() / "gpuprobe", without_a_mutant())
+    how, by = _noticed(folder, tests, known)
+    return [] if how == "survived" else [by or how]
+
+
+def say(verdicts: list[Verdict]) -> int:
+    """How many were killed in each room, and which were not."""
+    sys.stdout.writelines(f"{verdict.how}: {verdict.mutant.name}\n" for verdict in verdicts if verdict.survived)
+    survivors = Counter(room(verdict.mutant.module) for verdict in verdicts if verdict.survived)
+    for name, count in sorted(Counter(room(verdict.mutant.module) for verdict in verdicts).items()):
+        sys.stdout.write(f"{name}: {count} mutants, {count - survivors[name]} killed\n")
+    killed = len(verdicts) - survivors.total()
+    ended = sum(verdict.how == "timeout" for verdict in verdicts)
+    sys.stdout.write(f"{len(verdicts)} mutants, {killed} killed ({killed / max(1, len(verdicts)):.0%}), {ended} by time")
+    return killed
 
 
 def main(arguments: list[str]) -> int:
@@ -243,17 +251,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--only", default="")
     parser.add_argument("--minutes", type=float, default=60.0)
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--to", type=Path)
+    parser.add_argument("--again", type=Path)
+    parser.add_argument("--map", type=Path)
+    asked = parser.parse_args(arguments)
     began = time.monotonic()
-    sys.stdout.write(f"{len(_failing_anyway())} tests fail without a mutant\n")
-    results = run(sample(chosen.sample, chosen.seed, chosen.only), chosen.minutes)
-    survivors = Counter(room(mutant.module) for mutant, survived in results if survived)
-    for name, count in sorted(Counter(room(mutant.module) for mutant, _ in results).items()):
-        sys.stdout.write(f"{name}: {count} mutants, {count - survivors[name]} killed\n")
-    killed = len(results) - survivors.total()
-    sys.stdout.write(f"{len(results)} mutants, {killed} killed ({killed / max(1, len(results)):.0%}) in ")
-    sys.stdout.write(f"{time.monotonic() - began:.0f} s\n")
-    return int(killed < 0.9 * len(results))
+    known = mapped(asked.map)
+    sys.stdout.write(f"{len(known.tests)} tests, {len(known.failed)} fail without a mutant; {time.monotonic() - began:.0f} s\n")
+    sys.stdout.flush()
+    chosen = sample(asked.sample, asked.seed, asked.only)
+    if asked.again:
+        chosen = [verdict.mutant for verdict in read(asked.again).values() if verdict.survived]
+    verdicts = run(chosen, known, asked.minutes, asked.to or temporary.folder("verdicts") / "verdicts.tsv")
+    wrong = fail_without(verdicts, known)
+    killed = say(verdicts)
+    sys.stdout.write(f" in {time.monotonic() - began:.0f} s\n")
+    sys.stdout.writelines(f"fails without a mutant too: {each}\n" for each in wrong)
+    return int(bool(wrong) or killed < 0.9 * len(verdicts))
 
 
 if __name__ == "__main__":

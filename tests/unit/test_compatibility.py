@@ -14,7 +14,7 @@ from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.architecture import Answer
 from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.compatibility import of_device
-from gpuprobe.judging.drivers import of_driver
+from gpuprobe.judging.drivers import of_driver, unreadable
 from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
 from tests.records import a_device, a_host, an_outcome, evidence_of
 
@@ -112,6 +112,33 @@ def test_a_newer_driver_never_does_less(one: str, other: str, release: str) -> N
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_text_in_place_of_a_version_is_answered(driver: str, release: str) -> None:
     assert of_driver(a_geforce(driver), release, a_host()).answer in (*RANK, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("release", "compute", "driver", "needed"),
+    [
+        ("12.3", (6, 1), "525.60.13", None),
+        ("12.4", (6, 1), "549.99", "550"),
+        ("12.4", (6, 1), "550", None),
+        ("12.7", (6, 1), "550.54.14", None),
+        ("12.8", (6, 1), "569.99", "570"),
+        ("12.8", (6, 1), "570", None),
+        ("12.9", (6, 1), "550.54.14", "570"),
+        ("12.8", (7, 0), "550.54.14", None),  # only lower capabilities need the later driver
+        ("12.8", (7, 0), "549.99", "550"),
+        ("12.8", (None, None), "550.54.14", None),
+        ("13.0", (6, 1), "525.60.13", None),  # no row speaks of that generation
+        (None, (6, 1), "525.60.13", None),
+        ("12.8", (6, 1), None, None),
+    ],
+)
+def test_a_driver_reads_the_packed_code_of_ollamas_builds_or_needs_another(
+    release: str | None, compute: tuple[int | None, int | None], driver: str | None, needed: str | None
+) -> None:
+    card = a_geforce(driver)._replace(compute_major=compute[0], compute_minor=compute[1])
+    fit = unreadable(card, release)
+
+    assert fit is None if needed is None else fit is not None and fit.because.endswith(f"it needs {needed}")
 
 
 def test_a_runtime_library_holds_no_code_below_the_lowest_capability_of_its_release() -> None:
