@@ -24,11 +24,12 @@ import pytest
 from tests import temporary
 from tests.executed import caches
 
+ASLEEP = 5  # times as long by the clock, on a machine that has other work too
 OTHER_WAY = "other way"  # no verdict: the change cannot be made in a fork, or the fork has ended before its tests did
 
 
 class Job(NamedTuple):
-    """`name` is what a verdict is about; `seconds` what all of its tests may take."""
+    """`name` is what a verdict is about; `seconds` of a core are what all of its tests may take."""
 
     name: str
     module: str
@@ -87,26 +88,27 @@ class Forks:
             if left and len(running) < self.limit and time.monotonic() < end:
                 job = left.pop()
                 folder = temporary.folder("fork")
-                running[self._fork(job, folder, items)] = Running(job, folder, time.monotonic() + job.seconds)
+                running[self._fork(job, folder, items)] = Running(job, folder, time.monotonic() + ASLEEP * job.seconds)
             self._collect(running)
             time.sleep(0.02)
         return True
 
     def _collect(self, running: dict[int, Running]) -> None:
         for number, (job, folder, end) in list(running.items()):
-            ended = os.waitpid(number, os.WNOHANG)[0] != 0
-            late = not ended and time.monotonic() > end
-            if late:
+            ended, status = os.waitpid(number, os.WNOHANG)
+            if late := not ended and time.monotonic() > end:
                 os.killpg(number, signal.SIGKILL)
                 os.waitpid(number, 0)
             if ended or late:
                 del running[number]
-                said = folder / "verdict"
-                how = said.read_text(encoding="utf-8") if said.exists() else OTHER_WAY
-                how, _, by = ("timeout", "", "") if late else how.partition("\t")
-                with self.to.open("a", encoding="utf-8") as verdicts:
-                    verdicts.write(f"{how}\t{job.name}\t{by}\n")
+                late = late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU)
+                self._note(job, folder / "verdict", late)
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _note(self, job: Job, said: Path, late: bool) -> None:
+        how, _, by = (said.read_text(encoding="utf-8") if said.exists() else OTHER_WAY).partition("\t")
+        with self.to.open("a", encoding="utf-8") as verdicts:
+            verdicts.write(f"timeout\t{job.name}\t\n" if late else f"{how}\t{job.name}\t{by}\n")
 
     def _fork(self, job: Job, folder: Path, items: dict[str, pytest.Item]) -> int:
         if (number := os.fork()) != 0:
@@ -115,6 +117,7 @@ class Forks:
         try:
             os.setsid()
             resource.setrlimit(resource.RLIMIT_AS, (self.memory, self.memory))
+            resource.setrlimit(resource.RLIMIT_CPU, (int(job.seconds), int(job.seconds) + 5))
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
             verdict = self._judge(job, [items[self.names[test]] for test in job.tests])
             (folder / "verdict").write_text(verdict, encoding="utf-8")

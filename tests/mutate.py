@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests import temporary
-from tests.forked import OTHER_WAY
+from tests.forked import ASLEEP, OTHER_WAY
 from tests.mutants import Mutant, mutants, mutated, source_of
 from tests.test_layers import MODULES, PACKAGE, room
 from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_map, runs_on_import
@@ -36,7 +36,7 @@ from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_ma
 ROOMS = ("judging", "doctor", "planning", "machine", "strings", "fleet", "machinecode", "environment")
 _BESIDE = ("tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
 FIRST = 40  # tests asked before all others
-PATIENCE = 60.0  # seconds beside what the tests take; a mutant that never ends is noticed
+PATIENCE = 30.0  # seconds of a core beside what the tests take; a mutant that never ends is noticed
 MEMORY = 6 << 30  # bytes of address space
 AT_ONCE = os.cpu_count() or 1
 
@@ -131,7 +131,7 @@ def _noticed(folder: Path, tests: list[str], known: Map) -> tuple[str, str]:
     choice, failed = folder / "choice.json", folder / "failed.txt"
     choice.write_text(json.dumps({"chosen": tests, "known": [*known.tests, *known.failed]}), encoding="utf-8")
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-    limit = _patience(tests, known)
+    limit = ASLEEP * _patience(tests, known)
     choose = {"EXECUTED_CHOICE": str(choice), "EXECUTED_FAILED": str(failed), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         status = _pytest(folder, ["-p", "tests.executed", "-x", *files], limit, **choose)

@@ -47,12 +47,12 @@ def _by_version(device: Device, driver: Version, family: knowledge.Family, relea
         return Fit(UNSUPPORTED, because, source_of(family))
     row = next((row for row in knowledge.releases() if row.toolkit == release), None)
     exact = (row.windows if windows else row.linux) if row else None
-    if row is not None and exact is not None and driver >= (version(exact) or ()):
-        return Fit(NATIVE, f"driver {device.kernel_version} has everything of CUDA {release}", source_of(row))
     because = f"driver {device.kernel_version} runs machine code of every CUDA {family.major}"
-    if row is not None and exact is not None:
-        return Fit(COMPATIBLE, f"{because}; PTX of CUDA {release} needs {exact}", source_of(row))
-    return Fit(COMPATIBLE, f"{because}; which driver compiles its PTX is not known", source_of(family))
+    if row is None or exact is None:
+        return Fit(COMPATIBLE, f"{because}; which driver compiles its PTX is not known", source_of(family))
+    if driver >= (version(exact) or ()):
+        return Fit(NATIVE, f"driver {device.kernel_version} has everything of CUDA {release}", source_of(row))
+    return Fit(COMPATIBLE, f"{because}; PTX of CUDA {release} needs {exact}", source_of(row))
 
 
 def _branch(device: Device, lowest: str, windows: bool) -> str:

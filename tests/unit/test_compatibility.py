@@ -96,6 +96,15 @@ def test_wsl_counts_as_windows_does() -> None:
     assert of_driver(a_geforce("526.00"), "12.0", a_host(kernel=WSL)).answer == "unsupported"
 
 
+def test_no_driver_has_everything_of_a_release_whose_lowest_driver_is_not_known() -> None:
+    on_windows = of_driver(a_geforce("999.99"), "13.0", a_host(kernel=WSL))  # since 13.0 no table says it for Windows
+    on_linux = of_driver(a_geforce("999.99"), "13.3", a_host())
+
+    for fit in (on_windows, on_linux):
+        assert fit.answer == "compatible"
+        assert "which driver compiles its PTX is not known" in fit.because
+
+
 numbers = st.lists(st.integers(0, 999), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 RANK = ["unsupported", "compatible", "native"]
 
