@@ -23,6 +23,7 @@ import pytest
 
 from tests import temporary
 from tests.executed import caches
+from tests.mutants import mutated
 
 ASLEEP = 5  # times as long by the clock, on a machine that has other work too
 OTHER_WAY = "other way"  # no verdict: the change cannot be made in a fork, or the fork has ended before its tests did
@@ -34,7 +35,7 @@ class Job(NamedTuple):
     name: str
     module: str
     file: str
-    source: str
+    place: int
     tests: tuple[int, ...]
     seconds: float
 
@@ -46,10 +47,12 @@ class Running(NamedTuple):
 
 
 def change(job: Job) -> bool:
-    """Gives every function of the module its code in the changed source; False where one cannot have it."""
+    """Gives every function of the module its code in the mutant; False where one cannot have it."""
     importlib.import_module(f"gpuprobe.{job.module}")
     file = str(Path.cwd() / "gpuprobe" / job.file)
-    changed = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compile(job.source, file, "exec"))}
+    changed = {
+        (code.co_qualname, code.co_firstlineno): code for code in _codes(compile(mutated(job.module, job.place), file, "exec"))
+    }
     found = [each for each in gc.get_objects() if type(each) is FunctionType and each.__code__.co_filename == file]
     for function in found:
         code = changed.get((function.__code__.co_qualname, function.__code__.co_firstlineno))

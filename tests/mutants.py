@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -140,9 +141,10 @@ def _statements(node: ast.AST, line: int, inside: range) -> Iterator[tuple[ast.A
         yield from _statements(child, line, within)
 
 
-def mutated(mutant: Mutant) -> str:
-    tree = ast.parse(source_of(mutant.module))
-    node, after = [(node, after) for node in _nodes(tree) for _, after in changed(node)][mutant.place]
+def mutated(module: str, place: int) -> str:
+    tree = ast.parse(source_of(module))
+    changes = ((node, after) for node in _nodes(tree) for _, after in changed(node))
+    node, after = next(itertools.islice(changes, place, None))
 
     class Change(ast.NodeTransformer):
         def visit(self, other: ast.AST) -> ast.AST:

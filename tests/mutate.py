@@ -150,7 +150,7 @@ def judged(mutant: Mutant, known: Map) -> Verdict:
     tests = nearest_first(mutant, known)
     folder = _folder("mutant", without_a_mutant() / "gpuprobe", without_a_mutant())
     try:
-        _written(folder, mutant.module, mutated(mutant))
+        _written(folder, mutant.module, mutated(mutant.module, mutant.place))
         for some in (tests[:FIRST], tests[FIRST:]):
             how, by = _noticed(folder, some, known) if some else ("survived", "")
             if how != "survived":
@@ -170,7 +170,7 @@ def judge_in_forks(chosen: list[Mutant], known: Map, seconds: float, to: Path) -
                 "name": f"{mutant.module}\t{mutant.place}\t{mutant.name}",
                 "module": mutant.module,
                 "file": str(MODULES[mutant.module].relative_to(PACKAGE)),
-                "source": mutated(mutant),
+                "place": mutant.place,
                 "tests": [number[test] for test in tests],
                 "seconds": _patience(tests, known),
             }

@@ -105,12 +105,22 @@ def test_a_whole_card_that_a_virtual_machine_has_is_no_virtual_gpu(name: str) ->
     assert "vgpu-unlicensed" not in ids(found)
 
 
-@pytest.mark.parametrize(("code", "words"), [(805, "does not answer"), (807, "does not answer"), (808, "no place")])
+SILENT, FULL = "does not answer", "no place"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(805, SILENT), (806, SILENT), (807, SILENT), (808, FULL), (809, FULL), (810, SILENT)]
+)
 def test_the_service_that_programs_are_directed_to_is_named_by_its_numbers(code: int, words: str) -> None:
     found = headline(nvidia_host(), refused(code), an_outcome(nvml()))
 
     assert (found.id, is_certain(found)) == ("mps-broken", True)
     assert words in found.because
+
+
+@pytest.mark.parametrize("code", [804, 811])
+def test_a_neighbouring_number_says_nothing_of_that_service(code: int) -> None:
+    assert "mps-broken" not in ids(findings(nvidia_host(), refused(code), an_outcome(nvml())))
 
 
 def test_a_cut_card_without_a_slice_has_nothing_to_compute_on() -> None:
@@ -179,6 +189,19 @@ def test_a_card_that_others_fill_says_how_much_they_hold() -> None:
 def test_a_card_with_room_is_not_held_by_others() -> None:
     assert findings(nvidia_host(), an_outcome(cuda()), full(20 * GiB), passed(cuda())) == ()
     assert "vram-held-by-others" not in ids(findings(nvidia_host(), *no_context(2), full(20 * GiB)))
+
+
+def test_a_card_that_works_is_held_where_a_tenth_is_left_and_one_that_fails_where_a_gibibyte_is() -> None:
+    tenth = 24 * GiB // 10
+
+    def is_held(*outcomes: Outcome) -> bool:
+        return "vram-held-by-others" in ids(findings(nvidia_host(), *outcomes))
+
+    assert is_held(an_outcome(cuda()), full(tenth), passed(cuda()))
+    assert not is_held(an_outcome(cuda()), full(tenth + 1), passed(cuda()))
+    assert is_held(*no_context(2), full(GiB))
+    assert not is_held(*no_context(2), full(GiB + 1))
+    assert not is_held(*no_context(3), full(tenth + 1))  # another number than that of memory
 
 
 def test_a_mutation_the_same_card_in_its_usual_mode_has_no_finding() -> None:

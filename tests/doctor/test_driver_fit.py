@@ -54,6 +54,7 @@ def test_a_pascal_card_was_dropped_by_595() -> None:
     assert (found.id, is_certain(found)) == ("nv-legacy-branch-required", True)
     assert "595.58.03" in found.because and "Pascal" in found.because and "580 is the last branch" in found.because
     assert "nvidia-driver-580" in commands(found)
+    assert "use Vulkan or the CPU" not in commands(found)  # CUDA's programs still run with that branch
 
 
 def test_it_was_dropped_also_where_the_module_is_not_loaded_at_all() -> None:
