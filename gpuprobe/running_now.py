@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gpuprobe.doctor.judged_process import Judged
 from gpuprobe.doctor.process_surroundings import surroundings
 from gpuprobe.doctor.process_verdicts import judged
+from gpuprobe.doctor.server_claims import loaded, why_unseen
 from gpuprobe.judging.figures import Activity, Figure, activities, matched, told_by, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
 from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
@@ -55,6 +56,11 @@ class RunningNow:
 
     def read(self, asked: Sequence[int] = ()) -> Snapshot:
         """`asked`: process numbers that are read whatever they are."""
+        snapshot = self._once(asked)
+        # A model that was loaded since the processes were listed has a runner now.
+        return self._once(asked) if any(_has_no_runner(each) for each in snapshot.processes) else snapshot
+
+    def _once(self, asked: Sequence[int]) -> Snapshot:
         read_at = moment()
         table = process_table(is_known, self._root, asked, own=os.getpid(), passed_over=self._passed_over)
         figures, silent = self._figures() if table.found else ((), ())
@@ -63,7 +69,9 @@ class RunningNow:
         holdings: dict[int, Holding] = {
             each.number: holding(each, devices, figures, kfd, same_numbers=not table.namespace) for each in table.found
         }
-        around = surroundings(self._inventory, _made_at(self._inventory, self._root), as_root=_is_root())
+        unseen = why_unseen(table, _elsewhere(figures, Tree(self._root)))
+        made_at = _made_at(self._inventory, self._root)
+        around = surroundings(self._inventory, made_at, as_root=_is_root(), unseen=unseen)
         found = judged(_gathered(table, self._root), holdings, around)
         return Snapshot(self._inventory, found, table, figures, read_at, silent, as_root=_is_root())
 
@@ -201,7 +209,15 @@ def _model_size(process: Process, root: str) -> int | None:
     return None
 
 
+def _has_no_runner(each: Judged) -> bool:
+    return _family(each.process) is Family.OLLAMA and each.through is None and loaded(each.gathered.interfaces) is not None
+
+
 def holders_elsewhere(snapshot: Snapshot) -> tuple[int, ...]:
     """Processes that a driver names and that are not here: another PID namespace's, or they have just ended."""
-    users = {user.process for figure in snapshot.figures for user in (figure.activity.users or () if figure.activity else ())}
-    return tuple(sorted(number for number in users if Tree().status(f"/proc/{number}") is None))
+    return _elsewhere(snapshot.figures, Tree())
+
+
+def _elsewhere(figures: Sequence[Figure], tree: Tree) -> tuple[int, ...]:
+    users = {user.process for figure in figures for user in (figure.activity.users or () if figure.activity else ())}
+    return tuple(sorted(number for number in users if tree.status(f"/proc/{number}") is None))

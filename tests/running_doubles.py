@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,13 @@ from tests.servers import free_port
 PROGRAM = r"""
 import json, mmap, os, socket, sys, time
 order = json.loads(os.environ["ORDER"])
+if order["starts"] and os.path.basename(sys.argv[0]) != order["starts"][1]:
+    child = os.fork()
+    if child == 0:  # it maps what the other does, and listens nowhere
+        os.environ["ORDER"] = json.dumps({**order, "port": 0, "ready": order["started"] + ".maps"})
+        os.execv("/proc/self/exe", order["starts"])
+    with open(order["started"], "w") as file:
+        file.write(str(child))
 held = []
 for path in order["maps"]:
     with open(path, "rb") as file:
@@ -52,10 +60,11 @@ class Running:
         log: str = "",
         answers: dict[str, Any] | None = None,
         account: int = 0,
-        parent: Running | None = None,
+        starts: Sequence[str] = (),
         environ: dict[str, str] | None = None,
     ) -> None:
         directory.mkdir(exist_ok=True)
+        self.directory = directory
         if account:
             directory.chmod(0o777)
         name, script, *rest = command
@@ -68,7 +77,11 @@ class Running:
             "account": account,
             "log": log,
             "ready": str(ready),
+            "starts": list(starts),
+            "started": str(directory / "started"),
         }
+        if starts:
+            (directory / starts[1]).write_text(PROGRAM)
         self.port = order["port"]
         self.log = directory / "log"
         # The descriptors of the tests' own output are pipes that nobody reads.
@@ -88,11 +101,16 @@ class Running:
     def number(self) -> int:
         return self.process.pid
 
+    @property
+    def started(self) -> int:
+        """The number of what it has started."""
+        return int((self.directory / "started").read_text())
+
     def __enter__(self) -> Running:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
 

@@ -32,6 +32,7 @@ class Surroundings(NamedTuple):
     undecided: bool  # something that was not answered could have been one more
     environ: Mapping[str, str]  # of gpuprobe itself
     as_root: bool = False  # gpuprobe is root, to whom `sudo` gives nothing more
+    unseen: str | None = None  # a clause: why a process that computes may not be seen here; None: all are
 
     @property
     def renderers(self) -> tuple[Device, ...]:
@@ -49,7 +50,9 @@ class Surroundings(NamedTuple):
         return self.devices
 
 
-def surroundings(inventory: Inventory, made_at: Mapping[str, float], *, as_root: bool = False) -> Surroundings:
+def surroundings(
+    inventory: Inventory, made_at: Mapping[str, float], *, as_root: bool = False, unseen: str | None = None
+) -> Surroundings:
     host = inventory.evidence.host
     return Surroundings(
         devices=inventory.kept,
@@ -61,6 +64,7 @@ def surroundings(inventory: Inventory, made_at: Mapping[str, float], *, as_root:
         undecided=card_status.undecided(inventory),
         environ=host.environ,
         as_root=as_root,
+        unseen=unseen,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from gpuprobe.doctor import server_claims
 from gpuprobe.doctor.cpu_reasons import Case, cpu_reason
 from gpuprobe.doctor.judged_process import Judged, Layers, Where
 from gpuprobe.doctor.process_surroundings import Surroundings, renderer_named
@@ -16,7 +17,7 @@ from gpuprobe.judging.engine_words import Said, said_by
 from gpuprobe.judging.held_memory import Held, Holding, selector
 from gpuprobe.judging.known_programs import Asked, Family, Program, asked_of, program_of
 from gpuprobe.judging.mapped_libraries import Mapped, mapped
-from gpuprobe.judging.process_evidence import evidence_of
+from gpuprobe.judging.process_evidence import claim_text, evidence_of
 from gpuprobe.machine.process_records import Gathered, Process
 from gpuprobe.strings import printable, size_text
 
@@ -93,11 +94,30 @@ def _layers(said: Said, asked: Asked, holding: Holding) -> Layers | None:
 
 def _decided(found: Judged, around: Surroundings) -> Judged:
     if found.program is not None and found.program.family is Family.OLLAMA:
-        return found._replace(because="no model is loaded now", advice="ask it something, and look again meanwhile")
+        return _of_a_server_without_runner(found, around)
     if found.said.remote is not None:
         because = f"{_placed(found.layers)} on a device that another process serves: `{printable(found.said.remote)}`"
         return found._replace(because=because, advice="look at the process that serves it, on its machine")
     return _renderer(found, around) or _by_the_kernel(found, around)
+
+
+def _of_a_server_without_runner(found: Judged, around: Surroundings) -> Judged:
+    interfaces = found.gathered.interfaces
+    claim = server_claims.loaded(interfaces)
+    if problem := next((each.problem for each in interfaces if each.problem is not None), None):
+        return found._replace(because=f"it did not tell which models are loaded: {printable(problem)}")
+    if claim is None and found.process.is_denied:
+        return _closed(found, around)
+    if claim is None:
+        return found._replace(because="no model is loaded now", advice="ask it something, and look again meanwhile")
+    if found.holding.uses_something:
+        return _of_one_that_holds(found, around)
+    says = claim_text(claim)
+    why = server_claims.why_uncounted(found.process, found.holding, around.unseen)
+    if why is not None:
+        advice = None if around.as_root else "run `sudo gpuprobe running`, outside of a container"
+        return found._replace(because=f"{says}, and whether anything of it is there cannot be told: {why}", advice=advice)
+    return _on_the_cpu(found, around, f"{says}, and neither it nor a process of its own holds anything there")
 
 
 def _by_the_kernel(found: Judged, around: Surroundings) -> Judged:
@@ -218,6 +238,10 @@ def _of_one_that_is_closed(found: Judged, around: Surroundings) -> Judged:
         return found._replace(where=Where.PARTLY if partly else Where.ON_THE_GPU, because=because)
     if found.asked.cpu_by is not None:
         return _on_the_cpu(found, around, "no layer was to go to a GPU")
+    return _closed(found, around)
+
+
+def _closed(found: Judged, around: Surroundings) -> Judged:
     account = printable(found.process.account or str(found.process.user))
     because = f"it is account `{account}`'s, and what it has open cannot be read"
     if around.as_root:

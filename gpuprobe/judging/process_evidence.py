@@ -31,7 +31,7 @@ def evidence_of(gathered: Gathered, holding: Holding, mapped: Mapped, said: Said
     yield _mapped(process, mapped)
     yield from _log(gathered, said)
     for interface in gathered.interfaces:
-        yield Finding(INTERFACE, f"http://127.0.0.1:{interface.port}{interface.path}", _claim(interface))
+        yield Finding(INTERFACE, f"http://127.0.0.1:{interface.port}{interface.path}", claim_text(interface))
     yield from (
         Finding(COMMAND, f"/proc/{process.number}", printable(each))
         for each in dict.fromkeys((asked.layers_by, asked.cpu_by))
@@ -94,7 +94,7 @@ def _log(gathered: Gathered, said: Said) -> Iterator[Finding]:
         yield Finding(LOG, printable(place), "it says nothing about layers, buffers or a GPU")
 
 
-def _claim(interface: Interface) -> str:
+def claim_text(interface: Interface) -> str:
     if interface.problem is not None:
         return printable(interface.problem)
     model = f"{printable(interface.model)}" if interface.model else "a model"

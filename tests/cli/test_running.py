@@ -28,7 +28,13 @@ UUID = "GPU-00000000-0000-0000-0000-00000000000a"
 GIB = 1 << 30
 GGML, CUDA = "libggml-base.so", "libggml-cuda.so"
 TORCH = "site-packages/torch/lib/libtorch_{}.so"
+RUNNER = ("/usr/local/bin/ollama", "runner", "--model", "/m/blobs/sha256-" + "a" * 64, "--port", "40001")
 SERVER = ("/opt/bin/llama-server", "serve", "-m", "/models/llama-8b.gguf")
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another account's process")
+# Root without the right to look into other accounts' processes: what an ordinary account is, where the checkout is root's own.
+WITHOUT_THE_RIGHT = ("setpriv", "--bounding-set=-sys_ptrace,-perfmon,-dac_override,-dac_read_search", "--inh-caps=-all")
 
 
 class Nvidia:
@@ -52,7 +58,11 @@ class Nvidia:
     def is_used_by(self, *processes: tuple[int, int]) -> None:
         """(number, MiB) of each."""
         said = ",".join(f"{number}:{size}" for number, size in processes)
-        self._nvml.write_text(f"{self._card} processes={said or chr(34) * 2}")
+        self.says(f"processes={said or chr(34) * 2}")
+
+    def says(self, more: str) -> None:
+        """NVML, of its card."""
+        self._nvml.write_text(f"{self._card} {more}")
 
     def running(self, *arguments: str) -> dict[str, Any]:
         return checked("running", piped("running", "--json", *arguments, **self.variables).out)
@@ -121,21 +131,90 @@ def test_a_log_that_claims_every_layer_is_outweighed_by_the_driver(nvidia: Nvidi
 CLAIMS = {"/api/ps": {"models": [{"name": "llama3.1:8b", "size": 6 * GIB, "size_vram": 6 * GIB}]}}
 
 
-def test_an_interface_that_claims_a_hundred_percent_while_nothing_is_held_is_on_the_cpu(nvidia: Nvidia, tmp_path: Path) -> None:
-    with Running(tmp_path / "a", ("/usr/local/bin/ollama", "serve"), answers=CLAIMS) as server:
-        serve = nvidia.of(server.number)
+OLLAMA = ("/usr/local/bin/ollama", "serve")
+SAYS_ALL = "it says that 100 % of llama3.1:8b are on a GPU"
 
-        assert serve["verdict"] == "cannot_tell"
-        assert {"source": "interface", "where": f"http://127.0.0.1:{server.port}/api/ps"}.items() <= serve["evidence"][
-            -1
-        ].items()
-        assert serve["evidence"][-1]["said"] == "it says that 100 % of llama3.1:8b are on a GPU"
+
+def test_an_interface_that_claims_a_hundred_percent_while_nothing_is_held_is_on_the_cpu(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", OLLAMA, answers=CLAIMS, environ={"CUDA_VISIBLE_DEVICES": "-1"}) as server:
+        serve = nvidia.of(server.number)
+        ran = nvidia.shown(str(server.number))
+
+        assert (serve["verdict"], serve["cause"]) == ("on_the_cpu_although_a_gpu_is_usable", "hidden_by_its_environment")
+        assert serve["because"].startswith(f"{SAYS_ALL}, and neither it nor a process of its own holds anything there; ")
+        place = f"http://127.0.0.1:{server.port}/api/ps"
+        assert serve["evidence"][-1] == {"source": "interface", "where": place, "said": SAYS_ALL}
+        assert (ran.code, SAYS_ALL in " ".join(ran.out.split())) == (5, True)
     torch, serving = (TORCH.format("cpu"), TORCH.format("cuda")), {"/v1/models": {"data": [{"id": "m"}]}}
     with Running(tmp_path / "b", ("VLLM::EngineCore", "serve"), torch, answers=serving) as own:
         found = nvidia.of(own.number)
 
         assert found["verdict"] == "on_the_cpu_although_a_gpu_is_usable"
         assert [each["said"] for each in found["evidence"] if each["source"] == "interface"] == ["it says that it serves m"]
+
+
+def test_what_it_claims_is_true_of_what_another_process_of_its_own_holds(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", OLLAMA, answers=CLAIMS, starts=RUNNER) as server:
+        nvidia.is_used_by((server.started, 5000))
+
+        assert (nvidia.of(server.number)["verdict"], nvidia.of(server.number)["through_pid"]) == ("on_the_gpu", server.started)
+
+        nvidia.is_used_by()
+
+        assert nvidia.of(server.number)["verdict"] == "on_the_cpu_although_a_gpu_is_usable"
+
+
+def test_a_server_without_a_model_is_not_judged(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", OLLAMA, answers={"/api/ps": {"models": []}}) as server:
+        found = nvidia.of(server.number)
+
+        assert (found["verdict"], found["because"]) == ("cannot_tell", "no model is loaded now")
+
+
+@pytest.mark.parametrize(
+    ("said", "because"),
+    [
+        ("", "nobody counts what is held on each device"),
+        ("processes=4194303:8000", "the driver names process 4194303, which cannot be seen here"),
+    ],
+)
+def test_a_claim_is_not_judged_where_not_all_is_counted(nvidia: Nvidia, tmp_path: Path, said: str, because: str) -> None:
+    with Running(tmp_path / "a", OLLAMA, answers=CLAIMS) as server:
+        nvidia.says(said)
+        found = nvidia.of(server.number)
+
+        assert found["verdict"] == "cannot_tell"
+        assert found["because"] == f"{SAYS_ALL}, and whether anything of it is there cannot be told: {because}"
+
+
+@needs_root
+def test_a_server_is_not_judged_where_what_it_has_open_may_not_be_read(nvidia: Nvidia, tmp_path: Path) -> None:
+    with Running(tmp_path / "a", OLLAMA, answers=CLAIMS) as server:
+        ran = apart(nvidia, "--mount", last=WITHOUT_THE_RIGHT, named=(str(server.number),))
+        said = " ".join(ran.stdout.split())
+
+        assert ran.returncode == 6
+        assert f"{server.number} Ollama cannot tell it is account `root`'s, and what it has open cannot be read" in said
+
+
+@needs_root
+def test_a_claim_is_not_judged_in_a_pid_namespace(nvidia: Nvidia, tmp_path: Path) -> None:
+    """Drivers count in other numbers, and a runner may be outside."""
+    beside = (sys.executable, "-c", BESIDE_A_SERVER, str(Path(__file__).parents[2]), str(tmp_path / "a"), json.dumps(CLAIMS))
+    said = " ".join(apart(nvidia, "--pid", "--fork", "--mount-proc", last=beside).stdout.split())
+
+    assert f"{SAYS_ALL}, and whether anything of it is there cannot be told: only the processes of this container" in said
+
+
+BESIDE_A_SERVER = """
+import json, subprocess, sys
+from pathlib import Path
+root, place, answers, *command = sys.argv[1:]
+sys.path.insert(0, root)
+from tests.running_doubles import Running
+with Running(Path(place), ("/usr/local/bin/ollama", "serve"), answers=json.loads(answers)):
+    subprocess.run(command)
+"""
 
 
 def test_a_server_that_answers_rubbish_or_nothing_costs_nothing_but_its_answer(nvidia: Nvidia, tmp_path: Path) -> None:
@@ -226,20 +305,17 @@ def test_where_proc_is_empty_it_is_not_said_that_nothing_runs(nvidia: Nvidia) ->
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (6, "no process can be seen: there is nothing in /proc")
 
 
-def apart(nvidia: Nvidia, *unshared: str, before: str = "", last: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def apart(
+    nvidia: Nvidia, *unshared: str, before: str = "", last: tuple[str, ...] = (), named: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """`running` in namespaces of its own, behind `before`, a line for the shell."""
     if shutil.which("unshare") is None:
         pytest.skip("there is no `unshare`")
     own = ["--map-root-user"] if os.geteuid() else []
-    command = ["unshare", *own, *unshared, "sh", "-c", f'{before} exec "$@"', "sh", *last, *COMMAND, "running"]
+    command = ["unshare", *own, *unshared, "sh", "-c", f'{before} exec "$@"', "sh", *last, *COMMAND, "running", *named]
     return subprocess.run(
         command, env=environment(**nvidia.variables), capture_output=True, text=True, check=False, timeout=60, cwd="/"
     )
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start another account's process")
-# Root without the right to look into other accounts' processes: what an ordinary account is, where the checkout is root's own.
-WITHOUT_THE_RIGHT = ("setpriv", "--bounding-set=-sys_ptrace,-perfmon,-dac_override,-dac_read_search", "--inh-caps=-all")
 
 
 def open_to_all(place: Path) -> None:

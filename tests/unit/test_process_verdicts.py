@@ -9,8 +9,9 @@ from gpuprobe.doctor.cpu_reasons import Cause
 from gpuprobe.doctor.judged_process import Where
 from gpuprobe.doctor.process_summary import line_for
 from gpuprobe.doctor.process_verdicts import judged
+from gpuprobe.doctor.server_claims import why_unseen
 from gpuprobe.judging.held_memory import Holding
-from gpuprobe.machine.process_records import Gathered, Interface, LogText
+from gpuprobe.machine.process_records import Gathered, Interface, LogText, Table
 from gpuprobe.model import DeviceType, GiB, MiB
 from tests.records import a_device
 from tests.running_records import (
@@ -243,6 +244,41 @@ def test_a_server_without_a_model_cannot_be_judged() -> None:
     found = verdict_of(a_process(name="ollama", command=OLLAMA, mapped=(), nodes=()), NOBODY_TELLS)
 
     assert (found.where, found.because) == (Where.CANNOT_TELL, "no model is loaded now")
+
+
+CLAIMING = a_process(name="ollama", command=OLLAMA, mapped=(), nodes=())
+
+
+def test_a_server_that_claims_a_model_and_has_no_runner_is_on_the_cpu_where_all_is_counted() -> None:
+    found = verdict_of(CLAIMING, NOTHING, interfaces=(CLAIM,))
+
+    assert found.where is Where.ON_THE_CPU
+    assert "100 % of llama3.1:8b are on a GPU, and neither it nor a process of its own holds anything there" in found.because
+
+
+def test_an_ollama_of_2023_computed_in_its_server_and_is_judged_by_what_that_holds() -> None:
+    assert verdict_of(CLAIMING, holds(5 * GiB), interfaces=(CLAIM,)).where is Where.ON_THE_GPU
+
+
+@pytest.mark.parametrize("unseen", ["only the processes of this container are seen", None])
+def test_a_claim_is_not_judged_where_something_may_be_unseen_or_uncounted(unseen: str | None) -> None:
+    process = CLAIMING if unseen else CLAIMING._replace(nodes=None, mapped=None)
+
+    found = verdict_of(process, NOTHING, interfaces=(CLAIM,), machine=around(unseen=unseen))
+
+    assert found.where is Where.CANNOT_TELL
+    assert (unseen or "what it has open cannot be read") in found.because
+
+
+def test_why_a_runner_may_be_unseen() -> None:
+    server = a_process(number=10, name="ollama", command=OLLAMA)
+    runner = a_process(number=11, parent=10, name="ollama", command=RUNNER)
+
+    assert why_unseen(Table((server, runner)), ()) is None
+    assert "of this container" in str(why_unseen(Table((server,), namespace=True), ()))
+    assert "`hidepid`" in str(why_unseen(Table((server,), hidden=True), ()))
+    assert "the driver names process 77" in str(why_unseen(Table((server,)), (77,)))
+    assert "process 11 is a runner" in str(why_unseen(Table((server, runner._replace(parent=9)), 0), ()))
 
 
 def test_a_child_that_holds_the_memory_speaks_for_the_process_that_started_it() -> None:
