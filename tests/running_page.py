@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 
+from gpuprobe.doctor.process_summary import Absent
 from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.judging.held_memory import holding
@@ -62,4 +63,4 @@ def shown(line: str) -> str:
     inventory = judge(Evidence(a_host(), (), "2026-11-28T09:00:00Z"), Request())
     snapshot = Snapshot(inventory, found, table, figures, "2026-11-28T09:00:00Z")
     screen = Screen(StringIO(), StringIO(), {"COLUMNS": str(WIDTH)})
-    return screen.drawn(running_text(snapshot, found, (), WIDTH, named=bool(named), quiet=True))
+    return screen.drawn(running_text(snapshot, found, Absent(), WIDTH, named=bool(named), quiet=True))

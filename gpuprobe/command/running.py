@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpuprobe.command import running_options
@@ -11,6 +12,7 @@ from gpuprobe.command.gathering import inventory_of, request_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.command.running_options import Wanted
 from gpuprobe.doctor.judged_process import Judged, Where
+from gpuprobe.doctor.process_summary import Absent
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json
 from gpuprobe.running_now import RunningNow, Snapshot
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """`shown` are the processes of the answer; `gone` were asked for and ended while they were looked at."""
+    """`shown` are the processes of the answer; `absent` was asked for and is not there."""
 
     snapshot: Snapshot
     shown: tuple[Judged, ...]
     named: bool
-    gone: tuple[int, ...] = ()
+    absent: Absent = Absent()
 
 
 def running(options: Options, targets: Sequence[str]) -> Reply:
@@ -70,7 +72,7 @@ def answer_of(now: RunningNow, wanted: Wanted) -> Answer:
     numbers = running_options.chosen(wanted, snapshot.table)
     shown = tuple(each for each in snapshot.processes if each.process.number in numbers)
     there = {each.process.number for each in shown}
-    return Answer(snapshot, shown, named=True, gone=tuple(number for number in numbers if number not in there))
+    return Answer(snapshot, shown, named=True, absent=Absent(tuple(number for number in numbers if number not in there)))
 
 
 def exit_of(answer: Answer) -> Exit:
@@ -78,7 +80,7 @@ def exit_of(answer: Answer) -> Exit:
     if not answer.named:
         return Exit.ANSWERED if answer.snapshot.table.looked_at else Exit.UNDECIDED
     codes = [_EXITS.get(each.where, Exit.NO) for each in answer.shown]
-    return weightiest(*codes, *(Exit.UNDECIDED for _ in answer.gone))
+    return weightiest(*codes, *(Exit.UNDECIDED for _ in chain(*answer.absent)))
 
 
 _EXITS = {Where.ON_THE_GPU: Exit.ANSWERED, Where.PARTLY: Exit.ANSWERED, Where.CANNOT_TELL: Exit.UNDECIDED}
@@ -90,7 +92,7 @@ def reply_of(answer: Answer, options: Options) -> Reply:
     def document() -> Json:
         from gpuprobe.render.running_document import running_document
 
-        return running_document(answer.snapshot, answer.shown, answer.gone, leave_with)
+        return running_document(answer.snapshot, answer.shown, answer.absent, leave_with)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
         from gpuprobe.render.running_text import running_text
@@ -98,7 +100,7 @@ def reply_of(answer: Answer, options: Options) -> Reply:
         return running_text(
             answer.snapshot,
             answer.shown,
-            answer.gone,
+            answer.absent,
             screen.width,
             named=answer.named,
             quiet=options.quiet,

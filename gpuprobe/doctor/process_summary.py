@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gpuprobe.doctor.judged_process import Judged, Where
 from gpuprobe.machine.process_records import Table
@@ -16,22 +17,32 @@ _COUNTED = (
 )
 
 
-def headline(shown: Sequence[Judged], gone: Sequence[int], table: Table) -> str:
+class Absent(NamedTuple):
+    """What was asked for and is not there: processes that ended while they were looked at, and units of which none computes."""
+
+    ended: tuple[int, ...] = ()
+    units: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        yield from (f"process {number} ended while it was looked at" for number in self.ended)
+        yield from (f"no process that computes belongs to the unit `{unit}` now" for unit in self.units)
+
+
+def headline(shown: Sequence[Judged], absent: Absent, table: Table) -> str:
     if not table.looked_at:
         return "no process can be seen: there is nothing in /proc"
     if not shown:
-        return f"process {gone[0]} ended while it was looked at" if gone else "no process that runs models was found"
+        return next(absent.sentences, "no process that runs models was found")
     counts = [(sum(each.where is where for each in shown), words) for where, words in _COUNTED]
     said = ", ".join(f"{count} {words}" for count, words in counts if count)
     noun = "process" if len(shown) == 1 else "processes"
     return f"{len(shown)} {noun}: {said}"
 
 
-def remarks(
-    table: Table, elsewhere: Sequence[int], gone: Sequence[int], shown: Sequence[Judged], *, as_root: bool
-) -> Iterator[str]:
+def remarks(table: Table, elsewhere: Sequence[int], absent: Absent, shown: Sequence[Judged], *, as_root: bool) -> Iterator[str]:
     """`as_root`: this is root already, which may be forbidden to look, too (a container without CAP_SYS_PTRACE)."""
-    yield from (f"process {number} ended while it was looked at" for number in gone if shown)
+    yield from absent.sentences if shown else list(absent.sentences)[1:]
     if table.hidden:
         yield "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them"
     if table.namespace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe.doctor.judged_process import Judged
-from gpuprobe.doctor.process_summary import headline, remarks
+from gpuprobe.doctor.process_summary import Absent, headline, remarks
 from gpuprobe.exits import Exit
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.process_evidence import Finding
@@ -15,16 +15,17 @@ from gpuprobe.running_now import Snapshot, holders_elsewhere
 from gpuprobe.strings import printable
 
 
-def running_document(snapshot: Snapshot, shown: Sequence[Judged], gone: Sequence[int], leave_with: Exit) -> Json:
+def running_document(snapshot: Snapshot, shown: Sequence[Judged], absent: Absent, leave_with: Exit) -> Json:
     table = snapshot.table
-    said = remarks(table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
+    said = remarks(table, holders_elsewhere(snapshot), absent, shown, as_root=snapshot.as_root)
     return {
-        **envelope(snapshot.inventory, headline(shown, gone, table), leave_with),
+        **envelope(snapshot.inventory, headline(shown, absent, table), leave_with),
         "timestamp": snapshot.read_at,
         "processes": [process_record(each) for each in shown],
         "looked_at": table.looked_at,
         "unreadable": {"processes": table.unreadable, "accounts": [printable(each) for each in table.unreadable_accounts]},
-        "ended": sorted({*gone, *table.ended}),
+        "ended": sorted({*absent.ended, *table.ended}),
+        "units_without_process": [printable(each) for each in absent.units],
         "hidepid": table.hidden,
         "pid_namespace": table.namespace,
         "devices": [

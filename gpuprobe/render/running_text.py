@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuprobe.doctor.judged_process import Judged, Where
-from gpuprobe.doctor.process_summary import headline, remarks
+from gpuprobe.doctor.process_summary import Absent, headline, remarks
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, notes, shortened
 from gpuprobe.render.wording import UNKNOWN
@@ -30,14 +30,14 @@ _WORDS = {
 def running_text(
     snapshot: Snapshot,
     shown: Sequence[Judged],
-    gone: Sequence[int],
+    absent: Absent,
     width: int,
     *,
     named: bool = False,
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[RenderableType]:
-    yield Text(printable(headline(shown, gone, snapshot.table)), style="bold")
+    yield Text(printable(headline(shown, absent, snapshot.table)), style="bold")
     if named or width < BLOCKS_BELOW:
         for each in shown:
             yield from _block(each, with_evidence=named or verbose)
@@ -50,7 +50,7 @@ def running_text(
                     yield from _evidence(each)
     yield from _loads(snapshot)
     if not quiet:
-        said = remarks(snapshot.table, holders_elsewhere(snapshot), gone, shown, as_root=snapshot.as_root)
+        said = remarks(snapshot.table, holders_elsewhere(snapshot), absent, shown, as_root=snapshot.as_root)
         yield from notes([*said, *snapshot.remarks])
 
 

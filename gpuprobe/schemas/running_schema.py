@@ -85,6 +85,7 @@ def running_schema(envelope: dict[str, Json], definitions: Json) -> Json:
         looked_at=said("How many processes there were.", COUNT),
         unreadable=said("Processes of other accounts that may not be looked into.", closed(processes=COUNT, accounts=TEXTS)),
         ended=said("Processes that ended while they were looked at.", array(POSITIVE)),
+        units_without_process=said("Units that were asked for and of which no process computes now.", TEXTS),
         hidepid=said("Whether /proc shows this account its own processes only.", FLAG),
         pid_namespace=said("Whether only the processes of a container are seen.", FLAG),
         devices=said(

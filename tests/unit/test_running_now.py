@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from gpuprobe.command.running import exit_of
+from gpuprobe.command.running_options import Wanted
+from gpuprobe.command.running_watch import readings
 from gpuprobe.doctor.judged_process import Where
+from gpuprobe.doctor.process_summary import Absent
+from gpuprobe.exits import Exit
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Depth, Evidence, Request, Validation, Verdict
 from gpuprobe.running_now import RunningNow, numbers_of_unit
@@ -79,3 +85,31 @@ def test_a_unit_means_its_processes_with_and_without_its_ending(tmp_path: Path) 
 
     assert numbers_of_unit("llama", table) == numbers_of_unit("llama.service", table) == (42,)
     assert numbers_of_unit("other", table) == ()
+
+
+def test_a_watched_unit_is_looked_up_for_each_reading(tmp_path: Path) -> None:
+    """A service that is restarted has another process; while it has none, the watch goes on and says so."""
+    answers = readings(reading(tmp_path, proc(42, "llama-server", "llama-server")), Wanted(units=("llama",)))
+
+    first = next(answers)
+    shutil.rmtree(tmp_path / "proc/42")
+    between = next(answers)
+    machine(tmp_path, proc(43, "llama-server", "llama-server"))
+    (tmp_path / "proc/43/fd").mkdir()
+    last = next(answers)
+    answers.close()
+
+    assert [[each.process.number for each in answer.shown] for answer in (first, between, last)] == [[42], [], [43]]
+    assert list(between.absent.sentences) == ["no process that computes belongs to the unit `llama` now"]
+    assert exit_of(between) is Exit.UNDECIDED
+
+
+def test_the_watch_of_a_process_ends_with_it_and_a_unit_beside_it_keeps_it_going(tmp_path: Path) -> None:
+    now = reading(tmp_path, proc(42, "llama-server", "llama-server"))
+    alone, beside = readings(now, Wanted(numbers=(42,))), readings(now, Wanted((42,), ("llama",)))
+    next(alone), next(beside)
+    shutil.rmtree(tmp_path / "proc/42")
+
+    assert [answer.absent for answer in alone] == [Absent((42,))]
+    assert next(beside).absent == Absent((42,), ("llama",))
+    assert next(beside).absent == Absent((), ("llama",))
