@@ -27,22 +27,39 @@ def written(metrics: Iterable[Metric]) -> str:
 
 
 def _metric(metric: Metric) -> str:
-    """Two samples of the same labels would cost the whole file, so the first of them counts."""
-    lines: dict[str, float] = {}
+    """Two samples of the same labels would cost the whole file, so the first of them counts. Labels that are the same only
+    as they are written, because what tells them apart was cut off, are written with a check sum in its place."""
+    lines: dict[str, Sample] = {}
     for sample in metric.samples:
-        lines.setdefault(_labels(sample.labels), sample.value)
-    samples = "".join(f"{metric.name}{labels} {_number(value)}\n" for labels, value in lines.items())
+        labels = _labels(sample.labels)
+        if labels in lines and lines[labels].labels != sample.labels:
+            labels = _labels(sample.labels, told_apart=True)
+        lines.setdefault(labels, sample)
+    samples = "".join(f"{metric.name}{labels} {_number(sample.value)}\n" for labels, sample in lines.items())
     return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} gauge\n{samples}"
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    pairs = ",".join(f'{name}="{_value(text)}"' for name, text in labels.items())
+def _labels(labels: Mapping[str, str], *, told_apart: bool = False) -> str:
+    shortened = _with_check_sum if told_apart else _cut
+    pairs = ",".join(f'{name}="{_value(shortened(text))}"' for name, text in labels.items())
     return f"{{{pairs}}}" if pairs else ""
 
 
 def _value(text: str) -> str:
     r"""What a driver said, on one line; `\`, `"` and line breaks are all that the form itself escapes."""
-    return printable(text[:LONGEST_VALUE]).replace("\\", "\\\\").replace('"', '\\"')
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _cut(text: str) -> str:
+    return text[:LONGEST_VALUE]
+
+
+def _with_check_sum(text: str) -> str:
+    if len(text) <= LONGEST_VALUE:
+        return text
+    import zlib
+
+    return f"{text[: LONGEST_VALUE - 9]}~{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _number(value: float) -> str:

@@ -21,10 +21,7 @@ _EDGES = "-_."
 
 
 def node_labels(card_statuses: Sequence[CardStatus], devices: Sequence[Device]) -> str:
-    found: dict[str, str] = {}
-    for name, value in _labels(card_statuses, devices):
-        found.setdefault(name, value)
-    return "".join(f"{PREFIX}/{name}={value}\n" for name, value in found.items())
+    return "".join(f"{PREFIX}/{name}={value}\n" for name, value in _labels(card_statuses, devices))
 
 
 def _labels(card_statuses: Sequence[CardStatus], devices: Sequence[Device]) -> Iterator[tuple[str, str]]:
@@ -40,8 +37,9 @@ def _labels(card_statuses: Sequence[CardStatus], devices: Sequence[Device]) -> I
         ("product", [device.name for device in devices if device.name]),
         ("build", [device.build for device in devices]),
     ):
-        for name, count in sorted(Counter(names).items()):
-            yield name_of(what, name), str(count)
+        # Names that are one as a label are counted together.
+        for name, count in sorted(Counter(name_of(what, name) for name in names).items()):
+            yield name, str(count)
     drivers = {device.kernel_version or device.runtime_version for device in devices} - {None}
     if len(drivers) == 1:
         yield "driver", value_of(str(drivers.pop()))

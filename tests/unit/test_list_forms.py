@@ -104,6 +104,16 @@ def test_samples_with_the_same_labels_are_one_because_two_would_cost_the_whole_f
     assert parsed(written([metric]))["gpuprobe_usable"] == [({"card": "a"}, 0.0), ({"card": "b"}, 1.0)]
 
 
+def test_samples_whose_labels_differ_only_behind_the_cut_are_two() -> None:
+    """Names of machines come from files of others, and a cut one is no other machine's."""
+    one, other = "node-" * 60 + "1", "node-" * 60 + "2"
+    samples = tuple(Sample({"machine": name, "reason": ""}, value) for value, name in enumerate((one, other, other)))
+
+    found = parsed(written([Metric("gpuprobe_machine_gpus", "Help.", samples)]))["gpuprobe_machine_gpus"]
+
+    assert [(len(labels["machine"]), value) for labels, value in found] == [(256, 0.0), (256, 1.0)]
+
+
 def a_reason(because: str) -> Why:
     return Why(CardReason.NO_KERNEL_DRIVER, because, None, because)
 
@@ -131,6 +141,15 @@ def test_whatever_a_driver_calls_a_card_its_labels_are_those_of_kubernetes(names
 def test_a_label_that_is_cut_ends_as_kubernetes_wants_it(name: str) -> None:
     assert VALUE.fullmatch(node_labels.value_of(name))
     assert NAME.fullmatch(node_labels.name_of("product", name))
+
+
+@pytest.mark.parametrize("names", [("A card (rev. 1)", "A card [rev. 1]"), ("a" * 70 + "1", "a" * 70 + "2"), ("é", "ü")])
+def test_names_that_are_one_as_a_label_are_counted_together(names: tuple[str, str]) -> None:
+    devices = [a_device("CUDA", name=name, number=number) for number, name in enumerate((*names, names[0]))]
+
+    labels = pairs(node_labels.node_labels((), devices))
+
+    assert [value for key, value in labels.items() if "/product." in key] == ["3"]
 
 
 def test_labels_say_what_a_pod_can_be_placed_by() -> None:
