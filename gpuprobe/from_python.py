@@ -74,6 +74,7 @@ def discover(
 
 def _judged(request: model.Request, capture: str | os.PathLike[str] | None) -> model.Inventory:
     from gpuprobe.command.gathering import refuse_an_unmatched_choice
+    from gpuprobe.deepening import judged
     from gpuprobe.exits import WrongUsage
     from gpuprobe.judging.rules import judge
 
@@ -87,7 +88,7 @@ def _judged(request: model.Request, capture: str | os.PathLike[str] | None) -> m
         interpreter()
         host = read_host(lib_dirs=request.lib_dirs, software_dirs=request.software_dirs)
         refuse_an_unmatched_choice(host)
-        return judge(gather(host, request), request)
+        return judged(gather(host, request), request)
     except WrongUsage as wrong:
         raise ValueError(f"{wrong.message}; {wrong.hint}") from wrong
 

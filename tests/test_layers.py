@@ -43,6 +43,7 @@ ROOMS = (
     "capture",
     "saved",
     "discovery",
+    "deepening",
     "memory_refresh",
     "readings",
     "running_now",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,10 +76,17 @@ class WholeMachine:
 
     def gpuprobe(self, *arguments: str, as_nobody: bool = False, **variables: str) -> Answered:
         """The installed command on it, as root of the namespace or as an account in no group."""
+        return self._run([*COMMAND, *arguments], as_nobody=as_nobody, **variables)
+
+    def python(self, program: str, *, as_nobody: bool = False, **variables: str) -> Answered:
+        """A program of somebody's own on it."""
+        return self._run([sys.executable, "-c", program], as_nobody=as_nobody, **variables)
+
+    def _run(self, command: list[str], *, as_nobody: bool, **variables: str) -> Answered:
         own = [] if os.geteuid() == 0 else ["--map-root-user"]
         leave = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if as_nobody else []
         done = subprocess.run(
-            ["unshare", *own, "--mount", "sh", "-c", _MOUNTS, str(self.root), *leave, *COMMAND, *arguments],
+            ["unshare", *own, "--mount", "sh", "-c", _MOUNTS, str(self.root), *leave, *command],
             env=environment(**{"VK_DRIVER_FILES": "/none", "LD_LIBRARY_PATH": "", **variables}),
             capture_output=True,
             text=True,

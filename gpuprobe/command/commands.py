@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpuprobe.command import deepening, gathering, remembering
+from gpuprobe import deepening
+from gpuprobe.command import gathering, remembering
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Reply
 from gpuprobe.doctor import card_status

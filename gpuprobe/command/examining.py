@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpuprobe.command import deepening
+from gpuprobe import deepening
 from gpuprobe.command.gathering import inventory_of, request_of
 from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit, WrongUsage, weightiest
@@ -56,7 +56,9 @@ def _looked_at(options: Options, given: DoctorOptions) -> tuple[Inventory, tuple
     if given.who is not None:
         inventory, extra = _as_seen_by(given.who, options)
     else:
-        inventory, extra = deepening.deepened(inventory_of(options, request_of(options)), options), ()
+        inventory, extra = inventory_of(options, request_of(options)), ()
+        if options.source is None:
+            inventory = deepening.deepened(inventory)
     if given.log is not None:
         from gpuprobe.command.log_file import lines_of
         from gpuprobe.doctor.log_reading import explained

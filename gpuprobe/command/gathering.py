@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gpuprobe.command.deepening import deepened_where_needed
+from gpuprobe import deepening
 from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
@@ -95,7 +95,8 @@ def seconds_of(option: str, text: str, fits: Callable[[float], bool], takes: str
 def inventory_of(options: Options, request: Request, known: Evidence | None = None, *, may_be_saved: bool = False) -> Inventory:
     """Asks the machine, or the capture that `--from` names, and judges what came back; `known` is not asked again.
 
-    `may_be_saved`: a saved discovery that fits answers as well. Its memory figures are as old as it is.
+    `may_be_saved`: a saved discovery that fits answers as well. Its memory figures are as old as it is, and what only a
+    diagnosis reads is not in it: who gives reasons adds it.
     """
     if options.source is not None:
         from gpuprobe.discovery import replay
@@ -105,7 +106,7 @@ def inventory_of(options: Options, request: Request, known: Evidence | None = No
         return judge(replay(captured, request), request)
     if may_be_saved and (saved := _saved(options, request)) is not None:
         return judge(saved, request)
-    return deepened_where_needed(judge(evidence_of_this_machine(options, request, known), request))
+    return deepening.judged(evidence_of_this_machine(options, request, known), request)
 
 
 def _saved(options: Options, request: Request) -> Evidence | None:

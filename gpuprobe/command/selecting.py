@@ -11,6 +11,7 @@ from gpuprobe.command.counting import Count, Selected
 from gpuprobe.command.gathering import inventory_of, request_of, selected
 from gpuprobe.command.reply import Launch, Reply
 from gpuprobe.command.writing import lines_of
+from gpuprobe.deepening import deepened_where_needed
 from gpuprobe.doctor import notes
 from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.exits import Exit, WrongUsage, weightiest
@@ -37,7 +38,7 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
 
         return undoing(options, choice, form, consumer)
     enough = Count.read(choice.number, choice.min_free)
-    inventory = inventory_of(options, request_of(options), may_be_saved=choice.may_be_saved)
+    inventory = _inventory(options, choice)
     chosen = _chosen_or_a_program(devices, inventory)
     if consumer is not None:
         return _for_consumer(options, devices, choice, inventory, consumer=consumer, chosen=chosen, form=form, enough=enough)
@@ -52,6 +53,12 @@ def env(options: Options, devices: Sequence[str], choice: Choice) -> Reply:
         found = found.with_doubts(inventory, counted=choice.number is not None)
     hidden = () if devices else tuple(notes.hidden(inventory))  # a device that is named is chosen whatever else there is
     return _reply(options, found, inventory, variables=variables, checks=checks, form=form, hidden=hidden)
+
+
+def _inventory(options: Options, choice: Choice) -> Inventory:
+    """The document's warnings give reasons; the lines give none, and wait for none."""
+    found = inventory_of(options, request_of(options), may_be_saved=choice.may_be_saved)
+    return deepened_where_needed(found) if options.json and options.source is None else found
 
 
 def _for_consumer(

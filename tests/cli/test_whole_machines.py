@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests import doubles, temporary
+from tests.doubles import described
+from tests.vulkan_world import world
 from tests.whole_machine import WholeMachine, a_function
 
 UBUNTU = 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.1 LTS"\n'
@@ -127,3 +129,48 @@ def test_a_pod_with_one_of_two_cards_is_validated_with_zero() -> None:
     assert validated.code == 0, validated
     assert "1 card left out" in validated.out
     assert "ulkan" not in validated.out
+
+
+AS_A_DOCUMENT = "import gpuprobe, json; print(json.dumps(gpuprobe.report()))"
+AS_RECORDS = (
+    "import gpuprobe, json; cards = gpuprobe.discover().cards; "
+    "print(json.dumps([[card.why.finding, card.why.because] if card.why else None for card in cards]))"
+)
+
+
+def with_log(said: str) -> WholeMachine:
+    loaded = nvidia_modules("580.95.05", "nvidia", "nvidia_uvm")
+    return a_machine((FIRST, GEFORCE, "nvidia"), nodes=NVIDIA_NODES, __node__kmsg=f"3,100,42000000,-;{said}\n", **loaded)
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        ("NVRM: Xid (PCI:0000:01:00): 79, pid=0, name=<unknown>, GPU has fallen off the bus.", "nv-xid-79"),
+        ("NVRM: Xid (PCI:0000:01:00): 119, pid=0, Timeout after 6s of waiting for RPC response", "nv-gsp-timeout"),
+    ],
+)
+def test_python_gets_the_reason_that_the_commands_give(said: str, finding: str) -> None:
+    """Both are read of the kernel's log, which is asked where a card is not usable."""
+    machine, cuda = with_log(said), a_cuda("580.95.05", "error cuInit 999")
+
+    cards = machine.gpuprobe("list", "--json", **cuda).document["cards"]
+    first = machine.gpuprobe("doctor", "--json", **cuda).document["findings"][0]
+
+    assert [card["why"]["finding"] for card in cards] == [first["id"]] == [finding]
+    assert machine.python(AS_A_DOCUMENT, **cuda).document["cards"] == cards
+    assert machine.python(AS_RECORDS, **cuda).document == [[finding, card["why"]["because"]] for card in cards]
+
+
+def test_env_gives_the_reason_of_list_also_where_the_discovery_was_saved(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    machine = with_log("RIP: 0010:devmem_alloc_pagemap+0x1f2/0x230 [nvidia_uvm]: request_free_mem_region failed")
+    card = described(name="NVIDIA GeForce RTX 4090 (NVK)", pci=FIRST, vendor=GEFORCE[0], type="discrete", memory=24 << 30)
+    vulkan = world(tmp_path).icd(card).environment()
+    drivers: dict[str, Any] = {**vulkan, **a_cuda("580.95.05", "error cuInit 3"), "XDG_CACHE_HOME": str(tmp_path)}
+
+    listed = machine.gpuprobe("list", "--json", **drivers).document["warnings"]
+
+    assert (tmp_path / "gpuprobe" / "discovery.json").exists()
+    assert [warning for warning in listed if "memory management HMM" in warning]
+    assert machine.gpuprobe("env", "--json", **drivers).document["warnings"] == listed

@@ -1,27 +1,30 @@
-"""What is read of a machine besides the survey: always for a diagnosis, and for a listing where a card is not usable."""
+"""What is read of a machine besides the survey: always for a diagnosis, and for any other answer where a card is not usable.
+
+Every answer that gives a reason comes by here, so that no two of them give different ones for the same card.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import library_named, rank_of
-from gpuprobe.model import SYSTEM, Evidence, Inventory, Outcome, Purpose
-
-if TYPE_CHECKING:
-    from gpuprobe.command.options import Options
+from gpuprobe.model import SYSTEM, Evidence, Inventory, Outcome, Purpose, Request
 
 
-def deepened(inventory: Inventory, options: Options) -> Inventory:
-    """With the evidence that only a diagnosis needs. A capture has it, or has it not."""
-    if options.source is not None:
-        return inventory
+def judged(evidence: Evidence, request: Request) -> Inventory:
+    """Evidence of this machine, with what its reasons need. A capture has that, or has it not."""
+    return deepened_where_needed(judge(evidence, request))
+
+
+def deepened(inventory: Inventory) -> Inventory:
+    """Of this machine, with the evidence that only a diagnosis needs."""
     return inventory._replace(evidence=with_system(inventory.evidence))
 
 
 def deepened_where_needed(inventory: Inventory) -> Inventory:
     """Of this machine. One whose cards all work pays nothing."""
-    return inventory._replace(evidence=with_system(inventory.evidence)) if _needs(inventory) else inventory
+    return deepened(inventory) if _needs(inventory) else inventory
 
 
 def with_system(evidence: Evidence) -> Evidence:
