@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from gpuprobe import model
     from gpuprobe.python_records import Inventory
 
 Json = dict[str, Any]
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
 
 
 def report(
@@ -36,40 +40,44 @@ def report(
     long as the slowest library; nothing is loaded into this process, and nothing is written.
     """
     from gpuprobe.command import listing
+    from gpuprobe.model import Request, ValidationScope
 
-    request = _request(libraries, timeout, deadline, quick=quick, allow_software=allow_software, wake=wake, lib_dirs=lib_dirs)
+    request = Request(
+        libraries=_libraries(libraries),
+        validate=ValidationScope.NONE if _flag("quick", quick) else ValidationScope.NEEDED,
+        seconds=_seconds("timeout", timeout),
+        deadline=_seconds("deadline", deadline),
+        allow_software=_flag("allow_software", allow_software),
+        wake=_flag("wake", wake),
+        lib_dirs=_directories(lib_dirs),
+    )
     inventory = _judged(request, capture)
     part = listing.part_of(inventory, None)
     text, leave_with = listing.headline(inventory, part, quick, None)
     return listing.document(inventory, part, text, leave_with)
 
 
-def discover(
-    *,
-    libraries: str | Iterable[str] = (),
-    timeout: float | None = None,
-    deadline: float | None = None,
-    quick: bool = False,
-    allow_software: bool = False,
-    wake: bool = True,
-    lib_dirs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
-    capture: str | os.PathLike[str] | None = None,
-) -> Inventory:
+def _asked_as(ask: Callable[_Arguments, Json]) -> Callable[[Callable[[Json], _Answer]], Callable[_Arguments, _Answer]]:
+    """Makes a function of a document one that takes the arguments for which `ask` gives such a document."""
+
+    def asking(made_of: Callable[[Json], _Answer]) -> Callable[_Arguments, _Answer]:
+        @wraps(made_of)
+        def asked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+            return made_of(ask(*args, **kwargs))
+
+        # What `help` and editors show; `wraps` alone would show the document as the argument.
+        asked.__dict__["__signature__"] = signature(ask).replace(return_annotation=made_of.__annotations__["return"])
+        return asked
+
+    return asking
+
+
+@_asked_as(report)
+def discover(document: Json) -> Inventory:
     """The answer of `gpuprobe list` as records; the arguments and the errors are those of `report`."""
     from gpuprobe.python_records import inventory_of
 
-    return inventory_of(
-        report(
-            libraries=libraries,
-            timeout=timeout,
-            deadline=deadline,
-            quick=quick,
-            allow_software=allow_software,
-            wake=wake,
-            lib_dirs=lib_dirs,
-            capture=capture,
-        )
-    )
+    return inventory_of(document)
 
 
 def _judged(request: model.Request, capture: str | os.PathLike[str] | None) -> model.Inventory:
@@ -102,29 +110,6 @@ def _replayed(request: model.Request, capture: str | os.PathLike[str]) -> model.
     if not isinstance(capture, str | os.PathLike):
         raise TypeError(f"capture takes the path of a file that `gpuprobe capture` wrote, not {capture!r}")
     return replay(load(Path(capture), request.deadline), request)
-
-
-def _request(
-    libraries: str | Iterable[str],
-    timeout: float | None,
-    deadline: float | None,
-    *,
-    quick: bool,
-    allow_software: bool,
-    wake: bool,
-    lib_dirs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-) -> model.Request:
-    from gpuprobe.model import Request, ValidationScope
-
-    return Request(
-        libraries=_libraries(libraries),
-        validate=ValidationScope.NONE if _flag("quick", quick) else ValidationScope.NEEDED,
-        seconds=_seconds("timeout", timeout),
-        deadline=_seconds("deadline", deadline),
-        allow_software=_flag("allow_software", allow_software),
-        wake=_flag("wake", wake),
-        lib_dirs=_directories(lib_dirs),
-    )
 
 
 def _libraries(given: object) -> tuple[str, ...]:

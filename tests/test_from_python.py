@@ -6,6 +6,7 @@ import json
 import pickle
 import sys
 from dataclasses import fields
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,15 @@ def _followed(schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
         return _followed(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
     return next((_followed(each) for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
+
+
+def test_both_functions_take_the_same_and_say_so() -> None:
+    report, discover = signature(gpuprobe.report), signature(gpuprobe.discover)
+
+    assert report.parameters == discover.parameters
+    assert (report.return_annotation, discover.return_annotation) == ("Json", "Inventory")
+    assert all(each.kind is Parameter.KEYWORD_ONLY for each in report.parameters.values())
+    assert gpuprobe.discover.__name__ == "discover"
 
 
 def test_records_are_short_to_look_at_and_can_be_pickled() -> None:
