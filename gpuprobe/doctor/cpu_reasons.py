@@ -13,7 +13,7 @@ from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.known_programs import Asked, Family, Program
 from gpuprobe.judging.mapped_libraries import Mapped, gpu_parts
 from gpuprobe.libraries import library_named
-from gpuprobe.machine.control_groups import container_of, units_of
+from gpuprobe.machine.control_groups import container_of, service_of
 from gpuprobe.machine.process_records import Process
 from gpuprobe.model import Device
 from gpuprobe.strings import printable
@@ -81,7 +81,7 @@ def _hidden(case: Case) -> CpuReason | None:
 
 
 def _where_set(case: Case) -> str:
-    unit = next((each for each in reversed(units_of(case.process.control_group)) if each.endswith(".service")), None)
+    unit = service_of(case.process.control_group)
     if container_of(case.process.control_group):
         return "its container's variables"
     return f"the service's (`sudo systemctl edit {printable(unit)}`)" if unit else "its environment"
@@ -139,11 +139,12 @@ def _no_build(case: Case) -> CpuReason | None:
     fitting = [part for part in beside if any(part.library == device.library for device in case.usable)]
     if not fitting:
         return _for_another([part.library for part in beside], case)
-    path = fitting[0].path
+    path = printable(fitting[0].path)
+    # Not `ldd`, which may run the library that it is asked about (ldd(1), Security), and that may be another account's.
     return CpuReason(
         Cause.NOT_MAPPED,
-        f"`{printable(path)}` is there and was not loaded",
-        f"see what it needs: `ldd {shlex.quote(printable(path))}`; and `gpuprobe list --all` says whether this build works",
+        f"`{path}` is there and was not loaded",
+        f"see what it needs: `readelf -d {shlex.quote(path)}`; and `gpuprobe list --all` says whether this build works",
     )
 
 

@@ -11,7 +11,7 @@ from gpuprobe.judging.held_memory import Holding
 from gpuprobe.judging.known_programs import Asked, Program
 from gpuprobe.judging.mapped_libraries import Mapped
 from gpuprobe.judging.process_evidence import Finding
-from gpuprobe.machine.control_groups import Container, container_of, units_of
+from gpuprobe.machine.control_groups import Container, container_of, service_of
 from gpuprobe.machine.process_records import Gathered, Process
 
 
@@ -67,7 +67,7 @@ class Judged(NamedTuple):
 
     @property
     def unit(self) -> str | None:
-        return next((each for each in reversed(units_of(self.process.control_group)) if each.endswith(".service")), None)
+        return service_of(self.process.control_group)
 
     @property
     def model(self) -> str | None:

@@ -15,6 +15,9 @@ _KINDS = (
     ("systemd-nspawn", re.compile(r"machine-(?P<id>[\w.-]{1,64})\.scope")),
 )
 _FOLLOWED = {"docker": "docker", "lxc": "lxc"}  # the element before the name
+# What systemd calls a unit (systemd.unit(5)), and no option. Whoever may make control groups gives them any name, and units are
+# named in commands that a person is told to run as root.
+_UNIT = re.compile(r"(?!-)[A-Za-z0-9:_.\\@-]{1,255}\.(?:service|scope)")
 _SHORT = 12
 _MOST = 4096
 
@@ -45,7 +48,12 @@ def container_of(text: str | None) -> Container | None:
 
 def units_of(text: str | None) -> tuple[str, ...]:
     """The units of systemd that the process is in, the innermost last."""
-    return tuple(each for each in _elements(text) if re.fullmatch(r"[^/]{1,255}\.(service|scope)", each))
+    return tuple(each for each in _elements(text) if _UNIT.fullmatch(each))
+
+
+def service_of(text: str | None) -> str | None:
+    """The innermost service; None: it is in none."""
+    return next((each for each in reversed(units_of(text)) if each.endswith(".service")), None)
 
 
 def _elements(text: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from posixpath import basename
 from gpuprobe import environment
 from gpuprobe.facts import Reading
 from gpuprobe.facts.system_facts import Standing
+from gpuprobe.machine.control_groups import service_of
 from gpuprobe.survey.account_files import account_named
 from gpuprobe.survey.command_lines import about_gpus
 from gpuprobe.survey.processes import FIRST_NAMESPACE
@@ -39,7 +40,6 @@ _MAPPED = re.compile(
 )
 _NODE = re.compile(r"/dev/(?:nvidia|dri/|kfd|dxg|nvmap)[\w/-]{0,60}")
 _LIMITS = ("Max locked memory", "Max open files", "Max address space", "Max processes")
-_UNIT = re.compile(r"[\w.@:\\+-]{1,200}\.service")
 _NAMESPACES = ("mnt", "user", "pid")
 
 
@@ -115,7 +115,7 @@ def process(tree: Tree, number: int) -> Standing:
         root=_link(tree, f"{place}/root", "root", problems),
         cgroup=cgroup,
         label=(said("attr/current") or "").strip("\0\n ")[:200] or None,
-        unit=_unit_of(cgroup or ""),
+        unit=service_of(f"0::{cgroup}") if cgroup else None,
         libraries=_libraries(said("maps", _LARGEST)),
         nodes=_nodes(tree, f"{place}/fd", problems),
         limits=_limits(said("limits")),
@@ -178,10 +178,6 @@ def _control_group(text: str) -> str | None:
     rows = [line.split(":", 2) for line in text.splitlines()[:64]]
     paths = {row[1]: row[2] for row in rows if len(row) == 3}
     return paths.get("") or paths.get("name=systemd") or next(iter(paths.values()), None)
-
-
-def _unit_of(cgroup: str) -> str | None:
-    return next((part for part in reversed(cgroup.split("/")) if _UNIT.fullmatch(part)), None)
 
 
 def _libraries(maps: str | None) -> tuple[str, ...] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from gpuprobe.doctor.card_status import summary
@@ -63,6 +65,16 @@ def test_what_the_survey_found_missing_needs_no_words_of_the_loader() -> None:
     found = headline(findings(host, vulkan_fails()))
 
     assert (found.id, commands(found)) == ("vk-driver-does-not-load", "sudo dnf install '*/libdrm.so.2'")
+
+
+def test_the_name_of_a_library_stays_one_word_of_the_command() -> None:
+    """It is read of a driver's file, which need not be a package's."""
+    library = DriverLibrary(RADV, "libvulkan_radeon.so", "/usr/lib/libvulkan_radeon.so", ("lib'; touch x; '.so",))
+    host = knowing(with_radeon(manifests=(a_manifest(RADV),), texts=FEDORA), driver_libraries=(library,))
+
+    command = commands(headline(findings(host, vulkan_fails())))
+
+    assert shlex.split(command) == ["sudo", "dnf", "install", "*/lib'; touch x; '.so"]
 
 
 def test_a_library_that_is_nowhere_comes_with_the_drivers_package() -> None:

@@ -86,6 +86,14 @@ def test_a_backend_that_lies_there_and_was_not_loaded_is_named() -> None:
     assert (found.cause, f"`{BIN}/libggml-cuda.so` is there and was not loaded" in found.because) == (Cause.NOT_MAPPED, True)
 
 
+def test_no_advice_runs_a_library_that_may_be_another_accounts() -> None:
+    """`ldd` may run what it is asked about."""
+    advice = on_the_cpu(mapped=GGML).advice or ""
+
+    assert "ldd" not in advice
+    assert f"`readelf -d {BIN}/libggml-cuda.so`" in advice
+
+
 @pytest.mark.parametrize(
     "fields", [{"mapped": (*GGML, f"{BIN}/libggml-hip.so")}, {"mapped": GGML, "beside": (f"{BIN}/libggml-hip.so",)}]
 )

@@ -11,7 +11,7 @@ import pytest
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.judging.held_memory import Held, holding
 from gpuprobe.judging.known_programs import is_known
-from gpuprobe.machine.control_groups import container_of, units_of
+from gpuprobe.machine.control_groups import container_of, service_of, units_of
 from gpuprobe.machine.process_records import DrmClient, Process
 from gpuprobe.model import DeviceType, GiB, MiB
 from gpuprobe.survey import process_logs
@@ -255,6 +255,17 @@ def test_a_service_of_that_name_is_no_container_and_is_known_as_a_unit() -> None
     assert container_of(text) is None
     assert units_of(text) == ("docker.service",)
     assert (container_of(None), container_of("rubbish"), units_of("")) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    "name", ["x; touch y.service", "$(touch y).service", "`touch y`.service", "--now.service", "a\nb.service"]
+)
+def test_a_control_group_that_no_unit_can_be_called_is_none(name: str) -> None:
+    """Whoever may make control groups calls them what he likes, and the name would stand in a command for root."""
+    text = f"0::/system.slice/ollama.service/{name}\n"
+
+    assert units_of(text) == ("ollama.service",)
+    assert service_of(text) == "ollama.service"
 
 
 def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path: Path) -> None:

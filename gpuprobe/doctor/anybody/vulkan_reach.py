@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
@@ -158,7 +159,7 @@ def _bringing(host: Host, library: str) -> Step:
             return Step(f"install the package that brings `{library}` (Debian and Ubuntu: `sudo apt install {named}`)")
         return run("install what is missing:", f"sudo apt install {named}")
     if manager == "dnf":
-        return run("install what is missing:", f"sudo dnf install '*/{library}'")
+        return run("install what is missing:", f"sudo dnf install {shlex.quote(f'*/{library}')}")
     return Step(f"install the package that brings `{library}`")
 
 
