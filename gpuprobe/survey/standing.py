@@ -30,8 +30,10 @@ _SERVED_BY = re.compile(
     r"vllm|sglang|text_generation|text-generation|llama_cpp\.server|comfyui|ComfyUI|koboldcpp|tabbyAPI|exllama|open_webui|lmdeploy"
     r"|tensorrt_llm|trtllm"
 )
-_DAEMONS = ("nv-fabricmanager", "nvidia-persistenced", "nvidia-gridd", "nvidia-cuda-mps-control", "nvidia-cuda-mps-server")
-_DAEMONS = (*_DAEMONS, "supergfxd", "dockerd", "containerd", "nvlsm")  # type: ignore[assignment]
+_DAEMONS = (
+    *("nv-fabricmanager", "nvidia-persistenced", "nvidia-gridd", "nvidia-cuda-mps-control", "nvidia-cuda-mps-server"),
+    *("supergfxd", "dockerd", "containerd", "nvlsm"),
+)
 _LONGEST_COMM = 15  # characters, of TASK_COMM_LEN
 _MAPPED = re.compile(
     r"/[^\n]{0,400}/(?:lib(?:cuda|cudart|cublas|cublasLt|nvidia-ml|nvidia-ptxjitcompiler|ggml\S{0,40}|llama|amdhip64|hsa-runtime64"
