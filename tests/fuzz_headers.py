@@ -14,7 +14,7 @@ import atheris
 
 with atheris.instrument_imports(include=["gpuprobe.modelfile", "gpuprobe.planning"]):
     from gpuprobe.modelfile.gguf import Unreadable, read
-    from gpuprobe.planning.placement import place
+    from gpuprobe.planning.placement import Planner
     from gpuprobe.planning.records import Device, Settings, Unplannable
 
 from tests.unit.test_gguf import TRUE, shortened
@@ -28,7 +28,7 @@ MODELS = ("llama-1b-tied", "gemma3-4b", "deepseek3-small", "mamba-1.4b", "lfm2-1
 def one_input(data: bytes) -> None:
     INPUT.write_bytes(data)
     with contextlib.suppress(Unreadable, Unplannable):
-        place(read(INPUT), DEVICES, Settings(context=512, layers=len(data) % 8))
+        Planner(read(INPUT)).place(DEVICES, Settings(context=512, layers=len(data) % 8))
 
 
 def seeds() -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpuprobe.modelfile.gguf import read
-from gpuprobe.planning.placement import place
+from gpuprobe.planning.placement import Planner
 from gpuprobe.planning.records import Device, FlashAttention, Override, Place, Settings, Source, SplitMode
 from tests.engine_truth import Engine, Refused, Taken, engine
 from tests.made_up_models import MODELS
@@ -139,7 +139,7 @@ def rows(running: Engine, path: Path, case: str, asked: Case) -> list[Row]:
         Device(selector=f"RPC{index}", total=MEMORY[index] * MiB, free=MEMORY[index] * MiB) for index in range(asked.devices)
     )
     taken = running.asked(path, asked.devices, *arguments(settings))
-    placed = place(model, devices, settings)
+    placed = Planner(model).place(devices, settings)
     return [
         Row(
             case,

@@ -81,12 +81,6 @@ def _weight(told: Told) -> tuple[int, bool]:
     return tuple(Severity).index(told.finding.severity), told.finding.because_of is not None
 
 
-def headlines(examination: Examination) -> tuple[Told, ...]:
-    """The blockers that nothing else explains."""
-    found = (each for each in examination.told if each.finding.severity is Severity.BLOCKER)
-    return tuple(each for each in found if each.finding.because_of is None)
-
-
 def is_undecided(finding: Finding) -> bool:
     """Whether it says only that no answer came: a crash, a timeout, a lost child."""
     reason = finding.reason

@@ -9,7 +9,7 @@ from gpuprobe import machine
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.judging.belonging import REPLACED, is_of, serves
 from gpuprobe.judging.rules import order
-from gpuprobe.libraries import LIBRARIES, Library, library_named
+from gpuprobe.libraries import LIBRARIES, Library
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Drop, Inventory, Outcome, Purpose
 
@@ -74,7 +74,3 @@ def situation_of(card: Card, inventory: Inventory) -> Situation:
         tuple(device for device in inventory.kept if is_of(device, card)),
         tuple(sorted(failed, key=lambda drop: order(drop.device))),
     )
-
-
-def library_of(outcome: Outcome) -> Library:
-    return library_named(outcome.probe.library)

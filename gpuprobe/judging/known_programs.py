@@ -37,7 +37,6 @@ SGLANG = Program("SGLang", Family.SGLANG)
 COMFY = Program("ComfyUI", Family.PYTHON, "torch")
 WEBUI = Program("text-generation-webui", Family.PYTHON, "torch")
 TGI = Program("text-generation-inference", Family.PYTHON, "torch")
-PYTHON = Program("Python", Family.PYTHON)
 
 # The name of the program's file, as a regular expression for all of it.
 _BY_FILE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuprobe.facts import Host, Listing, Reading
 
-ABSENT, DENIED = "absent", "denied"
+ABSENT = "absent"
 
 
 def reading(host: Host, path: str) -> Reading | None:

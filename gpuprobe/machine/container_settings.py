@@ -1,13 +1,12 @@
-"""How this machine hands its cards to containers: the descriptions of CDI, Docker's settings. None: nobody looked."""
+"""How this machine hands its cards to containers: the descriptions of CDI, the toolkit. None: nobody looked."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import NamedTuple
 
 from gpuprobe.facts import Host
-from gpuprobe.machine.asked import has_program, is_there, text
+from gpuprobe.machine.asked import has_program
 
 _CDI = re.compile(r"/(?:etc|var/run|run)/cdi/[^/]{1,200}\.(?:ya?ml|json)")
 _NODE = re.compile(r"/dev/[\w./-]{1,120}")
@@ -45,18 +44,6 @@ def _description(path: str, written: str | None, problem: str | None) -> Descrip
         versions=tuple(dict.fromkeys(_LIBRARY.findall(said))),
         problem=problem,
     )
-
-
-def docker(host: Host) -> dict[str, object] | None:
-    """Docker's settings about devices, {} where it has none: `runtimes`, `default-runtime`, `exec-opts`, `features`."""
-    path = "/etc/docker/daemon.json"
-    if is_there(host, path) is False or (host.system is not None and path not in (host.system.files or {})):
-        return {} if host.system is not None and host.system.files is not None else None
-    try:
-        said = json.loads(text(host, path) or "")
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None
 
 
 def has_toolkit(host: Host) -> bool | None:

@@ -26,17 +26,6 @@ def packages(host: Host, pattern: str | re.Pattern[str]) -> tuple[Package, ...]:
     return tuple(sorted(found))
 
 
-def is_installed(host: Host, name: str) -> bool | None:
-    found = package(host, name)
-    return True if found is not None else False if are_known(host) else None
-
-
-def broken(host: Host) -> tuple[Package, ...]:
-    """Those whose installation stopped halfway."""
-    known = (host.system.packages if host.system else None) or ()
-    return tuple(each for each in known if each.state is not None and each.state.startswith(("half", "unpacked", "trigger")))
-
-
 def _installed(host: Host) -> Iterable[Package]:
     known = (host.system.packages if host.system else None) or ()
     return (each for each in known if each.state != "config-files")

@@ -27,21 +27,6 @@ def log(host: Host) -> KernelLog | None:
     return host.system.log if host.system else None
 
 
-def is_readable(host: Host) -> bool | None:
-    """Whether any of its places could be read; None: not asked."""
-    found = log(host)
-    return None if found is None else found.source is not None
-
-
-def why_unread(host: Host) -> str | None:
-    """The worst of its places; "denied": an account with more rights could read it. None: it was read, or not asked."""
-    found = log(host)
-    if found is None or found.source is not None:
-        return None
-    problems = tuple(found.problems.values())
-    return "denied" if "denied" in problems else next((each for each in problems if each.startswith("error")), "absent")
-
-
 def lines(host: Host, pattern: str | re.Pattern[str]) -> tuple[LogLine, ...]:
     """Those in which the pattern is found, the first first. A text is taken as it stands, whatever its letters' case."""
     found = log(host)

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.facts.system_facts import Opened, SystemGroup
 from gpuprobe.machine.asked import text
-from gpuprobe.machine.surroundings import fields_of
 
-STATUS, UID_MAP, GID_MAP = "/proc/self/status", "/proc/self/uid_map", "/proc/self/gid_map"
+UID_MAP = "/proc/self/uid_map"
 _WHOLE = 4294967295  # numbers of accounts: all that there are
-
-# include/uapi/linux/capability.h
-_CAPABILITIES = {
-    "CAP_DAC_OVERRIDE": 1,
-    "CAP_MKNOD": 27,
-    "CAP_SYS_MODULE": 16,
-    "CAP_SYS_RAWIO": 17,
-    "CAP_SYS_PTRACE": 19,
-    "CAP_SYS_ADMIN": 21,
-    "CAP_SYSLOG": 34,
-    "CAP_PERFMON": 38,
-}
 
 
 def node(host: Host, path: str) -> DeviceNode | None:
@@ -61,34 +46,10 @@ def group_is_pending(host: Host, gid: int) -> bool | None:
     return None if login is None else gid in login and gid not in host.gids
 
 
-def has_capability(host: Host, name: str) -> bool | None:
-    effective = fields_of(text(host, STATUS) or "").get("CapEff", "")
-    if not re.fullmatch("[0-9a-fA-F]{1,16}", effective):
-        return None
-    return bool(int(effective, 16) >> _CAPABILITIES[name] & 1)
-
-
-def no_new_privileges(host: Host) -> bool | None:
-    said = fields_of(text(host, STATUS) or "").get("NoNewPrivs")
-    return None if said is None else said == "1"
-
-
-def seccomp(host: Host) -> int | None:
-    """0: no filter, 2: a filter."""
-    said = fields_of(text(host, STATUS) or "").get("Seccomp", "")
-    return int(said) if said in ("0", "1", "2") else None
-
-
 def in_user_namespace(host: Host) -> bool | None:
     """Whether the numbers of accounts are not the machine's own, as in a rootless or unprivileged container."""
     rows = _rows(host, UID_MAP)
     return None if rows is None else rows != ((0, 0, _WHOLE),)
-
-
-def is_mapped(host: Host, gid: int) -> bool | None:
-    """Whether a group of the machine that is called this number in here exists in here: an unmapped one is shown as 65534."""
-    rows = _rows(host, GID_MAP)
-    return None if rows is None else any(inside <= gid < inside + count for inside, _, count in rows)
 
 
 def _rows(host: Host, path: str) -> tuple[tuple[int, int, int], ...] | None:

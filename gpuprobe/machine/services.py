@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from posixpath import basename
 from typing import NamedTuple
 
@@ -22,11 +22,6 @@ class Setting(NamedTuple):
 
 def units(host: Host) -> tuple[UnitFiles, ...]:
     return (host.system.units if host.system else None) or ()
-
-
-def unit(host: Host, name: str) -> UnitFiles | None:
-    """`ollama` or `ollama.service`."""
-    return next((each for each in units(host) if each.name in (name, f"{name}.service")), None)
 
 
 def servers(host: Host, command: str | None = None) -> tuple[Standing, ...] | None:
@@ -83,9 +78,10 @@ def environment_in(found: UnitFiles) -> dict[str, str]:
     return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}
 
 
-def shares_files(host: Host, other: Standing) -> bool | None:
-    """Whether that process sees the same files as this one: not, where it is in a container; None: nobody could look."""
-    mine, theirs = (host.system.namespaces if host.system else None) or {}, other.namespaces or {}
+def shares_files(mine: Mapping[str, str] | None, other: Standing) -> bool | None:
+    """Whether that process sees the same files as one in these namespaces: not, where it is in a container; None: nobody
+    could look."""
+    mine, theirs = mine or {}, other.namespaces or {}
     if "mnt" not in mine or "mnt" not in theirs:
         return None
     return mine["mnt"] == theirs["mnt"] and other.root in ("/", None)

@@ -23,9 +23,6 @@ _FILES = (
 )
 
 
-_VENDOR_OF = re.compile(r"/sys/bus/pci/devices/([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])/vendor")
-
-
 class TurnedOff(NamedTuple):
     path: str
     said: str
@@ -38,14 +35,6 @@ def turned_off(host: Host) -> tuple[TurnedOff, ...]:
     for folder, pattern in _FILES:
         found += [TurnedOff(f"{folder}/{name}", name) for name in names_in(host, folder) or () if pattern.fullmatch(name)]
     return tuple(found)
-
-
-def left_behind(host: Host) -> tuple[str, ...]:
-    """Addresses of sound functions of cards that are not on the bus any more: `0000:01:00.1` without `0000:01:00.0`. Those of
-    processors' own sound have number 0 or stand beside graphics."""
-    found = (match[1] for path in (host.system.texts if host.system else None) or {} if (match := _VENDOR_OF.fullmatch(path)))
-    there = {function.address.rpartition(".")[0] for function in host.pci}
-    return tuple(address for address in found if not address.endswith(".0") and address.rpartition(".")[0] not in there)
 
 
 def waiting_docks(host: Host) -> tuple[str, ...]:

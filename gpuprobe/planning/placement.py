@@ -27,14 +27,6 @@ from gpuprobe.planning.weights import Weights
 from gpuprobe.planning.windows import windows
 
 
-def place(model: Model, devices: tuple[Device, ...], settings: Settings) -> Placement:
-    """The memory of every device and the host, as llama.cpp would allocate it.
-
-    Raises `gpuprobe.planning.records.Unplannable` where the settings cannot be had.
-    """
-    return Planner(model).place(devices, settings)
-
-
 class Planner:
     """One model, made ready for many placements: a search asks for hundreds. Raises `Unplannable`."""
 
@@ -47,7 +39,10 @@ class Planner:
         self.kinds = _kinds(model, self.numbers.layers_in_all)
 
     def place(self, devices: tuple[Device, ...], settings: Settings) -> Placement:
-        """As the function of the same name."""
+        """The memory of every device and the host, as llama.cpp would allocate it.
+
+        Raises `gpuprobe.planning.records.Unplannable` where the settings cannot be had.
+        """
         subject = self._subject(devices, settings)
         flash = flash_attention(subject, settings)
         if not flash and is_quantized(settings.cache_type_v):

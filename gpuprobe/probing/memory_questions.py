@@ -14,20 +14,14 @@ _Source = tuple[str, str, str | None]  # library, build, manifest
 
 
 def all_memory_probes(devices: Sequence[Device], known: Evidence) -> list[tuple[Probe, ...]]:
-    """For each device, in their order."""
+    """For each device, in their order: a witness that told it at the discovery, then the device's own library: its listing
+    where that told it, else a context. Each is to be asked only where those before it did not tell."""
     witnesses = [(outcome.probe, Nearby(_told(outcome))) for outcome in known.outcomes if _is_witness(outcome)]
     listings: dict[_Source, Outcome] = {}
     for outcome in known.outcomes:
         if outcome.probe.purpose in (Purpose.LIST, Purpose.ALONE):
             listings.setdefault(_source(outcome.probe), outcome)
     return [_probes(device, witnesses, listings.get(_source(device))) for device in devices]
-
-
-def memory_probes(device: Device, known: Evidence) -> tuple[Probe, ...]:
-    """A witness that told it at the discovery, then the device's own library: its listing where that told it, else a
-    context. Each is to be asked only where those before it did not tell."""
-    (found,) = all_memory_probes((device,), known)
-    return found
 
 
 def _source(of: Device | Probe) -> _Source:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from posixpath import basename
 
 from gpuprobe.facts.system_facts import Standing, UnitFiles
-from gpuprobe.machine.services import environment_in, value_in, values_in
+from gpuprobe.machine.services import environment_in, shares_files, value_in, values_in
 from gpuprobe.survey.account_files import Account, account_named, group_named, login_groups
-from gpuprobe.survey.standing import numbers, process
+from gpuprobe.survey.standing import namespaces, numbers, process
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.unit_files import unit_named
 
@@ -40,8 +40,7 @@ def root_of(standing: Standing, root: str = "/") -> str | None:
     """Below which directory the files lie that this process sees, for `read_host(root)`: its own where it is in a container.
     None: they are others than ours, and we may not look."""
     tree = Tree(root.rstrip("/") or "/")
-    theirs, ours = (standing.namespaces or {}).get("mnt"), tree.target("/proc/self/ns/mnt")
-    if standing.process is None or (theirs is not None and theirs == ours and standing.root in ("/", None)):
+    if standing.process is None or shares_files(namespaces(tree, "/proc/self"), standing):
         return root
     place = f"/proc/{standing.process}/root"
     return tree.at(place) if tree.why_unlisted(f"{place}/") is None else None

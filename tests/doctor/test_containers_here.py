@@ -53,6 +53,7 @@ def test_docker_without_the_toolkit_gives_containers_no_card() -> None:
     "host",
     [
         with_packages(ENGINE, TOOLKIT),
+        with_packages(ENGINE, programs={"nvidia-ctk": "/usr/local/bin/nvidia-ctk"}),  # installed, and from no package
         with_packages(),
         nvidia_host(),
         with_packages(ENGINE)._replace(texts=texts(DOCKER)),

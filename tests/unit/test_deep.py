@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from gpuprobe.facts import Host, PciFunction, Reading
 from gpuprobe.facts.system_facts import DkmsModule, DriverLibrary, Opened, Package, SystemFacts
-from gpuprobe.machine import turned_off
 from gpuprobe.survey import deep, elf
 from gpuprobe.survey import openings as openings_module
 from gpuprobe.survey.account_files import account_named, groups_of_nodes, login_groups
@@ -504,12 +503,3 @@ def test_connections_of_snaps_are_kept_where_they_give_cards(tmp_path: Path) -> 
     found = dict(settings_files(a_tree(tmp_path, {"/var/lib/snapd/state.json": text})))
 
     assert found["/var/lib/snapd/state.json"] == Reading("ollama:opengl snapd:opengl")
-
-
-def test_the_sound_of_a_card_that_went_is_left_behind(tmp_path: Path) -> None:
-    sound = {"vendor": "0x10de\n", "class": "0x040300\n"}
-    root = machine(tmp_path, pci={"0000:01:00.1": sound, "0000:02:00.1": sound, "0000:02:00.0": RTX_4090})
-
-    host = deep.with_system(read_host(root, {}, platform="linux"), {}, root)
-
-    assert turned_off.left_behind(host) == ("0000:01:00.1",)

@@ -21,7 +21,7 @@ from gpuprobe.judging.figures import (
 )
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Depth, Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Request, Status
-from gpuprobe.probing.memory_questions import memory_probes
+from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_slice, an_outcome, evidence_of
 
@@ -224,6 +224,11 @@ def test_amdgpu_tells_memory_in_sysfs(total: str, used: str, told: tuple[int | N
 
 def known_with(*outcomes: Outcome, **host: object) -> Evidence:
     return Evidence(a_host(**host), outcomes, "2026-11-21T09:00:00Z")
+
+
+def memory_probes(device: Device, known: Evidence) -> tuple[Probe, ...]:
+    (found,) = all_memory_probes((device,), known)
+    return found
 
 
 def context_on(device: Device) -> Outcome:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gpuprobe.modelfile.gguf import Unreadable, read
-from gpuprobe.planning.placement import place
+from gpuprobe.planning.placement import Planner
 from gpuprobe.planning.records import Device, Settings, Unplannable
 from tests.made_up_models import MODELS, MadeUp, dense, header, text
 
@@ -207,7 +207,9 @@ def attempt(path: Path) -> None:
     """Reads and plans; our own two errors are the only ones."""
     try:
         model = read(path)
-        place(model, (Device(selector="CUDA:0", free=1 << 30), Device(selector="CUDA:1", free=1 << 30)), Settings(layers=2))
+        Planner(model).place(
+            (Device(selector="CUDA:0", free=1 << 30), Device(selector="CUDA:1", free=1 << 30)), Settings(layers=2)
+        )
     except (Unreadable, Unplannable):
         pass
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.modelfile.gguf import read
-from gpuprobe.planning.placement import Planner, place
+from gpuprobe.planning.placement import Planner
 from gpuprobe.planning.records import (
     Device,
     FlashAttention,
@@ -39,18 +39,18 @@ def layers(placement: Placement) -> list[int]:
 
 
 def test_layers_follow_free_memory_and_the_output_is_one_of_them(model: Callable[[str], Model]) -> None:
-    placement = place(model("llama-8b"), CARDS, Settings(context=4096))
+    placement = Planner(model("llama-8b")).place(CARDS, Settings(context=4096))
 
     assert layers(placement) == [22, 11]
     assert (placement.layers, placement.layers_of_model) == (33, 33)
 
 
 def test_a_given_split_counts_before_free_memory(model: Callable[[str], Model]) -> None:
-    assert layers(place(model("llama-8b"), CARDS, Settings(context=4096, tensor_split=(1, 10)))) == [3, 30]
+    assert layers(Planner(model("llama-8b")).place(CARDS, Settings(context=4096, tensor_split=(1, 10)))) == [3, 30]
 
 
 def test_the_last_layers_go_to_devices_first(model: Callable[[str], Model]) -> None:
-    placement = place(model("llama-8b"), ONE, Settings(context=4096, layers=1))
+    placement = Planner(model("llama-8b")).place(ONE, Settings(context=4096, layers=1))
 
     assert layers(placement) == [1]
     assert placement.devices[0].context.bytes == 0  # the output has no cache
@@ -59,16 +59,16 @@ def test_the_last_layers_go_to_devices_first(model: Callable[[str], Model]) -> N
 def test_one_device_alone_can_be_chosen(model: Callable[[str], Model]) -> None:
     settings = Settings(context=4096, split_mode=SplitMode.NONE, main_device=1)
 
-    assert layers(place(model("llama-8b"), CARDS, settings)) == [0, 33]
+    assert layers(Planner(model("llama-8b")).place(CARDS, settings)) == [0, 33]
     with pytest.raises(Unplannable, match="there is no device 2; there are 2"):
-        place(model("llama-8b"), CARDS, settings._replace(main_device=2))
+        Planner(model("llama-8b")).place(CARDS, settings._replace(main_device=2))
 
 
 def test_an_embedding_that_is_the_output_is_held_twice(model: Callable[[str], Model]) -> None:
     tied = model("llama-1b-tied")
     (embedding,) = [tensor.size for tensor in tied.tensors if tensor.name == "token_embd.weight"]
 
-    placement = place(tied, ONE, Settings(context=4096))
+    placement = Planner(tied).place(ONE, Settings(context=4096))
 
     assert placement.host.model.bytes == embedding
     assert placement.devices[0].model.bytes == sum(tensor.size for tensor in tied.tensors)
@@ -77,13 +77,13 @@ def test_an_embedding_that_is_the_output_is_held_twice(model: Callable[[str], Mo
 def test_an_embedding_is_held_once_where_all_stays_on_the_host(model: Callable[[str], Model]) -> None:
     tied = model("llama-1b-tied")
 
-    assert place(tied, (), Settings(context=4096)).host.model.bytes == sum(tensor.size for tensor in tied.tensors)
+    assert Planner(tied).place((), Settings(context=4096)).host.model.bytes == sum(tensor.size for tensor in tied.tensors)
 
 
 def test_experts_can_stay_on_the_host(model: Callable[[str], Model]) -> None:
     mixture = model("qwen3moe-30b")
     experts = sum(tensor.size for tensor in mixture.tensors if "_exps" in tensor.name)
-    whole, without = (place(mixture, ONE, Settings(context=4096, cpu_moe_layers=count)) for count in (0, 1 << 16))
+    whole, without = (Planner(mixture).place(ONE, Settings(context=4096, cpu_moe_layers=count)) for count in (0, 1 << 16))
 
     assert whole.devices[0].model.bytes is not None
     assert without.devices[0].model.bytes == whole.devices[0].model.bytes - experts
@@ -94,16 +94,16 @@ def test_tensors_can_be_sent_by_name(model: Callable[[str], Model]) -> None:
     moved = sum(tensor.size for tensor in dense.tensors if tensor.name.startswith("blk.3."))
     settings = Settings(context=4096, overrides=(Override(pattern=r"blk\.3\.", device=None),))
 
-    assert place(dense, ONE, settings).host.model.bytes == moved + dense.tensors[0].size
+    assert Planner(dense).place(ONE, settings).host.model.bytes == moved + dense.tensors[0].size
     for pattern, device in (("(", None), ("blk", "CUDA:7")):
         with pytest.raises(Unplannable):
-            place(dense, ONE, settings._replace(overrides=(Override(pattern=pattern, device=device),)))
+            Planner(dense).place(ONE, settings._replace(overrides=(Override(pattern=pattern, device=device),)))
 
 
 def test_a_window_holds_what_it_sees_and_one_batch(model: Callable[[str], Model]) -> None:
     gemma = model("gemma3-4b")  # 34 layers, every sixth sees all; 4 heads of 256, window 1024
 
-    placement = place(gemma, ONE, Settings(context=32768))
+    placement = Planner(gemma).place(ONE, Settings(context=32768))
 
     assert placement.devices[0].context.bytes == (5 * 32768 + 29 * (1024 + 512)) * 4 * 256 * 2 * 2
 
@@ -111,7 +111,7 @@ def test_a_window_holds_what_it_sees_and_one_batch(model: Callable[[str], Model]
 def test_a_state_does_not_grow_with_the_context(model: Callable[[str], Model]) -> None:
     mamba = model("mamba-1.4b")
     short, long, two = (
-        place(mamba, ONE, settings).devices[0].context.bytes
+        Planner(mamba).place(ONE, settings).devices[0].context.bytes
         for settings in (Settings(context=1024), Settings(context=1 << 20), Settings(context=1024, parallel=2))
     )
 
@@ -120,13 +120,13 @@ def test_a_state_does_not_grow_with_the_context(model: Callable[[str], Model]) -
 
 
 def test_one_compressed_vector_is_kept_for_all_heads(model: Callable[[str], Model]) -> None:
-    placement = place(model("deepseek2-lite"), ONE, Settings(context=4096))
+    placement = Planner(model("deepseek2-lite")).place(ONE, Settings(context=4096))
 
     assert placement.devices[0].context.bytes == 27 * 576 * 4096 * 2
 
 
 def test_a_known_architecture_is_exact_in_every_figure(model: Callable[[str], Model]) -> None:
-    placement = place(model("gpt-oss-20b"), CARDS, Settings(context=4096))
+    placement = Planner(model("gpt-oss-20b")).place(CARDS, Settings(context=4096))
 
     figures = [figure for place_ in (*placement.devices, placement.host) for figure in place_[2:5]]
     assert {figure.source for figure in figures} == {Source.EXACT}
@@ -134,7 +134,7 @@ def test_a_known_architecture_is_exact_in_every_figure(model: Callable[[str], Mo
 
 
 def test_a_hybrid_partly_on_the_host_is_said_to_be_a_bound(model: Callable[[str], Model]) -> None:
-    whole, half = (place(model("jamba-mini"), ONE, Settings(context=4096, layers=count)) for count in (99, 8))
+    whole, half = (Planner(model("jamba-mini")).place(ONE, Settings(context=4096, layers=count)) for count in (99, 8))
 
     assert whole.devices[0].compute.source is Source.EXACT
     assert half.devices[0].compute.source is Source.BOUND
@@ -148,9 +148,9 @@ def renamed(model: Model, name: str) -> Model:
 
 def test_an_architecture_without_a_graph_has_bounds_above_what_it_takes(model: Callable[[str], Model]) -> None:
     known = model("llama-8b")
-    exact = place(known, ONE, Settings(context=4096)).devices[0]
+    exact = Planner(known).place(ONE, Settings(context=4096)).devices[0]
 
-    bound = place(renamed(known, "exaone"), ONE, Settings(context=4096))
+    bound = Planner(renamed(known, "exaone")).place(ONE, Settings(context=4096))
 
     device = bound.devices[0]
     assert (device.context.source, device.compute.source) == (Source.BOUND, Source.BOUND)
@@ -163,10 +163,10 @@ def test_an_architecture_without_a_graph_has_bounds_above_what_it_takes(model: C
 def test_of_an_unknown_architecture_the_weights_are_exact_and_the_rest_unknown(model: Callable[[str], Model]) -> None:
     known = model("llama-8b")
 
-    placement = place(renamed(known, "martian"), ONE, Settings(context=4096))
+    placement = Planner(renamed(known, "martian")).place(ONE, Settings(context=4096))
 
     device = placement.devices[0]
-    assert device.model == place(known, ONE, Settings(context=4096)).devices[0].model
+    assert device.model == Planner(known).place(ONE, Settings(context=4096)).devices[0].model
     assert (device.context.bytes, device.compute.bytes, device.needed) == (None, None, None)
     assert placement.notes[0].startswith("the architecture martian is unknown")
 
@@ -174,7 +174,7 @@ def test_of_an_unknown_architecture_the_weights_are_exact_and_the_rest_unknown(m
 def test_notes_say_what_a_reader_would_miss(model: Callable[[str], Model]) -> None:
     dense = model("llama-8b")._replace(missing=1000)
 
-    notes = place(dense, ONE, Settings(context=200001, layers=99)).notes
+    notes = Planner(dense).place(ONE, Settings(context=200001, layers=99)).notes
 
     assert notes == (
         "the file is incomplete: 1000 bytes of its tensors are missing",
@@ -185,7 +185,7 @@ def test_notes_say_what_a_reader_would_miss(model: Callable[[str], Model]) -> No
 def test_flash_attention_that_the_engine_drops_is_said(model: Callable[[str], Model]) -> None:
     hybrid = model("lfm2-1.2b")
     left_alone, kept = (
-        place(hybrid, ONE, Settings(context=4096, layers=8, flash_attention=choice))
+        Planner(hybrid).place(ONE, Settings(context=4096, layers=8, flash_attention=choice))
         for choice in (FlashAttention.AUTO, FlashAttention.ON)
     )
 
@@ -194,7 +194,7 @@ def test_flash_attention_that_the_engine_drops_is_said(model: Callable[[str], Mo
 
 
 def test_rows_on_several_devices_are_not_guessed(model: Callable[[str], Model]) -> None:
-    placement = place(model("llama-8b"), CARDS, Settings(context=4096, split_mode=SplitMode.ROW))
+    placement = Planner(model("llama-8b")).place(CARDS, Settings(context=4096, split_mode=SplitMode.ROW))
 
     assert placement.devices[0].model == (None, Source.UNKNOWN)
     assert "weights split by rows are not planned" in placement.notes
@@ -214,7 +214,7 @@ def test_rows_on_several_devices_are_not_guessed(model: Callable[[str], Model]) 
 )
 def test_settings_that_cannot_be_are_refused(model: Callable[[str], Model], settings: Settings) -> None:
     with pytest.raises(Unplannable):
-        place(model("llama-8b"), ONE, settings)
+        Planner(model("llama-8b")).place(ONE, settings)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -280,10 +280,11 @@ def test_numbers_that_cannot_be_are_refused(lie: tuple[float, ...] | str | float
     for key in ("attention.head_count_kv", "feed_forward_length"):
         lying = dense._replace(metadata={**dense.metadata, f"llama.{key}": lie})
         with pytest.raises(Unplannable):
-            place(lying, ONE, Settings(context=4096))
+            Planner(lying).place(ONE, Settings(context=4096))
 
 
 def test_a_split_file_counts_as_one(model: Callable[[str], Model], tmp_path: Path) -> None:
     dense = model("llama-1b-tied")
+    placement = Planner(dense).place(ONE, Settings(context=4096))
 
-    assert place(dense._replace(paths=("a", "b")), ONE, Settings(context=4096)) == place(dense, ONE, Settings(context=4096))
+    assert Planner(dense._replace(paths=("a", "b"))).place(ONE, Settings(context=4096)) == placement

@@ -20,7 +20,6 @@ from gpuprobe.model import DeviceType, Status
 _SWITCH, _THROUGH = "HSA_ENABLE_DXG_DETECTION", "librocdxg"
 _OFF = ("", "0", "false", "no")
 _NOT_NEEDED_FROM = (7, 13)  # ROCm/librocdxg#34
-_KFD = "/dev/kfd"
 
 
 def not_enabled_in_wsl(situation: Situation) -> Iterator[Finding]:

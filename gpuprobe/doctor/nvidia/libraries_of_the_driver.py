@@ -21,7 +21,6 @@ _HOST_MODULES = ("nvidia_vgpu_vfio", "nvidia_vgpu_mgr")
 _MEDIATED = "/sys/class/mdev_bus"
 _MANIFEST = re.compile("nvidia[^/]*$")
 _BY_PATH = "LD_LIBRARY_PATH"
-_OLDER_IMAGE = Step("or use an image whose CUDA is no newer than the host's driver", where=Place.HOST)
 _GRAPHICS = "start the container with `-e NVIDIA_DRIVER_CAPABILITIES=all`, and install `libxext6 libegl1` in it"
 
 

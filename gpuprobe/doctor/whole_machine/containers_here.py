@@ -13,6 +13,7 @@ from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.facts import Host
 from gpuprobe.libraries import CUDA
 from gpuprobe.machine.asked import names_in
+from gpuprobe.machine.container_settings import descriptions, has_toolkit
 from gpuprobe.machine.distribution import distribution
 from gpuprobe.machine.installed_packages import are_known, packages
 from gpuprobe.machine.nvidia import module_version
@@ -22,8 +23,7 @@ from gpuprobe.model import Inventory
 _TOOLKIT = re.compile(r"nvidia-container-toolkit(?:-base)?|nvidia-docker2|libnvidia-container.*")
 _DOCKER = re.compile(r"docker|docker-ce|docker\.io|moby-engine")
 _PODMAN = re.compile("podman")
-_SPECIFICATIONS = ("/etc/cdi", "/var/run/cdi", "/run/cdi")
-_DRIVER_FILE = re.compile(r"libcuda\.so\.([0-9]{2,4}(?:\.[0-9]{1,4}){1,3})\b")
+_SPECIFICATIONS = ("/etc/cdi", "/var/run/cdi")
 _RENEW = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 _INSTALL = {
     "apt": "sudo apt install nvidia-container-toolkit",
@@ -46,7 +46,7 @@ def _hosts_cards(inventory: Inventory) -> bool:
 def toolkit_missing(inventory: Inventory) -> Iterator[Finding]:
     """Docker hands cards over by a program of NVIDIA's, which is a package of its own."""
     host = inventory.evidence.host
-    if not _hosts_cards(inventory) or not are_known(host) or packages(host, _TOOLKIT):
+    if not _hosts_cards(inventory) or not are_known(host) or packages(host, _TOOLKIT) or has_toolkit(host):
         return
     docker = [each for each in packages(host, _DOCKER) if each.source != "snap"]
     if not docker:
@@ -99,15 +99,13 @@ def description_of_another_driver(inventory: Inventory) -> Iterator[Finding]:
 
 def _described(host: Host) -> list[tuple[str, str]]:
     """Path and driver version of each CDI file that names one."""
-    files = (host.system.files if host.system else None) or {}
-    mine = ((path, reading.text or "") for path, reading in files.items() if path.startswith(_SPECIFICATIONS))
-    return [(path, found[1]) for path, text in mine if (found := _DRIVER_FILE.search(text))]
+    return [(each.path, each.versions[0]) for each in descriptions(host) or () if each.versions]
 
 
 def no_description(inventory: Inventory) -> Iterator[Finding]:
     """Podman takes cards by a CDI file alone."""
     host = inventory.evidence.host
-    folders = [names_in(host, folder) for folder in _SPECIFICATIONS[:2]]
+    folders = [names_in(host, folder) for folder in _SPECIFICATIONS]
     if not _hosts_cards(inventory) or not packages(host, _PODMAN) or any(each is None or each for each in folders):
         return
     if runs(host, "dockerd"):
@@ -116,7 +114,7 @@ def no_description(inventory: Inventory) -> Iterator[Finding]:
         "ctr-cdi-missing-or-stale",
         "containers of Podman get none of the cards: no CDI file describes them",
         "no CDI file",
-        tuple(Observed(folder, "no file") for folder in _SPECIFICATIONS[:2]),
+        tuple(Observed(folder, "no file") for folder in _SPECIFICATIONS),
         (run("write one with", _RENEW), Step("then start containers with `--device nvidia.com/gpu=all`")),
     )
 

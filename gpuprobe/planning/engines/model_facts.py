@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from gpuprobe.planning.records import Metadata, Model
 
-Number = int | float
-
 
 class ModelFacts(NamedTuple):
     """Of an array of one number per layer, both ends; None: the file does not say."""

@@ -21,7 +21,6 @@ UTILIZATION = 0.92  # `--gpu-memory-utilization`
 BLOCK = 16  # tokens
 _LIBRARIES = (CUDA.name, ROCM.name)
 _BYTES = {"fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "float16": 2, "bfloat16": 2, "float32": 4, "f16": 2, "bf16": 2}
-_SPLIT_OUTSIDE = ("embed_tokens", "lm_head", "word_embeddings", "wte")  # by vocabulary, so across all devices
 
 
 class Shape(NamedTuple):
