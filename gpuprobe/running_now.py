@@ -16,9 +16,9 @@ from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.doctor.server_claims import loaded, why_unseen
 from gpuprobe.judging.figures import Activity, Figure, activities, matched, told_by, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
-from gpuprobe.judging.known_programs import Family, asked_of, is_known, program_of
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import units_of
+from gpuprobe.machine.known_programs import Family, asked_of, is_known, program_of
 from gpuprobe.machine.process_records import Gathered, Interface, LogText, Process, Table
 from gpuprobe.model import DeviceType, Inventory, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.survey.clock import moment

@@ -24,7 +24,7 @@ def read(texts: Sequence[str]) -> Wanted:
     """WrongUsage for what can be neither a process number nor a unit."""
     import re
 
-    from gpuprobe.survey.process_details import number_of
+    from gpuprobe.survey.process_status import number_of
 
     numbers, units = [], []
     for text in texts:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from gpuprobe.doctor.process_surroundings import Surroundings, hidden_by, may_open
+from gpuprobe.doctor.process_surroundings import Surroundings, hidden_by
 from gpuprobe.judging.engine_words import Complaint, Said, Words
 from gpuprobe.judging.held_memory import selector
-from gpuprobe.judging.known_programs import Asked, Family, Program
 from gpuprobe.judging.mapped_libraries import Mapped, gpu_parts
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import container_of, service_of
+from gpuprobe.machine.known_programs import Asked, Family, Program
+from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.machine.process_records import Process
 from gpuprobe.model import Device
 from gpuprobe.strings import printable
@@ -108,10 +109,13 @@ def _no_node(case: Case) -> CpuReason | None:
 def _no_permission(case: Case) -> CpuReason | None:
     nodes = {node.path: node for node in case.around.nodes}
     needed = [nodes[path] for each in case.usable for path in case.around.node_of.get(selector(each), ()) if path in nodes]
-    closed = [node for node in needed if not may_open(node, case.process)]
+    user, groups = case.process.user, case.process.groups
+    if user is None:
+        return None
+    closed = [node for node in needed if not may_open(node.mode, node.uid, node.gid, user, groups)]
     if not closed or len(closed) < len(needed) or container_of(case.process.control_group):
         return None
-    account = printable(case.process.account or str(case.process.user))
+    account = printable(case.process.account or str(user))
     group = closed[0].group
     advice = f"run `sudo usermod -aG {group} {account}`, and restart it" if group else "give its account the right to open it"
     return CpuReason(Cause.NO_PERMISSION, f"its account `{account}` may not open `{closed[0].path}`", advice)

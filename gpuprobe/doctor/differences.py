@@ -8,6 +8,7 @@ from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, 
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.facts.system_facts import Standing
+from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.model import Reason
 from gpuprobe.strings import printable
 
@@ -108,32 +109,27 @@ def _settings(standing: Standing) -> Step:
 
 def _denied(standing: Standing, host: Host) -> Iterator[Finding]:
     """Device files that this shell may open and the other may not, by their permission bits."""
-    if standing.groups is None or standing.uid is None:
+    uid, groups = standing.uid, standing.groups
+    if groups is None or uid is None:
         return
-    mine = [node for node in host.nodes if node.accessible and not may_use(node.mode, node.uid, node.gid, standing)]
+    mine = [node for node in host.nodes if node.accessible and not may_open(node.mode, node.uid, node.gid, uid, groups)]
     if not mine:
         return
-    groups = list(dict.fromkeys(node.group or str(node.gid) for node in mine))
-    account = standing.account or str(standing.uid)
-    command = f"sudo usermod -aG {','.join(groups)} {account}"
+    lacking = list(dict.fromkeys(node.group or str(node.gid) for node in mine))
+    account = standing.account or str(uid)
+    command = f"sudo usermod -aG {','.join(lacking)} {account}"
     again = f" && sudo systemctl restart {standing.unit}" if standing.unit else ""
     yield Finding(
         id="service-user-not-in-groups",
         rung=Rung.DEVICE_NODE,
         severity=Severity.BLOCKER,
         certainty=Certainty.CERTAIN,
-        because=f"{standing.name} runs as `{account}`, which may not open `{mine[0].path}` (group {groups[0]})",
+        because=f"{standing.name} runs as `{account}`, which may not open `{mine[0].path}` (group {lacking[0]})",
         brief=f"`{account}` has no permission",
         reason=CardReason.NO_PERMISSION,
         evidence=tuple(Observed(node.path, f"mode {node.mode:o}, group {node.group or node.gid}") for node in mine),
         fix=(Step(f"run `{command}{again}`", f"{command}{again}", needs_root=True, where=Place.SERVICE),),
     )
-
-
-def may_use(mode: int, owner: int, group: int, standing: Standing) -> bool:
-    """Whether the permission bits let it read and write; the first class that fits decides, and root may always."""
-    shift = 6 if standing.uid == owner else 3 if group in (standing.groups or ()) else 0
-    return standing.uid == 0 or (mode >> shift) & 0o6 == 0o6
 
 
 def _unread(standing: Standing) -> Iterator[Finding]:

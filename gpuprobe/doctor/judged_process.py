@@ -8,10 +8,10 @@ from typing import NamedTuple
 from gpuprobe.doctor.cpu_reasons import Cause
 from gpuprobe.judging.engine_words import Said
 from gpuprobe.judging.held_memory import Holding
-from gpuprobe.judging.known_programs import Asked, Program
 from gpuprobe.judging.mapped_libraries import Mapped
 from gpuprobe.judging.process_evidence import Finding
 from gpuprobe.machine.control_groups import Container, container_of, service_of
+from gpuprobe.machine.known_programs import Asked, Program
 from gpuprobe.machine.process_records import Gathered, Process
 
 

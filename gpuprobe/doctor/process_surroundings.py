@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -13,10 +12,9 @@ from gpuprobe.judging import visibility
 from gpuprobe.judging.device_lists import parse_list, resolve_mask
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.identity import normal_pci
-from gpuprobe.judging.known_programs import Family, Program
 from gpuprobe.judging.mapped_libraries import GGML, Mapped
 from gpuprobe.libraries import Selection, library_named
-from gpuprobe.machine.process_records import Process
+from gpuprobe.machine.known_programs import Family, Program
 from gpuprobe.model import Device, DeviceType, Inventory
 from gpuprobe.strings import printable
 from gpuprobe.vendors import vendor_of
@@ -77,19 +75,6 @@ def _nodes_of(device: Device, inventory: Inventory) -> Iterable[str]:
         vendor = vendor_of(card.vendor_id)
         own = vendor.node_of.get(card.driver or "") if vendor else None
         yield from (path for path in (own or card.render_node,) if path)
-
-
-def may_open(node: DeviceNode, process: Process) -> bool:
-    """By the permission bits, as the kernel looks at them: the owner's, else the group's, else everybody's."""
-    if process.user in (0, None):
-        return True
-    if process.user == node.uid:
-        bits = node.mode >> 6
-    elif node.gid in process.groups:
-        bits = node.mode >> 3
-    else:
-        bits = node.mode
-    return bits & (stat.S_IROTH | stat.S_IWOTH) == stat.S_IROTH | stat.S_IWOTH
 
 
 def hidden_by(device: Device, environ: Mapping[str, str], around: Surroundings, platform: str = "linux") -> str | None:

@@ -15,9 +15,9 @@ from gpuprobe.doctor.judged_process import Judged, Layers, Where
 from gpuprobe.doctor.process_surroundings import Surroundings, renderer_named
 from gpuprobe.judging.engine_words import Said, said_by
 from gpuprobe.judging.held_memory import Held, Holding, selector
-from gpuprobe.judging.known_programs import Asked, Family, Program, asked_of, program_of
 from gpuprobe.judging.mapped_libraries import Mapped, mapped
 from gpuprobe.judging.process_evidence import claim_text, evidence_of
+from gpuprobe.machine.known_programs import Asked, Family, Program, asked_of, program_of
 from gpuprobe.machine.process_records import Gathered, Process
 from gpuprobe.strings import printable, size_text
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from gpuprobe.judging.engine_words import Said
 from gpuprobe.judging.held_memory import Holding
-from gpuprobe.judging.known_programs import Asked
 from gpuprobe.judging.mapped_libraries import Mapped
+from gpuprobe.machine.known_programs import Asked
 from gpuprobe.machine.process_records import Gathered, Interface, Process
 from gpuprobe.strings import printable, size_text
 

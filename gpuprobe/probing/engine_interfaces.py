@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gpuprobe.judging.known_programs import Family, program_of
+from gpuprobe.machine.known_programs import Family, program_of
 from gpuprobe.machine.process_records import Interface, Process
 from gpuprobe.probing import loopback
 from gpuprobe.probing.loopback import Refusal

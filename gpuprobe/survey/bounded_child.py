@@ -11,12 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _GRACE_SECONDS = 1.0
+_JOURNALCTL = ("/usr/bin/journalctl", "/bin/journalctl", "/run/current-system/sw/bin/journalctl")
+JOURNALCTLS_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "SYSTEMD_COLORS": "0"}
 
 
 class Said(NamedTuple):
     output: str
     errors: str
     was_cut: bool  # there was more, or the time was over
+
+
+def journalctl() -> str | None:
+    return next((path for path in _JOURNALCTL if os.access(path, os.X_OK)), None)
 
 
 def said_by(command: Sequence[str], environ: Mapping[str, str], seconds: float, most: int) -> Said | str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
+from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.survey.amd import KFD_NODES, amd_files
 from gpuprobe.survey.builds import builds
 from gpuprobe.survey.drm import DRM, devices_off_the_bus
@@ -322,12 +323,6 @@ def _group_name(gid: int) -> str | None:
         return grp.getgrgid(gid).gr_name
     except (ImportError, KeyError, OSError):  # OSError: the directory of accounts does not answer
         return None
-
-
-def may_open(mode: int, owner: int, group: int, uid: int, gids: tuple[int, ...]) -> bool:
-    """Whether the permission bits let this user read and write. The first class that fits decides; root may always."""
-    shift = 6 if uid == owner else 3 if group in gids else 0
-    return uid == 0 or (mode >> shift) & 0o6 == 0o6
 
 
 def _facts(tree: Tree, platform: str) -> dict[str, int | str | None]:

@@ -17,7 +17,6 @@ from gpuprobe.survey.tree import ABSENT, READING, Tree, problem_of
 
 KMSG, JOURNAL = "/dev/kmsg", "journalctl -k -b"
 _FILES = ("/var/log/kern.log", "/var/log/dmesg", "/var/log/messages")
-_JOURNALCTL = ("/usr/bin/journalctl", "/bin/journalctl", "/run/current-system/sw/bin/journalctl")
 _PATIENCE_SECONDS = 10.0
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_RECORDS = 200_000
@@ -110,14 +109,13 @@ def _records(descriptor: int) -> Iterator[bytes]:
 
 
 def _journal() -> _Said | str:
-    program = next((path for path in _JOURNALCTL if os.access(path, os.X_OK)), None)
+    from gpuprobe.survey.bounded_child import JOURNALCTLS_ENVIRONMENT, journalctl, said_by
+
+    program = journalctl()
     if program is None:
         return ABSENT
     command = [program, "-k", "-b", "-o", "short-monotonic", "--no-pager"]
-    environ = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "SYSTEMD_COLORS": "0"}
-    from gpuprobe.survey.bounded_child import said_by
-
-    answer = said_by(command, environ, _PATIENCE_SECONDS, _MOST_BYTES)
+    answer = said_by(command, JOURNALCTLS_ENVIRONMENT, _PATIENCE_SECONDS, _MOST_BYTES)
     if isinstance(answer, str):
         return answer
     lines = [line for line in answer.output.splitlines() if not line.startswith("-- ")]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from gpuprobe import environment
 from gpuprobe.machine.process_records import DrmClient, Process
 from gpuprobe.survey.loopback_ports import Listening
-from gpuprobe.survey.processes import FIRST_NAMESPACE, accounts
+from gpuprobe.survey.process_status import status_of
+from gpuprobe.survey.processes import FIRST_NAMESPACE, name_of
 from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 from gpuprobe.vendors import VENDORS
 
@@ -26,19 +27,11 @@ _MODEL = re.compile(r"\.(gguf|safetensors|ggml|bin|pt|pth|onnx)$|/blobs/sha256-[
 _LIBRARY = re.compile(r"\.so(\.|$)|\.abi3\.so")
 
 
-def number_of(text: str) -> int | None:
-    """A process number, of a folder of /proc or as a user gives it."""
-    return int(text) if re.fullmatch("[1-9][0-9]{0,9}", text, re.ASCII) else None
-
-
 def details(tree: Tree, number: int, listening: Listening) -> Process | None:
     """None: it has ended."""
     place = f"/proc/{number}"
-    status = tree.read(f"{place}/status")
-    if status.text is None:
-        return None
-    fields = dict(re.findall(r"(?m)^(\w+):[ \t]*(.*)$", status.text))
-    if fields.get("State", "").startswith(("Z", "X")):
+    status = status_of(tree, number)
+    if status.problem is not None or status.has_ended:
         return None
     problems: list[tuple[str, str]] = []
     maps = _read(tree, f"{place}/maps", _MOST_MAPS, problems)
@@ -46,18 +39,17 @@ def details(tree: Tree, number: int, listening: Listening) -> Process | None:
     mapped = None if maps is None else tuple(dict.fromkeys(_files_in(maps)))
     opened = _opened(tree, place, problems)
     command = (tree.read(f"{place}/cmdline", most=_MOST_COMMAND).text or "").rstrip("\0")
-    user = _number(fields.get("Uid", "").split("\t")[1:2])
     if tree.status(place) is None:
         return None
     paths = () if opened is None else tuple(target for _, target in opened)
     return Process(
         number=number,
-        name=fields.get("Name", ""),
+        name=status.name or "",
         command=tuple(command.split("\0")) if command else (),
-        parent=_number([fields.get("PPid", "")]),
-        user=user,
-        groups=tuple(group for each in fields.get("Groups", "").split() if (group := _whole(each)) is not None),
-        account=accounts((number,), tree.root).get(number),
+        parent=status.parent,
+        user=status.uid,
+        groups=status.groups or (),
+        account=None if status.uid is None else name_of(status.uid),
         started_at=_started_at(tree, place),
         program=tree.target(f"{place}/exe"),
         directory=tree.target(f"{place}/cwd"),
@@ -68,7 +60,7 @@ def details(tree: Tree, number: int, listening: Listening) -> Process | None:
         clients=tuple(_clients(tree, place, opened or ())),
         environ=None if environ is None else _known(environ),
         control_group=tree.read(f"{place}/cgroup").text,
-        resident=_kibibytes(fields.get("VmRSS", "")),
+        resident=status.resident,
         ports=listening.ports_of(paths),
         outputs=tuple(dict.fromkeys(target for name, target in opened or () if name in ("1", "2"))),
         beside=tuple(_beside(tree, place, mapped or (), tree.target(f"{place}/exe"))),
@@ -213,12 +205,3 @@ def _started_at(tree: Tree, place: str) -> float | None:
 def _whole(text: str) -> int | None:
     """`isdigit` is true of `²`, which is no number."""
     return int(text) if re.fullmatch("[0-9]{1,20}", text, re.ASCII) else None
-
-
-def _number(found: list[str]) -> int | None:
-    return _whole(found[0]) if found else None
-
-
-def _kibibytes(text: str) -> int | None:
-    number = _whole(text.partition(" ")[0])
-    return None if number is None else number * 1024

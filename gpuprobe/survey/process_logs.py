@@ -6,20 +6,16 @@ Of a long file the beginning and the end are read: a server says what it loaded 
 from __future__ import annotations
 
 import os
-import select
 import stat
-import subprocess
-import time
 
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import LogText, Process
+from gpuprobe.survey.bounded_child import JOURNALCTLS_ENVIRONMENT, journalctl, said_by
 from gpuprobe.survey.tree import READING, Tree, problem_of
 
 HEAD, TAIL = 256 << 10, 1 << 20  # bytes
 JOURNAL_LINES = 4000
-_CHUNK = 1 << 16
 _JOURNAL_SECONDS = 3.0
-_JOURNALCTL = ("/usr/bin/journalctl", "/bin/journalctl")
 _SYSTEMD = "/run/systemd/system"  # there where systemd runs (sd_booted)
 
 
@@ -67,31 +63,14 @@ def _is_in_the_journal(process: Process) -> bool:
 
 
 def _journal(number: int) -> LogText:
-    program = next((path for path in _JOURNALCTL if os.access(path, os.X_OK)), None)
+    program = journalctl()
     if program is None:
         return LogText("the journal", None, "`journalctl` is not installed")
     command = [program, "--no-pager", "--quiet", "--boot", "--output=cat", f"--lines={JOURNAL_LINES}", f"_PID={number}"]
-    try:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-            try:
-                content = _bounded(process, time.monotonic() + _JOURNAL_SECONDS)
-            finally:
-                process.kill()
-    except OSError as problem:
-        return LogText("the journal", None, f"`journalctl`: {type(problem).__name__}")
-    text = content.decode("utf-8", "backslashreplace")
+    said = said_by(command, JOURNALCTLS_ENVIRONMENT, _JOURNAL_SECONDS, HEAD + TAIL)
+    if isinstance(said, str):
+        return LogText("the journal", None, f"`journalctl`: {said}")
+    text = said.output
     if not text.strip():
         return LogText("the journal", None, "it has no line of this process, or shows none to this account")
     return LogText("the journal", text)
-
-
-def _bounded(process: subprocess.Popen[bytes], deadline: float) -> bytes:
-    """What it writes up to the deadline, and no more than the bound."""
-    content, stream = b"", process.stdout
-    while stream is not None and len(content) < HEAD + TAIL and (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([stream], [], [], left)
-        chunk = os.read(stream.fileno(), _CHUNK) if ready else b""
-        if not chunk:
-            break
-        content += chunk
-    return content

@@ -14,7 +14,8 @@ from gpuprobe.libraries import LIBRARIES
 from gpuprobe.machine.process_records import Table
 from gpuprobe.survey.frameworks import FRAMEWORKS
 from gpuprobe.survey.loopback_ports import Listening
-from gpuprobe.survey.process_details import details, number_of
+from gpuprobe.survey.process_details import details
+from gpuprobe.survey.process_status import numbers
 from gpuprobe.survey.processes import FIRST_NAMESPACE, accounts
 from gpuprobe.survey.tree import DENIED, READING, Tree, problem_of
 from gpuprobe.vendors import VENDORS
@@ -44,21 +45,21 @@ def process_table(
     out with its children. `passed_over`: what one reading leaves for the next."""
     tree = Tree(root)
     looked = _Look(tree, known, own, {} if passed_over is None else passed_over)
-    numbers = sorted(number for name in tree.names("/proc") if (number := number_of(name)) is not None)
-    wanted = [number for number in numbers if number in asked or looked.matters(number)]
+    there_are = numbers(tree)
+    wanted = [number for number in there_are if number in asked or looked.matters(number)]
     listening = Listening(tree)
     found = [process for number in wanted[:MOST_FOUND] if (process := details(tree, number, listening)) is not None]
     there = {process.number for process in found}
     kept = tuple(each for each in found if own is None or own not in (each.number, each.parent) or each.number in asked)
     return Table(
         kept,
-        looked_at=len(numbers),
+        looked_at=len(there_are),
         unreadable=len(looked.denied),
         unreadable_accounts=tuple(sorted(set(accounts(looked.denied[:64], root).values()))),
         ended=tuple(number for number in wanted[:MOST_FOUND] if number not in there),
         hidden=_is_hidden(tree),
         namespace=tree.target("/proc/self/ns/pid") not in (None, FIRST_NAMESPACE),
-        missing=tuple(number for number in asked if number not in numbers),
+        missing=tuple(number for number in asked if number not in there_are),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gpuprobe.survey.process_status import status_of
 from gpuprobe.survey.tree import Tree
 
 # PROC_PID_INIT_INO (include/linux/proc_ns.h): drivers count in the first namespace, a container in its own.
@@ -19,13 +20,16 @@ def program_names(numbers: Iterable[int], root: str = "/") -> dict[int, str]:
 
 
 def accounts(numbers: Iterable[int], root: str = "/") -> dict[int, str]:
-    """Whose these processes are, by process number: the account's name, or its number where it has none here."""
+    """Whose these processes are, by process number: the account's name, or its number where it has none here.
+
+    Not the owner of /proc/PID: that is root where a process may not be dumped, whoever runs it (proc_pid(5)).
+    """
     tree = Tree(root)
-    found = {number: status.st_uid for number in numbers if (status := tree.status(f"/proc/{number}")) is not None}
-    return {number: _name_of(account) for number, account in found.items()}
+    found = ((number, status_of(tree, number).uid) for number in numbers)
+    return {number: name_of(account) for number, account in found if account is not None}
 
 
-def _name_of(account: int) -> str:
+def name_of(account: int) -> str:
     try:
         import pwd
 

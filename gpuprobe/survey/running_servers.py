@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.loopback_ports import sockets_among, sockets_on
+from gpuprobe.survey.process_status import numbers, status_of
 from gpuprobe.survey.tree import Tree
 
 SERVICE = "ollama"  # the name of the program, and of the account that its installer makes
@@ -33,17 +34,17 @@ def servers(root: str = "/") -> tuple[Server, ...]:
 def is_its_own(server: Server, root: str = "/") -> bool:
     """Whether the port is this process's, and the process an account's that we trust with a figure."""
     tree = Tree(root)
-    if _account(tree, server.process) not in _trusted_accounts():
+    if status_of(tree, server.process).uid not in _trusted_accounts():
         return False
     listening = sockets_on(tree, server.port)
     return bool(listening) and listening <= _sockets_of(tree, server.process)
 
 
 def _runners(tree: Tree) -> Iterator[Server]:
-    for name in sorted((name for name in tree.names("/proc") if name.isascii() and name.isdigit()), key=int):
-        port = _port((tree.read(f"/proc/{name}/cmdline", most=4096).text or "").split("\0"))
+    for number in numbers(tree):
+        port = _port((tree.read(f"/proc/{number}/cmdline", most=4096).text or "").split("\0"))
         if port is not None:
-            yield Server(int(name), port)
+            yield Server(number, port)
 
 
 def _port(words: list[str]) -> int | None:
@@ -52,12 +53,6 @@ def _port(words: list[str]) -> int | None:
         return None
     given = "".join(words[words.index("--port") + 1 :][:1])
     return int(given) if re.fullmatch("[0-9]{1,5}", given) and 0 < int(given) < 65536 else None
-
-
-def _account(tree: Tree, process: int) -> int | None:
-    """The effective user id: what the process may do, not who started it."""
-    found = re.search(r"(?m)^Uid:\s+[0-9]+\s+([0-9]+)", tree.read(f"/proc/{process}/status").text or "")
-    return int(found[1]) if found else None
 
 
 def _trusted_accounts() -> set[int]:

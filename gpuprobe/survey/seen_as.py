@@ -9,7 +9,8 @@ from posixpath import basename
 from gpuprobe.facts.system_facts import Standing, UnitFiles
 from gpuprobe.machine.services import environment_in, shares_files, value_in, values_in
 from gpuprobe.survey.account_files import Account, account_named, group_named, login_groups
-from gpuprobe.survey.standing import namespaces, numbers, process
+from gpuprobe.survey.process_status import numbers
+from gpuprobe.survey.standing import namespaces, process
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.unit_files import unit_named
 

@@ -13,23 +13,16 @@ from gpuprobe import environment
 from gpuprobe.facts import Reading
 from gpuprobe.facts.system_facts import Standing
 from gpuprobe.machine.control_groups import service_of
+from gpuprobe.machine.known_programs import serves
 from gpuprobe.survey.account_files import account_named
 from gpuprobe.survey.command_lines import about_gpus
+from gpuprobe.survey.process_status import numbers, status_of
 from gpuprobe.survey.processes import FIRST_NAMESPACE
 from gpuprobe.survey.tree import ABSENT, DENIED, Tree, problem_of
 
-_MOST_PROCESSES, _MOST_SERVERS = 100_000, 32
+_MOST_SERVERS = 32
 _LARGEST = 4 * 1024 * 1024  # bytes
-_COMMAND = 64 * 1024
-_SERVERS = re.compile(
-    r"ollama|llama-server|llama-cli|llama-swap|llama-box|llamafile|vllm|VLLM::\w{1,20}|koboldcpp\S{0,12}|local-ai|lms|lm-studio"
-    r"|LM Studio|text-generatio\w{0,9}|sglang\S{0,12}|tabby|ramalama|lemonade\S{0,12}|gpustack|comfyui|jan"
-)
-_INTERPRETERS = re.compile(r"python[0-9.]{0,6}|pt_main_thread|node|ray::\S{0,12}|uvicorn|gunicorn")
-_SERVED_BY = re.compile(
-    r"vllm|sglang|text_generation|text-generation|llama_cpp\.server|comfyui|ComfyUI|koboldcpp|tabbyAPI|exllama|open_webui|lmdeploy"
-    r"|tensorrt_llm|trtllm"
-)
+_COMMAND, _BEGINNING = 64 * 1024, 4096
 _DAEMONS = (
     *("nv-fabricmanager", "nvidia-persistenced", "nvidia-gridd", "nvidia-cuda-mps-control", "nvidia-cuda-mps-server"),
     *("supergfxd", "dockerd", "containerd", "nvlsm"),
@@ -47,8 +40,13 @@ _NAMESPACES = ("mnt", "user", "pid")
 
 def servers(tree: Tree) -> tuple[Standing, ...]:
     """Servers of models that run, by process number."""
-    found = (each for each in numbers(tree) if _serves(tree, each))
+    found = (each for each in numbers(tree) if serves(_command(tree, each)))
     return tuple(process(tree, each) for each, _ in zip(found, range(_MOST_SERVERS), strict=False))
+
+
+def _command(tree: Tree, number: int) -> list[str]:
+    """Its beginning, which names the program; nothing of the kernel's own threads."""
+    return (tree.read(f"/proc/{number}/cmdline", most=_BEGINNING).text or "").rstrip("\0").split("\0")
 
 
 def daemons(tree: Tree) -> dict[str, int] | None:
@@ -67,21 +65,6 @@ def _is_a_part(tree: Tree) -> bool:
     return inside or first == DENIED or (first == ABSENT and tree.is_this_machine)
 
 
-def numbers(tree: Tree) -> list[int]:
-    names = [name for name in tree.names("/proc") if name.isascii() and name.isdigit() and len(name) <= 9]
-    return sorted(map(int, names))[:_MOST_PROCESSES]
-
-
-def _serves(tree: Tree, number: int) -> bool:
-    called = tree.line(f"/proc/{number}/comm") or ""
-    if _SERVERS.fullmatch(called):
-        return True
-    if not _INTERPRETERS.fullmatch(called):
-        return False
-    words = (tree.read(f"/proc/{number}/cmdline", most=4096).text or "").split("\0")
-    return any(_SERVED_BY.search(word[:200]) for word in words[:4])
-
-
 def process(tree: Tree, number: int) -> Standing:
     """What may be seen of a process; where there is none, every field is None and `problems` has `process`: "absent"."""
     place, problems = f"/proc/{number}", dict[str, str]()
@@ -92,28 +75,27 @@ def process(tree: Tree, number: int) -> Standing:
             problems[name.rpartition("/")[2]] = reading.problem or ABSENT
         return reading.text
 
-    status = _fields(said("status") or "")
-    if not status:
-        return Standing("process", str(number), problems={"process": problems.get("status", ABSENT)})
+    status = status_of(tree, number)
+    if status.problem is not None:
+        return Standing("process", str(number), problems={"process": status.problem})
     words = (said("cmdline") or "").rstrip("\0").split("\0")
-    uid, gid = _effective(status.get("Uid")), _effective(status.get("Gid"))
-    known = account_named(tree, uid) if uid is not None else None
+    known = account_named(tree, status.uid) if status.uid is not None else None
     cgroup = _control_group(said("cgroup") or "")
     return Standing(
         kind="process",
         name=str(number),
         process=number,
         program=_link(tree, f"{place}/exe", "program", problems),
-        command=(status.get("Name") or basename(words[0]))[:64] or None,
+        command=(status.name or basename(words[0]))[:64] or None,
         arguments=None if "cmdline" in problems else about_gpus(words[1:]),
         account=known.name if known else None,
-        uid=uid,
-        gid=gid,
-        groups=_groups(status, gid),
+        uid=status.uid,
+        gid=status.gid,
+        groups=status.groups,
         environ=_environ(said("environ", 1024 * 1024)),
-        capabilities=_hexadecimal(status.get("CapEff")),
-        no_new_privileges={"0": False, "1": True}.get(status.get("NoNewPrivs", "")),
-        seccomp={"0": 0, "1": 1, "2": 2}.get(status.get("Seccomp", "")),
+        capabilities=status.capabilities,
+        no_new_privileges=status.no_new_privileges,
+        seccomp=status.seccomp,
         root=_link(tree, f"{place}/root", "root", problems),
         cgroup=cgroup,
         label=(said("attr/current") or "").strip("\0\n ")[:200] or None,
@@ -129,34 +111,11 @@ def process(tree: Tree, number: int) -> Standing:
 _FIELDS = {"maps": "libraries", "cmdline": "arguments", "current": "label"}
 
 
-def _fields(status: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in status.splitlines()[:200])
-    return {name: value.strip() for name, colon, value in pairs if colon}
-
-
-def _effective(row: str | None) -> int | None:
-    """The second of "real effective saved file"."""
-    words = (row or "").split()[:4]
-    return int(words[1]) if len(words) == 4 and words[1].isascii() and words[1].isdigit() and len(words[1]) <= 10 else None
-
-
-def _groups(status: dict[str, str], gid: int | None) -> tuple[int, ...] | None:
-    row = status.get("Groups")
-    if row is None:
-        return None
-    named = {int(word) for word in row.split()[:65536] if word.isascii() and word.isdigit() and len(word) <= 10}
-    return tuple(sorted(named | ({gid} if gid is not None else set())))
-
-
 def _environ(text: str | None) -> dict[str, str] | None:
     """The variables that gpuprobe knows. The kernel gives an empty text of its own threads."""
     if text is None:
         return None
     return environment.known(dict(word.split("=", 1) for word in text.split("\0") if "=" in word))
-
-
-def _hexadecimal(text: str | None) -> str | None:
-    return text if text and re.fullmatch("[0-9a-f]{1,16}", text) else None
 
 
 def _link(tree: Tree, path: str, field: str, problems: dict[str, str]) -> str | None:

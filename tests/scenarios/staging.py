@@ -19,10 +19,11 @@ from gpuprobe.backends import calling
 from gpuprobe.discovery import gather, replay
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
+from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing.needs import installed, vendor_cards
 from gpuprobe.probing.questions import not_asked
-from gpuprobe.survey.host import may_open, read_host
+from gpuprobe.survey.host import read_host
 from gpuprobe.wire import from_json, to_json
 from tests.doubles import BINDINGS, DRIVERS, compile_double, cublas, cuda_driver, nvml_driver, rocm_install
 from tests.file_trees import Function, machine

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpuprobe.facts import Host, PciFunction, Reading
+from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.survey import installed, other_systems
-from gpuprobe.survey.host import may_open, read_host
+from gpuprobe.survey.host import read_host
 from gpuprobe.survey.pci import product_name
 from gpuprobe.survey.tree import Tree
 from tests.file_trees import ELF_I386, ELF_X86_64, LIBC6_X86_64, RTX_4090, RX_7900, linker_cache, machine

@@ -171,7 +171,7 @@ def a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> N
     program = tmp_path / "journalctl"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(kernel_messages, "_JOURNALCTL", (str(program),))
+    monkeypatch.setattr(bounded_child, "_JOURNALCTL", (str(program),))
     monkeypatch.setattr(kernel_messages, "KMSG", str(tmp_path / "no-buffer"))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpuprobe.judging.known_programs import asked_of, is_known, program_of
+from gpuprobe.machine.known_programs import asked_of, is_known, program_of, serves
 
 BLOB = "/usr/share/ollama/.ollama/models/blobs/sha256-" + "a" * 64
 
@@ -29,6 +29,10 @@ BLOB = "/usr/share/ollama/.ollama/models/blobs/sha256-" + "a" * 64
         ("python -u /home/a/ComfyUI/main.py --listen", "ComfyUI"),
         ("python3 -m llama_cpp.server --model x.gguf", "llama-cpp-python"),
         ("text-generation-launcher --model-id x", "text-generation-inference"),
+        ("python3 /venv/bin/uvicorn vllm.entrypoints.openai.api_server:app --port 1", "vLLM"),
+        ("python3 /venv/bin/lmdeploy serve api_server x", "LMDeploy"),
+        ("trtllm-serve x", "TensorRT-LLM"),
+        ("python3 /home/a/tabbyAPI/main.py", "TabbyAPI"),
     ],
 )
 def test_a_program_that_runs_models_is_known_by_its_command_line(line: str, name: str) -> None:
@@ -43,6 +47,20 @@ OTHERS = "ollama run llama3|ollama ps|vi llama-server|python3 -m http.server|bas
 @pytest.mark.parametrize("line", OTHERS.split("|"))
 def test_what_only_speaks_of_one_is_none(line: str) -> None:
     assert not is_known(line.split(" "))
+
+
+@pytest.mark.parametrize(
+    "line", ["llama-swap --config x", "/opt/lm-studio", "python3 -m open_webui", "python3 /venv/bin/gpustack start"]
+)
+def test_what_starts_engines_or_speaks_to_one_serves_and_computes_nothing(line: str) -> None:
+    command = line.split(" ")
+
+    assert (serves(command), is_known(command)) == (True, False)
+
+
+@pytest.mark.parametrize("line", OTHERS.split("|"))
+def test_what_only_speaks_of_a_server_is_none(line: str) -> None:
+    assert not serves(line.split(" "))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.judging.held_memory import Held, holding
-from gpuprobe.judging.known_programs import is_known
 from gpuprobe.machine.control_groups import container_of, service_of, units_of
+from gpuprobe.machine.known_programs import is_known
 from gpuprobe.machine.process_records import DrmClient, Process
 from gpuprobe.model import DeviceType, GiB, MiB
-from gpuprobe.survey import process_logs
+from gpuprobe.survey import bounded_child, process_logs
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import HEAD, logs_of
 from gpuprobe.survey.process_table import process_table
@@ -287,7 +287,7 @@ def test_what_a_service_wrote_is_asked_of_the_journal(tmp_path: Path, monkeypatc
     program = tmp_path / "journalctl"
     program.write_text(JOURNALCTL)
     program.chmod(0o755)
-    monkeypatch.setattr(process_logs, "_JOURNALCTL", (str(program),))
+    monkeypatch.setattr(bounded_child, "_JOURNALCTL", (str(program),))
     monkeypatch.setattr(process_logs, "_SYSTEMD", str(tmp_path))
     service = a_process(outputs=("socket:[77]",), control_group="0::/system.slice/ollama.service\n")
 
@@ -303,7 +303,7 @@ def test_a_journal_that_says_nothing_is_a_reason(tmp_path: Path, monkeypatch: py
     program = tmp_path / "journalctl"
     program.write_text(text)
     program.chmod(0o755)
-    monkeypatch.setattr(process_logs, "_JOURNALCTL", (str(program),))
+    monkeypatch.setattr(bounded_child, "_JOURNALCTL", (str(program),))
     monkeypatch.setattr(process_logs, "_SYSTEMD", str(tmp_path))
     monkeypatch.setattr(process_logs, "_JOURNAL_SECONDS", 0.2)
 

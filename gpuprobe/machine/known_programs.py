@@ -7,7 +7,7 @@ has open.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -37,6 +37,9 @@ SGLANG = Program("SGLang", Family.SGLANG)
 COMFY = Program("ComfyUI", Family.PYTHON, "torch")
 WEBUI = Program("text-generation-webui", Family.PYTHON, "torch")
 TGI = Program("text-generation-inference", Family.PYTHON, "torch")
+LMDEPLOY = Program("LMDeploy", Family.PYTHON, "torch")
+TENSORRT_LLM = Program("TensorRT-LLM", Family.PYTHON, "torch")
+TABBY_API = Program("TabbyAPI", Family.PYTHON, "torch")
 
 # The name of the program's file, as a regular expression for all of it.
 _BY_FILE = (
@@ -52,9 +55,16 @@ _BY_FILE = (
     (re.compile(r"tritonserver"), Program("Triton Inference Server", Family.OTHER)),
     (re.compile(r"vllm"), VLLM),
     (re.compile(r"sglang"), SGLANG),
+    (re.compile(r"comfyui"), COMFY),
+    (re.compile(r"lmdeploy"), LMDEPLOY),
+    (re.compile(r"trtllm-(?:serve|llmapi-launch)"), TENSORRT_LLM),
+)
+# These start an engine or speak to one: their account and settings decide for it, and they compute nothing themselves.
+_IN_FRONT = re.compile(
+    r"llama-swap|lms|lm-studio|LM Studio|tabby|ramalama|lemonade[\w.-]{0,20}|gpustack|[Jj]an|open[-_]webui", re.ASCII
 )
 # How a process that renames itself begins.
-_BY_TITLE = (("VLLM::", VLLM), ("sglang::", SGLANG))
+_BY_TITLE = (("VLLM::", VLLM), ("sglang::", SGLANG), ("ray::vllm", VLLM), ("ray::sglang", SGLANG))
 # For a Python: the module behind `-m`, or what a script's path ends with.
 _BY_MODULE = (
     ("vllm", VLLM),
@@ -62,14 +72,22 @@ _BY_MODULE = (
     ("llama_cpp.server", Program("llama-cpp-python", Family.GGML, "llama.cpp")),
     ("text_generation_server", TGI),
     ("comfy", COMFY),
+    ("comfyui", COMFY),
+    ("lmdeploy", LMDEPLOY),
+    ("tensorrt_llm", TENSORRT_LLM),
 )
 _BY_SCRIPT = (
     ("ComfyUI/main.py", COMFY),
     ("text-generation-webui/server.py", WEBUI),
     ("koboldcpp.py", Program("KoboldCpp", Family.GGML, "llama.cpp")),
+    ("tabbyAPI/main.py", TABBY_API),
     ("/vllm", VLLM),
     ("/sglang", SGLANG),
+    ("/comfyui", COMFY),
+    ("/lmdeploy", LMDEPLOY),
+    ("/trtllm-serve", TENSORRT_LLM),
 )
+_SERVES_A_MODULE = ("uvicorn", "gunicorn")  # "uvicorn vllm.entrypoints.openai.api_server:app"
 _OLLAMAS_FOLDER = "lib/ollama"
 _PYTHON = re.compile(r"python[0-9.]{0,8}(?:\.exe)?")
 _LLAMA_TOOLS = re.compile(r"llama-(?:quantize|gguf|gguf-split|gguf-hash|imatrix|tokenize|export-lora)(?:\.exe)?")
@@ -91,7 +109,7 @@ def program_of(command: Sequence[str]) -> Program | None:
 def _by_file(path: str, file: str) -> Program | None:
     if f"/{_OLLAMAS_FOLDER}/" in path and file.startswith("llama-server"):
         return RUNNER  # since 2026 Ollama starts llama.cpp's own server
-    if _LLAMA_TOOLS.fullmatch(file):
+    if _LLAMA_TOOLS.fullmatch(file) or _IN_FRONT.fullmatch(file):
         return None
     found = next(((program, file) for shape, program in _BY_FILE if shape.fullmatch(file)), None)
     return None if found is None else found[0] or Program(file.removesuffix(".exe"), Family.GGML, "llama.cpp")
@@ -101,6 +119,19 @@ def is_known(command: Sequence[str]) -> bool:
     return program_of(command) is not None
 
 
+def serves(command: Sequence[str]) -> bool:
+    """Whether models run in it or behind it, so that how it stands decides about GPUs."""
+    return is_known(command) or any(_IN_FRONT.fullmatch(_file(word)) for word in _named(command))
+
+
+def _named(command: Sequence[str]) -> Iterator[str]:
+    """The program; of a Python its script, or the module behind `-m`."""
+    yield from command[:1]
+    if command and _PYTHON.fullmatch(_file(command[0])):
+        rest = [word for word in command[1:16] if word == "-m" or not word.startswith("-")]
+        yield from rest[1:2] if rest[:1] == ["-m"] else rest[:1]
+
+
 def _file(word: str) -> str:
     return word.replace("\\", "/").rpartition("/")[2][:80]
 
@@ -108,12 +139,17 @@ def _file(word: str) -> str:
 def _of_python(words: Sequence[str]) -> Program | None:
     for place, word in enumerate(words[:16]):
         if word == "-m":
-            module = "".join(words[place + 1 : place + 2])
-            return next((program for start, program in _BY_MODULE if module == start or module.startswith(f"{start}.")), None)
+            return _of_module("".join(words[place + 1 : place + 2]))
         if not word.startswith("-"):
             script = word.replace("\\", "/")
+            if _file(script) in _SERVES_A_MODULE:
+                return next(filter(None, (_of_module(each.partition(":")[0]) for each in words[place + 1 : place + 9])), None)
             return next((program for end, program in _BY_SCRIPT if f"/{script}".endswith(end)), None)
     return None
+
+
+def _of_module(module: str) -> Program | None:
+    return next((program for start, program in _BY_MODULE if module == start or module.startswith(f"{start}.")), None)
 
 
 # Every way to say it, of llama.cpp's programs, Ollama's runners, vLLM, SGLang and KoboldCpp.
