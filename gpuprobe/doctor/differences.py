@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
+from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step
+from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.facts.system_facts import Standing
@@ -38,11 +39,10 @@ def _not_below_its_root(standing: Standing, host: Host, nodes: Sequence[DeviceNo
         return
     names = ", ".join(f"`{path}`" for path in lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
     hides, verb = standing.unit is not None, "is" if len(lacking) == 1 else "are"
-    yield Finding(
-        id="systemd-device-sandbox" if hides else "ctr-no-gpu-flag",
+    yield cause(
+        "systemd-device-sandbox" if hides else "ctr-no-gpu-flag",
         rung=Rung.DEVICE_NODE,
         severity=Severity.BLOCKER,
-        certainty=Certainty.CERTAIN,
         because=f"{standing.name} sees other files than this shell, and {names} {verb} not there",
         brief="its unit hides the GPU" if hides else "its container was started without the GPU",
         reason=CardReason.NO_DEVICE_NODE,
@@ -70,11 +70,10 @@ def _variables(standing: Standing, shell: Mapping[str, str], withheld: Sequence[
     if not differing:
         return
     told = ", ".join(f"`{name}` is {_value(theirs, name)} there and {_value(shell, name)} here" for name in differing)
-    yield Finding(
-        id="ollama-env-not-in-service",
+    yield cause(
+        "ollama-env-not-in-service",
         rung=Rung.BUILD,
         severity=Severity.INFO,
-        certainty=Certainty.CERTAIN,
         because=f"{standing.name} has other variables than this shell: {told}{_left(differing, withheld)}",
         brief="its variables differ from this shell's",
         reason=Reason.HIDDEN_BY_VARIABLE,
@@ -119,11 +118,10 @@ def _denied(standing: Standing, host: Host) -> Iterator[Finding]:
     account = standing.account or str(uid)
     command = f"sudo usermod -aG {','.join(lacking)} {account}"
     again = f" && sudo systemctl restart {standing.unit}" if standing.unit else ""
-    yield Finding(
-        id="service-user-not-in-groups",
+    yield cause(
+        "service-user-not-in-groups",
         rung=Rung.DEVICE_NODE,
         severity=Severity.BLOCKER,
-        certainty=Certainty.CERTAIN,
         because=f"{standing.name} runs as `{account}`, which may not open `{mine[0].path}` (group {lacking[0]})",
         brief=f"`{account}` has no permission",
         reason=CardReason.NO_PERMISSION,
@@ -135,11 +133,10 @@ def _denied(standing: Standing, host: Host) -> Iterator[Finding]:
 def _unread(standing: Standing) -> Iterator[Finding]:
     denied = sorted(field for field, problem in standing.problems.items() if problem == "denied")
     if denied:
-        yield Finding(
-            id="sysfs-hidden",
+        yield cause(
+            "sysfs-hidden",
             rung=Rung.BUILD,
             severity=Severity.INFO,
-            certainty=Certainty.CERTAIN,
             because=f"this account may not read {', '.join(denied)} of {standing.name}, so that part is as this shell has it",
             brief=f"{standing.name} cannot be read",
             reason=CardReason.NO_PERMISSION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
+from gpuprobe.doctor.naming import cause
 from gpuprobe.judging.engine_words import Complaint, Said, Words, said_by
 from gpuprobe.model import Inventory, Reason, Status
 
@@ -30,9 +31,9 @@ def explained(lines: Iterable[str], inventory: Inventory) -> tuple[Finding, ...]
 def _complaints(said: Said, inventory: Inventory) -> Iterator[Finding]:
     first: str | None = None
     for complaint in _once(said.complaints):
-        cause, because, brief = _KINDS[complaint.words]
+        slug, because, brief = _KINDS[complaint.words]
         yield Finding(
-            id=cause,
+            id=slug,
             rung=Rung.BUILD,
             severity=Severity.BLOCKER if said.uses_a_device is not True else Severity.DEGRADED,
             certainty=Certainty.CERTAIN,
@@ -43,7 +44,7 @@ def _complaints(said: Said, inventory: Inventory) -> Iterator[Finding]:
             fix=_cure(complaint.words, inventory),
             because_of=first,
         )
-        first = first or cause
+        first = first or slug
 
 
 def _once(complaints: Iterable[Complaint]) -> tuple[Complaint, ...]:
@@ -90,11 +91,10 @@ def _layers(said: Said) -> Iterator[Finding]:
             fix=(Step(_MORE_LAYERS if zero else _LOOK),),
         )
     elif said.offloaded < said.layers:
-        yield Finding(
-            id="vram-too-small",
+        yield cause(
+            "vram-too-small",
             rung=Rung.BUILD,
             severity=Severity.DEGRADED,
-            certainty=Certainty.LIKELY,
             because=f"{said.offloaded} of {said.layers} layers are on a GPU, and the rest is computed on the CPU",
             brief="only some layers on a GPU",
             reason=Reason.TOO_LITTLE_MEMORY,
@@ -116,11 +116,10 @@ def _layers(said: Said) -> Iterator[Finding]:
 
 
 def _nothing_known() -> Finding:
-    return Finding(
-        id="log-says-nothing",
+    return cause(
+        "log-says-nothing",
         rung=Rung.BUILD,
         severity=Severity.INFO,
-        certainty=Certainty.CERTAIN,
         because="the log has no line about devices, layers or buffers that gpuprobe knows",
         brief="the log says nothing of GPUs",
         reason=Reason.NOT_DECIDED,

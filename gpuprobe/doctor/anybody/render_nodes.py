@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gpuprobe import machine
 from gpuprobe.doctor import container_advice
-from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
+from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step
+from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.node_access import denied
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
@@ -35,11 +36,10 @@ def render_node_not_given(situation: Situation) -> Iterator[Finding]:
         return
     if situation.node(path) is not None or machine.why_no_node(situation.host, path) is not None:
         return
-    yield Finding(
-        id="k8s-no-gpu-request" if kind == "kubernetes" else not_given_id(situation),
+    yield cause(
+        "k8s-no-gpu-request" if kind == "kubernetes" else not_given_id(situation),
         rung=Rung.DEVICE_NODE,
         severity=Severity.BLOCKER,
-        certainty=Certainty.CERTAIN,
         because=f"this {kind} container was started without it (`{path}` does not exist)",
         brief=f"{kind} container started without it",
         reason=CardReason.NO_DEVICE_NODE,

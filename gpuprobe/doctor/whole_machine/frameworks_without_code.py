@@ -7,6 +7,7 @@ from posixpath import basename
 
 from gpuprobe import machine
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Rung, Severity, Step
+from gpuprobe.doctor.naming import cause
 from gpuprobe.facts import FoundSoftware, Host
 from gpuprobe.judging import compatibility, where_to_get
 from gpuprobe.judging.architecture import UNSUPPORTED
@@ -28,17 +29,17 @@ def does_not_run(inventory: Inventory) -> Iterator[Finding]:
         if answer.fit.answer is UNSUPPORTED and answer.software.where != BUILD:
             because = answer.fit.because.partition("; `pip ")[0]
             groups.setdefault((_id(answer), because), []).append((device, answer.software))
-    for (cause, because), members in groups.items():
-        yield _unfit(cause, because, members, inventory.evidence.host)
+    for (slug, because), members in groups.items():
+        yield _unfit(slug, because, members, inventory.evidence.host)
 
 
-def _unfit(cause: str, because: str, members: list[tuple[Device, FoundSoftware]], host: Host) -> Finding:
+def _unfit(slug: str, because: str, members: list[tuple[Device, FoundSoftware]], host: Host) -> Finding:
     device, first = members[0]
     found = list({each.path: each for _, each in members}.values())
     numbered = ", ".join(dict.fromkeys(f"{each.library}:{each.ordinal}" for each, _ in members))
     wants = {f"{each.library}:{each.ordinal}": _wants(each) for each, _ in members}
     return Finding(
-        id=cause,
+        id=slug,
         rung=Rung.BUILD,
         severity=Severity.DEGRADED,
         certainty=Certainty.CERTAIN,
@@ -95,11 +96,10 @@ def for_other_vendors(inventory: Inventory) -> Iterator[Finding]:
         serves = any(not library.vendors or here.intersection(library.vendor_ids) for library in libraries)
         if len(libraries) == len(found) and not serves and here and not all(each.through for each in found):
             made = " and ".join(dict.fromkeys(library.name for library in libraries))
-            yield Finding(
-                id="torch-wrong-vendor",
+            yield cause(
+                "torch-wrong-vendor",
                 rung=Rung.BUILD,
                 severity=Severity.INFO,
-                certainty=Certainty.CERTAIN,
                 because=f"{named(found[:1])} computes through {made}, and no card here is of that vendor",
                 brief=f"{name[0]} is for another vendor",
                 reason=Reason.NO_CODE,
@@ -127,11 +127,10 @@ def lacks_a_library(inventory: Inventory) -> Iterator[Finding]:
             told.add(found.path)
             names = ", ".join(f"`{need.name}`" for need in missing)
             others = next((need.others for need in missing if need.others), ())
-            yield Finding(
-                id="cuda-runtime-lib-missing",
+            yield cause(
+                "cuda-runtime-lib-missing",
                 rung=Rung.BUILD,
                 severity=Severity.DEGRADED,
-                certainty=Certainty.CERTAIN,
                 because=f"{named([found])} needs {names}, and nothing brings it here",
                 brief=f"{found.name} lacks a library",
                 reason=Status.NOT_LOADABLE,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gpuprobe import knowledge
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Rung, Severity, Step, run
+from gpuprobe.doctor.naming import cause
 from gpuprobe.facts import CPU_ONLY, Host
 from gpuprobe.judging.build_choice import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.judging.programs_without_build import Lack, lacks, served_by_nothing
@@ -28,11 +29,10 @@ def no_build_for_the_card(inventory: Inventory) -> Iterator[Finding]:
         alone = all(served_by_nothing(device, inventory) for device in lack.devices)
         devices = ", ".join(f"{device.library}:{device.ordinal}" for device in lack.devices)
         has = f"it has {', '.join(lack.builds)}" if lack.builds else CPU_ONLY
-        yield Finding(
-            id=_id(lack, inventory.evidence.host.platform),
+        yield cause(
+            _id(lack, inventory.evidence.host.platform),
             rung=Rung.BUILD,
             severity=Severity.BLOCKER if alone else Severity.DEGRADED,
-            certainty=Certainty.CERTAIN,
             because=_sentence(lack, devices),
             brief=f"{lack.program} has no build for it",
             reason=Reason.NO_CODE,
@@ -86,11 +86,10 @@ def chosen_away(inventory: Inventory) -> Iterator[Finding]:
     used = {device.build for device in inventory.kept}
     if others and not used - {SYSTEM}:
         names = ", ".join(build.name for build in others)
-        yield Finding(
-            id="env-ollama-llm-library",
+        yield cause(
+            "env-ollama-llm-library",
             rung=Rung.BUILD,
             severity=Severity.DEGRADED,
-            certainty=Certainty.CERTAIN,
             because=f"`OLLAMA_LLM_LIBRARY={chosen}` keeps Ollama from its other builds ({names})",
             brief="`OLLAMA_LLM_LIBRARY` leaves builds out",
             reason=Reason.HIDDEN_BY_VARIABLE,
@@ -104,11 +103,10 @@ def only_vulkan_and_that_is_off(inventory: Inventory) -> Iterator[Finding]:
     off = inventory.evidence.host.environ.get("OLLAMA_VULKAN", "").strip().casefold() in ("0", "false", "off")
     through = {device.library for device in inventory.kept}
     if off and through and not any(library_named(name).vendors for name in through):
-        yield Finding(
-            id="env-ollama-vulkan-off",
+        yield cause(
+            "env-ollama-vulkan-off",
             rung=Rung.BUILD,
             severity=Severity.DEGRADED,
-            certainty=Certainty.CERTAIN,
             because="`OLLAMA_VULKAN` switches off the only way in which Ollama could use this GPU",
             brief="`OLLAMA_VULKAN` is off",
             reason=Reason.HIDDEN_BY_VARIABLE,

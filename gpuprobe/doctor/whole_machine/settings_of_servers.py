@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step
+from gpuprobe.doctor.naming import cause
 from gpuprobe.facts.system_facts import Standing
 from gpuprobe.libraries import LIBRARIES, Selection
 from gpuprobe.machine.services import servers
@@ -79,11 +80,10 @@ def no_layers_asked_for(inventory: Inventory) -> Iterator[Finding]:
         words = server.arguments or ()
         told = next((pair for pair in _pairs(words) if _means_cpu(*pair)), None)
         if told is not None and inventory.kept:
-            yield Finding(
-                id="llamacpp-ngl-zero",
+            yield cause(
+                "llamacpp-ngl-zero",
                 rung=Rung.BUILD,
                 severity=Severity.BLOCKER,
-                certainty=Certainty.CERTAIN,
                 because=f"{_called(server)} was started with `{' '.join(told)}`, which puts nothing on a GPU",
                 brief=f"{server.command or server.name} was told to use no GPU",
                 reason=Reason.HIDDEN_BY_VARIABLE,
@@ -111,11 +111,10 @@ def set_here_and_not_there(inventory: Inventory) -> Iterator[Finding]:
         lost = {name: value for name, value in mine.items() if server.environ.get(name) != value}
         if lost:
             told = ", ".join(f"`{name}={printable(value)}`" for name, value in sorted(lost.items()))
-            yield Finding(
-                id="ollama-env-not-in-service",
+            yield cause(
+                "ollama-env-not-in-service",
                 rung=Rung.BUILD,
                 severity=Severity.DEGRADED,
-                certainty=Certainty.CERTAIN,
                 because=f"{told} is set in this shell, and {_called(server)} does not have it",
                 brief="a variable is not in the service",
                 reason=Reason.HIDDEN_BY_VARIABLE,
