@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuprobe.judging.held_memory import Holding
-from gpuprobe.judging.known_programs import Family, program_of
+from gpuprobe.machine.known_programs import Family, program_of
 from gpuprobe.machine.process_records import Interface, Process, Table
 
 

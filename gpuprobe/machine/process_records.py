@@ -63,6 +63,11 @@ class Process(NamedTuple):
     problems: tuple[tuple[str, str], ...] = ()
     is_inside: bool = False  # it lives in another PID namespace: numbers that it is told by are not these
 
+    @property
+    def is_denied(self) -> bool:
+        """Whether the kernel does not let us see what it has open."""
+        return self.nodes is None
+
 
 class Interface(NamedTuple):
     """What a server says of itself on the loopback address. None: it does not say; `problem`: why it said nothing."""
