@@ -30,16 +30,20 @@ def read(name: str, patience: float = PATIENCE_SECONDS) -> bytes:
         if sys.stdin is None or sys.stdin.isatty():
             raise Unfit("standard input is a terminal and not a capture")
         return _content(sys.stdin.fileno(), patience)
+    _refuse_odd(Path(name).stat().st_mode)  # opening a device may start something
     descriptor = os.open(name, os.O_RDONLY | _AT_ONCE | _BINARY)
     try:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise Unfit("it is a directory")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-            raise Unfit("it is a device and not a file")
+        _refuse_odd(os.fstat(descriptor).st_mode)
         return _content(descriptor, patience)
     finally:
         os.close(descriptor)
+
+
+def _refuse_odd(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise Unfit("it is a directory")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        raise Unfit("it is a device and not a file")
 
 
 def _content(descriptor: int, patience: float) -> bytes:

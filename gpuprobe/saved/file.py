@@ -47,6 +47,7 @@ def _cache_directory(environ: Mapping[str, str], platform: str) -> str | None:
 def read(path: str) -> bytes:
     """The whole file. Raises Untrusted for one that is not ours, OSError where it cannot be read."""
     try:
+        _check_kind(os.lstat(path))  # the opening of a pipe or a device may do something
         descriptor = os.open(path, _READ | _BINARY)
     except OSError as problem:
         if problem.errno == errno.ELOOP:
@@ -59,9 +60,15 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _check_file(found: os.stat_result) -> None:
+def _check_kind(found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise Untrusted("it is a symbolic link")
     if not stat.S_ISREG(found.st_mode):
         raise Untrusted("it is not a regular file")
+
+
+def _check_file(found: os.stat_result) -> None:
+    _check_kind(found)
     if hasattr(os, "geteuid"):
         if found.st_uid != os.geteuid():
             raise Untrusted(f"another account owns it (user id {found.st_uid})")

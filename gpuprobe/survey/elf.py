@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gpuprobe.survey.tree import READING, Tree
+from gpuprobe.survey.tree import Tree
 
 _HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -43,7 +43,7 @@ def find_all(tree: Tree, path: str, name: bytes, pattern: re.Pattern[bytes], mos
 
     Read piece by piece: the constants of TensorFlow take 40 MB. OSError and ValueError as from `Tree.content`.
     """
-    descriptor = os.open(tree.at(path), READING)
+    descriptor = tree.opened(path)
     try:
         found: dict[bytes, None] = {}
         at, size = _places(descriptor, (name,)).get(name, (0, 0))
@@ -74,7 +74,7 @@ def _text(names: bytes, at: int) -> str:
 
 def _contents(tree: Tree, path: str, wanted: dict[bytes, int]) -> dict[bytes, bytes]:
     """The sections of these names that are there and no larger than the bytes behind them."""
-    descriptor = os.open(tree.at(path), READING)
+    descriptor = tree.opened(path)
     try:
         places = _places(descriptor, wanted)
         return {name: _read(descriptor, *place) for name, place in places.items() if place[1] <= wanted[name]}

@@ -6,12 +6,11 @@ Of a long file the beginning and the end are read: a server says what it loaded 
 from __future__ import annotations
 
 import os
-import stat
 
 from gpuprobe.machine.control_groups import units_of
 from gpuprobe.machine.process_records import LogText, Process
 from gpuprobe.survey.bounded_child import JOURNALCTLS_ENVIRONMENT, journalctl, said_by
-from gpuprobe.survey.tree import READING, Tree, problem_of
+from gpuprobe.survey.tree import Tree, problem_of
 
 HEAD, TAIL = 256 << 10, 1 << 20  # bytes
 JOURNAL_LINES = 4000
@@ -35,18 +34,16 @@ def _file(tree: Tree, process: Process, path: str) -> LogText:
         place = f"/proc/{process.number}/fd/{number}"
         if tree.target(place) == path:
             try:
-                return LogText(path.removesuffix(" (deleted)"), _ends_of(tree.at(place)))
+                return LogText(path.removesuffix(" (deleted)"), _ends_of(tree, place))
             except (OSError, ValueError) as error:
                 return LogText(path, None, problem_of(error))
     return LogText(path, None, "it is no longer open")
 
 
-def _ends_of(path: str) -> str:
-    descriptor = os.open(path, READING)
+def _ends_of(tree: Tree, path: str) -> str:
+    descriptor = tree.opened(path)
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("no ordinary file")
         content = os.pread(descriptor, HEAD, 0)
         if status.st_size > HEAD:
             end = max(HEAD, status.st_size - TAIL)

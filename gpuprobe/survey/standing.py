@@ -18,7 +18,7 @@ from gpuprobe.survey.account_files import account_named
 from gpuprobe.survey.command_lines import about_gpus
 from gpuprobe.survey.process_status import numbers, status_of
 from gpuprobe.survey.processes import FIRST_NAMESPACE
-from gpuprobe.survey.tree import ABSENT, DENIED, Tree, problem_of
+from gpuprobe.survey.tree import ABSENT, DENIED, Tree
 
 _MOST_SERVERS = 32
 _LARGEST = 4 * 1024 * 1024  # bytes
@@ -119,19 +119,10 @@ def _environ(text: str | None) -> dict[str, str] | None:
 
 
 def _link(tree: Tree, path: str, field: str, problems: dict[str, str]) -> str | None:
-    target = tree.target(path)
-    if target is None:
-        problems[field] = why_no_target(tree, path)
-    return target
-
-
-def why_no_target(tree: Tree, path: str) -> str:
-    """Why a link could not be read: the kernel lets only the process' own account and root follow some."""
-    try:
-        tree.content(path, most=0)
-    except (OSError, ValueError) as problem:
-        return problem_of(problem) if isinstance(problem, FileNotFoundError | PermissionError) else DENIED
-    return DENIED
+    reading = tree.link(path)
+    if reading.text is None:
+        problems[field] = ABSENT if reading.problem == ABSENT else DENIED
+    return reading.text
 
 
 def _control_group(text: str) -> str | None:

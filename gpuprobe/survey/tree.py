@@ -3,6 +3,7 @@
 # A Path object per file would cost more than reading the file.
 # ruff: noqa: PTH109, PTH115, PTH116, PTH118, PTH208
 
+import errno
 import os
 import stat
 
@@ -14,6 +15,9 @@ SMALL = 64 * 1024  # bytes; sysfs gives a page at most, /proc's texts that are r
 
 # Without O_NONBLOCK the opening of a pipe that lies in the place of a file would wait for a writer.
 READING = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+READING |= getattr(os, "O_NOCTTY", 0)
+_KERNELS = ("/sys/", "/proc/")
+_OF_OTHERS = ("/fd/", "/root/", "/cwd/")  # below /proc: ways out of it, to what a process chose
 
 
 class Tree(NamedTuple):
@@ -29,9 +33,27 @@ class Tree(NamedTuple):
         """Where a path of the machine really is; a Windows drive is left out below another root."""
         return path if self.root == "/" else self.root.rstrip("/") + path.removeprefix("C:")
 
+    def opened(self, path: str) -> int:
+        """An ordinary file to read from, to be closed. OSError as from the system; ValueError for a pipe or a device.
+
+        It is looked at before it is opened, since that may start something: a writer that waits for a reader goes on, and
+        fails when we leave. And behind it, since it may have been exchanged. The kernel's own files need no look.
+        """
+        needs_a_look = not self.is_this_machine or not path.startswith(_KERNELS) or any(way in path for way in _OF_OTHERS)
+        if needs_a_look:
+            _refuse_odd(os.stat(self.at(path)))
+        descriptor = os.open(self.at(path), READING)
+        try:
+            if needs_a_look:
+                _refuse_odd(os.fstat(descriptor))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
     def content(self, path: str, most: int = SMALL) -> bytes:
         """The first `most` bytes. OSError as from the system; ValueError where the path cannot be one."""
-        descriptor = os.open(self.at(path), READING)
+        descriptor = self.opened(path)
         try:
             chunks, size = [], 0
             while size < most and (chunk := os.read(descriptor, most - size)):
@@ -116,6 +138,13 @@ class Tree(NamedTuple):
             return real if self.root == "/" else real.removeprefix(os.path.realpath(self.root))
         except (OSError, ValueError):
             return path
+
+
+def _refuse_odd(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("no ordinary file")
 
 
 def problem_of(error: OSError | ValueError) -> str:

@@ -216,7 +216,7 @@ def test_a_file_that_is_a_directory_says_so(tmp_path: Path) -> None:
 def test_a_pipe_in_the_place_of_a_file_holds_nothing_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
-    assert Tree(str(tmp_path)).read("/pipe") == Reading("")
+    assert Tree(str(tmp_path)).read("/pipe") == Reading(None, "error: no ordinary file")
 
 
 def test_a_text_is_read_up_to_a_bound_and_stays_printable(tmp_path: Path) -> None:
