@@ -15,6 +15,7 @@ from gpuprobe.model import Inventory, Json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from gpuprobe.command.log_file import Log
     from gpuprobe.command.options import DoctorOptions, Options
     from gpuprobe.doctor.card_status import CardStatus
     from gpuprobe.doctor.examination import Examination, Wanted
@@ -27,7 +28,8 @@ def doctor(options: Options, devices: Sequence[str], given: DoctorOptions) -> Re
     if given.explain is not None:
         return explain(given.explain)
     wanted, fail_from = _wanted(given), _fail_from(given.fail_on)
-    inventory, extra = _looked_at(options, given)
+    log = None if given.log is None else _log(given.log, options)
+    inventory, extra, doubt = _looked_at(options, given, log)
     chosen = _cards(devices, inventory)
     from gpuprobe.doctor.examination import examine, with_findings
 
@@ -35,8 +37,9 @@ def doctor(options: Options, devices: Sequence[str], given: DoctorOptions) -> Re
     if chosen is None and not (given.only or given.skip):
         examination = examination._replace(notes=_notes(inventory, examination))
     verdicts = _verdicts(given.programs, inventory, None if given.who is not None else options)
-    leave_with = _exit(examination, fail_from)
-    text = examination.text
+    leave_with, text = _exit(examination, fail_from), examination.text
+    if doubt is not None:
+        leave_with, text = weightiest(leave_with, Exit.UNDECIDED), f"{doubt}; {text}"
 
     def document() -> Json:
         from gpuprobe.render.doctor_document import doctor_document
@@ -51,26 +54,37 @@ def doctor(options: Options, devices: Sequence[str], given: DoctorOptions) -> Re
     return Reply(leave_with, document, drawn, lines=_markdown(examination, text, inventory) if given.markdown else None)
 
 
-def _looked_at(options: Options, given: DoctorOptions) -> tuple[Inventory, tuple[Finding, ...]]:
-    """The machine, and what `--as` and `--log` find beside what its cards say."""
+def _log(file: str, options: Options) -> Log:
+    """Before the machine is asked: a file that is not there is said at once."""
+    from gpuprobe.command.log_file import read
+
+    log = read(file)
+    if log.remark is not None and not options.quiet:
+        options.screen.complain(f"note: {log.remark}")
+    return log
+
+
+def _looked_at(options: Options, given: DoctorOptions, log: Log | None) -> tuple[Inventory, tuple[Finding, ...], str | None]:
+    """The machine, what `--as` and `--log` find beside what its cards say, and why it is not decided for whom `--as` names."""
+    extra: tuple[Finding, ...] = ()
+    doubt: str | None = None
     if given.who is not None:
-        inventory, extra = _as_seen_by(given.who, options)
+        inventory, extra, doubt = _as_seen_by(given.who, options)
     else:
-        inventory, extra = inventory_of(options, request_of(options)), ()
+        inventory = inventory_of(options, request_of(options))
         if options.source is None:
             inventory = deepening.deepened(inventory)
-    if given.log is not None:
-        from gpuprobe.command.log_file import lines_of
+    if log is not None:
         from gpuprobe.doctor.log_reading import explained
 
-        extra = (*extra, *explained(lines_of(given.log), inventory))
-    return inventory, extra
+        extra = (*extra, *explained(log.lines(), inventory))
+    return inventory, extra, doubt
 
 
-def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, ...]]:
+def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, ...], str | None]:
     """Every library is asked with the variables of that process, and device files are judged by its account and groups."""
     from gpuprobe.discovery import gather
-    from gpuprobe.doctor.differences import differences
+    from gpuprobe.doctor.differences import differences, is_closed
     from gpuprobe.judging.rules import judge
     from gpuprobe.survey.host import device_nodes, read_host
     from gpuprobe.survey.seen_as import root_of, seen_as
@@ -94,7 +108,8 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
         evidence = evidence._replace(host=evidence.host._replace(system=system))
     below = root_of(standing)
     nodes = device_nodes(below) if below not in (None, "/") else None
-    return judge(evidence, request), differences(standing, shell.environ, shell, withheld, nodes)
+    closed = f"{who} cannot be judged: this account may not read its variables and files" if is_closed(standing) else None
+    return judge(evidence, request), differences(standing, shell.environ, shell, withheld, nodes), closed
 
 
 def _with_variables_of(standing: Standing, known: Mapping[str, str], withheld: Collection[str]) -> dict[str, str]:

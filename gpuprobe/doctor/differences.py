@@ -130,6 +130,11 @@ def _denied(standing: Standing, host: Host) -> Iterator[Finding]:
     )
 
 
+def is_closed(standing: Standing) -> bool:
+    """Whether what decides about GPUs may not be read of it: its variables, and below which root it looks for files."""
+    return all(standing.problems.get(field) == "denied" for field in ("environ", "root"))
+
+
 def _unread(standing: Standing) -> Iterator[Finding]:
     denied = sorted(field for field, problem in standing.problems.items() if problem == "denied")
     if denied:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import piped
+from tests.cli.terminal import COMMAND, environment, piped
 
 MARKING = """\
 #include <fcntl.h>
@@ -35,3 +36,23 @@ def test_root_runs_nothing_that_another_account_preloads(tmp_path: Path) -> None
     assert f"`LD_PRELOAD` is `{library}` there" in said
     assert "the GPUs were looked at without its `LD_PRELOAD`" in said
     assert not ran.exists()
+
+
+def test_a_process_that_this_account_may_not_look_at_is_not_decided() -> None:
+    as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        done = subprocess.run(
+            [*as_nobody, *COMMAND, "doctor", "--json", "--as", str(other.pid)],
+            env=environment(),
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+    finally:
+        other.kill()
+        other.wait()
+
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["text"].startswith(f"{other.pid} cannot be judged: this account may not read its variables and files; ")
+    assert (done.returncode, summary["exit_code"]) == (6, 6)
