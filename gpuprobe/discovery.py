@@ -112,7 +112,7 @@ def _appeared(host: Host) -> tuple[str, ...]:
     """Only root's libraries create device nodes (seen with libcuda 535: /dev/nvidiactl)."""
     if host.uid != 0 or host.platform != "linux":
         return ()
-    from gpuprobe.survey.host import device_nodes
+    from gpuprobe.survey.device_nodes import device_nodes
 
     before = {node.path for node in host.nodes}
     return tuple(sorted(node.path for node in device_nodes() if node.path not in before))

@@ -86,7 +86,8 @@ def _as_seen_by(who: str, options: Options) -> tuple[Inventory, tuple[Finding, .
     from gpuprobe.discovery import gather
     from gpuprobe.doctor.differences import differences, is_closed
     from gpuprobe.judging.rules import judge
-    from gpuprobe.survey.host import device_nodes, read_host
+    from gpuprobe.survey.device_nodes import device_nodes
+    from gpuprobe.survey.host import read_host
     from gpuprobe.survey.seen_as import root_of, seen_as
     from gpuprobe.survey.tree import Tree
     from gpuprobe.survey.trust import untrusted

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
-from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.survey.amd import KFD_NODES, amd_files
 from gpuprobe.survey.builds import builds
+from gpuprobe.survey.device_nodes import CARD_NODES, groups_of_this_process
+from gpuprobe.survey.device_nodes import nodes as nodes_of
 from gpuprobe.survey.drm import DRM, devices_off_the_bus
 from gpuprobe.survey.installed import libraries, manifests
 from gpuprobe.survey.intel import intel_files
+from gpuprobe.survey.memory_limits import memory_limits
 from gpuprobe.survey.nvidia import nvidia_files
 from gpuprobe.survey.pci import DEVICES, pci_functions
-from gpuprobe.survey.tree import ABSENT, Tree
+from gpuprobe.survey.tree import Tree
 
 CGROUP, MEMINFO, CPUINFO = "/proc/self/cgroup", "/proc/meminfo", "/proc/cpuinfo"
 CPUS = "/sys/devices/system/cpu"
@@ -64,15 +65,7 @@ _LASTING = frozenset({*_TEXTS, CPUINFO, _OTHER_OS_RELEASE}) - _CHANGING
 _LINKS = ("/usr/local/cuda", "/opt/rocm")
 
 _DISPLAY = 0x03  # the class of what can show a picture
-
-_NODES = ("dxg", *(name for vendor in vendors.VENDORS for name in vendor.nodes))  # how GPU nodes directly under /dev begin
-_CARD_NODES = tuple(f"/dev/{name}" for name in _NODES)
-_NODE_DIRECTORIES = ("/dev/dri", *(folder for vendor in vendors.VENDORS for folder in vendor.node_folders))
-
 _CACHE_FILES = ("level", "type", "size")
-_V2 = ("/sys/fs/cgroup", "memory.max", "memory.current")
-_V1 = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
-_UNLIMITED = 2**60  # bytes; version 1 says 2**63 less a page where there is no limit
 
 
 def read_host(
@@ -100,7 +93,7 @@ def read_host(
     functions = pci_functions(tree) if platform == "linux" else ()
     uid = os.geteuid() if hasattr(os, "geteuid") else None
     found = builds(tree, environ, platform, machine, named=lib_dirs, uid=uid)
-    nodes = tuple(_nodes(tree)) if platform == "linux" else ()
+    nodes = tuple(nodes_of(tree)) if platform == "linux" else ()
     if functions or nodes:
         from gpuprobe.survey.boot_files import boot_files
 
@@ -110,7 +103,7 @@ def read_host(
         machine=machine,
         kernel=_kernel(tree, texts),
         uid=uid,
-        gids=_groups(),
+        gids=groups_of_this_process(),
         cpus_allowed=_cpus_allowed(),
         environ=environment.known(environ),
         texts={**texts, **dict((*amd_files(tree, functions), *intel_files(tree, functions)))} if platform == "linux" else texts,
@@ -143,12 +136,12 @@ def survey_again(earlier: Host) -> Host:
     functions = pci_functions(tree, earlier.pci)
     lasting = {path: reading for path, reading in earlier.texts.items() if path in _LASTING or path.startswith(CPUS)}
     changing = {path: tree.read(path) for path in _CHANGING}
-    limits = _memory_limits(tree, changing[CGROUP].text or "")
+    limits = memory_limits(tree, changing[CGROUP].text or "")
     of_drivers = (*nvidia_files(tree), *amd_files(tree, functions), *intel_files(tree, functions))
     return earlier._replace(
         texts={**lasting, **changing, **dict((*limits, *of_drivers))},
         pci=functions,
-        nodes=tuple(_nodes(tree)),
+        nodes=tuple(nodes_of(tree)),
         facts=_facts(tree, earlier.platform),
         off_the_bus=devices_off_the_bus(tree),
     )
@@ -157,7 +150,7 @@ def survey_again(earlier: Host) -> Host:
 def _computes(functions: tuple[PciFunction, ...], nodes: tuple[DeviceNode, ...]) -> bool:
     """Whether a card that frameworks are made for is on the bus or as a node: without one nobody asks what would compute on
     it, and the packages of a machine without are not looked through."""
-    return any(map(_serves_frameworks, functions)) or any(node.path.startswith(_CARD_NODES) for node in nodes)
+    return any(map(_serves_frameworks, functions)) or any(node.path.startswith(CARD_NODES) for node in nodes)
 
 
 def _serves_frameworks(function: PciFunction) -> bool:
@@ -189,11 +182,6 @@ def _without_packages(tree: Tree, named: Sequence[str]) -> Iterator[NamedPlace]:
             yield NamedPlace(path, BY_OPTION, "holds no packages of Python or node")
 
 
-def device_nodes(root: str = "/") -> tuple[DeviceNode, ...]:
-    """The GPU nodes under /dev as they are now: asking a library as root can create some."""
-    return tuple(_nodes(Tree(root.rstrip("/") or "/")))
-
-
 def _machine() -> str:
     try:
         return os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
@@ -207,15 +195,6 @@ def _kernel(tree: Tree, texts: Mapping[str, Reading]) -> str:
         with contextlib.suppress(OSError):
             return os.uname().release
     return (written or "").strip()
-
-
-def _groups() -> tuple[int, ...]:
-    if not hasattr(os, "getgroups"):
-        return ()
-    try:
-        return tuple(sorted({os.getegid(), *os.getgroups()}))
-    except OSError:
-        return (os.getegid(),)
 
 
 def _cpus_allowed() -> int | None:
@@ -234,7 +213,7 @@ def _texts(tree: Tree) -> dict[str, Reading]:
     for path in _cache_files(tree):
         texts[path] = tree.read(path)
     texts.update(nvidia_files(tree))
-    texts.update(_memory_limits(tree, texts[CGROUP].text or ""))
+    texts.update(memory_limits(tree, texts[CGROUP].text or ""))
     return texts
 
 
@@ -247,82 +226,6 @@ def _first_processor(tree: Tree) -> Reading:
 def _cache_files(tree: Tree) -> Iterator[str]:
     place = f"{CPUS}/cpu0/cache"
     return (f"{place}/{name}/{file}" for name in tree.names(place) if name.startswith("index") for file in _CACHE_FILES)
-
-
-def _memory_limits(tree: Tree, cgroup: str) -> Iterator[tuple[str, Reading]]:
-    """The memory files of this process's control groups, from its own up to the root; only those that set a limit.
-
-    Groups that cannot be seen from here are passed over (inside a container the path is the host's); the root is
-    always asked.
-    """
-    for mount, limit, usage, path in _memory_groups(cgroup):
-        for place in _upwards(mount, path):
-            reading = tree.read(f"{place}/{limit}")
-            if _limits(reading):
-                yield f"{place}/{limit}", reading
-                yield f"{place}/{usage}", tree.read(f"{place}/{usage}")
-                yield f"{place}/memory.stat", tree.read(f"{place}/memory.stat")
-
-
-def _memory_groups(cgroup: str) -> Iterator[tuple[str, str, str, str]]:
-    """(mount, name of the limit, name of the usage, path) for the lines of /proc/self/cgroup that can limit memory."""
-    for line in cgroup.splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" and not controllers:
-            yield (*_V2, path)
-        elif "memory" in controllers.split(","):
-            yield (*_V1, path)
-
-
-def _limits(reading: Reading) -> bool:
-    """Whether a limit may be in force: also where it could not be read, which is then evidence."""
-    text = (reading.text or "").strip()
-    unlimited = text == "max" or (text.isdecimal() and len(text) < 30 and int(text) >= _UNLIMITED)
-    return reading.problem != ABSENT and not unlimited
-
-
-def _upwards(mount: str, path: str) -> Iterator[str]:
-    """/a/b, /a and / below the mount; of a path with `..`, which is outside this namespace, only the root."""
-    parts = [part for part in path.split("/") if part]
-    for length in range(0 if ".." in parts else min(len(parts), 32), -1, -1):
-        yield "/".join([mount, *parts[:length]])
-
-
-def _nodes(tree: Tree) -> Iterator[DeviceNode]:
-    paths = [f"/dev/{name}" for name in tree.names("/dev") if name.startswith(_NODES)]
-    paths += [f"{place}/{name}" for place in _NODE_DIRECTORIES for name in tree.names(place)]
-    for path in paths:
-        status = tree.status(path)
-        if status is not None and not stat.S_ISDIR(status.st_mode):
-            yield _node(tree, path, status)
-
-
-def _node(tree: Tree, path: str, status: os.stat_result) -> DeviceNode:
-    special = stat.S_ISCHR(status.st_mode)
-    if tree.is_this_machine:
-        accessible = os.access(path, os.R_OK | os.W_OK)  # knows of access control lists, which the mode does not show
-    else:
-        accessible = may_open(status.st_mode, status.st_uid, status.st_gid, os.geteuid(), _groups())
-    return DeviceNode(
-        path=path,
-        mode=stat.S_IMODE(status.st_mode),
-        uid=status.st_uid,
-        gid=status.st_gid,
-        major=os.major(status.st_rdev) if special else None,
-        minor=os.minor(status.st_rdev) if special else None,
-        accessible=accessible,
-        group=_group_name(status.st_gid) if tree.is_this_machine else None,
-    )
-
-
-def _group_name(gid: int) -> str | None:
-    try:
-        import grp
-
-        return grp.getgrgid(gid).gr_name
-    except (ImportError, KeyError, OSError):  # OSError: the directory of accounts does not answer
-        return None
 
 
 def _facts(tree: Tree, platform: str) -> dict[str, int | str | None]:
