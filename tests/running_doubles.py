@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ class Running:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a test has ended it, and nothing of its group is left
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
 
