@@ -10,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from gpuprobe.survey import named_files
+from gpuprobe.survey.named_files import WRITER_SECONDS
+
 MOST_BYTES = 64 * 1024 * 1024
 # Another program that makes a capture and hands it over by a pipe asks a whole machine first.
 PATIENCE_SECONDS = 120.0
@@ -34,7 +37,7 @@ def read(name: str, patience: float = PATIENCE_SECONDS) -> bytes:
     descriptor = os.open(name, os.O_RDONLY | _AT_ONCE | _BINARY)
     try:
         _refuse_odd(os.fstat(descriptor).st_mode)
-        return _content(descriptor, patience)
+        return _content(descriptor, patience, _first_of(descriptor, min(patience, WRITER_SECONDS)))
     finally:
         os.close(descriptor)
 
@@ -46,8 +49,15 @@ def _refuse_odd(mode: int) -> None:
         raise Unfit("it is a device and not a file")
 
 
-def _content(descriptor: int, patience: float) -> bytes:
-    pieces, size, deadline = [], 0, time.monotonic() + patience
+def _first_of(descriptor: int, patience: float) -> bytes:
+    try:
+        return named_files.first_of(descriptor, patience)
+    except named_files.Unfit as problem:
+        raise Unfit(problem.strerror or str(problem)) from problem
+
+
+def _content(descriptor: int, patience: float, begin: bytes = b"") -> bytes:
+    pieces, size, deadline = [begin], len(begin), time.monotonic() + patience
     while size <= MOST_BYTES and (piece := _piece(descriptor, deadline)):
         pieces.append(piece)
         size += len(piece)

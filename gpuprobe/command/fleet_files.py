@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 from gpuprobe.exits import WrongUsage
 from gpuprobe.fleet.document_texts import of_pieces, of_text
 from gpuprobe.fleet.rows import Found, Origin, Problem, Trouble
+from gpuprobe.survey.named_files import opened
 
 WHOLE = 8 << 20  # bytes; what is longer is read piece by piece
 _PIECE = 1 << 16
@@ -71,8 +72,9 @@ def _stem(path: str) -> str:
 def _of_file(file: _File, *, named: bool) -> Iterator[tuple[Found, Origin]]:
     """`named`: by the user, who is told that it is not there; of a directory's file that is a row."""
     try:
-        with Path(file.path).open("rb", buffering=0) as stream:
-            yield from ((found, file.origin) for found in _found(stream))
+        stream, begin = opened(file.path)
+        with stream:
+            yield from ((found, file.origin) for found in _found(stream, begin))
     except OSError as problem:
         if named:
             raise WrongUsage(f"`{file.path}`: {problem.strerror or problem}", "as in `gpuprobe fleet answers/`") from problem
@@ -88,8 +90,8 @@ def _of_stdin() -> Iterator[tuple[Found, Origin]]:
     yield from ((found, _STDIN) for found in _found(stream))
 
 
-def _found(stream: BinaryIO | FileIO) -> Iterator[Found]:
-    begin = bytearray()
+def _found(stream: BinaryIO | FileIO, begin_with: bytes = b"") -> Iterator[Found]:
+    begin = bytearray(begin_with)
     try:
         while len(begin) <= WHOLE and (piece := stream.read(_wanted(len(begin)))):
             begin += piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from typing import BinaryIO, NamedTuple
 
 from gpuprobe.exits import WrongUsage
@@ -37,23 +37,24 @@ def read(file: str) -> Log:
         if sys.stdin is None:
             raise WrongUsage("standard input is closed", "as in `journalctl -u ollama | gpuprobe doctor --log -`")
         return _end_of(sys.stdin.buffer)
-    from gpuprobe.survey.tree import Tree
+    from gpuprobe.survey.named_files import opened
 
     try:
-        if Tree().status(file) is not None and not Tree().is_file(file):
-            raise WrongUsage(f"`--log {file}`: it is no ordinary file", "`--log -` reads standard input")
-        with open(Tree().opened(file), "rb") as stream:  # noqa: PTH123 - it is open already
+        stream, begin = opened(file)
+        with stream:
+            if not stream.seekable():
+                return _end_of(stream, begin)
             before = max(0, stream.seek(0, 2) - _MOST)
             stream.seek(before)
-            return Log(stream.read(_MOST), before)
+            return Log(stream.read(_MOST) or b"", before)
     except (OSError, ValueError) as problem:
         hint = "for example `--log /var/log/ollama.log`"
         raise WrongUsage(f"`--log {file}`: {getattr(problem, 'strerror', None) or problem}", hint) from problem
 
 
-def _end_of(stream: BinaryIO) -> Log:
+def _end_of(stream: BinaryIO | RawIOBase, begin: bytes = b"") -> Log:
     """Of what has no end that could be looked for: no more is kept than is judged, and one piece."""
-    pieces, size, left_out = deque[bytes](), 0, 0
+    pieces, size, left_out = deque[bytes]([begin]), len(begin), 0
     while piece := stream.read(_PIECE):
         pieces.append(piece)
         size += len(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,44 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_forty_machines_are_one_table_with_the_odd_ones_named(answers: Path) -> None:
     assert piped("fleet", str(answers)) == Ran(TABLE, "", 0)
+
+
+def test_pipes_and_sockets_in_a_folder_are_no_machines(answers: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(answers, tmp_path / "answers")
+    os.mkfifo(folder / "n50.json")
+    (folder / "n51.json").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{folder}/n52.json")
+
+        assert piped("fleet", str(folder)) == Ran(TABLE, "", 0)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_what_a_shell_hands_over_as_a_pipe_is_read_until_its_writer_ends(answers: Path) -> None:
+    """Longer than a pipe holds, and with a pause in it."""
+    script = 'exec "$@" <(cat "$0"; sleep 1; cat "$0")'
+    command = ["bash", "-c", script, str(answers / "n01.json"), *COMMAND, "fleet", "--json"]
+    done = subprocess.run(command, env=environment(), cwd="/", capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert checked("fleet", done.stdout)["summary"]["cards"] == 16
+
+
+@pytest.mark.parametrize("command", [("fleet",), ("list", "--from"), ("doctor", "--log"), ("plan",)])
+def test_a_pipe_into_which_nobody_writes_is_refused_and_not_waited_for(tmp_path: Path, command: tuple[str, ...]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ran = piped(*command, str(tmp_path / "pipe"))
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "pipe is not a file" in ran.err if command == ("plan",) else "nobody writes into this pipe" in ran.err
+
+
+@pytest.mark.parametrize(("path", "because"), [("/dev/zero", "it is a device and not a file"), ("/none", "No such file")])
+def test_what_is_no_file_is_named(path: str, because: str) -> None:
+    ran = piped("fleet", path)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert because in ran.err
 
 
 def test_what_clush_pipes_is_the_same_table() -> None:

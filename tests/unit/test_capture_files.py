@@ -14,8 +14,18 @@ from gpuprobe.capture import files
 def test_a_pipe_into_which_nobody_writes_is_given_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
+    with pytest.raises(files.Unfit, match="nobody writes into this pipe"):
+        files.read(str(tmp_path / "pipe"), patience=0.1)
+
+
+def test_a_pipe_whose_writer_is_silent_is_given_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+
     with pytest.raises(files.Unfit, match="nothing came out of it in time"):
         files.read(str(tmp_path / "pipe"), patience=0.1)
+
+    os.close(writer)
 
 
 def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:

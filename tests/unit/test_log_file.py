@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import tracemalloc
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -24,11 +25,29 @@ def test_a_closed_standard_input_is_wrong_usage(monkeypatch: pytest.MonkeyPatch)
         read("-")
 
 
-def test_a_pipe_is_not_waited_for_and_not_called_absent(tmp_path: Path) -> None:
+def test_what_is_written_into_a_pipe_of_the_file_system_is_a_log(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
+    writer = threading.Thread(target=lambda: (tmp_path / "log").write_text("one\n" * 100_000))
+    writer.start()
 
-    with pytest.raises(WrongUsage, match="no ordinary file"):
-        read(f"{tmp_path}/log")
+    assert list(read(f"{tmp_path}/log").lines()) == ["one"] * 100_000
+    writer.join()
+
+
+def test_what_a_shell_hands_over_as_a_pipe_is_a_log() -> None:
+    """`--log <(journalctl -u ollama)`."""
+    reading, writing = os.pipe()
+    os.write(writing, b"one\ntwo\n")
+    os.close(writing)
+
+    assert list(read(f"/dev/fd/{reading}").lines()) == ["one", "two"]
+    os.close(reading)
+
+
+@pytest.mark.parametrize(("name", "because"), [("/dev/zero", "a device"), ("/proc", "a directory")])
+def test_what_is_no_file_is_no_log(name: str, because: str) -> None:
+    with pytest.raises(WrongUsage, match=because):
+        read(name)
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
