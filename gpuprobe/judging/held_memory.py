@@ -1,6 +1,7 @@
 """What a process holds on each device: what NVML, DRM fdinfo and KFD say of it, matched by the card's identity.
 
-Two tellers of one card count the same memory, so the larger one counts and is named.
+Two tellers of one card count the same memory, so the larger one counts and is named. Slices share their card's address: where
+a teller names no slice by its UUID, what it counts is the card's, and no slice is guessed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gpuprobe.judging.figures import Figure
-from gpuprobe.judging.identity import normal_pci
+from gpuprobe.judging.identity import is_slice, normal_pci, normal_uuid
 from gpuprobe.machine.process_records import DrmClient, Process, Share
 from gpuprobe.model import Device, DeviceType
 
@@ -63,7 +64,7 @@ def holding(
         # speaks of none.
         if not any(node.endswith("/dxg") for node in process.nodes or ()):
             counted += [(selector(figure.device), _teller(figure)) for figure in figures if _tells_sizes(figure)]
-        counted += [(_named(share.pci_id, devices), share.teller) for share in (kfd or {}).get(process.number, ())]
+        counted += [(_named(share.pci_id, devices, share.uuid), share.teller) for share in (kfd or {}).get(process.number, ())]
     best: dict[str, Held] = {}
     for each in found:
         known = best.get(each.device)
@@ -94,9 +95,13 @@ def _teller(figure: Figure) -> str:
 
 
 def _of_kfd(kfd: Mapping[int, Sequence[Share]], number: int, devices: Sequence[Device]) -> Iterable[Held]:
+    """What is held on several partitions of a card is held on the card."""
+    found: dict[tuple[str, str], list[int | None]] = {}
     for share in kfd.get(number, ()):
         if share.size != 0:
-            yield Held(_named(share.pci_id, devices), share.size, share.teller)
+            found.setdefault((_named(share.pci_id, devices, share.uuid), share.teller), []).append(share.size)
+    for (name, teller), sizes in found.items():
+        yield Held(name, None if None in sizes else sum(size or 0 for size in sizes), teller)
 
 
 def _of_fdinfo(process: Process, devices: Sequence[Device]) -> Iterable[Held]:
@@ -119,13 +124,17 @@ def _sizes(own: int | None, shared: int | None, pci_id: str | None, devices: Seq
     return (own, shared) if is_integrated else (own,)
 
 
-def _at(pci_id: str | None, devices: Sequence[Device]) -> Device | None:
+def _at(pci_id: str | None, devices: Sequence[Device], uuid: str | None = None) -> Device | None:
+    """`uuid`: of a slice. None also where only slices are at this address, and it is not told which of them is meant."""
+    if uuid is not None:
+        return next((device for device in devices if normal_uuid(device.uuid) == normal_uuid(uuid)), None)
     place = normal_pci(pci_id) if pci_id else None
-    return next((device for device in devices if place is not None and normal_pci(device.pci_id) == place), None)
+    here = [device for device in devices if place is not None and normal_pci(device.pci_id) == place]
+    return next((device for device in here if not is_slice(device)), None)
 
 
-def _named(pci_id: str | None, devices: Sequence[Device]) -> str:
-    device = _at(pci_id, devices)
+def _named(pci_id: str | None, devices: Sequence[Device], uuid: str | None = None) -> str:
+    device = _at(pci_id, devices, uuid)
     return selector(device) if device is not None else (pci_id or "a card")
 
 
