@@ -100,8 +100,15 @@ def value_of_variable(text: str, pseudonym: Pseudonym, kept: frozenset[str]) -> 
     """A variable's value with every word replaced that is no number, UUID, switch or known name. Numbers in front stay:
     libraries read `3x` as 3."""
 
+    seen: dict[str, str] = {}
+
     def replaced(found: re.Match[str]) -> str:
         word = found[0]
+        if word not in seen:
+            seen[word] = instead_of(word)
+        return seen[word]
+
+    def instead_of(word: str) -> str:
         if word in kept or _PLAIN.fullmatch(word) or _UUID_BEGINNING.fullmatch(word) or is_known(word):
             return word
         front = word[: len(word) - len(word.lstrip("+-0123456789"))]

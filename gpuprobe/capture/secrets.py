@@ -20,6 +20,10 @@ _MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w.@+-]{1,255}|(?<=[\w.+-]{64})@[\w.@+-]{1,
 _lower: Callable[[str], str] = once(str.lower)
 
 
+# A pattern that ignores case takes these for `i`, `s` and `k` (re, "IGNORECASE").
+_LIKE_ASCII = "\u0130\u0131\u017f\u212a"
+
+
 class Secret(NamedTuple):
     """`find` gives (from, to) of each secret in a text, in order; `free_only`: to be looked for in free texts alone.
 
@@ -34,8 +38,11 @@ class Secret(NamedTuple):
     signs: tuple[str, ...] = ()  # none: unknown
 
     def may_be_in(self, text: str) -> bool:
-        """Letters that are equal to an ASCII one but for their case are left to the pattern."""
-        return not self.signs or not text.isascii() or any(sign in _lower(text) for sign in self.signs)
+        """A sign that is not ASCII is left to the pattern: what is its lower case depends on what stands beside it."""
+        if not self.signs or not all(sign.isascii() for sign in self.signs):
+            return True
+        found = any(sign in _lower(text) for sign in self.signs)
+        return found or (not text.isascii() and any(letter in text for letter in _LIKE_ASCII))
 
 
 def by_pattern(pattern: str, group: int = 0) -> Callable[[str], Iterator[tuple[int, int]]]:

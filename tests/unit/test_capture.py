@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gpuprobe import capture
 from gpuprobe.capture import CaptureError, redaction
-from gpuprobe.capture.secrets import ALWAYS, IN_FREE_TEXTS, Secret
+from gpuprobe.capture.secrets import ALWAYS, IN_FREE_TEXTS, Secret, by_pattern
 from gpuprobe.model import Call, Evidence, Outcome, Partition, Probe, Purpose, Status
 from gpuprobe.wire import ShapeError, from_json, to_json
 from tests.records import a_card, a_device, a_host, a_manifest, a_slice, an_outcome, evidence_of
@@ -322,3 +322,22 @@ def test_redacting_twice_changes_no_more_than_once(text: str) -> None:
 def test_where_no_sign_of_a_secret_stands_its_pattern_finds_none(text: str, secret: Secret) -> None:
     if list(secret.find(text)):
         assert secret.may_be_in(text)
+
+
+@pytest.mark.parametrize("letter", ["\u017f", "\u212a", "\u0130", "\u0131"])
+def test_a_letter_that_a_pattern_takes_for_an_ascii_one_hides_no_secret(letter: str) -> None:
+    words = ("serial = abc123", "token = abcdefgh1", "secret=abcdefgh1", "api_key=abcdefgh1")
+    for text in {word.replace(known, letter) for word in words for known in "ski"}:
+        for secret in IN_FREE_TEXTS:
+            assert secret.may_be_in(text) or not list(secret.find(text))
+
+
+def test_a_drivers_noise_without_ascii_is_looked_through_by_no_pattern() -> None:
+    assert not [secret for secret in (*ALWAYS, *IN_FREE_TEXTS) if secret.may_be_in("\udcff\u00e9" * 10)]
+
+
+def test_a_name_that_is_not_ascii_is_left_to_its_pattern() -> None:
+    """The lower case of a sigma is another one where a word ends."""
+    secret = Secret("user", by_pattern("\u0391\u03a3"), signs=("\u0391\u03a3".lower(),))
+
+    assert secret.may_be_in("\u0391\u03a3\u0391")
