@@ -66,10 +66,28 @@ _KEY = (
     r"[A-Za-z0-9_.=-]{8,400}"
 )
 _KEY_SIGNS = ("hf_", "sk-", "gho_", "ghp_", "ghs_", "ghu_", "github_pat_", "glpat-", "xox", "akia", "nvapi-", "eyj")
-_NAMED_KEY = (
+_NAME_OF_A_KEY = (
     r"(?i)(?<![a-z])(?:token|secret|password|passwd|api[_-]?key|authorization|bearer)[\"']?\s{0,4}[=: ]\s{0,4}[\"']?"
-    r"(?!key-[0-9a-f]{4}(?![\w-]))((?=[^\s\"',;]{0,399}[0-9])[^\s\"',;]{8,400})"
 )
+_NAMED_KEY = re.compile(_NAME_OF_A_KEY + r"(?!key-[0-9a-f]{4}(?![\w-]))((?=[^\s\"',;]{0,399}[0-9])[^\s\"',;]{8,400})")
+_NAMES, _DIGIT_OR_END, _LONGEST_KEY = re.compile(_NAME_OF_A_KEY), re.compile(r"[\s\"',;0-9]"), 400
+
+
+def _named_keys(text: str) -> Iterator[tuple[int, int]]:
+    """What the pattern finds. It looks for a digit in 400 characters behind each name, so of `token=token=…` each is passed by
+    400 times; here the digit that comes next is looked for once for all names before it."""
+    end, digit = 0, -1
+    for name in _NAMES.finditer(text):
+        if digit < name.end():
+            found = _DIGIT_OR_END.search(text, name.end())
+            digit = found.start() if found else len(text)
+        is_near = digit - name.end() < _LONGEST_KEY and text[digit : digit + 1].isdigit()
+        key = _NAMED_KEY.match(text, name.start()) if is_near and name.start() >= end else None
+        if key is not None:
+            end = key.end()
+            yield key.span(1)
+
+
 _SERIAL = (
     r"(?i)\bserial(?:[ _-]?(?:number|no|nr))?[\"']?\s{0,4}[=:# ]\s{0,4}[\"']?"
     r"(?!serial-[0-9a-f]{4}(?![\w-]))((?=[a-z0-9-]{0,63}[0-9])[a-z0-9-]{6,64})"
@@ -86,7 +104,7 @@ ALWAYS = (
 )
 IN_FREE_TEXTS = (
     Secret("key", by_pattern(_KEY), signs=_KEY_SIGNS),
-    Secret("key", by_pattern(_NAMED_KEY, 1), signs=("token", "secret", "passw", "api", "authorization", "bearer")),
+    Secret("key", _named_keys, signs=("token", "secret", "passw", "api", "authorization", "bearer")),
     Secret("serial", by_pattern(_SERIAL, 1), signs=("serial",)),
     Secret("mac", by_pattern(_MAC), signs=(":",)),
     Secret("ip", by_pattern(_INTERNET_6), signs=(":",)),

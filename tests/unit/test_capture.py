@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gpuprobe import capture
-from gpuprobe.capture import CaptureError, redaction
+from gpuprobe.capture import CaptureError, redaction, secrets
 from gpuprobe.capture.secrets import ALWAYS, IN_FREE_TEXTS, Secret, by_pattern
 from gpuprobe.model import Call, Evidence, Outcome, Partition, Probe, Purpose, Status
 from gpuprobe.wire import ShapeError, from_json, to_json
@@ -341,3 +341,27 @@ def test_a_name_that_is_not_ascii_is_left_to_its_pattern() -> None:
     secret = Secret("user", by_pattern("\u0391\u03a3"), signs=("\u0391\u03a3".lower(),))
 
     assert secret.may_be_in("\u0391\u03a3\u0391")
+
+
+KEY_PIECES = (
+    "token",
+    "secret",
+    "api_key",
+    "bearer ",
+    "=",
+    ":",
+    " ",
+    '"',
+    "1",
+    "a",
+    "abcdefgh",
+    ",",
+    "key-0000",
+    "x" * 399,
+    "=1234567",
+)
+
+
+@given(st.lists(st.sampled_from(KEY_PIECES), max_size=14).map("".join))
+def test_named_keys_are_what_their_pattern_finds(text: str) -> None:
+    assert list(secrets._named_keys(text)) == [found.span(1) for found in secrets._NAMED_KEY.finditer(text)]
