@@ -64,8 +64,9 @@ def is_known(element: str) -> bool:
 def names_in_paths(value: Any, environ: Mapping[str, str], kept: Iterable[str]) -> tuple[str, ...]:
     """The private elements of every path in a capture, the longest first; `kept`: what is judged, or replaced elsewhere."""
     known, found = set(kept), dict[str, None]()
-    named = (path for text in environ.values() for path in re.split(r"[:;,]", text) if _MAY_BE_A_PATH.fullmatch(path))
-    for path in (*_paths(value), *named):
+    parts = dict.fromkeys(part for text in environ.values() for part in re.split(r"[:;,]", text))
+    named = (path for path in parts if _MAY_BE_A_PATH.fullmatch(path))
+    for path in dict.fromkeys((*_paths(value), *named)):
         if not _OF_THE_SYSTEM.match(path):
             elements = dict.fromkeys(re.split(r"[/\\]", _OF_A_PACKAGE.sub("", path)))
             found.update(dict.fromkeys(each for each in elements if each not in known and not is_known(each)))

@@ -11,7 +11,7 @@ import hashlib
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from pathlib import PurePath
 from typing import Any
 
@@ -82,6 +82,7 @@ def _replaced_already(host: Host) -> set[str]:
     return {_account(), PurePath(host.environ.get("HOME", "")).name, socket.gethostname().split(".")[0]}
 
 
+@lru_cache(maxsize=4096)
 def pseudonym(kind: str, secret: str) -> str:
     return f"{kind}-{hashlib.sha256(secret.encode(errors='replace')).hexdigest()[:4]}"
 

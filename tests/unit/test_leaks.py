@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpuprobe import capture
-from gpuprobe.capture import redaction
+from gpuprobe.capture import private_names, redaction
 from gpuprobe.capture.private_names import is_known, value_of_variable
 from gpuprobe.facts import FoundBuild, FoundLibrary, Manifest, Reading
 from gpuprobe.judging.rules import judge
@@ -149,3 +149,13 @@ def test_a_word_that_is_repeated_is_looked_at_once() -> None:
     found = value_of_variable("acme acme " * 100, pseudonym, frozenset())
 
     assert (found, asked) == ("value-0000 value-0000 " * 100, ["acme"])
+
+
+def test_a_path_that_is_repeated_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(private_names, "is_known", asked.append)
+
+    found = private_names.names_in_paths({"stderr": "/acme/tool " * 100}, {"A": "/acme/tool:" * 100}, ())
+
+    assert found == ("acme", "tool")
+    assert len(asked) == len(set(asked)) == 3
