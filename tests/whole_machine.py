@@ -22,6 +22,14 @@ mount -t tmpfs -o mode=755 none "$root"
 for entry in /*; do
   name=${entry#/}
   case $name in sys|dev|run) mkdir "$root/$name"; continue ;; esac
+  # The kernel's own /proc takes no files of ours: it stands aside, and links lead to what is there now, `self` among it.
+  if [ "$name" = proc ] && [ -d "$machine/proc" ]; then
+    mkdir "$root/.proc" "$root/proc"
+    mount --rbind /proc "$root/.proc"
+    for own in /proc/*; do case ${own#/proc/} in [0-9]*) ;; *) ln -s "../.$name/${own#/proc/}" "$root/proc/" ;; esac; done
+    cp -a "$machine/proc/." "$root/proc/"
+    continue
+  fi
   if [ -L "$entry" ]; then cp -P "$entry" "$root/$name"
   elif [ -d "$entry" ]; then mkdir "$root/$name"; mount --rbind "$entry" "$root/$name"; fi
 done
@@ -35,6 +43,8 @@ cd /
 exec chroot "$root" "$@"
 """
 NOBODY = 65534
+# The account may pass through folders, and no more: the interpreter may lie in root's home, and no child would start.
+_PASSES = ("--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search")
 
 
 class Answered(NamedTuple):
@@ -53,9 +63,16 @@ class Answered(NamedTuple):
 
 
 class WholeMachine:
-    """`files`: path → text below /sys, /etc or /run; `nodes`: path below /dev → its mode. Everything else is this machine's."""
+    """`files`: path → text below /sys, /etc, /run or /proc; `nodes`: path below /dev → its mode; `groups`: path → whose it is,
+    by number, where root makes it. Everything else is this machine's."""
 
-    def __init__(self, files: dict[str, str], nodes: dict[str, int], links: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        files: dict[str, str],
+        nodes: dict[str, int],
+        links: dict[str, str] | None = None,
+        groups: dict[str, int] | None = None,
+    ) -> None:
         self.root = temporary.folder("whole-machine")
         self.root.chmod(0o755)
         for place in ("sys", "node", "etc", "run"):
@@ -68,6 +85,8 @@ class WholeMachine:
             node = self._file(path.replace("/dev/", "/node/", 1))
             node.touch()
             node.chmod(mode)
+        for path, group in (groups or {}).items():
+            os.chown(self._file(path.replace("/dev/", "/node/", 1)), 0, group)
 
     def _file(self, path: str) -> Path:
         file = self.root / path.lstrip("/")
@@ -84,7 +103,7 @@ class WholeMachine:
 
     def _run(self, command: list[str], *, as_nobody: bool, **variables: str) -> Answered:
         own = [] if os.geteuid() == 0 else ["--map-root-user"]
-        leave = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if as_nobody else []
+        leave = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *_PASSES] if as_nobody else []
         done = subprocess.run(
             ["unshare", *own, "--mount", "sh", "-c", _MOUNTS, str(self.root), *leave, *command],
             env=environment(**{"VK_DRIVER_FILES": "/none", "LD_LIBRARY_PATH": "", **variables}),

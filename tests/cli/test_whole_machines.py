@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,48 @@ RENDER: dict[str, Any] = {
     f"__sys__bus__pci__devices__{RADEON_AT}__drm__renderD128__dev": "226:128\n",
     "__sys__class__drm__version": "drm 1.1.0 20060810\n",
 }
+
+
+VIDEO, RENDER_GROUP = 44, 992
+OWN_NODES = ("/dev/nvmap", "/dev/nvhost-gpu", "/dev/nvhost-ctrl-gpu", "/dev/nvhost-prof-gpu", "/dev/nvhost-ctrl")
+ORIN: dict[str, str] = {
+    "/etc/os-release": 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"\nPRETTY_NAME="Ubuntu 22.04.5 LTS"\n',
+    "/etc/group": f"root:x:0:\nvideo:x:{VIDEO}:\nrender:x:{RENDER_GROUP}:\nnogroup:x:65534:\n",
+    "/proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
+    "/proc/device-tree/compatible": "nvidia,p3768-0000+p3767-0005\0nvidia,p3767-0005\0nvidia,tegra234\0",
+    "/sys/module/nvgpu/initstate": "live\n",
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a node to a group")
+@pytest.mark.parametrize(
+    ("render", "groups"), [({}, "video"), ({"/dev/dri/renderD128": RENDER_GROUP}, "video,render")], ids=["video", "render, too"]
+)
+def test_a_jetson_whose_user_is_outside_the_group_of_its_nodes(render: dict[str, int], groups: str) -> None:
+    """From JetPack 6 on the render node belongs to a group of its own."""
+    owners = {**dict.fromkeys(OWN_NODES, VIDEO), **render}
+    machine = WholeMachine(ORIN, dict.fromkeys(owners, 0o660), groups=owners)
+    cuda = a_cuda("540.4.0", "error cuInit 100")
+
+    listed = machine.gpuprobe("list", "--json", as_nobody=True, **cuda)
+    shown = machine.gpuprobe("doctor", as_nobody=True, **cuda)
+    said = " ".join(shown.out.split())
+
+    assert listed.causes == ["jetson-nvmap-permission"]
+    (card,) = listed.document["cards"]
+    assert (card["name"], card["why"]["reason"]) == ("NVIDIA Jetson Orin Nano Developer Kit", "no_permission")
+    assert "error 100" in str(listed.document), "CUDA was not asked"
+    assert shown.code == 4
+    assert "no access to `/dev/nvmap` (group video)" in said
+    assert f'sudo usermod -aG {groups} "$USER"' in said
+    assert "log out and in again" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a node to a group")
+def test_a_jetson_whose_nodes_open_has_another_cause() -> None:
+    machine = WholeMachine(ORIN, dict.fromkeys(OWN_NODES, 0o666), groups=dict.fromkeys(OWN_NODES, VIDEO))
+
+    assert "jetson-nvmap-permission" not in causes(machine, as_nobody=True, **a_cuda("540.4.0", "error cuInit 100"))
 
 
 def test_amdgpu_without_its_compute_half() -> None:
