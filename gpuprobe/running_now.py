@@ -14,7 +14,7 @@ from gpuprobe.doctor.judged_process import Judged
 from gpuprobe.doctor.process_surroundings import surroundings
 from gpuprobe.doctor.process_verdicts import judged
 from gpuprobe.doctor.server_claims import loaded, why_unseen
-from gpuprobe.judging.figures import Activity, Figure, activities, matched, told_by, with_figure
+from gpuprobe.judging.figures import Activity, Figure, User, activities, matched, told_by, users_of_cut_cards, with_figure
 from gpuprobe.judging.held_memory import Holding, holding
 from gpuprobe.libraries import library_named
 from gpuprobe.machine.control_groups import units_of
@@ -44,6 +44,7 @@ class Snapshot(NamedTuple):
     read_at: str
     remarks: tuple[str, ...] = ()
     as_root: bool = False
+    cut_cards: Mapping[str, tuple[User, ...]] = {}  # address of a card with slices → who uses it
 
 
 class RunningNow:
@@ -63,34 +64,40 @@ class RunningNow:
     def _once(self, asked: Sequence[int]) -> Snapshot:
         read_at = moment()
         table = process_table(is_known, self._root, asked, own=os.getpid(), passed_over=self._passed_over)
-        figures, silent = self._figures() if table.found else ((), ())
+        figures, cut_cards, silent = self._figures() if table.found else ((), {}, ())
         kfd = kfd_shares(self._root) if table.found else None
         devices = self._inventory.kept
         holdings: dict[int, Holding] = {
-            each.number: holding(each, devices, figures, kfd, same_numbers=not table.namespace) for each in table.found
+            each.number: holding(each, devices, figures, kfd, cut_cards, same_numbers=not table.namespace)
+            for each in table.found
         }
-        unseen = why_unseen(table, _elsewhere(figures, Tree(self._root)))
+        unseen = why_unseen(table, _elsewhere(figures, cut_cards, Tree(self._root)))
         made_at = _made_at(self._inventory, self._root)
         around = surroundings(self._inventory, made_at, as_root=_is_root(), unseen=unseen)
         found = judged(_gathered(table, self._root), holdings, around)
-        return Snapshot(self._inventory, found, table, figures, read_at, silent, as_root=_is_root())
+        return Snapshot(self._inventory, found, table, figures, read_at, silent, as_root=_is_root(), cut_cards=cut_cards)
 
     def close(self) -> None:
         """Ends the children. Called in any case, also on Ctrl-C."""
         if self._children is not None:
             self._children.close()
 
-    def _figures(self) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
-        """What each device is doing and who uses it, by the witnesses that told the discovery; and who did not answer."""
+    def _figures(self) -> tuple[tuple[Figure, ...], Mapping[str, tuple[User, ...]], tuple[str, ...]]:
+        """What each device is doing and who uses it, by the witnesses that told the discovery, who uses cards with slices, and
+        who did not answer."""
         devices = [device for device in self._inventory.kept if device.type is not DeviceType.SOFTWARE]
         probes = [probe for probe in self._witnesses() if devices]
         if not probes:
-            return (), ()
+            return (), {}, ()
         outcomes = self._asked(probes)
         found = activities(devices, outcomes)
         teller = ", ".join(dict.fromkeys(outcome.probe.library for outcome in outcomes if outcome.status is Status.OK))
         if _share_a_server(found):
-            return (), ("NVIDIA's MPS server holds the memory of its clients, so that the driver does not tell whose it is",)
+            return (
+                (),
+                {},
+                ("NVIDIA's MPS server holds the memory of its clients, so that the driver does not tell whose it is",),
+            )
         told = matched(devices, list(told_by(outcomes)))
         known = {place: with_figure(devices[place], told[place]) if place in told else devices[place] for place in found}
         figures = tuple(Figure(known[place], teller, moment(), activity=found[place]) for place in sorted(found))
@@ -99,7 +106,7 @@ class RunningNow:
             for outcome in outcomes
             if outcome.status is not Status.OK
         )
-        return figures, silent
+        return figures, users_of_cut_cards(devices, outcomes), silent
 
     def _witnesses(self) -> list[Probe]:
         """Those that know processes, and open no other vendor's card for it."""
@@ -215,9 +222,10 @@ def _has_no_runner(each: Judged) -> bool:
 
 def holders_elsewhere(snapshot: Snapshot) -> tuple[int, ...]:
     """Processes that a driver names and that are not here: another PID namespace's, or they have just ended."""
-    return _elsewhere(snapshot.figures, Tree())
+    return _elsewhere(snapshot.figures, snapshot.cut_cards, Tree())
 
 
-def _elsewhere(figures: Sequence[Figure], tree: Tree) -> tuple[int, ...]:
+def _elsewhere(figures: Sequence[Figure], cut_cards: Mapping[str, Sequence[User]], tree: Tree) -> tuple[int, ...]:
     users = {user.process for figure in figures for user in (figure.activity.users or () if figure.activity else ())}
+    users |= {user.process for several in cut_cards.values() for user in several}
     return tuple(sorted(number for number in users if tree.status(f"/proc/{number}") is None))

@@ -133,6 +133,19 @@ def activities(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[int
     return {place: activity for place, activity in read if activity is not None}
 
 
+def users_of_cut_cards(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[str, tuple[User, ...]]:
+    """Address of a card that is known by its slices alone → who uses it, on whichever slice."""
+    at = {identity.normal_pci(device.pci_id) for device in known if identity.is_slice(device)} - {None}
+    at -= {identity.normal_pci(device.pci_id) for device in known if not identity.is_slice(device)}
+    found: dict[str, tuple[User, ...]] = {}
+    for told in told_by(outcomes):
+        place = identity.normal_pci(told.device.pci_id)
+        activity = activity_from(told.device.capabilities.get("activity"))
+        if place is not None and place in at and not identity.is_slice(told.device) and activity and activity.users:
+            found[place] = activity.users
+    return found
+
+
 def activity_from(said: object) -> Activity | None:
     """A child's answer as a record; what has not the right shape in it is unknown."""
     if not isinstance(said, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gpuprobe.judging.figures import Figure
+from gpuprobe.judging.figures import Figure, User
 from gpuprobe.judging.identity import is_slice, normal_pci, normal_uuid
 from gpuprobe.machine.process_records import DrmClient, Process, Share
 from gpuprobe.model import Device, DeviceType
@@ -52,14 +52,17 @@ def holding(
     devices: Sequence[Device],
     figures: Sequence[Figure],
     kfd: Mapping[int, Sequence[Share]] | None,
+    cut_cards: Mapping[str, Sequence[User]] | None = None,
     *,
     same_numbers: bool,
 ) -> Holding:
-    """`same_numbers`: processes have here the numbers that drivers know them by; in a container they have others."""
+    """`same_numbers`: processes have here the numbers that drivers know them by; in a container they have others.
+    `cut_cards`: address → who uses a card that has been cut into slices."""
     found = [*_of_fdinfo(process, devices)]
     counted = [(_named(client.pci_id, devices), FDINFO) for client in process.clients if _counts(client)]
     if same_numbers:
         found += [*_of_figures(process.number, figures), *_of_kfd(kfd or {}, process.number, devices)]
+        found += _of_cut_cards(process.number, cut_cards or {}, figures)
         # Where NVML speaks of a card's processes at all, one that it leaves out holds nothing there. Behind /dev/dxg (WSL) it
         # speaks of none.
         if not any(node.endswith("/dxg") for node in process.nodes or ()):
@@ -88,6 +91,21 @@ def _of_figures(number: int, figures: Iterable[Figure]) -> Iterable[Held]:
         for user in users:
             if user.process == number:
                 yield Held(selector(figure.device), user.used_memory, _teller(figure))
+
+
+def _of_cut_cards(number: int, cards: Mapping[str, Sequence[User]], figures: Sequence[Figure]) -> list[Held]:
+    """What no slice tells of, the card does; what a slice tells is the same memory."""
+    told = {
+        normal_pci(figure.device.pci_id)
+        for figure in figures
+        if figure.activity is not None and any(user.process == number for user in figure.activity.users or ())
+    }
+    return [
+        Held(place, user.used_memory, "NVML")
+        for place, users in cards.items()
+        for user in users
+        if user.process == number and place not in told
+    ]
 
 
 def _teller(figure: Figure) -> str:

@@ -281,6 +281,25 @@ def test_what_a_card_cannot_tell_of_its_doing_is_unknown_and_what_fails_says_why
     assert device["problems"] == {"temperature": "NVML_ERROR_UNKNOWN (999)"}
 
 
+def users_of_slices(card: str, *slices: str) -> dict[str, Any]:
+    cut = [f"{line} processes={said}" if said else line for line, said in zip(CUT, (card, *slices), strict=False)]
+    asked = request(nvml_driver(), "nvml", paths=[BINDING], repeat=True)
+    devices = talk(asked, {"FAKE_NVML": script(*cut)}, mark=False).devices
+    told = {device["uuid"]: device["capabilities"]["activity"]["processes"] for device in devices}
+    return {uuid: users and [(each["pid"], each["used_memory_bytes"]) for each in users] for uuid, users in told.items()}
+
+
+def test_who_uses_a_slice_is_told_of_the_slice() -> None:
+    users = users_of_slices("42:3000,43:100", "42:3000", '""')
+
+    assert users == {FIRST: [(42, 3000 << 20), (43, 100 << 20)], SLICES[0]: [(42, 3000 << 20)], SLICES[1]: []}
+
+
+def test_a_slice_that_names_nobody_is_not_empty_where_the_card_tells_of_no_processes() -> None:
+    """NVML tells the processes of a card with slices only to whom it trusts."""
+    assert users_of_slices("", "42:3000", '""') == {FIRST: None, SLICES[0]: [(42, 3000 << 20)], SLICES[1]: None}
+
+
 def test_a_lost_card_is_doing_nothing_that_is_known() -> None:
     assert "capabilities" not in doing(lost=1)
 

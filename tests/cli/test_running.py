@@ -60,6 +60,14 @@ class Nvidia:
         said = ",".join(f"{number}:{size}" for number, size in processes)
         self.says(f"processes={said or chr(34) * 2}")
 
+    def has(self, *cards: str) -> None:
+        """In the place of its card."""
+        Path(str(self.variables["FAKE_CUDA"])).write_text("\n".join(cards))
+        self.says_all(*cards)
+
+    def says_all(self, *cards: str) -> None:
+        self._nvml.write_text("\n".join(cards))
+
     def says(self, more: str) -> None:
         """NVML, of its card."""
         self._nvml.write_text(f"{self._card} {more}")
@@ -262,6 +270,29 @@ def test_two_at_once_have_a_row_each_and_a_name_chooses_one(nvidia: Nvidia, tmp_
         assert (verdicts[one.number], verdicts[other.number]) == ("on_the_gpu", "on_the_cpu_although_a_gpu_is_usable")
         assert [each["pid"] for each in nvidia.running(str(other.number))["processes"]] == [other.number]
         assert nvidia.shown(str(one.number), str(other.number)).code == 5
+
+
+SLICE = "MIG-7a3b0c2d-1111-5222-8333-44445555666{}"
+OF_THE_CARD = "0000:01:00.0"
+
+
+@pytest.mark.parametrize(("of_slices", "held_on"), [(("{}:5000", '""'), "CUDA:0"), ((None, None), OF_THE_CARD)])
+def test_what_is_held_on_a_slice_is_told_of_it_or_of_its_card(
+    nvidia: Nvidia, tmp_path: Path, of_slices: tuple[str | None, ...], held_on: str
+) -> None:
+    card = described(name="NVIDIA A100", uuid=UUID, pci=OF_THE_CARD, memory=40 * GIB, cc="8.0", mig=1)
+    slices = [described("slice", name="A100 MIG 3g.20gb", uuid=SLICE.format(at), memory=20 * GIB) for at in (1, 2)]
+    nvidia.has(card, *slices)
+    with Running(tmp_path / "a", SERVER, (GGML, CUDA)) as server:
+        said = [
+            f"{line} processes={who.format(server.number)}" if who else line
+            for line, who in zip(slices, of_slices, strict=True)
+        ]
+        nvidia.says_all(f"{card} processes={server.number}:5000", *said)
+        found = nvidia.of(server.number)
+
+        assert found["verdict"] == "on_the_gpu"
+        assert found["memory"] == [{"device": held_on, "bytes": 5000 << 20, "source": "NVML"}]
 
 
 def test_any_process_may_be_named_and_one_that_computes_nothing_is_not_on_a_gpu(nvidia: Nvidia) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gpuprobe.judging.figures import Activity, Figure, User, users_of_cut_cards
 from gpuprobe.judging.held_memory import Held, holding
 from gpuprobe.machine.process_records import DrmClient, Share
 from gpuprobe.model import Device, GiB, Partition
-from tests.records import a_device
+from tests.records import a_device, an_outcome
 from tests.running_records import NUMBER, a_process
 
 AT = "0000:c1:00.0"
@@ -57,6 +58,33 @@ def test_fdinfo_of_a_card_with_slices_is_the_cards() -> None:
     process = a_process(nodes=(), clients=(DrmClient(AT, "amdgpu", GiB),))
 
     assert holding(process, PARTS, (), None, same_numbers=True).held == (Held(AT, GiB, "DRM fdinfo"),)
+
+
+def a_figure(device: Device, *users: User) -> Figure:
+    return Figure(device, "NVML", "2026-11-29T09:00:00Z", activity=Activity(users=users))
+
+
+def test_what_nvml_tells_of_a_slice_is_the_slices_and_not_counted_twice() -> None:
+    figures = [a_figure(SLICES[0]), a_figure(SLICES[1], User(NUMBER, GiB))]
+    found = holding(a_process(nodes=()), SLICES, figures, None, {AT: (User(NUMBER, GiB),)}, same_numbers=True)
+
+    assert found.held == (Held("CUDA:1", GiB, "NVML"),)
+    assert found.counts("CUDA:0") and found.counts("CUDA:1")
+
+
+def test_what_nvml_tells_of_a_cut_card_alone_is_the_cards() -> None:
+    found = holding(a_process(nodes=()), SLICES, (), None, {AT: (User(NUMBER, GiB),)}, same_numbers=True)
+
+    assert found.held == (Held(AT, GiB, "NVML"),)
+    assert not found.counted
+
+
+def test_who_uses_a_cut_card_is_kept_by_its_address() -> None:
+    doing = {"activity": {"processes": [{"pid": NUMBER, "used_memory_bytes": GiB}]}}
+    told = a_device("NVML", number=0, pci_id=AT, uuid=PARENT, free_memory=0, capabilities=doing)
+
+    assert users_of_cut_cards(SLICES, [an_outcome(told)]) == {AT: (User(NUMBER, GiB),)}
+    assert users_of_cut_cards((*SLICES, a_device("CUDA", number=9, pci_id=AT)), [an_outcome(told)]) == {}
 
 
 def test_a_whole_card_is_still_known_by_its_address() -> None:

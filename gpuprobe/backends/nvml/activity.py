@@ -33,6 +33,13 @@ def activity(card: Any) -> Json:
     }
 
 
+def activity_of_slice(card: Any, of_the_card: Json) -> Json:
+    """Who uses a MIG instance. To whom NVML does not tell the processes of the card (it wants a right for that), a slice that
+    names none may have some."""
+    named = _processes(card)
+    return {"processes": named if named or of_the_card.get("processes") is not None else None}
+
+
 def _percent(value: int) -> int | None:
     return value if 0 <= value <= 100 else None
 

@@ -107,8 +107,8 @@ class Card:
             }
         }
 
-    def slices(self, number: int) -> Iterator[Json]:
-        """The MIG instances of a card where MIG is on, numbered from `number`."""
+    def slices(self, number: int, doing: Callable[[Card], Json] | None = None) -> Iterator[Json]:
+        """The MIG instances of a card where MIG is on, numbered from `number`; `doing` tells what one of them is doing."""
         if not self.is_cut:
             return
         self.announce("nvmlDeviceGetMigDeviceHandleByIndex")
@@ -116,10 +116,10 @@ class Card:
             # Places without an instance answer NVML_ERROR_NOT_FOUND.
             handle = self.told("slice", self.nvml.nvmlDeviceGetMigDeviceHandleByIndex, self.handle, index)
             if handle is not None:
-                yield Card(self.nvml, self.announce, number, self.driver_version, handle).as_slice_of(self, index)
+                yield Card(self.nvml, self.announce, number, self.driver_version, handle).as_slice_of(self, index, doing)
                 number += 1
 
-    def as_slice_of(self, card: Card, index: int) -> Json:
+    def as_slice_of(self, card: Card, index: int, doing: Callable[[Card], Json] | None = None) -> Json:
         """A MIG instance. NVML tells the place and the capability of whole cards only."""
         of_the_card = ("pci_id", "device_id", "compute_major", "compute_minor")
         known = {key: card.known[key] for key in of_the_card} | self.identity() | self.memory()
@@ -129,6 +129,8 @@ class Card:
             "gpu_instance": self.told("gpu_instance", self.nvml.nvmlDeviceGetGpuInstanceId, self.handle),
             "compute_instance": self.told("compute_instance", self.nvml.nvmlDeviceGetComputeInstanceId, self.handle),
         }
+        if doing is not None:
+            known["capabilities"]["activity"] = doing(self)
         return self.line(known)
 
     def told(self, field: str, function: Callable[..., Any], *arguments: object) -> Any:

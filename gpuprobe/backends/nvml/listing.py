@@ -74,12 +74,18 @@ def devices(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json
 
 def readings(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json]:
     """The same with what each card is doing. Started again for each reading, which NVML only counts."""
-    from gpuprobe.backends.nvml.activity import activity
+    from gpuprobe.backends.nvml.activity import activity, activity_of_slice
 
-    return _listed(library[0], announce, facts, activity)
+    return _listed(library[0], announce, facts, activity, activity_of_slice)
 
 
-def _listed(nvml: Any, announce: Announce, facts: Facts, activity: Callable[[Any], Json] | None = None) -> Iterator[Json]:
+def _listed(
+    nvml: Any,
+    announce: Announce,
+    facts: Facts,
+    activity: Callable[[Any], Json] | None = None,
+    of_slice: Callable[[Any, Json], Json] | None = None,
+) -> Iterator[Json]:
     start(nvml, announce)
     said = _said_of_itself(nvml, announce)
     facts({key: value for key, value in said.items() if value is not None})
@@ -94,9 +100,14 @@ def _listed(nvml: Any, announce: Announce, facts: Facts, activity: Callable[[Any
         if activity is not None and card.handle is not None:
             described["capabilities"]["activity"] = activity(card)
         yield card.line(described)
-        for each in card.slices(slices):
+        for each in card.slices(slices, _doing_of_slices(described, of_slice)):
             slices += 1
             yield each
+
+
+def _doing_of_slices(described: Json, of_slice: Callable[[Any, Json], Json] | None) -> Callable[[Card], Json] | None:
+    doing = described["capabilities"].get("activity") if described else None
+    return None if of_slice is None or doing is None else lambda one: of_slice(one, doing)
 
 
 def start(nvml: Any, announce: Announce) -> None:
