@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests import temporary
+
 _ENOUGH = 20  # calls of one function in one test: from then on all of its lines count as run
 _KEPT = {"tests.temporary"}  # its caches are the folders of this run
 
@@ -36,12 +38,22 @@ class Watch:
         self.passed: dict[str, float] = {}
         self.failed: set[str] = set()
         self.modules, self.forget = 0, list[Callable[[], object]]()
+        self.handed = temporary.folder("handed")
 
     def begin(self, test: str) -> None:
         self.test, self.now, self.calls = test, defaultdict(set), {}
 
+    def hand_over(self) -> None:
+        """What ran in a fork, for the process that it was forked from."""
+        lines = {file: sorted(lines) for file, lines in self.now.items()}
+        (self.handed / str(os.getpid())).write_text(json.dumps(lines), encoding="utf-8")
+
     def end(self) -> None:
         test, self.test = self.test, ""
+        for handed in self.handed.iterdir():
+            for file, lines in json.loads(handed.read_text(encoding="utf-8")).items():
+                self.now[file].update(lines)
+            handed.unlink()
         if test in self.failed or test not in self.passed:
             return
         for file, lines in self.now.items():
@@ -151,7 +163,10 @@ class Choice:
 
 def pytest_configure(config: pytest.Config) -> None:
     if to := os.environ.get("EXECUTED_MAP"):
+        from tests import in_a_fork
+
         watch = Watch(Path.cwd() / "gpuprobe", Path(to))
+        in_a_fork.take_over(watch.hand_over)
         config.pluginmanager.register(watch)
         sys.settrace(watch.called)
         threading.settrace(watch.called)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import temporary
+from tests import in_a_fork, temporary
 from tests.executed import caches
 from tests.mutants import mutated
 
@@ -142,4 +142,5 @@ class Forks:
 
 def pytest_configure(config: Any) -> None:
     if jobs := os.environ.get("FORKED_JOBS"):
+        in_a_fork.take_over()
         config.pluginmanager.register(Forks(Path(jobs), Path(os.environ["FORKED_TO"])))

@@ -120,12 +120,12 @@ def _as_written(module: str) -> ast.Module:
 def mutants(module: str) -> list[Mutant]:
     tree = ast.parse(source_of(module))
     runs = dict(_statements(tree, 0, range(0)))
-    shown = [getattr(node, "lineno", 0) for node in _nodes(_as_written(module)) for _ in changed(node)]
-    found = [(node, what) for node in _nodes(tree) for what, _ in changed(node)]
-    return [
-        Mutant(module, place, line, *runs[node], what)
-        for place, ((node, what), line) in enumerate(zip(found, shown, strict=True))
+    found = [
+        (node, getattr(written, "lineno", 0), what)
+        for node, written in zip(_nodes(tree), _nodes(_as_written(module)), strict=True)
+        for what, _ in changed(node)
     ]
+    return [Mutant(module, place, line, *runs[node], what) for place, (node, line, what) in enumerate(found)]
 
 
 def _statements(node: ast.AST, line: int, inside: range) -> Iterator[tuple[ast.AST, tuple[int, range]]]:

@@ -13,9 +13,11 @@ from tests.mutants import Mutant
 from tests.test_layers import MODULES, PACKAGE, own
 
 TESTS = Path(__file__).parent
-# Tests that start no process, compile nothing and read no file of this machine; then whole machines through all pure rooms.
+# Tests that start no process, compile nothing and read no file of this machine.
 PURE_TESTS = ("unit", "doctor", "fleet", "machinecode")
-WHOLE = (TESTS / "test_scenarios.py",)
+# Whole machines, and the commands that judge a capture or read answers of others: through all pure rooms.
+_COMMANDS = ("doctor", "env", "env_for", "fleet", "forms_of_list", "plan", "plan_measured", "software", "undecided", "unviewed")
+WHOLE = (TESTS / "test_scenarios.py", *(TESTS / "cli" / f"test_{name}.py" for name in _COMMANDS))
 
 
 class Map(NamedTuple):
@@ -36,7 +38,7 @@ class Map(NamedTuple):
 def _imports(test: Path) -> frozenset[str]:
     """The modules of the package that a test file, or a helper it imports, names."""
     text = test.read_text(encoding="utf-8")
-    named = {name for name in MODULES if re.search(rf"\bgpuprobe\.{re.escape(name)}\b", text)}
+    named = {name for name in re.findall(r"\bgpuprobe\.([a-z_][\w.]*\w)", text) if name in MODULES}
     named |= {
         f"{parent}.{name}"
         for parent, names in re.findall(r"from gpuprobe\.([\w.]+) import \(?([\w, \n]+)", text)

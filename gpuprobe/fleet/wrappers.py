@@ -152,8 +152,7 @@ def _of_log(value: Json, name: str | None, depth: int) -> Iterator[Found] | None
 
 def other_words(value: object) -> tuple[str, str] | None:
     """(machine, what a program wrote there), of a record of a log in which there is no document."""
-    name = name_in(value) if isinstance(value, dict) else None
-    if name is None or not isinstance(value, dict):
+    if not isinstance(value, dict) or (name := name_in(value)) is None:
         return None
     written = next((value[key] for key in _WRITTEN if isinstance(value.get(key), str)), None)
     return None if written is None else (name, written)

@@ -95,7 +95,7 @@ _LLAMA_TOOLS = re.compile(r"llama-(?:quantize|gguf|gguf-split|gguf-hash|imatrix|
 
 def program_of(command: Sequence[str]) -> Program | None:
     """None: not one of these."""
-    if not command or not command[0]:
+    if not command:
         return None
     title = next((program for start, program in _BY_TITLE if command[0].startswith(start)), None)
     file = _file(command[0])

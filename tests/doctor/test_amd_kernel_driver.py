@@ -114,6 +114,15 @@ def test_an_old_card_on_radeon_is_moved_to_amdgpu(device: int, family: str) -> N
     assert f"radeon.{family}_support=0 amdgpu.{family}_support=1" in found.fix[0].text
 
 
+def test_a_card_that_works_is_left_on_the_driver_that_it_has() -> None:
+    view = a_device("Vulkan", pci_id=ADDRESS)
+    host = a_host(pci=(a_radeon(driver="radeon", device=0x6798),), texts=UBUNTU)
+
+    found = findings(host, passed(view), devices=(view,))
+
+    assert "amd-radeon-bound" not in causes(found)
+
+
 def test_a_card_that_amdgpu_was_never_made_for_is_left_on_radeon() -> None:
     found = headline(findings(a_host(pci=(a_radeon(driver="radeon", device=0x68B8),), texts=UBUNTU)))
 

@@ -117,6 +117,11 @@ def test_a_bank_of_system_memory_is_no_video_memory(tmp_path: Path) -> None:
     assert only(surveyed(tmp_path, {}, a_node(), bank=f"heap_type 0\nsize_in_bytes {12 * GiB}\n")).vram is None
 
 
+@pytest.mark.parametrize("total", ["0\n", "", "none\n"])
+def test_memory_of_no_size_is_not_known(tmp_path: Path, total: str) -> None:
+    assert only(surveyed(tmp_path, {**DISCRETE, "mem_info_vram_total": total})).vram is None
+
+
 @pytest.mark.parametrize(
     ("files", "kind"),
     [

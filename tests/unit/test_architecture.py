@@ -104,6 +104,7 @@ def test_the_sentence_names_the_code_that_will_run() -> None:
     assert of_compute(ADA, ["sm_80", "sm_86", "compute_90"]).because == "it has machine code for 8.6, which runs on 8.9 too"
     assert of_compute(ADA, ["compute_50", "compute_80"]).because == "it has PTX for 8.0, which the driver compiles for 8.9"
     assert of_compute(ADA, ["compute_89", "sm_86"]).because == "it has PTX for 8.9, which the driver compiles for 8.9"
+    assert of_compute((9, 0), ["sm_90a", "sm_90"]).because == "it has machine code for 9.0"
     assert of_compute(PASCAL, ["sm_90a", "sm_75"]).because == "it has code for 7.5, 9.0a, none of which runs on 6.1"
 
 

@@ -194,6 +194,15 @@ def test_unsigned_modules_are_refused_by_lockdown_or_by_the_kernel_s_own_rule(
     assert secure_boot.signatures_enforced(host) is refuses
 
 
+@pytest.mark.parametrize(("enforced", "boot", "refuses"), [("N", ABSENT, False), ("N", DENIED, None), (None, ABSENT, None)])
+def test_where_lockdown_is_not_told_only_a_machine_without_secure_boot_is_sure_to_take_unsigned_modules(
+    enforced: str | None, boot: Reading, refuses: bool | None
+) -> None:
+    texts = {secure_boot.VARIABLE: boot, **({} if enforced is None else {secure_boot.SIGNATURES: Reading(enforced)})}
+
+    assert secure_boot.signatures_enforced(host_of(texts=texts)) is refuses
+
+
 def test_a_package_is_known_to_be_missing_only_where_a_list_was_read() -> None:
     known = host_of(packages=(Package("a", "1"), Package("b", "2", state="config-files")), package_lists={"dpkg": None})
     unread = host_of(packages=(), package_lists={"dpkg": "denied", "rpm": "absent"})

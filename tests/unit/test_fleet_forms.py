@@ -193,6 +193,24 @@ def test_of_several_documents_of_a_machine_the_newest_counts() -> None:
     assert calls.notes() == ["n1 left several documents; the newest counts"]
 
 
+def test_a_machine_that_is_expected_by_its_short_name_has_answered_by_its_full_one() -> None:
+    calls = called(f"n1.cluster: {document()}\nn2: {document()}\n")
+
+    expected = calls.machines(["n1", "n2", "n3"])
+
+    assert [(each.name, each.standing.answered) for each in expected] == [
+        ("n1.cluster", True),
+        ("n2", True),
+        ("n3", False),
+    ]
+
+
+def test_a_document_that_counts_no_cards_has_none() -> None:
+    (row,) = rows_of(f"n1: {document(summary={'text': 't', 'exit_code': 0})}")
+
+    assert (row.standing.cards, row.standing.usable) == (0, 0)
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_answer_counts_more_than_none_whichever_came_first(order: int) -> None:
     lines = [f"n1: {document()}\n", 'n1: {"schema_version": 1, "summ\n']

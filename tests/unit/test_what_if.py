@@ -81,6 +81,12 @@ def test_a_device_that_is_not_there_is_made_behind_the_others() -> None:
     assert (both[1].ordinal, both[1].free_memory) == (1, 12 * GiB)
 
 
+def test_of_a_made_device_what_is_free_is_all_of_it_where_nothing_else_is_said() -> None:
+    (_, made) = with_what_ifs([CARD], [parse("CUDA:1 free=6GiB")])
+
+    assert (made.total_memory, made.free_memory) == (6 * GiB, 6 * GiB)
+
+
 def test_a_made_device_needs_a_size_and_a_number_in_a_library() -> None:
     for text in ("CUDA:1 name=x", "GPU-1234567 total=4GiB"):
         with pytest.raises(WhatIfError):

@@ -241,7 +241,5 @@ def _step(
     command = commands.get(mine or "", "")
     if not command or ("{branch}" in command and branch is None):
         return Step(f"{text.rstrip(',')} with the packages of this distribution", needs_root=True, needs_reboot=reboot)
-    words = (
-        _FROM.get(mine or "", f"{text} with") if commands is _INSTALL and text.startswith("install NVIDIA") else f"{text} with"
-    )
-    return run(words or f"{text} with", command.format(branch=branch), root=True, reboot=reboot)
+    own = _FROM if commands is _INSTALL and text.startswith("install NVIDIA") else {}
+    return run(own.get(mine or "", f"{text} with"), command.format(branch=branch), root=True, reboot=reboot)
