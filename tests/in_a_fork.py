@@ -1,7 +1,7 @@
 """Runs the installed command in a fork of the tests' own process, where it has the functions that this process has.
 
-For `tests.mutate` alone: what a test says of the command then holds of a mutant, and costs no start. Caches are emptied; a command
-that is started in another way, or reads what it is given, starts as ever.
+For `tests.mutate` alone: what a test says of the command then holds of a mutant, and costs no start. Caches are emptied. What
+is started in another way, or looks at this machine, starts as ever.
 """
 
 from __future__ import annotations

@@ -85,6 +85,15 @@ def test_an_account_outside_the_group_is_told_the_group() -> None:
     assert headline(found).fix[0].command == 'sudo usermod -aG render,video "$USER"'
 
 
+@pytest.mark.parametrize(("group", "told"), [("render", "render"), (None, "992")])
+def test_a_denied_file_is_told_with_its_mode_and_who_has_it(group: str | None, told: str) -> None:
+    host = with_radeon(nodes=(a_node(KFD, accessible=False, mode=0o20660, group=group), a_node()), gids=(1000,))
+
+    seen = headline(findings(host, rocm_finds_nothing())).evidence[0]
+
+    assert (seen.where, seen.what) == (KFD, f"mode 0660, owner 0, group {told}")
+
+
 def test_an_open_render_node_does_not_hide_that_kfd_is_denied() -> None:
     host = with_radeon(nodes=(a_node(KFD, accessible=False), a_node(mode=0o666)), gids=(1000,))
 

@@ -38,6 +38,12 @@ def test_an_account_in_no_group_may_not_open_what_this_shell_may() -> None:
     assert differences(SERVICE._replace(groups=(991, 992)), {}, HOST) == ()
 
 
+def test_a_group_without_a_name_is_told_by_its_number() -> None:
+    named, nameless = (differences(SERVICE, {}, a_host(nodes=(RENDER._replace(group=group),)))[0] for group in ("render", None))
+
+    assert [each.evidence[0].what for each in (named, nameless)] == ["mode 660, group render", "mode 660, group 992"]
+
+
 def test_a_variable_that_is_set_here_and_not_there_is_said_with_both_values() -> None:
     (finding,) = differences(SERVICE._replace(groups=(992,), environ={}), {"CUDA_VISIBLE_DEVICES": "0"}, HOST)
 

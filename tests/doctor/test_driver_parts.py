@@ -69,6 +69,7 @@ def test_in_a_container_the_image_is_looked_at_and_in_lxc_its_own_driver() -> No
 
     assert "use an image without packages of NVIDIA's driver" in commands(docker)
     assert {step.where for step in docker.fix} == {Place.HOST}
+    assert "after an update" not in docker.because + lxc.because  # the image is another one, not an older one
     assert lxc.id == "lxc-userspace-mismatch"
     assert "NVIDIA-Linux-x86_64-580.95.05.run --no-kernel-module" in commands(lxc)
 

@@ -7,7 +7,7 @@ import pytest
 from gpuprobe.doctor.findings import Severity
 from gpuprobe.facts import DeviceNode, FoundLibrary, Host, Listing, Reading
 from gpuprobe.facts.system_facts import SystemFacts
-from gpuprobe.model import Status
+from gpuprobe.model import Outcome, Status
 from tests.doctor.nvidia_machines import (
     BOTH,
     DOCKER,
@@ -90,6 +90,13 @@ def test_a_stub_is_taken_out_of_where_it_was_found(where: str, cure: str) -> Non
 
     assert (found.id, is_certain(found)) == ("nv-stub-library", True)
     assert STUB in found.because and cure in commands(found)
+
+
+@pytest.mark.parametrize("listed", [(), (an_outcome(a_device("CUDA", pci_id="0000:99:00.0")),)])
+def test_a_stub_of_which_cuda_says_nothing_is_why_the_card_does_not_start(listed: tuple[Outcome, ...]) -> None:
+    found = next(each for each in findings(stubbed("linker cache"), *listed, WORKS) if each.id == "nv-stub-library")
+
+    assert found.reason is Status.INIT_FAILED
 
 
 def test_cudas_number_for_a_stub_is_enough() -> None:

@@ -283,6 +283,12 @@ def test_the_last_line_of_a_unit_counts_and_an_empty_one_takes_back() -> None:
     assert services.environment_in(unit) == {"A": "1 2", "B": "4"}
 
 
+def test_a_comment_in_a_unit_sets_nothing() -> None:
+    unit = a_unit("[Service]\n# User=a\n;Environment=A=1\nUser=b # not a comment\nnonsense\n")
+
+    assert [(line.name, line.value) for line in services.settings(unit)] == [("User", "b # not a comment")]
+
+
 def test_servers_are_found_by_their_program() -> None:
     host = host_of(servers=(Standing("process", "7", 7, program="/usr/bin/ollama", command="ollama"),), daemons={"dockerd": 3})
 

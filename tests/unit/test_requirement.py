@@ -80,7 +80,15 @@ def test_gb_and_gib_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "met"), [("compute>=6.1", True), ("compute>=7", False), ("compute<7.0", True), ("compute=6.1", True)]
+    ("text", "met"),
+    [
+        ("compute>=6.1", True),
+        ("compute>=7", False),
+        ("compute<7.0", True),
+        ("compute=6.1", True),
+        ("compute=6", False),  # 6 is 6.0
+        ("compute>6", True),
+    ],
 )
 def test_compute_capabilities_compare_by_number(text: str, met: bool) -> None:
     assert answer(text, SMALL) == (met, False)
