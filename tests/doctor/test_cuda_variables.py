@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.facts import Host
+from gpuprobe.facts import Host, Reading
 from gpuprobe.model import Device, Outcome, Probe, Purpose, Reason, Status
 from tests.doctor.nvidia_machines import (
+    NODES,
     UUID,
     commands,
     cuda,
@@ -17,6 +18,7 @@ from tests.doctor.nvidia_machines import (
     nvidia_host,
     nvml,
     refused,
+    without_driver,
 )
 from tests.records import an_outcome
 
@@ -61,6 +63,26 @@ def test_an_id_that_no_card_has_any_more_is_told_apart() -> None:
 
 def test_the_beginning_of_a_cards_own_id_is_not_stale() -> None:
     assert "env-cuda-visible-stale-uuid" not in ids(findings(under(UUID[:12]), NONE, without_it(cuda()), WORKS))
+
+
+def in_wsl(value: str) -> Host:
+    """Its card is Windows's, which shows no function of the bus."""
+    kernel = "5.15.90.1-microsoft-standard-WSL2"
+    return nvidia_host(
+        pci=(),
+        environ={VARIABLE: value},
+        facts={"wsl_drivers": "nv_dispi.inf_amd64_5cb1f1dd1ecf5f15"},
+        texts={**without_driver(), "/proc/sys/kernel/osrelease": Reading(f"{kernel}\n")},
+        kernel=kernel,
+        nodes=(NODES[0]._replace(path="/dev/dxg", major=10, minor=125),),
+    )
+
+
+def test_in_wsl_the_one_card_of_cuda_is_the_one_that_windows_shows() -> None:
+    other = cuda(pci_id="0000:09:00.0", uuid="GPU-22222222-0000-0000-0000-000000000000", number=1)
+
+    assert "env-cuda-visible-hides-all" in ids(findings(in_wsl("-1"), NONE, without_it(cuda()), address=None))
+    assert "env-cuda-visible-hides-all" not in ids(findings(in_wsl("-1"), NONE, without_it(cuda(), other), address=None))
 
 
 def test_without_proof_of_a_child_no_variable_is_blamed() -> None:

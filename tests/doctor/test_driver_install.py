@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.doctor.findings import Place
+from gpuprobe.doctor.findings import Observed, Place
 from gpuprobe.facts import Host, Reading
 from gpuprobe.facts.system_facts import DkmsModule, SystemFacts
 from tests.doctor.nvidia_machines import (
@@ -122,6 +122,7 @@ def test_a_module_for_another_kernel_alone_was_not_built_for_this_one() -> None:
     assert (found.id, is_certain(found)) == ("nv-module-not-built", True)
     assert KERNEL in found.because
     assert "linux-headers-$(uname -r)" in commands(found)
+    assert "dkms" not in {each.where for each in found.evidence}  # which was not asked
 
 
 def test_a_build_that_failed_is_shown_with_its_first_error() -> None:
@@ -130,6 +131,7 @@ def test_a_build_that_failed_is_shown_with_its_first_error() -> None:
 
     assert found.id == "nv-module-not-built"
     assert [each.what for each in found.evidence if each.where.endswith("make.log")] == ["conftest.c: error: no member"]
+    assert Observed("dkms", "not built for this kernel") in found.evidence
 
 
 def test_fedora_builds_its_module_with_akmods() -> None:

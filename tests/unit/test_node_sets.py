@@ -7,7 +7,7 @@ from ClusterShell.NodeSet import NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.fleet.node_sets import expanded, folded, natural
+from gpuprobe.fleet.node_sets import MOST, expanded, folded, natural
 
 NUMBERS = st.integers(0, 120)
 NAMES = st.builds(
@@ -27,6 +27,11 @@ def test_names_are_those_that_clustershell_reads(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "n[5-1]", "two words", "n[0-99999999]", "n[1-", "n[a-b]", "a[1-99999]b[1-99999]", "$(x)"])
 def test_a_text_that_names_no_machines_or_too_many_is_none(text: str) -> None:
     assert expanded(text) is None
+
+
+def test_the_machines_of_all_parts_together_are_counted() -> None:
+    assert len(expanded("a[1-60000],b[1-40000]") or ()) == MOST
+    assert expanded("a[1-60000],b[1-40001]") is None
 
 
 @given(st.sets(NAMES, min_size=1, max_size=60))

@@ -129,6 +129,15 @@ def test_the_minimum_is_457_mib_and_512_on_metal(library: str, total: int | None
     assert stays or reasons(inventory) == {f"{library}:0": Reason.TOO_LITTLE_MEMORY}
 
 
+@pytest.mark.parametrize(
+    ("total", "has"), [(0, "it has no memory, as its driver says,"), (256 * MiB, "it has 256 MiB of memory,")]
+)
+def test_a_card_with_too_little_memory_is_told_how_much_it_has(total: int, has: str) -> None:
+    (drop,) = kept_by(a_device("CUDA", total_memory=total)).drops
+
+    assert drop.because.startswith(f"{has} and CUDA needs 457 MiB")
+
+
 def test_little_free_memory_is_no_reason_to_drop() -> None:
     assert names(kept_by(a_device(free_memory=0))) == ["CUDA:0"]
 
