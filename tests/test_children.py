@@ -22,6 +22,7 @@ from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Request, Sta
 from gpuprobe.probing import asking, start, termination
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.host import read_host
+from tests.closing import closing_fails
 from tests.doubles import cuda_driver, described, nvml_driver, script
 
 CARD = described(
@@ -274,6 +275,17 @@ def test_no_interpreter_no_child(monkeypatch: pytest.MonkeyPatch, driver: Callab
 
     assert outcome.status is Status.NOT_STARTED
     assert "/nowhere/python" in str(outcome.message)
+
+
+def test_what_closing_says_of_a_child_that_has_ended_changes_no_answer(
+    monkeypatch: pytest.MonkeyPatch, driver: Callable[..., None]
+) -> None:
+    driver()
+    closing_fails(monkeypatch, "[pidfd]")
+
+    outcome = of(asked(), "CUDA")
+
+    assert outcome.status is Status.OK
 
 
 def test_closing_ends_what_still_runs(driver: Callable[..., None]) -> None:

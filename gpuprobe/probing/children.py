@@ -302,7 +302,8 @@ class Children:
         for key in self._keys(child):
             self._selector.unregister(key.fileobj)
         if child.exit_descriptor is not None:
-            os.close(child.exit_descriptor)
+            with contextlib.suppress(OSError):  # whatever close(2) says, it is closed; and the outcome is known
+                os.close(child.exit_descriptor)
             child.exit_descriptor = None
         for pipe in (child.process.stdin, child.process.stdout, child.process.stderr):
             if pipe is not None:

@@ -81,12 +81,12 @@ def _buffer(tree: Tree) -> _Said | str:
     """The device gives one record at each reading, and EPIPE where it has overwritten the next one."""
     try:
         descriptor = os.open(tree.at(KMSG), READING)
+        try:
+            content = b"".join(_records(descriptor)).decode("utf-8", "backslashreplace")
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         return problem_of(error)
-    try:
-        content = b"".join(_records(descriptor)).decode("utf-8", "backslashreplace")
-    finally:
-        os.close(descriptor)
     found = [match for line in content.splitlines() if (match := _RECORD.fullmatch(line[:2048])) is not None]
     if not found:
         return "empty"

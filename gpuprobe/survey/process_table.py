@@ -99,14 +99,12 @@ def _beginning(tree: Tree, number: int, name: str) -> bytes:
     """Of a small file of a process, in one read: this is done for each of hundreds. Empty where there is none."""
     try:
         descriptor = os.open(tree.at(f"/proc/{number}/{name}"), READING)
+        try:
+            return os.read(descriptor, 4096)
+        finally:
+            os.close(descriptor)
     except OSError:
         return b""
-    try:
-        return os.read(descriptor, 4096)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

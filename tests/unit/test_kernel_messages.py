@@ -14,6 +14,7 @@ from gpuprobe.machine import kernel_log
 from gpuprobe.survey import bounded_child, kernel_messages
 from gpuprobe.survey.kernel_messages import kernel_log as read_log
 from gpuprobe.survey.tree import Tree
+from tests.closing import closing_fails
 from tests.file_trees import machine
 from tests.records import a_host
 
@@ -37,6 +38,16 @@ def read(tmp_path: Path, **files: str | bytes) -> KernelLog:
 
 def host_with(*lines: LogLine, **more: object) -> object:
     return a_host(system=SystemFacts(log=KernelLog("/dev/kmsg", lines, **more)))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by the links of /proc")
+def test_a_buffer_that_cannot_be_closed_is_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    closing_fails(monkeypatch, "/dev/kmsg")
+
+    log = read(tmp_path, kmsg=BUFFER)
+
+    assert log.source is None
+    assert dict(log.problems)["/dev/kmsg"] == "error: Interrupted system call"
 
 
 def test_the_buffer_gives_the_lines_about_gpus_from_its_top(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gpuprobe.survey import bounded_child, process_logs
 from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import HEAD, logs_of
 from gpuprobe.survey.process_table import process_table
+from tests.closing import closing_fails
 from tests.file_trees import machine
 from tests.records import a_device
 from tests.running_records import a_card, a_process
@@ -55,6 +56,14 @@ def a_machine(root: Path, *processes: dict[str, Any], links: dict[str, str] | No
 def only(root: str, *asked: int) -> Process:
     (found,) = process_table(is_known, root, asked).found
     return found
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="by the links of /proc")
+def test_a_process_whose_file_cannot_be_closed_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = a_machine(tmp_path, proc(10, "llama-server", "llama-server"), proc(11, "llama-server", "llama-server"))
+    closing_fails(monkeypatch, "/proc/10/cmdline")
+
+    assert [process.number for process in process_table(is_known, root).found] == [11]
 
 
 def test_what_matters_is_read_of_a_process_and_nothing_else(tmp_path: Path) -> None:
