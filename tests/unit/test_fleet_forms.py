@@ -205,10 +205,12 @@ def test_a_machine_that_is_expected_by_its_short_name_has_answered_by_its_full_o
     ]
 
 
-def test_a_document_that_counts_no_cards_has_none() -> None:
-    (row,) = rows_of(f"n1: {document(summary={'text': 't', 'exit_code': 0})}")
+@pytest.mark.parametrize("counts", [{}, {"cards": 1}, {"usable": 1}, {"cards": -1, "usable": 0}])
+def test_a_document_without_a_count_of_cards_is_a_row_that_says_so(counts: dict[str, int]) -> None:
+    (row,) = rows_of(f"n1: {document(summary={**counts, 'text': 't', 'exit_code': 0})}")
 
-    assert (row.standing.cards, row.standing.usable) == (0, 0)
+    assert row.standing.problem is not None
+    assert row.standing.problem.because.startswith("its document has no count of cards")
 
 
 @pytest.mark.parametrize("order", [1, -1])
