@@ -146,7 +146,7 @@ def _at(pci_id: str | None, devices: Sequence[Device], uuid: str | None = None) 
     """`uuid`: of a slice. None also where only slices are at this address, and it is not told which of them is meant."""
     if uuid is not None:
         return next((device for device in devices if normal_uuid(device.uuid) == normal_uuid(uuid)), None)
-    place = normal_pci(pci_id) if pci_id else None
+    place = normal_pci(pci_id)
     here = [device for device in devices if place is not None and normal_pci(device.pci_id) == place]
     return next((device for device in here if not is_slice(device)), None)
 

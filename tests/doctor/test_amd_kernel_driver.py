@@ -159,7 +159,10 @@ def test_a_page_fault_in_the_log_makes_it_certain() -> None:
     host = with_radeon(texts={"/sys/module/amdgpu/version": Reading("6.8.5")})
     host = knowing(host, log=said("amdgpu 0000:03:00.0: GCVM_L2_PROTECTION_FAULT_STATUS:0x00701431"))
 
-    assert headline(findings(host, lost_in_time())).certainty is Certainty.CERTAIN
+    found = headline(findings(host, lost_in_time()))
+
+    assert found.certainty is Certainty.CERTAIN
+    assert [each.where for each in found.evidence] == ["/sys/module/amdgpu/version", "kernel log"]
 
 
 def test_rocm_that_hangs_on_a_new_kernel_driver_hangs_for_another_reason() -> None:

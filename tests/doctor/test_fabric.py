@@ -6,7 +6,7 @@ import pytest
 
 from gpuprobe.doctor.findings import Severity
 from gpuprobe.facts.system_facts import Package, SystemFacts
-from gpuprobe.model import Call
+from gpuprobe.model import Call, Status
 from tests.doctor.nvidia_machines import (
     DOCKER,
     FIRST,
@@ -96,6 +96,15 @@ def test_a_start_of_many_seconds_asks_for_the_daemon_that_keeps_cards_up() -> No
 
     assert [(each.id, each.severity) for each in found] == [("nv-slow-init", Severity.DEGRADED)]
     assert "nvidia-persistenced" in commands(found[0])
+
+
+def test_a_start_without_an_end_is_told_without_a_time() -> None:
+    late = an_outcome(library="CUDA", status=Status.TIMED_OUT, message="no answer within 30 s")
+    host = nvidia_host(pci=card(), system=SystemFacts(daemons={}))
+    found = next(each for each in findings(host, late, WORKS) if each.id == "nv-slow-init")
+
+    assert found.because == "CUDA did not start in time"
+    assert "no answer in time" in {each.what for each in found.evidence}
 
 
 @pytest.mark.parametrize("system", [None, SystemFacts(daemons={"nvidia-persistenced": 5})])

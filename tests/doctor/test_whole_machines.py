@@ -76,6 +76,7 @@ def test_a_service_whose_account_may_not_open_the_card_is_told() -> None:
 
     assert (found.id, found.severity) == ("service-user-not-in-groups", Severity.DEGRADED)
     assert commands(found) == "sudo usermod -aG render ollama; sudo systemctl restart ollama.service"
+    assert found.evidence[0].what == "mode 0660, group render"
 
 
 @pytest.mark.parametrize("server", [a_server(groups=(998, 992)), a_server(uid=0), a_server(groups=None)])

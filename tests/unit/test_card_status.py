@@ -285,6 +285,10 @@ def test_a_machine_without_a_gpu_is_told_so_plainly() -> None:
     assert summary(judged(a_host())).text == "No GPU found on this machine: models will run on the CPU"
 
 
+def test_a_software_renderer_without_a_name_is_told_by_its_library() -> None:
+    assert "the software renderer `Vulkan`" in summary(judged(a_host(), an_outcome(a_software_renderer(name=None)))).text
+
+
 def test_a_software_renderer_is_named_and_does_not_count() -> None:
     found = summary(judged(a_host(), an_outcome(a_software_renderer())))
 

@@ -29,6 +29,11 @@ def test_a_text_that_names_no_machines_or_too_many_is_none(text: str) -> None:
     assert expanded(text) is None
 
 
+def test_a_number_that_stands_alone_gets_no_brackets() -> None:
+    assert sorted(expanded(folded({"a1b1", "a2b2"})) or ()) == ["a1b1", "a2b2"]
+    assert "[" not in folded({"a1b1", "a2b2"})
+
+
 def test_the_machines_of_all_parts_together_are_counted() -> None:
     assert len(expanded("a[1-60000],b[1-40000]") or ()) == MOST
     assert expanded("a[1-60000],b[1-40001]") is None

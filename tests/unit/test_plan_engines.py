@@ -194,6 +194,22 @@ class TestOllama:
         assert without.settings is not None
         assert (without.settings.cache_type_k, without.settings.flash_attention) == ("F16", FlashAttention.OFF)
 
+    @pytest.mark.parametrize(
+        ("wish", "variables"),
+        [
+            (Wish(flash_attention=FlashAttention.ON, cache_type_k="Q8_0"), {"FLASH_ATTENTION": "1", "KV_CACHE_TYPE": "q8_0"}),
+            (Wish(flash_attention=FlashAttention.OFF), {"FLASH_ATTENTION": "0"}),
+            (Wish(flash_attention=FlashAttention.AUTO), {}),
+            (Wish(), {}),
+        ],
+    )
+    def test_what_is_wished_of_the_cache_is_a_variable_of_the_server(
+        self, dense: Subject, wish: Wish, variables: dict[str, str]
+    ) -> None:
+        answer = ollama.plan(dense, on(card()), wish)
+
+        assert dict(answer.variables) == {f"OLLAMA_{name}": value for name, value in variables.items()}
+
     def test_the_variable_of_llama_cpp_says_in_mebibytes_what_stays_free(self, dense: Subject) -> None:
         answer = ollama.plan(dense, on(card(), LLAMA_ARG_FIT_TARGET="2048"), Wish())
 

@@ -38,6 +38,12 @@ def said(inventory: Inventory) -> list[str]:
     return [sentence(lack) for lack in lacks(inventory)]
 
 
+def test_builds_that_tell_no_directory_are_told_by_their_files() -> None:
+    inventory = judged(ARC, builds=(a_build("cuda_v12")._replace(directories=()),))
+
+    assert said(inventory)[0].startswith("Ollama in `/usr/lib/ollama/cuda_v12` has no build for Vulkan:0")
+
+
 def test_an_ollama_without_a_build_for_the_card_is_named() -> None:
     inventory = judged(ARC, builds=(a_build("cuda_v12"), a_build("cuda_v13")))
 

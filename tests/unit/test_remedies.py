@@ -40,6 +40,22 @@ def test_a_number_that_nobody_knows_leads_to_the_kernel_log(library: str) -> Non
     assert "sudo dmesg" in str(remedy(failed(library, 123456)))
 
 
+VERSIONS = "give the driver's libraries the version of the loaded kernel module"
+
+
+@pytest.mark.parametrize(
+    ("library", "code", "advice"),
+    [
+        ("NVML", 18, VERSIONS),
+        ("CUDA", 803, VERSIONS),
+        ("CUDA", 804, "take the directory of `cuda-compat` out of `LD_LIBRARY_PATH`"),
+        ("NVML", 14, "have the card serviced"),
+    ],
+)
+def test_a_number_has_its_own_remedy(library: str, code: int, advice: str) -> None:
+    assert str(remedy(failed(library, code))).startswith(advice)
+
+
 def test_no_number_no_remedy() -> None:
     assert remedy(failed("CUDA", 803)._replace(code=None)) is None
 

@@ -32,6 +32,10 @@ _LEAST_CONTEXT, _LEAST_WITH_PICTURES = 4, 2048
 _PROJECTOR_ROOM = GiB  # set aside beside a projector's weights
 _SURCHARGES = {2048: 2 * GiB, 1024: 768 * MiB}  # batch → what it is taken to cost
 _HEADROOMS = {2048: 60, 1024: 75}  # batch → percent that the prediction may take beside it
+_AS_VARIABLE: dict[FlashAttention | None, int] = {
+    FlashAttention.ON: 1,
+    FlashAttention.OFF: 0,
+}  # what is left to Ollama is not said
 
 
 def plan(subject: Subject, machine: Machine, wish: Wish) -> Answer:
@@ -218,12 +222,10 @@ class _Loading:
         told = {
             "OLLAMA_CONTEXT_LENGTH": wish.context,
             "OLLAMA_NUM_PARALLEL": wish.parallel,
-            "OLLAMA_FLASH_ATTENTION": None if wish.flash_attention is None else int(wish.flash_attention.value == "on"),
+            "OLLAMA_FLASH_ATTENTION": _AS_VARIABLE.get(wish.flash_attention),
             "OLLAMA_KV_CACHE_TYPE": wish.cache_type_k and wish.cache_type_k.lower(),
             "LLAMA_ARG_FIT_TARGET": None if wish.reserve is None else -(-wish.reserve // MiB),
         }
-        if wish.flash_attention is FlashAttention.AUTO:
-            told.pop("OLLAMA_FLASH_ATTENTION")
         return [(name, str(value)) for name, value in told.items() if value is not None]
 
 
