@@ -78,6 +78,15 @@ class Nvidia:
     def of(self, number: int) -> Any:
         return next(each for each in self.running()["processes"] if each["pid"] == number)
 
+    def of_server(self, number: int) -> Any:
+        """Of one that is asked what it has loaded: again where this machine was too busy for it to answer within a second."""
+        for _ in range(10):
+            ran = self.shown("--json", str(number))
+            (found,) = checked("running", ran.out)["processes"]
+            if "no answer within" not in found["because"]:
+                break
+        return {**found, "code": ran.code}
+
     def shown(self, *arguments: str, **more: str) -> Ran:
         return piped("running", *arguments, **self.variables, **more)
 
@@ -145,14 +154,13 @@ SAYS_ALL = "it says that 100 % of llama3.1:8b are on a GPU"
 
 def test_an_interface_that_claims_a_hundred_percent_while_nothing_is_held_is_on_the_cpu(nvidia: Nvidia, tmp_path: Path) -> None:
     with Running(tmp_path / "a", OLLAMA, answers=CLAIMS, environ={"CUDA_VISIBLE_DEVICES": "-1"}) as server:
-        serve = nvidia.of(server.number)
-        ran = nvidia.shown(str(server.number))
+        serve = nvidia.of_server(server.number)
 
-        assert (serve["verdict"], serve["cause"]) == ("on_the_cpu_although_a_gpu_is_usable", "hidden_by_its_environment")
+        assert (serve["verdict"], serve["code"]) == ("on_the_cpu_although_a_gpu_is_usable", 5)
+        assert serve["cause"] == "hidden_by_its_environment"
         assert serve["because"].startswith(f"{SAYS_ALL}, and neither it nor a process of its own holds anything there; ")
         place = f"http://127.0.0.1:{server.port}/api/ps"
         assert serve["evidence"][-1] == {"source": "interface", "where": place, "said": SAYS_ALL}
-        assert (ran.code, SAYS_ALL in " ".join(ran.out.split())) == (5, True)
     torch, serving = (TORCH.format("cpu"), TORCH.format("cuda")), {"/v1/models": {"data": [{"id": "m"}]}}
     with Running(tmp_path / "b", ("VLLM::EngineCore", "serve"), torch, answers=serving) as own:
         found = nvidia.of(own.number)
@@ -165,16 +173,19 @@ def test_what_it_claims_is_true_of_what_another_process_of_its_own_holds(nvidia:
     with Running(tmp_path / "a", OLLAMA, answers=CLAIMS, starts=RUNNER) as server:
         nvidia.is_used_by((server.started, 5000))
 
-        assert (nvidia.of(server.number)["verdict"], nvidia.of(server.number)["through_pid"]) == ("on_the_gpu", server.started)
+        assert (nvidia.of_server(server.number)["verdict"], nvidia.of_server(server.number)["through_pid"]) == (
+            "on_the_gpu",
+            server.started,
+        )
 
         nvidia.is_used_by()
 
-        assert nvidia.of(server.number)["verdict"] == "on_the_cpu_although_a_gpu_is_usable"
+        assert nvidia.of_server(server.number)["verdict"] == "on_the_cpu_although_a_gpu_is_usable"
 
 
 def test_a_server_without_a_model_is_not_judged(nvidia: Nvidia, tmp_path: Path) -> None:
     with Running(tmp_path / "a", OLLAMA, answers={"/api/ps": {"models": []}}) as server:
-        found = nvidia.of(server.number)
+        found = nvidia.of_server(server.number)
 
         assert (found["verdict"], found["because"]) == ("cannot_tell", "no model is loaded now")
 
@@ -189,7 +200,7 @@ def test_a_server_without_a_model_is_not_judged(nvidia: Nvidia, tmp_path: Path) 
 def test_a_claim_is_not_judged_where_not_all_is_counted(nvidia: Nvidia, tmp_path: Path, said: str, because: str) -> None:
     with Running(tmp_path / "a", OLLAMA, answers=CLAIMS) as server:
         nvidia.says(said)
-        found = nvidia.of(server.number)
+        found = nvidia.of_server(server.number)
 
         assert found["verdict"] == "cannot_tell"
         assert found["because"] == f"{SAYS_ALL}, and whether anything of it is there cannot be told: {because}"
