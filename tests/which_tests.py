@@ -45,7 +45,8 @@ def _imports(test: Path) -> frozenset[str]:
         for name in re.split(r"[,\s]+", names)
         if f"{parent}.{name}" in MODULES
     }
-    return frozenset(named)
+    helpers = {TESTS.joinpath(*name.split(".")).with_suffix(".py") for name in re.findall(r"from tests\.([\w.]+) import", text)}
+    return frozenset(named).union(*(_imports(helper) for helper in helpers - {test} if helper.exists()))
 
 
 @functools.cache
@@ -82,9 +83,9 @@ def nearest_first(mutant: Mutant, known: Map) -> list[str]:
 def _tests_of(mutant: Mutant, known: Map) -> set[str]:
     """Those that run its line, or its function where no line is known; of a module's own lines all that may depend on them."""
     file = str(MODULES[mutant.module].relative_to(PACKAGE))
-    found = known.of_lines(file, [mutant.line]) or known.of_lines(file, mutant.inside)
     if not runs_on_import(mutant, known):
-        return found
+        return known.of_lines(file, [mutant.line]) or known.of_lines(file, mutant.inside)
+    found = known.of_lines(file, map(int, known.lines.get(file, {})))
     files = {
         test for test in files_of_tests() if test in WHOLE or any(mutant.module in _reached(each) for each in _imports(test))
     }
