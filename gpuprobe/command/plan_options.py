@@ -151,10 +151,10 @@ def _number(option: str, text: str | None, example: str, least: int = 1) -> int 
     if text is None:
         return None
     found = re.fullmatch(r"[0-9]{1,9}", text.strip(), re.ASCII)
-    if found is None or int(text) < least:
+    if found is None or int(found[0]) < least:
         above = "0 or more" if least == 0 else "1 or more"
         raise WrongUsage(f"`{option} {text}`: it takes a whole number, {above}", f"for example `{example}`")
-    return int(text)
+    return int(found[0])
 
 
 def _contexts(given: PlanOptions) -> tuple[int | None, ...]:
@@ -192,8 +192,8 @@ def _flash(text: str | None) -> FlashAttention | None:
 def _split(text: str | None) -> tuple[float, ...]:
     if text is None:
         return ()
-    parts = text.replace("/", ",").split(",")
-    if not all(re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", part.strip(), re.ASCII) for part in parts) or len(parts) > 64:
+    parts = [part.strip() for part in text.replace("/", ",").split(",")]
+    if not all(re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", part, re.ASCII) for part in parts) or len(parts) > 64:
         raise WrongUsage(f"`--split {text}`: it takes a share for each device", "for example `--split 3,1`")
     shares = tuple(float(part) for part in parts)
     if not any(shares):
