@@ -8,6 +8,7 @@ from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, 
 from gpuprobe.doctor.naming import cause
 from gpuprobe.judging.engine_words import Complaint, Said, Words, said_by
 from gpuprobe.model import Inventory, Reason, Status
+from gpuprobe.strings import size_text
 
 _LOG = "the log"
 _KINDS: dict[Words, tuple[str, str, str]] = {
@@ -21,11 +22,12 @@ _KINDS: dict[Words, tuple[str, str, str]] = {
 
 
 def explained(lines: Iterable[str], inventory: Inventory) -> tuple[Finding, ...]:
-    """The first complaint is the cause, and the others follow from it; then how much of the model is on a GPU."""
+    """The first complaint is the cause, and the others follow from it; then how much of the model is on a GPU.
+
+    Never nothing: a log that does not tell is a finding too.
+    """
     said = said_by(lines)
-    if not said.says_anything:
-        return (_nothing_known(),)
-    return (*_complaints(said, inventory), *_layers(said))
+    return (*_complaints(said, inventory), *_layers(said)) or (_nothing_known(said),)
 
 
 def _complaints(said: Said, inventory: Inventory) -> Iterator[Finding]:
@@ -69,12 +71,17 @@ def _cure(words: Words, inventory: Inventory) -> tuple[Step, ...]:
 
 
 _MORE_LAYERS = "raise `-ngl` (llama.cpp) or `num_gpu` (Ollama), or leave it out"
+_CPU_BUFFERS = "the model's buffers are all the CPU's"
+_NOTHING = "the log has no line about devices, layers or buffers that gpuprobe knows"
 _LOOK = "look with `gpuprobe doctor --for PROGRAM` whether that program has a build for the GPU"
 
 
 def _layers(said: Said) -> Iterator[Finding]:
     """Buffers outweigh "offloaded n/m layers", which is printed on machines without any device, too."""
-    if said.layers is None or said.offloaded is None or said.complaints:
+    if said.complaints:
+        return
+    if said.layers is None or said.offloaded is None:
+        yield from _buffers_alone(said)
         return
     shown = (Observed(_LOG, said.line or ""),)
     if said.offloaded == 0 or said.uses_a_device is False:
@@ -84,7 +91,7 @@ def _layers(said: Said) -> Iterator[Finding]:
             rung=Rung.BUILD,
             severity=Severity.BLOCKER,
             certainty=Certainty.CERTAIN if zero else Certainty.LIKELY,
-            because=f"none of {said.layers} layers was put on a GPU" if zero else "the model's buffers are all the CPU's",
+            because=f"none of {said.layers} layers was put on a GPU" if zero else _CPU_BUFFERS,
             brief="no layers on a GPU",
             reason=Reason.NOT_DECIDED,
             evidence=shown,
@@ -115,13 +122,34 @@ def _layers(said: Said) -> Iterator[Finding]:
         )
 
 
-def _nothing_known() -> Finding:
+def _buffers_alone(said: Said) -> Iterator[Finding]:
+    """Of a log that begins behind the line with the layers, or whose program writes none."""
+    if not said.weights:
+        return
+    names = ", ".join(dict.fromkeys(buffer.device for buffer in said.weights if buffer.on_device))
+    yield Finding(
+        id="log-on-the-gpu" if names else "log-on-the-cpu",
+        rung=Rung.BUILD,
+        severity=Severity.INFO if names else Severity.BLOCKER,
+        certainty=Certainty.LIKELY,
+        because=f"{names} holds weights of the model; how many layers, the log does not say" if names else _CPU_BUFFERS,
+        brief="weights on a GPU" if names else "no weights on a GPU",
+        reason=Reason.NOT_DECIDED,
+        evidence=tuple(Observed(_LOG, f"{buffer.device} {size_text(buffer.size)}") for buffer in said.weights[:4]),
+        fix=() if names else (Step(_LOOK),),
+    )
+
+
+def _nothing_known(said: Said) -> Finding:
+    named = dict.fromkeys((*(name for name, _ in said.devices), *(buffer.device for buffer in said.buffers)))
+    names = ", ".join(tuple(named)[:8])
+    told = f"the log names {names}, and does not say where a model is" if names else _NOTHING
     return cause(
         "log-says-nothing",
         rung=Rung.BUILD,
         severity=Severity.INFO,
-        because="the log has no line about devices, layers or buffers that gpuprobe knows",
-        brief="the log says nothing of GPUs",
+        because=told,
+        brief="the log does not say where a model is" if names else "the log says nothing of GPUs",
         reason=Reason.NOT_DECIDED,
         fix=(Step("give the log from the start of the server; Ollama says more with `OLLAMA_DEBUG=1`"),),
     )
