@@ -39,7 +39,7 @@ def _parts(text: str) -> Iterator[str]:
 
 def _of_part(part: str) -> list[str] | None:
     pieces = re.split(r"\[([0-9,-]{1,4096})\]", part)  # texts and ranges take turns
-    if len(pieces) > 9 or not _NAME.fullmatch("".join(pieces[::2]) + ("0" if len(pieces) > 1 else "")):
+    if len(pieces) > 9 or not _NAME.fullmatch("0".join(pieces[::2])):
         return None
     choices: list[list[str]] = []
     count = 1

@@ -12,14 +12,17 @@ from gpuprobe.fleet.node_sets import MOST, expanded, folded, natural
 NUMBERS = st.integers(0, 120)
 NAMES = st.builds(
     lambda prefix, number, width, suffix: f"{prefix}{number:0{width}d}{suffix}",
-    st.sampled_from(["n", "gpu-", "rack2-n"]),
+    st.sampled_from(["n", "gpu-", "rack2-n", ""]),
     NUMBERS,
     st.integers(1, 3),
     st.sampled_from(["", ".example.org", "-ib"]),
 )
 
 
-@pytest.mark.parametrize("text", ["n[01-03,07],m5", "n[1-12]", "a[1-2]b[3-4]", "n01", "n[08-11].example.org", "n[9,08-11]"])
+@pytest.mark.parametrize(
+    "text",
+    ["n[01-03,07],m5", "n[1-12]", "a[1-2]b[3-4]", "n01", "n[08-11].example.org", "n[9,08-11]", "[1-3]-ib", "[10-11].0.0.7"],
+)
 def test_names_are_those_that_clustershell_reads(text: str) -> None:
     assert sorted(expanded(text) or ()) == sorted(NodeSet(text))
 
