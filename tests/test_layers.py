@@ -173,7 +173,7 @@ def of_one_role(path: Path) -> bool:
 def test_a_file_s_name_stands_once() -> None:
     """Who looks for a file by its name finds one. Roles that each library has are called the same in each on purpose."""
     names = [path.name for path in MODULES.values() if path.name != "__init__.py" and not of_one_role(path)]
-    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "__init__"))]
+    helpers = [path.name for path in Path(__file__).parent.rglob("*.py") if not path.name.startswith(("test_", "__"))]
 
     assert [name for name, count in Counter(names).items() if count > 1] == []
     assert [name for name, count in Counter(helpers).items() if count > 1] == []

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,9 +67,9 @@ def test_a_pipe_is_looked_at_and_not_opened(
     opened: list[object] = []
     real = os.open
 
-    def recorded(path: str, flags: int) -> int:
+    def recorded(path: str, flags: int, **more: Any) -> int:
         opened.append(path)
-        return real(path, flags)
+        return real(path, flags, **more)
 
     monkeypatch.setattr(os, "open", recorded)
 
