@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Exit(IntEnum):
@@ -17,7 +17,7 @@ class Exit(IntEnum):
     meaning: str
 
     ANSWERED = 0, "answered; plain `list` is always 0, also with an empty list"
-    BUG = 1, "a bug in gpuprobe, or an answer that could not be written"
+    BUG = 1, "a bug in gpuprobe, a file of its own that cannot be read, or an answer that could not be written"
     USAGE = 2, "wrong usage"
     NOTHING_USABLE = 3, "no usable device where one was needed (env, validate, flash-attn, plan)"
     FAILED = (
@@ -41,8 +41,23 @@ def weightiest(*codes: Exit) -> Exit:
     return next((code for code in PRECEDENCE if code in codes), Exit.ANSWERED)
 
 
+class Trouble(StrEnum):
+    """Why there is no answer, as `error.code` of the document says it."""
+
+    WRONG_USAGE = "wrong_usage"
+    BUG = "bug"
+    NO_MEMORY = "no_memory"
+    DAMAGED = "damaged"
+    UNWRITABLE = "unwritable"
+    INTERRUPTED = "interrupted"
+
+
 class Unwritable(Exception):
     """The answer is there and its file could not be written."""
+
+
+class Damaged(Exception):
+    """A file of gpuprobe's own cannot be read, so that what it would say is missing."""
 
 
 class WrongUsage(Exception):

@@ -2,7 +2,7 @@
 
 Each call that a command makes is made to fail once with a usual error and once with EINTR; calls for its own code, the
 interpreter's and the loader's are left alone, as nothing of ours could answer without them. What must hold: no traceback,
-nothing that is called a bug, and exit 1 only where the answer could not be written.
+nothing that is called a bug, and exit 1 only where the answer could not be written or a table of its own not be read.
 Where a call has a path, its number is that among the calls with this path. Where another call came at that number this time, it
 was that which failed; it is tried again, and at last counted as missed. Other processes' calls for `/proc` would shift most
 numbers: where it may, the command runs in a PID namespace of its own.
@@ -230,7 +230,7 @@ def _meant(failing: Failing, injected: list[str]) -> bool:
 def _wrong(failing: Failing, done: subprocess.CompletedProcess[str], left: list[str]) -> str | None:
     if "Traceback" in done.stderr or "bug in gpuprobe" in done.stderr:
         return f"exit {done.returncode}: {done.stderr[-500:]}"
-    if done.returncode == 1 and "written" not in done.stderr:
+    if done.returncode == 1 and not re.search("written|own file", done.stderr):
         return f"exit 1: {done.stderr[-300:]}"
     if done.returncode not in (0, 1, 2, 3, 4, 5, 6):
         return f"exit {done.returncode}: {done.stderr[-300:]}"

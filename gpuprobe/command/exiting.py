@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gpuprobe.command import plain_lines
-from gpuprobe.exits import Exit, Unwritable, WrongUsage
+from gpuprobe.exits import Damaged, Exit, Trouble, Unwritable, WrongUsage
 from gpuprobe.render.screen import Screen
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ REPORT = (
 class Failure(Exception):
     """Why there is no answer, as the error document and the line on standard error say it."""
 
-    def __init__(self, code: str, message: str, hint: str, leave_with: Exit) -> None:
+    def __init__(self, code: Trouble, message: str, hint: str, leave_with: Exit) -> None:
         super().__init__(message)
         self.code, self.message, self.hint, self.exit = code, message, hint, leave_with
 
@@ -78,6 +78,8 @@ def _answered(arguments: Sequence[str], screen: Screen) -> int:
         _let_go(screen.out)
     except OSError as problem:
         raise _unwritable(problem, screen) from problem
+    except Damaged as problem:
+        raise Failure(Trouble.DAMAGED, str(problem), _AGAIN, Exit.BUG) from problem
     except Exception as problem:
         raise _bug(problem, arguments, screen) from problem
     if isinstance(reply, Stream):
@@ -108,9 +110,11 @@ def _result(arguments: Sequence[str], screen: Screen) -> Any:
     except Failure:
         raise
     except WrongUsage as wrong:
-        raise Failure("wrong_usage", wrong.message, wrong.hint, Exit.USAGE) from wrong
+        raise Failure(Trouble.WRONG_USAGE, wrong.message, wrong.hint, Exit.USAGE) from wrong
     except Unwritable as problem:
-        raise Failure("unwritable", str(problem), _ROOM, Exit.BUG) from problem
+        raise Failure(Trouble.UNWRITABLE, str(problem), _ROOM, Exit.BUG) from problem
+    except Damaged as problem:
+        raise Failure(Trouble.DAMAGED, str(problem), _AGAIN, Exit.BUG) from problem
     except OSError as problem:
         # Typer writes help and version itself, and the rest of a run opens nothing without looking at what came of it.
         raise (_unwritable(problem, screen) if problem.errno in _FULL else _bug(problem, arguments, screen)) from problem
@@ -130,7 +134,7 @@ def _read_by_typer(arguments: Sequence[str], screen: Screen) -> Any:
     try:
         return command.main(list(arguments), prog_name="gpuprobe", standalone_mode=False, obj=screen)
     except usage as wrong:
-        raise Failure("wrong_usage", *explained(wrong, command, arguments), Exit.USAGE) from wrong
+        raise Failure(Trouble.WRONG_USAGE, *explained(wrong, command, arguments), Exit.USAGE) from wrong
 
 
 def _show(options: Options, reply: Reply | Stream, screen: Screen) -> None:
@@ -150,17 +154,18 @@ def _show(options: Options, reply: Reply | Stream, screen: Screen) -> None:
         screen.show(reply.text(screen))
 
 
+_AGAIN = "run it again; if it stays so, install gpuprobe again"
 _ROOM = "make room there, or write elsewhere"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _unwritable(problem: OSError, screen: Screen) -> Failure:
     _let_go(screen.out)
-    return Failure("unwritable", f"the answer could not be written: {problem.strerror or problem}", _ROOM, Exit.BUG)
+    return Failure(Trouble.UNWRITABLE, f"the answer could not be written: {problem.strerror or problem}", _ROOM, Exit.BUG)
 
 
 def _interrupted() -> Failure:
-    return Failure("interrupted", "interrupted before the answer was complete", "run it again", Exit.INTERRUPTED)
+    return Failure(Trouble.INTERRUPTED, "interrupted before the answer was complete", "run it again", Exit.INTERRUPTED)
 
 
 def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failure:
@@ -171,14 +176,14 @@ def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failur
             screen.complain(line)
     if isinstance(problem, MemoryError):
         limits = "raise the limit (`ulimit -v`, `ulimit -d`, the container's), or end other programs"
-        return Failure("no_memory", "gpuprobe was refused the memory it needs", limits, Exit.BUG)
+        return Failure(Trouble.NO_MEMORY, "gpuprobe was refused the memory it needs", limits, Exit.BUG)
     said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
-    return Failure("bug", f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
+    return Failure(Trouble.BUG, f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
 
 
 def _tell(failure: Failure, screen: Screen, json: bool) -> None:
     try:
-        if json and failure.code != "unwritable":
+        if json and failure.code != Trouble.UNWRITABLE:
             from gpuprobe.render.document import error_document
 
             screen.write_document(error_document(failure.code, failure.message, failure.hint, failure.exit))

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gpuprobe.exits import Damaged
 from gpuprobe.record_classes import NamedTuple
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
@@ -225,10 +226,15 @@ def _rows(record: type[Row], file: str, name: str) -> tuple[Row, ...]:
 
 @cache
 def tables(file: str) -> dict[str, Any]:
-    """The tables of one file as they are written."""
+    """The tables of one file as they are written. Raises Damaged where it is missing, kept from us or no longer TOML."""
     import tomllib
 
-    return tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text(encoding="utf-8"))
+    path = Path(__file__).with_name(f"{file}.toml")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:  # what is no UTF-8 and what is no TOML are both values that are wrong
+        said = problem.strerror if isinstance(problem, OSError) else problem
+        raise Damaged(f"gpuprobe's own file {path} cannot be read: {said}") from problem
 
 
 def _frozen(value: Any) -> Any:

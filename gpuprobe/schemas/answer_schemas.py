@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpuprobe.exits import Trouble
 from gpuprobe.judging.consumers import CONSUMERS
 from gpuprobe.model import Json
 from gpuprobe.render.completions import SCRIPTS
@@ -272,7 +273,7 @@ ANSWERS = (
         DEFINITIONS,
         schema_version={"const": SCHEMA_VERSION},
         error=closed(
-            code=one_of(("wrong_usage", "bug", "unwritable", "interrupted")),
+            code=one_of(Trouble),
             message=TEXT,
             hint=TEXT,
             exit_code=one_of(code.value for code in FAILURES),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gpuprobe import knowledge
 from gpuprobe.command import refreshing
 from gpuprobe.command.exiting import run
 from gpuprobe.render.screen import Screen
@@ -174,6 +175,26 @@ def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(
 
     assert checked("error", out.getvalue())["error"]["code"] == "bug"
     assert "Traceback" in err.getvalue()
+
+
+@pytest.mark.parametrize("written", [None, b"[[packages", b"\xff"], ids=["missing", "half", "no text"])
+def test_a_table_of_its_own_that_cannot_be_read_is_named_and_no_bug(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bytes | None
+) -> None:
+    machine = machines.evidence(an_outcome(machines.a_geforce()), host=machines.with_driver())
+    monkeypatch.setattr(knowledge, "__file__", str(tmp_path / "knowledge.py"))
+    knowledge.tables.cache_clear()
+    if written is not None:
+        for file in ("causes", "cuda", "packages", "rocm"):
+            (tmp_path / f"{file}.toml").write_bytes(written)
+
+    out, err = StringIO(), StringIO()
+    code = run(["doctor", "--json", "--from", captured(machine, tmp_path)], Screen(out, err, {}))
+
+    told = checked("error", out.getvalue())["error"]
+    assert (code, told["code"]) == (1, "damaged")
+    assert told["message"].startswith(f"gpuprobe's own file {tmp_path}")
+    assert "install gpuprobe again" in told["hint"]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
