@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 
 from gpuprobe import knowledge
 from gpuprobe.libraries import library_named
@@ -124,6 +125,11 @@ def _all_compiled(architectures: Iterable[str]) -> Iterator[Compiled]:
 
 def of_compute(compute: Compute | None, architectures: Sequence[str], source: str | None = None) -> Fit:
     """How CUDA code fits a compute capability."""
+    return _of_compute(compute, tuple(architectures), source)
+
+
+@lru_cache(maxsize=256)  # unfinished evidence is judged after each answer: 300 times for eight cards in three builds
+def _of_compute(compute: Compute | None, architectures: tuple[str, ...], source: str | None) -> Fit:
     known = list(_all_compiled(architectures))
     if compute is None or not known:
         lacks = "the card's compute capability" if compute is None else "what it was compiled for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from gpuprobe import knowledge, machine
 from gpuprobe.facts import Host
@@ -97,6 +98,7 @@ def source_of(row: knowledge.Release | knowledge.Family) -> str:
     return f"{row.source} ({row.checked})"
 
 
+@lru_cache(maxsize=1024)
 def version(text: str | None) -> Version | None:
     """The numbers of a version; None: it is none."""
     found = re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,4}", text or "")

@@ -29,6 +29,7 @@ RUNS, QUICK_RUNS = 15, 3
 TOGETHER = (*startup.COMMANDS, *PEERS)  # these take turns in one run
 ALONE: dict[str, Callable[[Workplace], Iterator[Line]]] = {
     "every-loader": startup.every_loader,
+    "eight-cards-builds": startup.eight_cards_in_builds,
     "memory": startup.memory,
     "env, saved": saved.env,
     "one --watch reading": saved.reading,

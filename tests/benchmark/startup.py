@@ -7,6 +7,7 @@ from statistics import median
 
 from gpuprobe.exits import Exit
 from gpuprobe.survey.host import read_host
+from tests import ggml_world
 from tests.benchmark.nvidia_doubles import nvidia
 from tests.benchmark.table import Line, MiB, Ran, Unmeasured, mebibytes, milliseconds, ratio, times
 from tests.benchmark.workplace import PEERS, Workplace, interleaved
@@ -25,6 +26,11 @@ PEER_ARGUMENTS = {"gpustat": ("--json",), "nvitop": ("-1",)}
 START_BARS = {"list --json": 1.4, "doctor": 1.6}  # times do-nothing, where nothing was discovered before
 EVERY_LOADER_BAR = 1.3  # times (slowest listing + slowest validation + do-nothing)
 MEMORY_BAR = 40 * MiB
+BUILDS = {
+    "cuda_v11": "500,610,700,750,800,860,890,900",
+    "cuda_v12": "500,610,700,750,800,860,890,900,1200",
+    "cuda_v13": "750,800,860,890,900,1200",
+}
 NO_SLOWER_BAR = 1.03  # times the other checkout
 
 Costs = Mapping[str, Sequence[Ran]]
@@ -88,6 +94,25 @@ def every_loader(workplace: Workplace) -> Iterator[Line]:
     asked = sorted({probe["library"] for probe in ours[0].document["probes"] if probe["seconds"] is not None})
     remark = f"slowest listing + slowest validation + do-nothing; {milliseconds(median(run.seconds for run in ours))}; asked: "
     yield times("list --json, every loader", figure, EVERY_LOADER_BAR, remark + ", ".join(asked))
+    for theirs in before:
+        yield times("... beside", ratio(ours, theirs), NO_SLOWER_BAR, f"{workplace.beside}; {_cost(theirs)}")
+
+
+def eight_cards_in_builds(workplace: Workplace) -> Iterator[Line]:
+    """Three builds of ggml for CUDA list each of eight cards beside the driver's own two libraries."""
+    top = workplace.directory / "lib" / "ollama"
+    for name, capabilities in BUILDS.items():
+        ggml_world.double(top / name, f"archs {capabilities}", "over libcuda.so.1")
+    environment = workplace.environment(**nvidia(cards=8), OLLAMA_VULKAN="0")
+    command = workplace.gpuprobe(*LIST_JSON, "--lib-dir", str(top))
+    turns = [(command, environment)]
+    if workplace.beside:
+        turns.append((command, {**environment, "PYTHONPATH": str(workplace.beside)}))
+    ours, *before = interleaved(workplace.here, turns, workplace.runs)
+    listings = [probe for probe in ours[0].document["probes"] if probe["purpose"] == "list" and probe["build"] in BUILDS]
+    if [probe["status"] for probe in listings] != ["ok"] * len(BUILDS) or len(ours[0].document["dropped"]) != 8 * len(BUILDS):
+        raise Unmeasured("not every build listed every card")
+    yield Line("8 cards, 3 builds", milliseconds(median(run.seconds for run in ours)), remark="list --json")
     for theirs in before:
         yield times("... beside", ratio(ours, theirs), NO_SLOWER_BAR, f"{workplace.beside}; {_cost(theirs)}")
 

@@ -28,8 +28,11 @@ ANSWERING: tuple[tuple[Any, str], ...] = (
     (running, "running"),
     (running_watch, "watch"),
 )
-FLAGS = ("--json", "--no-color", "--no-wake", "--quiet", "-q", "--verbose", "-v")
-WORDS = (*FLAGS, "list", "doctor", "env", "refresh", "running", "--watch", "1", "0.5", ".", "CUDA:0", "--all", "--", "--help")
+FLAGS = ("--json", "--no-color", "--no-wake", "--quiet", "-q", "--verbose", "-v", "--allow-software")
+VALUED = ("--from", "--timeout", "--deadline", "--library", "--lib-dir", "--software")
+COMMANDS = ("list", "doctor", "env", "refresh", "running")
+OTHER = ("-", "", "cuda,vk", "/a b", "--json=1", "--timeout=2", "--watch", "1", "0.5", ".", "CUDA:0", "--all", "--", "--help")
+WORDS = (*FLAGS, *VALUED, *VALUED, *COMMANDS, *OTHER)
 
 Call = tuple[str, dict[str, Any]]
 
@@ -62,11 +65,14 @@ LINES: tuple[tuple[str, ...], ...] = (
     (),
     ("--json",),
     ("-q", "--json"),
-    *((command, *flags) for command in ("list", "doctor", "env", "refresh", "running") for flags in ((), ("--json",), FLAGS)),
+    *((command, *flags) for command in COMMANDS for flags in ((), ("--json",), FLAGS)),
     *((command, "--watch") for command in ("refresh", "running")),
     *((command, "--watch", "0.5", "--json") for command in ("refresh", "running")),
     *((command, "--json", "--watch", "--no-color") for command in ("refresh", "running")),
     ("refresh", "--json", "--json"),
+    *((option, "1", "--json") for option in VALUED),
+    *((command, "--json", option, "/a b") for command in COMMANDS for option in VALUED),
+    ("list", "--lib-dir", "a", "--library", "cuda", "--lib-dir", "b", "--library", "vk"),
     ("refresh", "--watch", "1.2.3"),
 )
 
@@ -104,7 +110,13 @@ def test_whatever_is_taken_for_plain_is_read_by_typer_in_the_same_way(line: list
         ("refresh", "--watch", "1", "2"),
         ("refresh", "--watch", "1", "--watch", "2"),
         ("env", "--", "true"),
-        ("list", "--timeout", "1"),
+        ("list", "--timeout"),
+        ("list", "--timeout", ""),
+        ("list", "--timeout", "1", "--timeout", "2"),
+        ("list", "--from", "-"),
+        ("list", "--lib-dir", "--json"),
+        ("list", "--timeout=1"),
+        ("--version", "--timeout", "1"),
         ("lsit",),
         ("plan",),
         ("--version", "--json"),
