@@ -20,6 +20,7 @@ from gpuprobe.model import Device, Evidence, Json, Request
 from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
+from gpuprobe.strings import of_signal
 from gpuprobe.survey.host import read_host, survey_again
 from gpuprobe.survey.processes import accounts, program_names
 
@@ -87,7 +88,7 @@ def _said(lost: Lost) -> str:
     library = lost.probe.library
     if lost.outcome is not None:
         return f"{library}: {describe(lost.outcome)}; restarting it (process {lost.process})"
-    ended = f"by signal {-lost.code}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
+    ended = f"by {of_signal(-lost.code)}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
     return f"{library}: its process {lost.process} was ended {ended} after its last answer; restarting it"
 
 

@@ -136,3 +136,14 @@ def _shown(character: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def of_signal(number: int | None) -> str:
+    """A signal that ended a process, with what it says where the number alone would help nobody. None: which is not known."""
+    if number is None:
+        return "a signal"
+    return f"signal {number}{_SIGNALS.get(number, '')}"
+
+
+# SIGILL, on every system. A library compiled with `-march=native` dies of it on another processor, as do llama.cpp's wheels.
+_SIGNALS = {4: ": an instruction that this processor does not have"}

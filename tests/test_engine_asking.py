@@ -67,12 +67,22 @@ def test_a_flood_of_noise_ends(tmp_path: Path) -> None:
     assert asked.problem is not None and asked.rows == ()
 
 
-def test_a_program_that_crashes_leaves_its_last_words(tmp_path: Path) -> None:
-    body = "print('ggml-backend.cpp:930: cannot run the operation', flush=True)\nos.kill(os.getpid(), signal.SIGABRT)\n"
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [("SIGABRT", "signal 6"), ("SIGILL", "signal 4: an instruction that this processor does not have")],
+)
+def test_a_program_that_crashes_leaves_its_signal_and_its_last_words(tmp_path: Path, number: str, said: str) -> None:
+    body = f"print('ggml-backend.cpp:930: cannot run the operation', flush=True)\nos.kill(os.getpid(), signal.{number})\n"
 
     assert measured(a_program(tmp_path, body), ()).problem == (
-        "it does not say what the model takes: ggml-backend.cpp:930: cannot run the operation"
+        f"it was ended by {said}, before it said what the model takes: ggml-backend.cpp:930: cannot run the operation"
     )
+
+
+def test_a_program_that_ends_by_itself_leaves_its_last_words(tmp_path: Path) -> None:
+    asked = measured(a_program(tmp_path, "sys.exit('error: unknown model architecture')\n"), ())
+
+    assert asked.problem == "it does not say what the model takes: error: unknown model architecture"
 
 
 def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gpuprobe.judging.full_validation import impossible_clause, passed_clause
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status, Validation, Verdict
 from gpuprobe.once import once
+from gpuprobe.strings import of_signal
 
 # The signals by which a process dies of its own doing. SIGKILL, SIGTERM and the like come from outside, as from the
 # kernel when memory runs out, and say nothing of the card.
@@ -141,5 +142,5 @@ def _without_guesses(outcome: Outcome) -> str:
 
 def _signal(outcome: Outcome) -> str:
     if outcome.signal is not None:
-        return f" (signal {outcome.signal})"
+        return f" ({of_signal(outcome.signal)})"
     return f" (exit code {outcome.exit_code})" if outcome.exit_code else ""

@@ -18,6 +18,7 @@ from gpuprobe.model import SYSTEM, Probe, Purpose
 from gpuprobe.planning.engine_log import END, Choice, Row, choice_of, is_whole, rows_of
 from gpuprobe.probing import termination
 from gpuprobe.probing.asking import child_environment
+from gpuprobe.strings import of_signal
 from gpuprobe.survey.engine_programs import FIT_PARAMS, EngineProgram
 
 LIMIT_SECONDS = 20.0
@@ -30,10 +31,11 @@ Enough = Callable[[Sequence[str]], bool]  # of all lines so far, with the newest
 
 
 class Heard(NamedTuple):
-    """The lines that were said, and why there are no more where something went wrong."""
+    """The lines that were said, and why there are no more where something went wrong. `signal`: which ended the program."""
 
     lines: tuple[str, ...]
     problem: str | None = None
+    signal: int | None = None
 
 
 class Asked(NamedTuple):
@@ -51,25 +53,27 @@ def measured(program: EngineProgram, arguments: Sequence[str], seconds: float = 
     else:
         heard = _heard(program, (*arguments, *_OF_A_SERVER), seconds, is_whole)
     rows = rows_of(heard.lines)
-    return Asked(rows, problem=None if rows else heard.problem or _why(heard.lines))
+    return Asked(rows, problem=None if rows else heard.problem or _why(heard))
 
 
 def chosen(program: EngineProgram, arguments: Sequence[str], seconds: float = LIMIT_SECONDS) -> Asked:
     """What its fit makes of the arguments: only `llama-server` says that in a form that tells how."""
     heard = _heard(program, (*arguments, *_OF_A_SERVER), seconds, lambda lines: END in lines[-1])
     if not any(END in line for line in heard.lines):
-        return Asked(problem=heard.problem or _why(heard.lines))
+        return Asked(problem=heard.problem or _why(heard))
     return Asked(rows_of(heard.lines), choice_of(heard.lines))
 
 
 _OF_A_SERVER = ("--no-warmup", "--log-verbosity", "4", "--offline")
 
 
-def _why(lines: Sequence[str]) -> str:
-    """The last complaint, else the last line."""
-    errors = [line for line in lines if " E " in line or "error" in line.lower() or "invalid" in line.lower()]
-    said = (errors or [line for line in lines if line.strip()] or ["it said nothing"])[-1].strip()
-    return f"it does not say what the model takes: {said[:200]}"
+def _why(heard: Heard) -> str:
+    """How it ended, where that was no end of its own; with the last complaint, else the last line."""
+    errors = [line for line in heard.lines if " E " in line or "error" in line.lower() or "invalid" in line.lower()]
+    said = (errors or [line for line in heard.lines if line.strip()] or ["it said nothing"])[-1].strip()[:200]
+    if heard.signal is None:
+        return f"it does not say what the model takes: {said}"
+    return f"it was ended by {of_signal(heard.signal)}, before it said what the model takes: {said}"
 
 
 def _heard(program: EngineProgram, arguments: Sequence[str], seconds: float, is_enough: Enough) -> Heard:
@@ -121,7 +125,16 @@ def _listened(process: subprocess.Popen[bytes], deadline: float, seconds: float,
                 return Heard(tuple(lines))
             if len(lines) >= _MOST_LINES:
                 return Heard(tuple(lines), "it says more than can be an answer")
-    return Heard(tuple(lines))
+    return Heard(tuple(lines), signal=_signal_that_ended(process))
+
+
+def _signal_that_ended(process: subprocess.Popen[bytes]) -> int | None:
+    """None also where it closed its output and is still there."""
+    try:
+        code = process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+    return -code if code < 0 else None
 
 
 class _Lines:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gpuprobe.facts import FoundSoftware
 from gpuprobe.model import Outcome, Probe, Purpose, Status
 from gpuprobe.probing.children import Children
+from gpuprobe.strings import of_signal
 from gpuprobe.survey.tree import Tree
 from gpuprobe.survey.trust import why_others
 
@@ -68,5 +69,5 @@ def _read(outcome: Outcome) -> Loads:
     if outcome.status is Status.NOT_LOADABLE:
         return Loads(False, outcome.message)
     if outcome.status is Status.CRASHED:
-        return Loads(False, f"the process that loaded it was ended by signal {outcome.signal}")
+        return Loads(False, f"the process that loaded it was ended by {of_signal(outcome.signal)}")
     return Loads(None, outcome.message or f"the process that loaded it did not come to its end: {outcome.status.value}")

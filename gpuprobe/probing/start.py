@@ -13,6 +13,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from gpuprobe.strings import of_signal
+
 MARK = "GPUPROBE_CHILD"
 RUNNER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "runner.py")
 
@@ -78,7 +80,7 @@ def why_it_never_began(code: int | None, stderr: str) -> str:
     """Why a child ended before it called anything of its library, whose own doing that cannot be."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     said = f": {lines[-1].removeprefix('gpuprobe runner: ')}" if lines else ""
-    ended = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    ended = of_signal(-code) if code is not None and code < 0 else f"exit code {code}"
     limit = f"; {_of_processes()}" if "thread" in said else ""
     return f"the child ended ({ended}) before it loaded anything{said}{limit}"
 
