@@ -32,7 +32,9 @@ from tests.running_records import (
 )
 
 CPU, GPU, PARTLY, RIGHTLY, UNTOLD = Where.ON_THE_CPU, Where.ON_THE_GPU, Where.PARTLY, Where.RIGHTLY, Where.CANNOT_TELL
-ROOM = "`gpuprobe plan /models/llama-8b.gguf` says what would fit: a smaller context, fewer parallel requests or a smaller model"
+ROOM = (
+    "`gpuprobe plan /models/llama-8b.gguf` says what would fit: a smaller context, fewer parallel requests or a smaller model"
+)
 DOCTOR = "its log may; `gpuprobe doctor --for llama.cpp` looks for the cause"
 NO_WHY = "nothing that could be read says why"
 OPEN = "`/dev/nvidia0`, `/dev/nvidiactl` and 1 more"
