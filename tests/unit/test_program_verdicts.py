@@ -16,8 +16,8 @@ CARD = a_device("CUDA", pci_id="0000:01:00.0", compute_major=12, compute_minor=0
 SECOND = CARD._replace(pci_id="0000:02:00.0", uuid="GPU-2", number=1, compute_major=8, compute_minor=6)
 PLACES = "it is in none of the usual places; `--lib-dir DIR` names another"
 CPU_ALONE = (
-    "Ollama has no build for a GPU (`/usr/lib/ollama` holds CPU backends only): it will compute on the CPU; install the release "
-    "of ollama.com, which has them (Arch: `ollama-cuda` or `ollama-rocm`)"
+    "Ollama has no build for a GPU (`/usr/lib/ollama` holds CPU backends only): it will compute on the CPU; install the "
+    "release of ollama.com, which has them (Arch: `ollama-cuda` or `ollama-rocm`)"
 )
 
 
