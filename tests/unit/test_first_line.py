@@ -89,16 +89,20 @@ def test_the_discrete_card_is_named_before_the_one_inside_the_processor() -> Non
     intel = a_card(INSIDE, vendor=INTEL, device=0x46A6, driver=None)
     apu = a_card("0000:00:08.0", vendor=AMD, device=0x1681, driver=None)
     discrete = a_card(FIRST, driver=None)
-    integrated = a_device("AMDGPU", pci_id="0000:00:08.0", type=DeviceType.INTEGRATED)
+    view = a_device("Vulkan", pci_id="0000:00:08.0", type=DeviceType.INTEGRATED, vendor_id=AMD)
+    probe = Probe("Vulkan", Purpose.VALIDATE, device=view.key)
+    failed = Outcome(probe, Status.CALL_FAILED, failure="unsupported", message="no queue")
 
     both = line(a_host(pci=(intel, discrete)))
-    known = line(a_host(pci=(apu, discrete)), an_outcome(integrated))
+    known = line(a_host(pci=(apu, discrete)), failed, devices=(view,))
+    elsewhere = line(a_host(pci=(apu, discrete)), failed, devices=(view._replace(pci_id="0000:00:09.0"),))
     unknown = line(a_host(pci=(apu, discrete)))
 
     nvidia = "no NVIDIA driver, "
     assert both.startswith(f"0 of 2 GPUs usable; 2 are not: {nvidia}")
     assert known.startswith(f"0 of 2 GPUs usable; 2 are not: {nvidia}")
     assert not unknown.startswith(f"0 of 2 GPUs usable; 2 are not: {nvidia}")
+    assert elsewhere.startswith("1 of 3 GPUs usable; 2 are not: no kernel driver, ")
 
 
 def test_renderers_are_counted_beside_gpus() -> None:
