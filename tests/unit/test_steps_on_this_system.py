@@ -52,9 +52,8 @@ def test_a_vulkan_driver_is_installed_by_the_systems_own_manager(name: str, comm
 
 
 def test_where_no_package_is_known_an_example_stands_in_its_place() -> None:
-    step = Step(
-        f"{VULKANS} by your distribution's package manager (Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)"
-    )
+    example = "(Debian and Ubuntu: `sudo apt install mesa-vulkan-drivers libvulkan1`)"
+    step = Step(f"{VULKANS} by your distribution's package manager {example}")
 
     assert installing.vulkan_driver(on("plan9"), vendors.AMD) == step
     assert installing.vulkan_driver(on("debian"), None) == step
