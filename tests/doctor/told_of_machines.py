@@ -66,6 +66,7 @@ def with_no_cards() -> dict[str, Told]:
         "renderer-alone": of_the_machine(a_host(pci=(network,), texts={**UBUNTU, **PLAIN}), devices=(a_software_renderer(),)),
         "container-on-a-mac": of_the_machine(a_host(**linuxkit)),
         "container-of-orbstack-on-a-mac": of_the_machine(a_host(**{**linuxkit, "kernel": "6.12-OrbStack"})),
+        "container-on-a-server-of-arm": of_the_machine(a_host(**{**linuxkit, "kernel": "6.8.0-generic"})),
         "container-on-a-mac-of-intel": of_the_machine(a_host(**{**linuxkit, "machine": "x86_64"})),
         "container-on-a-mac-with-a-render-node": of_the_machine(
             a_host(**linuxkit, nodes=(render,)), an_outcome(library="Vulkan")

@@ -119,7 +119,7 @@ def with_frameworks() -> dict[str, Told]:
     driver = CARD._replace(kernel_version="470.223.02", api_version="11.4")
     files = (CodeFile("/x/a.so", ("sm_50",)), CodeFile("/x/b.so", ("sm_60", "sm_50")))
     needs = (Need("libcudart.so.12", None, ("13",)), Need("libcublas.so.12", "/x"), Need("libcurand.so.10"))
-    fitting = {"architectures": ("sm_120",), "needs": needs}
+    fitting: dict[str, Any] = {"architectures": ("sm_120",), "needs": needs}
 
     def seen(*found: FoundSoftware, device: Device = CARD, host: Host | None = None) -> Told:
         return of((host or with_card())._replace(software=found), device)
@@ -141,6 +141,7 @@ def with_frameworks() -> dict[str, Told]:
             software("torch", None), device=CARD._replace(compute_major=None, compute_minor=None)
         ),
         "nothing-looked-for": of(with_card(), CARD),
+        "card-that-works-through-vulkan-alone": seen(old, device=CARD._replace(library="Vulkan")),
         "library-lacks": seen(software("FAISS", **fitting)),
         "library-lacks-and-other-majors-are-there": seen(
             software("Flash Attention", distribution="flash-attn", **{**fitting, "needs": (Need("libx.so.1"), needs[0])})

@@ -62,7 +62,8 @@ def test_a_group_counts_once_and_only_where_it_may_write_and_not_everybody() -> 
 
     assert groups(0o660, 0o660) == (992,)
     assert groups(0o666, 0o666) == ()
-    assert groups(0o640, 0o640) == ()
+    assert groups(0o640, 0o640) == groups(0o641, 0o641) == ()
+    assert groups(0o661, 0o661) == (992,)
     assert groups(0o666, 0o660) == (992,)
 
 

@@ -182,8 +182,9 @@ def test_a_card_that_is_taken_for_another_is_told_with_the_variable_that_does_it
     assert of(OVERRIDDEN._replace(name=None))[0].startswith("ROCm takes a device (")
     assert of(OVERRIDDEN._replace(capabilities={})) == []
     assert of(HSA_OVERRIDE_GFX_VERSION="11.0.0") == [f"{takes}: `HSA_OVERRIDE_GFX_VERSION=11.0.0` makes it so"]
-    both = {"HSA_OVERRIDE_GFX_VERSION": "11.0.0", "HSA_OVERRIDE_GFX_VERSION_1": "11.0.0"}
-    assert of(**both) == [f"{takes}: `HSA_OVERRIDE_GFX_VERSION_1=11.0.0` makes it so"]
+    assert of(HSA_OVERRIDE_GFX_VERSION="11.0.0", HSA_OVERRIDE_GFX_VERSION_1="11.0.0") == [
+        f"{takes}: `HSA_OVERRIDE_GFX_VERSION_1=11.0.0` makes it so"
+    ]
     assert of(HSA_OVERRIDE_GFX_VERSION_7="11.0.0") == [f"{takes}: the kernel driver says otherwise"]
 
 

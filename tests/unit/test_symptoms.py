@@ -78,6 +78,15 @@ def test_two_drivers_that_would_serve_it_are_both_named() -> None:
     assert found.because == "no kernel driver (`xe` or `i915`) is loaded for this card"
 
 
+def test_a_card_of_a_vendor_whose_drivers_are_not_known_lacks_one_without_a_name() -> None:
+    host = with_card(driver=None)
+
+    for vendor in (0x1234, 0x0BAD):
+        found = kernel_driver(only(host)._replace(vendor_id=vendor), host)
+        assert found is not None
+        assert found.because == "no kernel driver is loaded for this card"
+
+
 def node_of(*nodes: DeviceNode, **fields: Any) -> Why | None:
     host = a_host(**{"pci": (a_card(FIRST),), "nodes": nodes, **fields})
     return device_node(only(host), host)
@@ -101,6 +110,7 @@ def test_a_node_that_may_not_be_opened_is_named_with_its_group() -> None:
 
     assert node_of(CONTROL) == Why(CardReason.NO_PERMISSION, because.format("video"), JOIN, "no permission")
     assert node_of(CONTROL._replace(group=None)) == Why(CardReason.NO_PERMISSION, because.format(44), JOIN, "no permission")
+    assert node_of(CONTROL, texts={"/proc/self/cgroup": Reading("0::/\n")}) == node_of(CONTROL)
     inside = node_of(CONTROL, texts=DOCKER)
     assert inside == Why(
         CardReason.NO_PERMISSION, because.format("video"), "start the container with `--group-add 44`", "no permission"

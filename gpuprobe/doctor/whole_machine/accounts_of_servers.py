@@ -42,7 +42,7 @@ def _render_nodes(inventory: Inventory) -> set[str | None]:
 
 def _opens_another(status: CardStatus) -> bool:
     maker = vendor_of(status.card.vendor_id)
-    return maker is not None and (status.card.driver or "") in maker.node_of
+    return maker is not None and status.card.driver in maker.node_of
 
 
 def _is_closed(node: DeviceNode, server: Standing) -> bool:

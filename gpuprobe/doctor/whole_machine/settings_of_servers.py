@@ -106,7 +106,7 @@ def set_here_and_not_there(inventory: Inventory) -> Iterator[Finding]:
     """Ollama's variables that this shell has, and its running server has not: they were meant for it, and do nothing."""
     mine = {name: value for name, value in inventory.evidence.host.environ.items() if name.startswith(_FOR_OLLAMA)}
     for server in servers(inventory.evidence.host, "ollama") or ():
-        if server.environ is None or not mine:
+        if server.environ is None:
             continue
         lost = {name: value for name, value in mine.items() if server.environ.get(name) != value}
         if lost:
