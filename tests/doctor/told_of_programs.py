@@ -205,7 +205,7 @@ def with_graphics_of_the_processor() -> dict[str, Told]:
 def with_logs() -> dict[str, Told]:
     """Logs of servers, beside a card that works and, where it says so, beside none."""
     works = judge(evidence_of(CARD, SECOND), Request())
-    nothing = judge(evidence_of(), Request())
+    one, nothing = judge(evidence_of(CARD), Request()), judge(evidence_of(), Request())
 
     def read(*lines: str, inventory: Inventory = works) -> Told:
         return explained("\n".join(lines).splitlines(), inventory)
@@ -223,6 +223,7 @@ def with_logs() -> dict[str, Told]:
     return {
         **{f"{name}-and-a-card-works": read(line) for name, line in complaints.items()},
         **{f"{name}-and-no-card-works": read(line, inventory=nothing) for name, line in complaints.items()},
+        "driver-and-one-card-works": read(complaints["driver"], inventory=one),
         "memory-and-the-driver": read(complaints["no-memory"], complaints["driver"], complaints["no-memory"]),
         "memory-and-a-model-on-the-gpu": read(complaints["no-memory"], ALL),
         "all-layers": read(ALL),

@@ -182,7 +182,9 @@ def test_what_is_on_the_bus_and_no_card_is_a_bystander_unless_a_library_lists_it
     host = a_host(pci=(a_card(FIRST), display))
 
     assert [each.pci_id for each in bystanders(judged(host))] == [SECOND]
-    assert bystanders(judged(host, devices=(a_device("Vulkan", pci_id=SECOND, vendor_id=0x1A03),))) == ()
+    listed = judged(host, devices=(a_device("Vulkan", pci_id=SECOND, vendor_id=0x1A03),))
+    assert bystanders(listed) == ()
+    assert [(each.card.pci_id, each.card.driver) for each in card_statuses(listed)] == [(FIRST, "nvidia"), (SECOND, "ast")]
     assert bystanders(judged(with_cards(FIRST))) == ()
 
 

@@ -22,12 +22,13 @@ MANAGERS = {
     "alpine": "ID=alpine\n",
     "image": 'ID=fedora\nVARIANT_ID=silverblue\nOSTREE_VERSION="43"\n',
     "plan9": "ID=plan9\n",
+    "image of another": "ID=arch\n",
 }
 
 
 def on(name: str) -> Host:
     files = {"/etc/os-release": Reading(MANAGERS[name])}
-    booted = {"/run/ostree-booted": Reading("")} if name == "image" else {}
+    booted = {"/run/ostree-booted": Reading("")} if name.startswith("image") else {}
     return a_host(texts={**files, **booted})
 
 
@@ -100,6 +101,9 @@ def test_the_initial_file_system_is_built_again_by_the_systems_own_tool() -> Non
     assert installing.rebuilt_initramfs(on("suse")) == root(text, "sudo dracut --force")
     assert installing.rebuilt_initramfs(on("alpine")) is None
     assert installing.rebuilt_initramfs(on("image")) is None
+    assert installing.vulkan_driver(on("image of another"), vendors.AMD).command == (
+        "sudo pacman -S vulkan-icd-loader vulkan-radeon"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,6 +156,17 @@ def test_roots_own_group_is_given_to_nobody() -> None:
             Step(
                 "take `x=1` out of the kernel command line in the boot loader, and reboot",
                 None,
+                needs_root=True,
+                needs_reboot="so",
+            ),
+        ),
+        (
+            "image of another",
+            True,
+            Step(
+                "add `x=1` to `GRUB_CMDLINE_LINUX_DEFAULT` in `/etc/default/grub`, run `sudo grub-mkconfig -o "
+                "/boot/grub/grub.cfg` and reboot",
+                "sudo grub-mkconfig -o /boot/grub/grub.cfg",
                 needs_root=True,
                 needs_reboot="so",
             ),
