@@ -16,7 +16,16 @@ from gpuprobe.libraries import CUDA, ROCM, VULKAN, library_named
 from gpuprobe.model import Device, Inventory, Outcome, Probe, Purpose, Status
 from tests.doctor.in_words import in_words
 from tests.doctor.nvidia_machines import FIRST, cuda, nvidia_host, refused
-from tests.doctor.sick_machines import ADDRESS, a_radeon, inventory_of, not_installed, passed, with_radeon
+from tests.doctor.sick_machines import (
+    ADDRESS,
+    a_radeon,
+    inventory_of,
+    not_installed,
+    passed,
+    rocm_finds_nothing,
+    with_radeon,
+    without_kfd,
+)
 from tests.records import AMD, NVIDIA, a_card, a_device, an_outcome
 
 SEEN = a_device("Vulkan", pci_id=FIRST, vendor_id=NVIDIA)
@@ -77,6 +86,10 @@ def test_a_library_whose_cause_is_named_already_or_that_ranks_behind_is_not_told
     assert len(list(lost_ways(status, [own._replace(severity=Severity.INFO)], inventory))) == 1
     assert len(list(lost_ways(status, [own._replace(library="ROCm")], inventory))) == 1
     assert list(lost_ways(status._replace(devices=()), (), inventory)) == []
+    build = cuda(build="cuda_v12")
+    probe = Probe("CUDA", Purpose.VALIDATE, build="cuda_v12", device=build.key)
+    same = inventory_of(nvidia_host(), broken(build)._replace(probe=probe), passed(cuda()), devices=(cuda(), build))
+    assert lost(same) == "nothing\n"
     behind = inventory_of(nvidia_host(), broken(SEEN), passed(cuda()), devices=(cuda(), SEEN))
     assert lost(behind) == "nothing\n"
 
@@ -135,6 +148,10 @@ def test_what_keeps_the_used_library_below_its_best_is_told_with_the_cards_name(
     assert named.startswith(f"AMD Radeon RX 7900 XTX ({ADDRESS}): `HSA_OVERRIDE_GFX_VERSION=10.3.0`")
     assert nameless.startswith(f"a device ({ADDRESS}): `HSA_OVERRIDE_GFX_VERSION=10.3.0`")
     assert "; " in named
+    elsewhere = inventory_of(without_kfd(), rocm_finds_nothing(), passed(RADEON), devices=(RADEON,))
+    (status,) = card_statuses(elsewhere)
+    assert "ROCm" in [each.library for each in findings_of(status.card, elsewhere) if each.severity is Severity.DEGRADED]
+    assert list(lesser_ways.kept_below(status, elsewhere)) == []
 
 
 def situation(*outcomes: Outcome, devices: tuple[Device, ...] = (), host: Host | None = None) -> Any:

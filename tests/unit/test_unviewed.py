@@ -132,3 +132,22 @@ def test_only_a_listing_by_the_systems_library_that_was_lost_makes_doubtful(prob
     no = an_outcome(library="CUDA", status=Status.NO_DEVICES)
 
     assert [each.verdict for each in judged(outcomes=(no, lost))] == [Verdict.UNSUPPORTED]
+
+
+def test_a_card_is_doubtful_for_a_library_that_was_left_out_though_another_is_the_reason() -> None:
+    skipped, failing = (
+        an_outcome(library="CUDA", status=Status.SKIPPED),
+        an_outcome(library="Vulkan", status=Status.INIT_FAILED),
+    )
+
+    (card,) = judged(outcomes=(skipped, failing))
+
+    assert (card.why.reason, card.verdict) == (Status.INIT_FAILED, Verdict.INCONCLUSIVE)
+
+
+def test_a_card_is_doubtful_where_only_a_build_was_asked_and_was_lost() -> None:
+    lost = an_outcome(library="CUDA", probe=Probe("CUDA", Purpose.LIST, build="cuda_v12"), status=Status.TIMED_OUT)
+
+    (card,) = judged(outcomes=(lost,))
+
+    assert (card.why.reason, card.verdict) == (Status.TIMED_OUT, Verdict.INCONCLUSIVE)
