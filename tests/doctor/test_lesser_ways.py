@@ -223,7 +223,10 @@ def test_a_situation_holds_what_concerns_its_card_alone() -> None:
     failing = a_device("ROCm", pci_id=ADDRESS)
     host = with_radeon(pci=(a_radeon(), a_radeon("0000:09:00.0", drm=("card1", "renderD129"))))
 
-    found = situation(broken(failing), devices=(failing, RADEON, other), host=host)
+    elsewhere = broken(failing._replace(pci_id="0000:41:00.0", number=7), code=77)
+
+    found = situation(elsewhere, broken(failing), devices=(failing, RADEON, other), host=host)
 
     assert [each.pci_id for each in found.kept] == [ADDRESS]
     assert [each.device.library for each in found.drops] == ["ROCm"]
+    assert found.code("ROCm") == 36
