@@ -158,6 +158,9 @@ def with_servers_of_accounts() -> dict[str, Told]:
         "nameless-server-on-the-integrated-gpu": with_devices(
             serving(both, on_it._replace(command=None)), lesser, RADEON._replace(name=None)
         ),
+        "server-on-the-integrated-gpu-beside-a-card-without-a-node": with_devices(
+            serving(both._replace(pci=(inside, a_radeon(drm=()))), on_it), lesser, RADEON
+        ),
         "server-on-both": with_devices(serving(both, on_it._replace(nodes=("/dev/dri/renderD129", RENDER))), lesser, RADEON),
         "server-with-cuda-too": with_devices(
             serving(both, on_it._replace(nodes=("/dev/dri/renderD129", "/dev/nvidia0"))), lesser, RADEON

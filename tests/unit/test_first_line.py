@@ -133,6 +133,15 @@ def test_cards_that_were_left_asleep_are_counted_apart() -> None:
     assert [each.asked for each in card_statuses(asleep(wake=False))] == [False]
 
 
+def test_only_a_card_that_sleeps_and_does_not_work_is_left_open_by_not_waking_it() -> None:
+    sleeping = with_cards(FIRST, runtime_status="suspended")
+
+    assert undecided(asleep(wake=False))
+    assert not undecided(judged(sleeping, devices=works(FIRST), wake=False))
+    assert not undecided(judged(with_cards(FIRST), NO, wake=False))
+    assert doubts(judged(sleeping, devices=works(FIRST), wake=False)) == doubts(judged(with_cards(FIRST), NO, wake=False)) == ()
+
+
 def test_cards_that_nobody_asked_about_although_they_may_be_woken_are_said_to_be_not_asked() -> None:
     assert summary(asleep(wake=True)).text == "0 of 1 GPU usable; 1 was not asked"
     assert summary(asleep(SECOND, wake=True)).text == "0 of 2 GPUs usable; 2 were not asked"
