@@ -52,7 +52,7 @@ def used_instead(device: Device, drop: Drop, inventory: Inventory) -> str:
 
 def _about(library: str, card: Card, inventory: Inventory) -> str | None:
     """The clause of the first cause that keeps this library from the card, with what to do; None: no check names one."""
-    mine = (each for each in findings_of(card, inventory) if each.library == library and not each.generic)
+    mine = (each for each in findings_of(card, inventory) if each.library == library)
     found = next((each for each in mine if each.severity is not Severity.INFO), None)
     if found is None:
         return None

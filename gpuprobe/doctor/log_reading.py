@@ -61,7 +61,7 @@ def _cure(words: Words, inventory: Inventory) -> tuple[Step, ...]:
     """What was wrong then may be well now: a program that started before the driver only has to be started again."""
     works = ", ".join(f"{device.library}:{device.ordinal}" for device in inventory.kept)
     if words in (Words.NO_DEVICE, Words.DRIVER, Words.TIMED_OUT, Words.ON_THE_CPU) and works:
-        again = f"start the program again: {works} works now"
+        again = f"start the program again: {works} {'works' if len(inventory.kept) == 1 else 'work'} now"
         return (Step(f"{again}; if it stays on the CPU, look with `gpuprobe doctor --as PID`", where=Place.SERVICE),)
     if words is Words.NO_MEMORY:
         return (Step("see what fits with `gpuprobe plan MODEL`, and who holds memory with `gpuprobe refresh --watch`"),)
@@ -126,13 +126,14 @@ def _buffers_alone(said: Said) -> Iterator[Finding]:
     """Of a log that begins behind the line with the layers, or whose program writes none."""
     if not said.weights:
         return
-    names = ", ".join(dict.fromkeys(buffer.device for buffer in said.weights if buffer.on_device))
+    devices = dict.fromkeys(buffer.device for buffer in said.weights if buffer.on_device)
+    names, holds = ", ".join(devices), "holds" if len(devices) == 1 else "hold"
     yield Finding(
         id="log-on-the-gpu" if names else "log-on-the-cpu",
         rung=Rung.BUILD,
         severity=Severity.INFO if names else Severity.BLOCKER,
         certainty=Certainty.LIKELY,
-        because=f"{names} holds weights of the model; how many layers, the log does not say" if names else _CPU_BUFFERS,
+        because=f"{names} {holds} weights of the model; how many layers, the log does not say" if names else _CPU_BUFFERS,
         brief="weights on a GPU" if names else "no weights on a GPU",
         reason=Reason.NOT_DECIDED,
         evidence=tuple(Observed(_LOG, f"{buffer.device} {size_text(buffer.size)}") for buffer in said.weights[:4]),

@@ -16,7 +16,7 @@ from gpuprobe.model import Inventory, Outcome, Reason, Status
 
 def lost_ways(status: CardStatus, known: Iterable[Finding], inventory: Inventory) -> Iterator[Finding]:
     """`known`: what the checks found. A library of which they name a cause is not told of twice."""
-    if not status.devices or status.why is not None:
+    if not status.devices:
         return
     explained = {each.library for each in known if each.severity is not Severity.INFO}
     for library, because, reason, outcome in _lost(situation_of(status.card, inventory)):

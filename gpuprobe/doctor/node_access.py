@@ -118,7 +118,7 @@ def _no_rule(situation: Situation, node: DeviceNode) -> Cause:
 
 
 def _by_selinux(situation: Situation, node: DeviceNode) -> Cause:
-    label = text(situation.host, _LABEL) or ""
+    label = text(situation.host, _LABEL)
     inside = f", and this process runs as `{label}`" if label else ""
     because = f"SELinux denies `{node.path}`, which the permission bits allow{inside}"
     allow = run("let containers use devices:", "sudo setsebool -P container_use_devices=1", where=Place.HOST)

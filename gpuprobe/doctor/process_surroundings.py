@@ -93,7 +93,7 @@ def hidden_by(device: Device, environ: Mapping[str, str], around: Surroundings, 
 
 def _hides(name: str, value: str, device: Device, selection: Selection, around: Surroundings) -> bool:
     """Numbers are compared only where we count as the process does: without a list of our own, and in the library's order."""
-    if selection.takes == "raw" or (not value and not selection.empty_hides):
+    if selection.takes == "raw" or (not value and not _empty_hides(name, device)):
         return False
     if not selection.keeps_order:
         return name == selection.variable and resolve_mask(value, 0) is None
@@ -107,6 +107,12 @@ def _hides(name: str, value: str, device: Device, selection: Selection, around: 
         return False
     number = str(device.number)
     return not any(token == number or _begins(device.uuid, token) for token in tokens)
+
+
+def _empty_hides(name: str, device: Device) -> bool:
+    """By that variable's own record: ROCr takes nothing for no device, and HIP on top of it takes it for not set."""
+    records = library_named(device.library).selections.values()
+    return any(each.variable == name and each.empty_hides for each in records)
 
 
 def _begins(uuid: str | None, token: str) -> bool:

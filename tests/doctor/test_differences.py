@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuprobe.doctor.differences import differences
+from gpuprobe.doctor.differences import differences, is_closed
 from gpuprobe.doctor.findings import Severity
 from gpuprobe.facts import DeviceNode
 from gpuprobe.facts.system_facts import Standing
@@ -49,3 +49,9 @@ def test_a_variable_that_is_set_here_and_not_there_is_said_with_both_values() ->
 
     assert finding.severity is Severity.INFO
     assert "`CUDA_VISIBLE_DEVICES` is not set there and `0` here" in finding.because
+
+
+def test_a_process_is_closed_where_neither_its_variables_nor_its_root_may_be_read() -> None:
+    assert is_closed(SERVICE._replace(problems={"root": "denied", "environ": "denied"}))
+    assert not is_closed(SERVICE._replace(problems={"root": "denied"}))
+    assert not is_closed(SERVICE._replace(problems={"root": "absent", "environ": "denied"}))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.doctor.identities import Name, names_of
 from gpuprobe.facts import Host
-from gpuprobe.model import Device
+from gpuprobe.model import Device, DeviceType, Probe, Purpose
 from tests.doctor import nvidia_machines as nvidia
 from tests.doctor import sick_machines as sick
-from tests.records import a_device, a_software_renderer
+from tests.records import a_device, a_software_renderer, an_outcome
 
 
 def names(host: Host, *devices: Device) -> dict[str, Name]:
@@ -45,3 +45,56 @@ def test_rocr_counts_as_hip_does_unless_a_variable_hides_cards_from_hip() -> Non
 
 def test_level_zero_is_called_by_its_name() -> None:
     assert names(sick.with_arc(), a_device("Level Zero", pci_id=sick.ADDRESS))["Level Zero"].number == 0
+
+
+def all_names(host: Host, *devices: Device, **fields: object) -> list[Name]:
+    inventory = sick.inventory_of(host, *fields.get("outcomes", ()), devices=devices)  # type: ignore[misc]
+    return list(names_of(card_statuses(inventory)[0].card, inventory))
+
+
+def test_every_name_of_a_radeon_is_told_with_what_it_is_called_there() -> None:
+    rocm = a_device("ROCm", pci_id=sick.ADDRESS, uuid="GPU-1", number=1)
+    vulkan = a_device("Vulkan", pci_id=sick.ADDRESS, vendor_id=0x1002, number=2, uuid="v")
+    others = (rocm._replace(pci_id="0000:09:00.0", number=0, uuid="GPU-0"),)
+
+    assert all_names(sick.with_radeon(), *others, rocm, a_software_renderer(), vulkan) == [
+        Name("HIP", 1, rocm.name, "GPU-1"),
+        Name("ROCr", 1, "gfx1100", "GPU-1"),
+        Name("Vulkan raw", 2, vulkan.name, "v"),
+        Name("Vulkan listed", 0, vulkan.name, "v"),
+        Name("DRM", 128, "/dev/dri/renderD128"),
+        Name("llama.cpp", 1, "ROCm1"),
+        Name("llama.cpp", 0, "Vulkan0"),
+    ]
+
+
+def test_a_renderer_has_no_number_among_what_programs_count() -> None:
+    vulkan = a_device("Vulkan", pci_id=sick.ADDRESS, vendor_id=0x1002, type=DeviceType.SOFTWARE)
+
+    found = all_names(sick.with_radeon(), vulkan)
+
+    assert Name("Vulkan listed", None, vulkan.name, None) in found
+    assert "llama.cpp" not in [name.by for name in found]
+
+
+def test_where_builds_list_the_card_programs_count_as_these_do() -> None:
+    system = a_device("Vulkan", pci_id=sick.ADDRESS, vendor_id=0x1002, number=1)
+    other = a_device("Vulkan", pci_id="0000:09:00.0", vendor_id=0x1002, uuid="o")
+    build = system._replace(build="vulkan", number=0)
+    empty = an_outcome(library="Vulkan", probe=Probe("Vulkan", Purpose.LIST, build="vulkan"))
+
+    def counted(*devices: Device, outcomes: tuple[object, ...] = ()) -> list[int | None]:
+        found = all_names(sick.with_radeon(), *devices, outcomes=outcomes)
+        return [name.number for name in found if name.by == "llama.cpp"]
+
+    assert counted(other, system) == [1]
+    assert counted(other, system, build) == [0]
+    assert counted(other, system, outcomes=(empty,)) == [1]
+
+
+def test_the_system_s_library_alone_names_a_card() -> None:
+    build = a_device("CUDA", pci_id=nvidia.FIRST, build="cuda_v12")
+
+    found = all_names(nvidia.nvidia_host(), build)
+
+    assert [name.by for name in found] == ["llama.cpp"]

@@ -42,7 +42,7 @@ def _render_nodes(inventory: Inventory) -> set[str | None]:
 
 def _opens_another(status: CardStatus) -> bool:
     maker = vendor_of(status.card.vendor_id)
-    return maker is not None and (status.card.driver or "") in maker.node_of
+    return maker is not None and status.card.driver in maker.node_of
 
 
 def _is_closed(node: DeviceNode, server: Standing) -> bool:
@@ -54,7 +54,7 @@ def _not_in(host: Host, server: Standing, closed: list[DeviceNode]) -> Finding:
     name, account = server.command or server.name, server.account or f"uid {server.uid}"
     group = group_of(host, closed[0].gid)
     owner = closed[0].group or closed[0].gid
-    again = run("restart it:", f"sudo systemctl restart {server.unit or name}", where=Place.SERVICE)
+    again = _started_again(server)
     evidence = (
         Observed(closed[0].path, f"mode {closed[0].mode & 0o777:04o}, group {owner}"),
         Observed(f"/proc/{server.process}/status", f"Groups: {' '.join(map(str, server.groups or ()))}"),
@@ -63,9 +63,21 @@ def _not_in(host: Host, server: Standing, closed: list[DeviceNode]) -> Finding:
         because = f"{name} runs since before its account {account} came into the group `{owner}`, which owns `{closed[0].path}`"
         return _of_server("group-membership-not-active", because, evidence, (again,))
     because = f"{name} runs as {account}, which is not in the group `{owner}` and may not open `{closed[0].path}`"
-    groups = ",".join(dict.fromkeys(str(node.group or node.gid) for node in closed))
-    join = run("add its account to the group:", f"sudo usermod -aG {groups} {account}", where=Place.SERVICE)
-    return _of_server("service-user-not-in-groups", because, evidence, (join, again))
+    groups = list(dict.fromkeys(str(node.group or node.gid) for node in closed))
+    return _of_server("service-user-not-in-groups", because, evidence, (_joined(server, groups), again))
+
+
+def _joined(server: Standing, groups: list[str]) -> Step:
+    """An account that is only a number, as of systemd's `DynamicUser=`, is in no file that `usermod` changes."""
+    if server.account is None:
+        return Step(f"put `SupplementaryGroups={' '.join(groups)}` into its unit", where=Place.SERVICE)
+    return run("add its account to the group:", f"sudo usermod -aG {','.join(groups)} {server.account}", where=Place.SERVICE)
+
+
+def _started_again(server: Standing) -> Step:
+    if server.unit is None:
+        return Step("start it again", where=Place.SERVICE)
+    return run("restart it:", f"sudo systemctl restart {server.unit}", where=Place.SERVICE)
 
 
 def _of_server(slug: str, because: str, evidence: tuple[Observed, ...], fix: tuple[Step, ...]) -> Finding:

@@ -57,7 +57,7 @@ def toolkit_missing(inventory: Inventory) -> Iterator[Finding]:
         "ctr-toolkit-missing",
         "containers of Docker get none of the cards: NVIDIA's container toolkit is not installed",
         "no container toolkit",
-        (Observed("packages", f"{docker[0].name} {docker[0].version or ''}, no nvidia-container-toolkit"),),
+        (Observed("packages", f"{' '.join(filter(None, docker[0][:2]))}, no nvidia-container-toolkit"),),
         (run(f"{source} with", command) if command else Step(source, needs_root=True), run("then", _CONFIGURE)),
     )
 

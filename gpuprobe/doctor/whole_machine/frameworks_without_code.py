@@ -51,7 +51,7 @@ def _unfit(slug: str, because: str, members: list[tuple[Device, FoundSoftware]],
             *(Observed(each.path, _has(each)) for each in found),
             *(Observed(name, text) for name, text in wants.items()),
         ),
-        fix=_steps(device, first, host),
+        fix=_steps(device, first, because, host),
     )
 
 
@@ -79,8 +79,10 @@ def _wants(device: Device) -> str:
     return device.gfx_target or compute_string(device) or "architecture unknown"
 
 
-def _steps(device: Device, found: FoundSoftware, host: Host) -> tuple[Step, ...]:
-    row = where_to_get.row_for(found.name, device.library, host.machine)
+def _steps(device: Device, found: FoundSoftware, because: str, host: Host) -> tuple[Step, ...]:
+    if "driver" in because:
+        return (Step("install a newer driver, or a build of it for a release that this driver serves"),)
+    row = where_to_get.row_for(found.name, device.library, host.machine, device)
     if row is None:
         return (Step("install a build of it that was made for this card"),)
     command = f"pip install --force-reinstall {row.install}"
@@ -135,9 +137,7 @@ def lacks_a_library(inventory: Inventory) -> Iterator[Finding]:
                 brief=f"{found.name} lacks a library",
                 reason=Status.NOT_LOADABLE,
                 evidence=(Observed(basename(found.path), f"loads {names}"), *_there(others)),
-                fix=(
-                    Step(f"install what it needs in the same environment: `pip install --force-reinstall {_package(found)}`"),
-                ),
+                fix=(_again(found),),
             )
 
 

@@ -14,6 +14,7 @@ from gpuprobe.libraries import CUDA
 from gpuprobe.machine.installed_packages import package
 from gpuprobe.machine.services import servers
 from gpuprobe.model import Device, DeviceType, Inventory, Reason
+from gpuprobe.strings import printable
 
 _SWITCH = OLLAMA.for_integrated[0][0]
 _ON = ("1", "t", "true")
@@ -41,7 +42,7 @@ def left_out(inventory: Inventory) -> Iterator[Finding]:
         because=f"Ollama from {since} on leaves integrated GPUs out, and {names} is all there is: models will run on the CPU",
         brief="Ollama leaves integrated GPUs out",
         reason=Reason.HIDDEN_BY_VARIABLE,
-        evidence=(Observed(_SWITCH, "not set"), *known),
+        evidence=(Observed(_SWITCH, _switched(host)), *known),
         fix=(run("let it use them:", command, where=Place.HERE), service),
         settle=None if version else "ollama --version",
     )
@@ -58,9 +59,18 @@ def _is_left_out(device: Device) -> bool:
 
 def _is_on(host: Host) -> bool:
     """In the server's own environment where one runs that can be looked at, else in this one."""
+    return any(environ.get(_SWITCH, "").casefold() in _ON for environ in _places(host))
+
+
+def _switched(host: Host) -> str:
+    """As it stands where it counts, none of which is on."""
+    set_to = next((environ[_SWITCH] for environ in _places(host) if _SWITCH in environ), None)
+    return "not set" if set_to is None else printable(set_to)
+
+
+def _places(host: Host) -> list[dict[str, str]]:
     running = [each.environ for each in servers(host, OLLAMA.name) or () if each.environ is not None]
-    places = running or [host.environ]
-    return any(environ.get(_SWITCH, "").casefold() in _ON for environ in places)
+    return running or [host.environ]
 
 
 def _version(host: Host) -> tuple[int, ...] | None:

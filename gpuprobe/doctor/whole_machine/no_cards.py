@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe import machine, vendors
+from gpuprobe import machine
 from gpuprobe.doctor import installing
 from gpuprobe.doctor.card_status import card_statuses, unclaimed_render_nodes
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step
@@ -71,8 +71,6 @@ def beside_the_processor(inventory: Inventory) -> Iterator[Finding]:
     nodes = unclaimed_render_nodes(host)
     if not nodes or card_statuses(inventory):
         return
-    driven = [each.driver for each in host.off_the_bus if f"/dev/dri/{_render(each.drm)}" in nodes and each.driver]
-    maker = next((found for driver in driven if (found := vendors.driving(driver)) is not None), None)
     lost = next((each for each in inventory.evidence.outcomes if each.probe.library == VULKAN.name), None)
     if lost is not None and not lost.status.not_there:
         return
@@ -84,14 +82,10 @@ def beside_the_processor(inventory: Inventory) -> Iterator[Finding]:
         brief="no library for it is installed",
         reason=CardReason.NOT_LISTED,
         evidence=(Observed(nodes[0], "there"), Observed(VULKAN.sonames["linux"][0], "not found")),
-        fix=(installing.vulkan_driver(host, maker),),
+        fix=(installing.vulkan_driver(host, None),),
         library=VULKAN,
         settle=f"cat /sys/class/drm/{nodes[0].rpartition('/')[2]}/device/uevent",
     )
-
-
-def _render(names: tuple[str, ...]) -> str:
-    return next((name for name in names if name.startswith("renderD")), "")
 
 
 CHECKS = (nothing_to_use, in_a_mac, beside_the_processor)

@@ -59,8 +59,7 @@ def _hiding(unit: UnitFiles, wanted: Sequence[str]) -> Setting | None:
 
 def _lets_in(value: str, wanted: Sequence[str]) -> bool:
     """`/dev/nvidia0 rw`, `char-nvidia-uvm rw`, `char-drm`, `/dev/dri/renderD128`."""
-    first = value.split(maxsplit=1)[0] if value.split() else ""
-    word = first.removeprefix("char-").removeprefix("/dev/").rstrip("*")
+    word = next(iter(value.split()), "").removeprefix("char-").removeprefix("/dev/").rstrip("*")
     stems = [re.sub("[^a-z].*", "", node.removeprefix("/dev/")) for node in wanted]
     return any(word.startswith(stem) or (word == "drm" and stem == "dri") for stem in stems if stem)
 

@@ -106,7 +106,7 @@ def set_here_and_not_there(inventory: Inventory) -> Iterator[Finding]:
     """Ollama's variables that this shell has, and its running server has not: they were meant for it, and do nothing."""
     mine = {name: value for name, value in inventory.evidence.host.environ.items() if name.startswith(_FOR_OLLAMA)}
     for server in servers(inventory.evidence.host, "ollama") or ():
-        if server.environ is None or not mine:
+        if server.environ is None:
             continue
         lost = {name: value for name, value in mine.items() if server.environ.get(name) != value}
         if lost:
@@ -118,9 +118,16 @@ def set_here_and_not_there(inventory: Inventory) -> Iterator[Finding]:
                 because=f"{told} is set in this shell, and {_called(server)} does not have it",
                 brief="a variable is not in the service",
                 reason=Reason.HIDDEN_BY_VARIABLE,
-                evidence=(Observed(f"/proc/{server.process}/environ", f"no {', '.join(sorted(lost))}"),),
+                evidence=(
+                    Observed(f"/proc/{server.process}/environ", ", ".join(_standing(server, name) for name in sorted(lost))),
+                ),
                 fix=_put_in(server, next(iter(sorted(lost)))),
             )
+
+
+def _standing(server: Standing, variable: str) -> str:
+    value = (server.environ or {}).get(variable)
+    return f"no {variable}" if value is None else f"{variable}={printable(value)}"
 
 
 def _put_in(server: Standing, variable: str) -> tuple[Step, ...]:
