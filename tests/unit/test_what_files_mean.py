@@ -1,0 +1,325 @@
+"""What the kernel's and the system's files mean, to the last digit: bounds, defaults and what is not taken for an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpuprobe.facts import Bar, Host, Reading
+from gpuprobe.facts.system_facts import KernelLog, KernelModules, LogLine, Package, Standing, SystemFacts, UnitFiles
+from gpuprobe.machine import (
+    address_windows,
+    boot_parameters,
+    installed_packages,
+    kernel_log,
+    kernel_modules,
+    permissions,
+    secure_boot,
+    services,
+)
+from gpuprobe.machine.control_groups import Container, container_of, service_of, units_of
+from gpuprobe.machine.distribution import Distribution, distribution
+from gpuprobe.machine.mode_bits import may_open
+from gpuprobe.machine.surroundings import operating_system
+from gpuprobe.machine.unread import unread, why_no_node
+from tests.records import a_card, a_host, with_files
+
+AT = "0000:01:00.0"
+PLACE = f"/sys/bus/pci/devices/{AT}"
+
+
+def with_facts(**facts: Any) -> Host:
+    return a_host(system=SystemFacts(**facts))
+
+
+def a_unit(**fields: Any) -> UnitFiles:
+    return UnitFiles("x.service", **fields)
+
+
+def test_a_unit_s_file_that_could_not_be_read_sets_nothing() -> None:
+    denied = Reading(None, "denied")
+    unit = a_unit(
+        files={"/a": denied, "/b": Reading("[Service]\nEnvironment=A=1 B\nUser=\n")}, environment_files={"/c": denied}
+    )
+
+    assert [(each.path, each.section, each.name, each.value) for each in services.settings(unit)] == [
+        ("/b", "Service", "Environment", "A=1 B"),
+        ("/b", "Service", "User", ""),
+    ]
+    assert services.environment_in(unit) == {"A": "1"}
+    assert services.value_in(unit, "User") is None
+    assert services.value_in(unit, "Group") is None
+
+
+def test_variables_of_a_file_stand_above_those_of_the_unit_and_an_open_quote_takes_nothing() -> None:
+    unit = a_unit(
+        files={"/a": Reading("[Service]\nEnvironment=A=1 \\\n B=2\nEnvironment='C=3\n[Unit\nD=4")},
+        environment_files={"/c": Reading("A=9\nnonsense\n")},
+    )
+
+    assert services.environment_in(unit) == {"A": "9", "B": "2"}
+    assert [each.name for each in services.settings(unit, "Unit")] == []
+
+
+def test_servers_are_known_by_what_they_are_called_and_by_their_file() -> None:
+    by_file = Standing("process", "1", program="/opt/ollama")
+    by_command = Standing("process", "2", program="/usr/bin/python3", command="vllm")
+    host = with_facts(servers=(by_file, by_command))
+
+    assert services.servers(host) == (by_file, by_command)
+    assert services.servers(host, "ollama") == (by_file,)
+    assert services.servers(host, "vllm") == (by_command,)
+    assert services.servers(host, "python3") == (by_command,)
+    assert services.units(a_host()) == services.units(with_facts()) == ()
+
+
+@pytest.mark.parametrize(("root", "shares"), [("/", True), (None, True), ("/chroot", False)])
+def test_a_process_below_another_root_does_not_share_the_files(root: str | None, shares: bool) -> None:
+    assert services.shares_files({"mnt": "1"}, Standing("process", "1", namespaces={"mnt": "1"}, root=root)) is shares
+    assert services.shares_files({}, Standing("process", "1", namespaces={"mnt": "1"}, root=root)) is None
+
+
+def test_a_distribution_says_what_it_is_in_every_field_and_what_it_does_not_say_is_unknown() -> None:
+    release = 'ID=Fedora\nID_LIKE="rhel Centos"\nVERSION_ID=41\nVERSION_CODENAME=x\nVARIANT_ID=silverblue\nname\n'
+    image = with_files({"/etc/os-release": release, "/run/ostree-booted": ""})
+
+    assert distribution(image) == Distribution("fedora", ("rhel", "centos"), "41", "x", "silverblue", "dnf", True)
+    assert distribution(with_files({"/usr/lib/os-release": "ID=void"})) == Distribution("void", manager="xbps")
+    assert distribution(a_host()) == Distribution(None)
+    assert [distribution(image).is_or_like(name) for name in ("fedora", "centos", "debian")] == [True, True, False]
+    assert distribution(image).is_or_like("debian", "rhel")
+
+
+def test_a_word_of_modprobe_alone_is_no_directive() -> None:
+    files = {
+        "/etc/modprobe.d/a.conf": Reading(
+            "blacklist\n# blacklist nvidia x\n\nblacklist nvidia\noptions  nvidia-drm  a=1 b=2 \n"
+        )
+    }
+    host = with_facts(files=files)
+
+    assert [tuple(each) for each in kernel_modules.directives(host)] == [
+        ("/etc/modprobe.d/a.conf", "blacklist nvidia", "blacklist", "nvidia", ""),
+        ("/etc/modprobe.d/a.conf", "options  nvidia-drm  a=1 b=2", "options", "nvidia_drm", "a=1 b=2"),
+    ]
+    assert kernel_modules.directives(a_host()) == kernel_modules.directives(with_facts()) == ()
+    denied = with_facts(files={"/etc/modprobe.d/a.conf": Reading(None, "denied")})
+    assert kernel_modules.directives(denied) == ()
+
+
+def test_of_what_forbids_a_module_the_hardest_is_told() -> None:
+    files = {
+        "/etc/modprobe.d/a.conf": Reading("blacklist nvidia"),
+        "/etc/modprobe.d/b.conf": Reading("install nvidia /bin/false"),
+        "/etc/modprobe.d/c.conf": Reading("install nvidia /bin/true\nalias nvidia other"),
+    }
+
+    found = kernel_modules.forbidden(with_facts(files=files), "nvidia")
+
+    assert found == ("/etc/modprobe.d/b.conf", "install nvidia /bin/false", True)
+    assert kernel_modules.forbidden(with_facts(files=files), "nouveau") is None
+
+
+def test_without_a_kernel_s_modules_nothing_of_them_is_known() -> None:
+    for host in (a_host(), with_facts(), with_facts(modules=(KernelModules("other", ("nvidia.ko",)),))):
+        assert kernel_modules.headers(host) is None
+        assert kernel_modules.files_of(host, "nvidia") is None
+        assert kernel_modules.is_on_disk(host, "nvidia") is None
+        assert kernel_modules.kernel_is_gone(host) is None
+        assert kernel_modules.modules_for(host, AT) is None
+        assert kernel_modules.dkms(host, "nvidia") is None
+        assert kernel_modules.version_loaded(host, "nvidia") is None
+        assert kernel_modules.parameter(host, "nvidia", "x") is None
+    mine = with_facts(
+        modules=(KernelModules(a_host().kernel, ("extra/nvidia.ko.xz", "nvidia-drm.ko"), None, "there"),),
+        claims={AT: ("nvidia",)},
+    )
+    assert kernel_modules.files_of(mine, "nvidia") == (f"/lib/modules/{a_host().kernel}/extra/nvidia.ko.xz",)
+    assert kernel_modules.files_of(mine, "nouveau") == ()
+    assert (kernel_modules.headers(mine), kernel_modules.modules_for(mine, AT)) == ("there", ("nvidia",))
+    assert kernel_modules.other_kernels_with(mine, "nvidia") == ()
+
+
+def test_the_command_line_is_unknown_where_it_could_not_be_read() -> None:
+    denied = a_host(texts={"/proc/cmdline": Reading(None, "denied")})
+    known = with_files({"/proc/cmdline": "quiet modprobe.blacklist=a-b nvidia-drm.x=1 nvidia-drm nouveau.modeset=0"})
+
+    assert [boot_parameters.is_known(host) for host in (a_host(), denied, known)] == [False, False, True]
+    assert [boot_parameters.has_word(host, "quiet") for host in (a_host(), denied, known)] == [None, None, True]
+    assert [boot_parameters.value_of(known, name) for name in ("quiet", "nvidia_drm.x", "x")] == ["", "1", None]
+    assert boot_parameters.values_of(known, "nouveau.") == {"modeset": "0"}
+    assert boot_parameters.values_of(known, "modprobe.blacklist") == {"": "a-b"}
+    assert boot_parameters.values_of(known, "nvidia-drm") == {"": ""}
+
+
+def a_log(*messages: str, whole: bool = True, source: str | None = "dmesg") -> Host:
+    lines = tuple(LogLine(at=float(number), message=message) for number, message in enumerate(messages))
+    return with_facts(log=KernelLog(source=source, lines=lines, is_whole=whole))
+
+
+def test_what_the_kernel_does_not_say_is_known_where_its_log_is_whole() -> None:
+    host = a_log("NVRM: x", "PM: suspend exit", "PM: hibernation exit", "last")
+
+    assert (kernel_log.says(host, "nvrm"), kernel_log.says(host, "amdgpu")) == (True, False)
+    assert kernel_log.says(a_log("x", whole=False), "amdgpu") is None
+    assert kernel_log.says(a_log("x", source=None), "x") is None
+    assert kernel_log.says(a_host(), "x") is None
+    assert (kernel_log.resumed_at(host), kernel_log.resumed_at(a_log("x")), kernel_log.resumed_at(a_host())) == (
+        2.0,
+        None,
+        None,
+    )
+    found = kernel_log.first(host, "pm:")
+    assert found is not None and found.at == 1.0
+    assert kernel_log.first(host, "amdgpu") is None
+
+
+def test_a_fault_is_of_the_card_at_its_address() -> None:
+    host = a_log("NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "NVRM: Xid (PCI:0000:02:00): 31, x", "other")
+
+    assert [(each.number, each.address) for each in kernel_log.xids(host)] == [(79, "0000:01:00"), (31, "0000:02:00")]
+    assert [each.number for each in kernel_log.xids(host, "0000:02:00.0")] == [31]
+    assert [each.at for each in kernel_log.lines_of(host, "0000:02:00.0")] == [1.0]
+
+
+def test_a_package_is_found_by_its_whole_name() -> None:
+    host = with_facts(packages=(Package("nvidia-b", "2"), Package("nvidia-a", "1"), Package("x-nvidia", "1")))
+
+    assert [each.name for each in installed_packages.packages(host, "nvidia-.*")] == ["nvidia-a", "nvidia-b"]
+    assert installed_packages.package(host, "nvidia") is None
+    assert installed_packages.packages(a_host(), ".*") == installed_packages.packages(with_facts(), ".*") == ()
+    assert not installed_packages.are_known(a_host())
+
+
+def test_a_window_of_256_mib_is_small_and_a_larger_one_is_not() -> None:
+    def small(*bars: Bar) -> bool | None:
+        return address_windows.is_small(a_host(pci=(a_card(bars=bars),)), AT)
+
+    assert [small(Bar(0, 1, 256 << 20)), small(Bar(0, 1, (256 << 20) + 1)), small()] == [True, False, None]
+    assert address_windows.unassigned(a_host(pci=(a_card(bars=(Bar(0, 1, 5),)),)), AT) == ()
+    assert address_windows.unassigned(a_host(), AT) is None
+    assert address_windows.largest_bar(a_host(pci=(a_card(bars=(Bar(0, 1, 5), Bar(1, 1, 7))),)), AT) == 7
+    assert address_windows.bars(a_host(pci=(a_card(), a_card("0000:02:00.0", bars=(Bar(0, 1, 5),)))), "0000:02:00.0") == (
+        Bar(0, 1, 5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "gids", "may"),
+    [
+        (0o600, 1000, (), True),
+        (0o060, 1000, (), False),
+        (0o060, 7, (44,), True),
+        (0o060, 7, (45,), False),
+        (0o006, 7, (45,), True),
+        (0o006, 7, (44,), False),
+        (0o400, 1000, (), False),
+        (0o200, 1000, (), False),
+        (0o000, 0, (), True),
+        (0o110, 1000, (44,), False),
+    ],
+)
+def test_the_first_class_that_fits_decides_who_may_read_and_write(
+    mode: int, uid: int, gids: tuple[int, ...], may: bool
+) -> None:
+    assert may_open(mode, 1000, 44, uid, gids) is may
+
+
+@pytest.mark.parametrize(
+    ("written", "namespace"),
+    [
+        ("0 0 4294967295", False),
+        ("0 0 4294967294", True),
+        ("0 1 4294967295", True),
+        ("0 0 4294967295 x\n0 0 4294967295", False),
+        ("0 0 12345678901\n0 0 4294967295", False),
+        ("", None),
+    ],
+)
+def test_a_map_of_accounts_is_the_machine_s_own_where_it_maps_all_to_themselves(written: str, namespace: bool | None) -> None:
+    assert permissions.in_user_namespace(with_files({permissions.UID_MAP: written})) is namespace
+
+
+def test_a_key_to_enrol_is_the_first_that_is_there() -> None:
+    assert (
+        secure_boot.key_to_enrol(with_facts(files={secure_boot.KEYS[1]: Reading("k"), secure_boot.KEYS[2]: Reading("k")}))
+        == (secure_boot.KEYS[1])
+    )
+    assert secure_boot.key_to_enrol(with_facts(files={secure_boot.KEYS[1]: Reading(None, "absent")})) is None
+    assert secure_boot.lockdown(a_host()) is None
+    assert secure_boot.lockdown(with_files({secure_boot.LOCKDOWN: "none integrity [confidentiality]"})) == "confidentiality"
+
+
+FULL = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "container"),
+    [
+        (f"0::/system.slice/docker-{FULL}.scope", Container("docker", FULL[:12])),
+        (f"12:cpu:/docker/{FULL}", Container("docker", FULL[:12])),
+        ("0::/docker/web", Container("docker", "web")),
+        (f"0::/machine.slice/libpod-conmon-{FULL}.scope", Container("podman", FULL[:12])),
+        (f"0::/kubepods.slice/x/crio-{FULL}.scope", Container("kubernetes", FULL[:12])),
+        (f"0::/kubepods/besteffort/pod1/{FULL}", Container("kubernetes", FULL[:12])),
+        (f"0::/other/{FULL}", None),
+        (f"0::/kubepods/{FULL[:-1]}", None),
+        ("0::/lxc.payload.web/x", Container("lxc", "web")),
+        ("0::/lxc/0123456789ab", Container("lxc", "0123456789ab")),
+        ("0::/lxc/0123456789abc", Container("lxc", "0123456789ab")),
+        ("0::/machine.slice/machine-web.scope", Container("systemd-nspawn", "web")),
+        ("0::/docker", None),
+        ("0::/", None),
+        ("", None),
+        (None, None),
+        ("1:name=x:/lxc/a\n0::/docker/b", Container("docker", "b")),
+        ("1:name=x:/lxc/a\n0::/", Container("lxc", "a")),
+        ("nonsense\n1:x\n2:y:/lxc/a", Container("lxc", "a")),
+    ],
+)
+def test_a_container_is_named_by_its_control_group(text: str | None, container: Container | None) -> None:
+    assert container_of(text) == container
+    assert container is None or container.text == f"{container.kind} {container.name}"
+
+
+def test_the_innermost_service_is_the_process_s_own() -> None:
+    text = "0::/system.slice/a.service/x/b.service/c.scope"
+
+    assert units_of(text) == ("a.service", "b.service", "c.scope")
+    assert (service_of(text), service_of("0::/user.slice/c.scope"), service_of(None)) == ("b.service", None, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        (a_host(platform="win32", facts={"windows_build": 22000}), "Windows 11 (build 22000)"),
+        (a_host(platform="win32", facts={"windows_build": 21999}), "Windows 10 (build 21999)"),
+        (a_host(platform="win32"), "Windows"),
+        (a_host(platform="darwin"), "macOS"),
+        (with_files({"/etc/os-release": 'NAME="X"\nno'}), "X"),
+        (a_host(), None),
+    ],
+)
+def test_a_system_is_called_as_people_call_it(host: Host, name: str | None) -> None:
+    assert operating_system(host) == name
+
+
+def test_a_directory_that_could_not_be_listed_is_named_with_what_is_therefore_not_known() -> None:
+    host = a_host(
+        facts={"pci_problem": "denied", "drm_problem": "absent", "dev_problem": "error: EIO", "proc_problem": "absent"}
+    )
+
+    assert [each.sentence for each in unread(host)] == [
+        "`/sys/bus/pci/devices` cannot be listed by this user: which cards are on the PCI bus is not known",
+        "`/dev` could not be listed (error: EIO): which device nodes there are is not known",
+        "`/proc/self` is not there: what kind of machine and container this is, is not known",
+    ]
+    assert [each.place for each in unread(a_host(facts={"sys_problem": "denied", "pci_problem": "denied"}))] == ["/sys/bus"]
+    assert unread(a_host()) == ()
+    assert why_no_node(host, "/dev/kfd") == (
+        "`/dev` could not be listed (error: EIO), so it is not known whether `/dev/kfd` exists"
+    )
+    assert why_no_node(host, "/other") is None
+    assert why_no_node(a_host(facts={"dri_problem": "denied"}), "/dev/kfd") is None
+    assert why_no_node(a_host(facts={"pci_problem": "denied"}), "/sys/bus/pci/devices/x") is None
