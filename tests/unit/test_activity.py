@@ -80,7 +80,7 @@ def test_a_figure_that_nothing_can_have_is_unknown(said: Any, count: int | None,
     assert (found.clock, found.power) == (count, watts)
 
 
-def witnessed(uuid: str = A, pci_id: str = AT, **fields: Any) -> Device:
+def witnessed(uuid: str = A, pci_id: str | None = AT, **fields: Any) -> Device:
     return a_device("NVML", **{"uuid": uuid, "pci_id": pci_id, "capabilities": {"activity": SAID}, **fields})
 
 
