@@ -112,6 +112,7 @@ def test_who_uses_a_cut_card_is_kept_where_only_its_slices_are_known() -> None:
         ({"uuid": A, "pci_id": AT}, {"uuid": B, "pci_id": AT, "uuid_space": "rocr"}, True),
         ({"uuid": A, "pci_id": AT}, {"pci_id": AT}, True),
         ({"pci_id": AT}, {}, False),
+        ({"pci_id": AT, "listed_as": a_device("CUDA").key}, {}, False),
         ({}, {"pci_id": AT}, False),
         ({}, {}, False),
     ],

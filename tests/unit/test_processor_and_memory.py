@@ -79,7 +79,7 @@ def test_an_arm_processor_is_named_by_two_numbers(implementer: str, part: str, m
 GROUP = "/sys/fs/cgroup/x"
 TOTAL = {"/proc/meminfo": "MemTotal: 1000 kB\nMemAvailable: 800 kB\nSwapTotal: 5 kB\nSwapFree: 4 kB\nOther: 1"}
 K = 1024
-CACHED = f"inactive_file {30 * K}\nx"
+CACHED = f"inactive_file {30 * K}\nx\ny 1 2"
 
 
 @pytest.mark.parametrize(
