@@ -184,7 +184,7 @@ def test_a_machine_that_is_expected_and_left_nothing_is_a_row() -> None:
 
 
 def test_what_equal_machines_say_is_kept_once() -> None:
-    fields = {"host": {"kernel": "6"}, "devices": [{"id": "a", "name": "RTX"}]}
+    fields: dict[str, Any] = {"host": {"kernel": "6"}, "devices": [{"id": "a", "name": "RTX"}]}
     calls = called(
         ("n1", document(**fields), "", ""), ("n2", document(**fields), "", ""), ("n3", document((2, 1), **fields), "", "")
     )

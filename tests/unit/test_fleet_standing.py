@@ -113,7 +113,9 @@ RTX, SHOWN = [{"id": "a", "name": "RTX"}], {"device_ids": ["a"]}
 def test_cards_are_called_as_a_library_calls_those_of_their_kind(
     cards: list[dict[str, Any]] | None, devices: list[dict[str, Any]], models: tuple[Any, ...]
 ) -> None:
-    assert standing(devices=devices, **({} if cards is None else {"cards": cards})).models == models
+    shown: dict[str, Any] = {} if cards is None else {"cards": cards}
+
+    assert standing(devices=devices, **shown).models == models
 
 
 def a_view(library: str | None, kernel: str | None = None, runtime: str | None = None) -> dict[str, Any]:
@@ -204,14 +206,14 @@ def verdict(clauses: str = "count>=1", counts: tuple[int, int] = (1, 1), **field
 
 
 DEVICE = {"library": "CUDA", "type": "discrete", "total_memory_bytes": 24 * GiB}
-MISSING = {"cards": [{"pci_id": "01", "why": {"brief": "off the bus"}}]}
+MISSING: dict[str, Any] = {"cards": [{"pci_id": "01", "why": {"brief": "off the bus"}}]}
 
 
 def test_a_verdict_says_what_was_found_and_which_card_is_missing() -> None:
     assert verdict(devices=[DEVICE]) == Verdict(True, "1 usable device, 1 needed")
     assert verdict("count>=2", devices=[DEVICE]) == Verdict(False, "1 usable device, 2 needed")
     assert verdict("count>=2", devices=[DEVICE], **MISSING) == Verdict(False, "1 usable device, 2 needed (01: off the bus)")
-    two = {"cards": MISSING["cards"] * 2}
+    two: dict[str, Any] = {"cards": MISSING["cards"] * 2}
     assert verdict("count>=2", devices=[DEVICE], **two).because.endswith("(01: off the bus, …)")
     assert verdict(devices=[DEVICE], **MISSING).because == "1 usable device, 1 needed"
     assert verdict("type=discrete", devices=[DEVICE]).answer is True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gpuprobe.facts import FoundSoftware, Need
@@ -89,7 +91,7 @@ def test_programs_without_a_version_are_named_all_the_same() -> None:
 @pytest.mark.parametrize(
     "fields", [{"site": None}, {"library": None}, {"library": "ROCm"}], ids=["no environment", "for the CPU", "for AMD's cards"]
 )
-def test_what_has_no_cuda_of_its_own_mixes_nothing(fields: dict[str, str | None]) -> None:
+def test_what_has_no_cuda_of_its_own_mixes_nothing(fields: dict[str, Any]) -> None:
     other = needing("xformers", "libcudart.so.12")
 
     assert list(of_environments((TORCH_13, other._replace(**fields)))) == []
