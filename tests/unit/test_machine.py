@@ -535,3 +535,50 @@ def test_no_text_makes_the_naming_of_the_machine_fail(text: str, value: str) -> 
 
     assert named[1] is not None
     assert judged.wsl(host) is None
+
+
+@pytest.mark.parametrize(("present", "name"), [(1, "virtual machine"), (0, "none"), (None, None)])
+def test_macos_says_itself_whether_it_is_in_a_virtual_machine(present: int | None, name: str | None) -> None:
+    facts = {} if present is None else {"kern.hv_vmm_present": present}
+
+    assert judged.virtualization(a_host(platform="darwin", facts=facts)) == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "platform", "name"),
+    [
+        ({"/proc/device-tree/compatible": "linux,dummy-virt"}, "linux", "QEMU"),
+        ({"/sys/class/dmi/id/product_name": "KVM"}, "linux", "KVM"),
+        ({"/sys/class/dmi/id/sys_vendor": "Microsoft Corporation", "/proc/cpuinfo": "flags: x"}, "linux", "none"),
+        ({}, "win32", None),
+        ({"/sys/class/dmi/id/sys_vendor": "QEMU"}, "win32", "QEMU"),
+    ],
+)
+def test_a_hypervisor_is_named_by_any_of_its_signs(texts: dict[str, str], platform: str, name: str | None) -> None:
+    assert judged.virtualization(a_host(texts, platform=platform)) == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "environ", "name"),
+    [
+        ({"/x": ""}, {"KUBERNETES_SERVICE_HOST": "1"}, "kubernetes"),
+        ({"/x": ""}, {"SINGULARITY_CONTAINER": "x"}, "apptainer"),
+        ({"/x": ""}, {"SNAP_NAME": "x"}, "snap"),
+        ({"/.flatpak-info": ""}, {}, "flatpak"),
+        ({"/run/systemd/container": "oci", "/proc/self/cgroup": "0::/lxc.payload.x"}, {"container": "podman"}, "oci"),
+        ({"/proc/self/cgroup": "0::/lxc.payload.x"}, {"container": "'podman'"}, "podman"),
+        ({"/proc/self/cgroup": "0::/a/libpod-x/b"}, {}, "podman"),
+        ({"/proc/self/cgroup": "0::/systemd-nspawn@x.service"}, {}, "systemd-nspawn"),
+        ({"/proc/self/cgroup": "0::/docker-x.scope"}, {}, "docker"),
+        ({"/proc/self/cgroup": "0::/docker-x"}, {}, "none"),
+        ({"/proc/self/cgroup": "1:x:/docker/y"}, {}, "docker"),
+        ({"/proc/self/cgroup": "1:x:/lxc"}, {}, "lxc"),
+        ({"/proc/self/cgroup": "docker"}, {}, "none"),
+        ({}, {}, None),
+    ],
+)
+def test_a_container_is_known_by_the_surest_of_its_signs(
+    texts: dict[str, str], environ: dict[str, str], name: str | None
+) -> None:
+    assert judged.container(a_host(texts, environ=environ)) == name
+    assert judged.container(a_host(texts, environ=environ, platform="darwin")) is None
