@@ -362,7 +362,8 @@ def test_the_kernel_writes_a_generation_by_its_transfers(said: str, generation: 
 def test_memory_s_rate_needs_both_of_its_figures(clock: object, width: object) -> None:
     found = theoretical_bandwidth.of_memory({"memory_clock_khz": clock, "memory_bus_width_bits": width})
 
-    assert found == {(1, 1): 250, (True, 384): 96_000}.get((clock, width))
+    rates: dict[object, int] = {(1, 1): 250, (True, 384): 96_000}
+    assert found == rates.get((clock, width))
 
 
 @pytest.mark.parametrize(

@@ -314,8 +314,8 @@ def test_what_is_met_and_whether_that_is_sure_is_told(text: str, met: tuple[bool
 
 
 def test_a_capability_of_which_a_part_is_unknown_is_unknown() -> None:
-    for lacking in ("compute_major", "compute_minor"):
-        assert meets(parse("compute>=8.0"), [CARDS[0]._replace(**{lacking: None})]).undecided
+    for card in (CARDS[0]._replace(compute_major=None), CARDS[0]._replace(compute_minor=None)):
+        assert meets(parse("compute>=8.0"), [card]).undecided
     assert not meets(parse("compute>=8.0"), [a_device("ROCm")]).undecided
     assert meets(parse("type=discrete"), [CARDS[0]._replace(type=DeviceType.UNKNOWN)]).undecided
     assert meets(parse("name=x"), [CARDS[0]._replace(name=None)]).undecided
