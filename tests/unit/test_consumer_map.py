@@ -30,7 +30,7 @@ OF_ROCM = a_device("Vulkan", pci_id=SECOND, number=1, ordinal=1)
 INTEL = a_device("Level Zero", pci_id="0000:03:00.0", ordinal=0)
 
 
-def a_build(library: str, product: str = "llama.cpp", problem: str | None = None) -> FoundBuild:
+def a_build(library: str, product: str | None = "llama.cpp", problem: str | None = None) -> FoundBuild:
     return FoundBuild(f"a {library}", library, "/o/x/lib.so", (), (), "x", problem, product=product)
 
 
@@ -112,7 +112,7 @@ def test_a_program_with_builds_uses_the_libraries_that_they_hold() -> None:
         "Vulkan",
     )
     assert built_for(LLAMA_CPP, inventory(builds=(a_build("CUDA"), a_build("Vulkan")))) == {"CUDA", "Vulkan"}
-    assert built_for(OLLAMA, inventory(builds=(a_build("CUDA", "ollama"),))) == frozenset()
+    assert built_for(OLLAMA, inventory(builds=(a_build("CUDA", "ollama"), a_build("CUDA", None)))) == frozenset()
 
 
 def test_llama_cpp_has_no_name_for_devices_of_a_library_that_ggml_does_not_know() -> None:

@@ -91,6 +91,13 @@ def test_the_memory_of_an_amd_card_s_banks_is_that_of_both_kinds_of_video_memory
     assert (card.node, card.vram, card.whole_vram, card.render_node) == (1, Pool(10 + 100), None, None)
 
 
+@pytest.mark.parametrize(("digits", "known"), [("1".zfill(20), True), ("1".zfill(21), False), ("\u0661", False)])
+def test_a_number_has_twenty_digits_at_most(digits: str, known: bool) -> None:
+    (card,) = amd_cards(with_files({f"{PLACE}/mem_info_vram_total": digits}, pci=(RADEON,)))
+
+    assert card.vram == (Pool(1) if known else None)
+
+
 def test_what_a_kfd_node_says_is_of_the_card_at_its_own_bus_and_domain() -> None:
     node = "gfx_target_version 110000\nlocation_id {}\ndomain {}\ndrm_render_minor {}\nunique_id {}\n"
 

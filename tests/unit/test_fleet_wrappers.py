@@ -147,6 +147,7 @@ def test_machines_by_name_need_one_document_and_then_each_is_a_row() -> None:
         ("n5", LEFT_NOTHING),
     ]
     assert found_in({"n2": None, "n3": "ssh: refused"}) == []
+    assert found_in({"changed": DOCUMENT, "stats": None}) == [("changed", DOCUMENT), ("stats", LEFT_NOTHING)]
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,30 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.facts import Bar, Host, Reading
-from gpuprobe.facts.system_facts import KernelLog, KernelModules, LogLine, Package, Standing, SystemFacts, UnitFiles
+from gpuprobe.facts import Bar, DeviceNode, Host, Listing, Reading
+from gpuprobe.facts.system_facts import (
+    KernelLog,
+    KernelModules,
+    LogLine,
+    Opened,
+    Package,
+    Standing,
+    SystemFacts,
+    SystemGroup,
+    UnitFiles,
+)
 from gpuprobe.machine import (
     address_windows,
+    asked,
     boot_parameters,
+    container_settings,
     installed_packages,
     kernel_log,
     kernel_modules,
     permissions,
     secure_boot,
     services,
+    turned_off,
 )
 from gpuprobe.machine.control_groups import Container, container_of, service_of, units_of
 from gpuprobe.machine.distribution import Distribution, distribution
@@ -325,3 +338,70 @@ def test_a_directory_that_could_not_be_listed_is_named_with_what_is_therefore_no
     assert why_no_node(host, "/other") is None
     assert why_no_node(a_host(facts={"dri_problem": "denied"}), "/dev/kfd") is None
     assert why_no_node(a_host(facts={"pci_problem": "denied"}), "/sys/bus/pci/devices/x") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("9" * 20, int("9" * 20)), ("9" * 21, None), ("-5", -5), ("--5", None), ("٣", None), ("-", None)]
+)
+def test_a_file_with_one_number_has_it_in_twenty_digits(text: str, number: int | None) -> None:
+    assert asked.number(with_files({"/a": text}), "/a") == number
+    assert asked.number(a_host(), "/a") is None
+
+
+def test_a_file_is_there_as_far_as_anybody_could_tell() -> None:
+    host = a_host(texts={"/a": Reading(None, "error: EIO"), "/b": Reading(None, "denied")})
+
+    assert [asked.is_there(host, path) for path in ("/a", "/b", "/c")] == [None, True, None]
+    assert [asked.has_program(each, "dracut") for each in (a_host(), with_facts(programs={"dracut": "/x"}))] == [None, True]
+    assert asked.has_program(with_facts(programs={}), "dracut") is False
+    assert asked.names_in(with_facts(), "/a") is None
+
+
+NODE = DeviceNode("/dev/kfd", 0o660, 0, 992, 226, 128, True, "render")
+
+
+def test_of_the_nodes_and_groups_the_one_that_is_meant_is_found() -> None:
+    host = a_host(nodes=(NODE, NODE._replace(path="/dev/x", accessible=False)), gids=(992,))
+
+    assert (permissions.node(host, "/dev/x"), permissions.node(host, "/dev/y")) == (host.nodes[1], None)
+    assert [permissions.opens(host, path) for path in ("/dev/kfd", "/dev/x", "/dev/y")] == [True, False, None]
+    assert permissions.opened(host, "/dev/kfd") is permissions.error_of(host, "/dev/kfd") is None
+    assert permissions.group_of(host, 992) is None
+    tried = a_host(nodes=(NODE,), system=SystemFacts(opened=(Opened("/dev/kfd", 0),), login_groups=(992,)), gids=(992,))
+    assert permissions.opens(tried, "/dev/kfd") is True
+    assert permissions.group_is_pending(tried, 992) is False
+    render = SystemGroup("render", 992, True)
+    assert permissions.group_of(with_facts(groups=(render,)), 992) is render
+
+
+def test_descriptions_for_containers_are_told_once_each_and_with_what_is_wrong() -> None:
+    files = {
+        "/var/run/cdi/b.json": Reading("x"),
+        "/run/cdi/b.json": Reading(None, "denied"),
+        "/etc/cdi/a.yml": Reading('"kind": "amd.com/gpu" /dev/kfd /dev/kfd libnvidia-ml.so.580.1.2 libcuda.so.580.1.2'),
+        "/etc/cdi/a.txt": Reading("kind: x/y"),
+    }
+
+    assert [tuple(each) for each in container_settings.descriptions(with_facts(files=files)) or ()] == [
+        ("/etc/cdi/a.yml", "amd.com/gpu", ("/dev/kfd",), (), None),
+        ("/run/cdi/b.json", None, (), (), "denied"),
+    ]
+
+
+def test_settings_that_turn_a_card_off_are_told_with_their_words() -> None:
+    files = {
+        "/etc/prime-discrete": Reading("intel\n"),
+        "/proc/acpi/bbswitch": Reading("0000:01:00.0 OFF"),
+        "/sys/devices/platform/asus-nb-wmi/dgpu_disable": Reading("0"),
+    }
+    host = with_facts(files=files, listings={"/etc/modprobe.d": Listing(("blacklist-nvidia.conf", "other.conf"))})
+
+    assert [tuple(each) for each in turned_off.turned_off(host)] == [
+        ("/etc/prime-discrete", "intel"),
+        ("/proc/acpi/bbswitch", "OFF"),
+        ("/etc/modprobe.d/blacklist-nvidia.conf", "blacklist-nvidia.conf"),
+    ]
+    assert turned_off.turned_off(a_host()) == turned_off.waiting_docks(a_host()) == ()
+    place = "/sys/bus/thunderbolt/devices"
+    docks = {f"{place}/0-1/authorized": Reading("0"), f"{place}/0-2/authorized": Reading("1")}
+    assert turned_off.waiting_docks(with_facts(texts=docks, listings={place: Listing(("0-1", "0-2", "0-3"))})) == ("0-1",)
