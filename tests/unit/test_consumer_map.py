@@ -175,6 +175,7 @@ def test_vllm_takes_nvml_s_numbers_where_it_knows_every_card() -> None:
         return variables(VLLM, chosen, (CUDA, second, *seen)).get("CUDA_VISIBLE_DEVICES")
 
     assert found(*witnesses) == "1,0"
+    assert variables(VLLM, chosen, (CUDA, second, *witnesses), platform="darwin") == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     assert found(witnesses[0]) == found() == f"{A},{B}"
     piece = a_slice(uuid="MIG-00000000-0000-0000-0000-000000000001", pci_id=FIRST, partition=Partition("mig", A), ordinal=0)
     assert found(*witnesses, chosen=picks((piece,))) == piece.uuid

@@ -80,6 +80,8 @@ def test_an_amd_card_of_unknown_kind_has_a_view_for_each_memory_and_one_for_both
     assert told({**POOLS, f"{PLACE}/mem_info_gtt_used": "40"})[2] == (1500, None, None)
     assert told({**POOLS, **used, f"{PLACE}/mem_info_vram_used": "1001"})[0] == (1000, 1001, 0)
     assert told({**POOLS, **used, f"{PLACE}/mem_info_vram_vendor": "samsung"}) == [(1000, 300, 700)]
+    idle = {f"{PLACE}/mem_info_vram_used": "0", f"{PLACE}/mem_info_gtt_used": "0"}
+    assert told({**POOLS, **idle}) == [(1000, 0, 1000), (500, 0, 500), (1500, 0, 1500)]
     assert told({f"{PLACE}/mem_info_vram_total": "1000"}) == [(1000, None, None)]
 
 

@@ -128,6 +128,7 @@ def test_a_heading_of_dashes_names_all_that_left_the_same() -> None:
     assert found_in(f"{RULE}\nn1\n{RULE}\n{INDENTED}\nbye") == [("n1", DOCUMENT)]
     assert found_in(f"{RULE}\na machine\n{RULE}\n{TEXT}") == [("a machine", DOCUMENT)]
     assert found_in(f"{RULE}\n\n{RULE}\n{TEXT}") == [("?", DOCUMENT)]
+    assert found_in(f"{RULE}\na {'b' * 300}\n{RULE}\n{TEXT}") == [("a " + "b" * 253, DOCUMENT)]
     assert found_in(f"{RULE}\nn1\n{RULE}\nhello\n") == [("n1", no_document("hello"))]
     assert found_in(f"{RULE}\nn1\n{RULE}\n") == [("n1", LEFT_NOTHING)]
 

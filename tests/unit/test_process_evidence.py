@@ -155,6 +155,7 @@ def test_backends_drivers_and_engines_are_known_by_their_files() -> None:
         Part("ggml", "Vulkan", f"{BIN}/libggml-vulkan.so.0.9"),
     )
     assert mapped(()).engine is None
+    assert gpu_parts((f"{site}/torch/lib/libtorch_nvshmem.so",)) == ()  # which computes nothing by itself
 
 
 @pytest.mark.parametrize("kind", ["cpu", "blas", "rpc", "base"])

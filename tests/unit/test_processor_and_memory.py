@@ -9,9 +9,6 @@ import pytest
 from gpuprobe.machine.processor import Cache, Memory, memory, processor
 from tests.records import a_host, with_files
 
-AT = "0000:01:00.0"
-PLACE = f"/sys/bus/pci/devices/{AT}"
-
 
 def a_processor(files: dict[str, str], **facts: Any) -> tuple[int | None, int | None]:
     found = processor(with_files(files, facts=facts))

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from gpuprobe.facts import CodeFile, FoundBuild, FoundSoftware
+from gpuprobe import knowledge
+from gpuprobe.facts import CodeFile, CodeSet, FoundBuild, FoundSoftware
 from gpuprobe.judging import file_fit, where_to_get
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit, compiled, of_compute, of_gfx
 from gpuprobe.judging.build_fit import row_of, with_driver
 from gpuprobe.judging.compatibility import Compatibility, of_device
 from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
+from gpuprobe.strings import gfx_of_override
 from tests.records import a_device, a_host, an_outcome, evidence_of
 
 AT = "0000:01:00.0"
@@ -271,6 +273,29 @@ def test_the_override_that_is_known_to_work_is_named_where_its_code_is_there() -
         "it has code for gfx1030, and none for gfx1031; on Linux `HSA_OVERRIDE_GFX_VERSION=10.3.0` makes it"
     )
     assert "HSA_OVERRIDE" not in of_gfx("gfx1031", ("gfx90a",)).because
+    cautious = next(row for row in knowledge.targets() if row.caution and row.override)
+    taken = gfx_of_override(cautious.override or "")
+    assert taken is not None
+    assert of_gfx(cautious.gfx, (taken.name,)).because.endswith(f"for {taken.name}, known to work ({cautious.caution})")
+    plain = next(row for row in knowledge.targets() if row.override and not row.caution)
+    taken = gfx_of_override(plain.override or "")
+    assert taken is not None
+    assert of_gfx(plain.gfx, (taken.name,)).because.endswith(f"for {taken.name}, known to work")
+
+
+@pytest.mark.parametrize(
+    ("fitting", "others", "said"),
+    [
+        (1, 4, "it has machine code for 8.9; only 1 of its 5 modules have"),
+        (1, 3, "it has machine code for 8.9"),
+        (0, 4, "it has code for 9.0, none of which runs on 8.9"),
+    ],
+)
+def test_a_file_of_which_few_kernels_are_for_the_card_says_so(fitting: int, others: int, said: str) -> None:
+    names = ("sm_89", "sm_90") if fitting else ("sm_90",)
+    sets = (*((CodeSet(("sm_89",), fitting),) if fitting else ()), CodeSet(("sm_90",), others))
+
+    assert file_fit.of_file(CARD, a_file(*names, sets=sets)).because == said
 
 
 @pytest.mark.parametrize(
