@@ -198,6 +198,8 @@ def test_who_is_silent_is_named_by_the_last_answer_and_where_time_ran_out_by_who
 
     late, skipped = Outcome(first, Status.TIMED_OUT), Outcome(second, Status.SKIPPED)
     assert why(late, skipped) == Silence("NVML: no answer in time", in_doubt=True)
+    assert why(Outcome(first, Status.CRASHED), skipped) == Silence("NVML: crashed", in_doubt=True)
+    assert why(Outcome(first, Status.OK), skipped) == Silence("CUDA: not asked", in_doubt=True)
     assert why(skipped) == Silence("CUDA: not asked", in_doubt=True)
     assert why(late, Outcome(second, Status.CRASHED)) == Silence("CUDA: crashed", in_doubt=True)
     assert why(Outcome(validation, Status.OK)) == Silence("CUDA does not report it")

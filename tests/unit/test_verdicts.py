@@ -154,6 +154,10 @@ def test_views_that_have_no_number_in_the_list_count_on_behind_those_that_have()
     ]
 
 
+def test_a_view_that_alone_is_left_of_its_library_has_the_first_number() -> None:
+    assert [each.ordinal for each in numbered(judged(a_device("CUDA", number=5, total_memory=1)))] == [0]
+
+
 def test_the_views_that_were_asked_for_are_shown_with_what_they_proved() -> None:
     build = CARD._replace(build="cuda_v13")
     inventory = judged(CARD, build, SECOND, a_software_renderer(), outcomes=(validated(SECOND),))
