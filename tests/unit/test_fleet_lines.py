@@ -217,6 +217,7 @@ def test_members_of_a_long_json_come_one_by_one(size: int) -> None:
 
     assert read(chunks) == [("a", [1, {"b": 2}]), ("n1", 12), ("n2", "x"), ("n3", None), ("z", -35.0)]
     assert read(chunks, ()) == list(json.loads(whole).items())
+    assert read([whole.replace(" ", "")]) == read(chunks)
     assert read(["[1,", "2", "3, {}]"]) == [(None, 1), (None, 23), (None, {})]
 
 
