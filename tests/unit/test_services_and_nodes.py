@@ -166,6 +166,7 @@ FULL = "0123456789abcdef" * 4
         ("0::/lxc/0123456789ab", Container("lxc", "0123456789ab")),
         ("0::/lxc/0123456789abc", Container("lxc", "0123456789ab")),
         ("0::/machine.slice/machine-web.scope", Container("systemd-nspawn", "web")),
+        ("0::/a:b/docker/web", Container("docker", "web")),
         ("0::/docker", None),
         ("0::/", None),
         ("", None),

@@ -8,7 +8,7 @@ from gpuprobe.doctor.diagnosis import why
 from gpuprobe.facts import DeviceNode, PciFunction
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.slices import alone, as_partition, seen_at_once
+from gpuprobe.judging.slices import alone, as_partition, seen_at_once, unlisted
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
 from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status, ValidationScope
@@ -206,3 +206,23 @@ def test_a_device_that_is_a_partition_already_stays_as_it_is() -> None:
     known = CUT._replace(partition=Partition("cpx", ROCR))
 
     assert as_partition(known, a_host(pci=(MI300X,)), ()) is known
+
+
+def unlisted_by(listing: Outcome | None, *others: Outcome) -> list[str | None]:
+    known = evidence(*((listing,) if listing else ()), *others)
+    return [device.uuid for device in unlisted(CUDA, known)]
+
+
+def test_a_slice_is_unlisted_where_a_witness_of_the_same_makers_cards_answered() -> None:
+    first = an_outcome(SLICES[0])
+
+    assert unlisted_by(first, an_outcome(*WITNESSED)) == [UUIDS[1], UUIDS[2]]
+    assert unlisted_by(None, an_outcome(*WITNESSED)) == []
+    assert unlisted_by(first, an_outcome(*WITNESSED, status=Status.CRASHED)) == []
+    assert unlisted_by(first, an_outcome(*(each._replace(uuid=None) for each in WITNESSED))) == []
+    of_amd = [a_device("AMDGPU", uuid=uuid, partition=Partition("cpx", CARD)) for uuid in UUIDS]
+    assert unlisted_by(first, an_outcome(*of_amd)) == []
+    other_question = an_outcome(*WITNESSED, probe=Probe("NVML", Purpose.VALIDATE, device=UUIDS[0]))
+    assert unlisted_by(first, other_question) == []
+    vulkan = [a_device("Vulkan", uuid=uuid, partition=Partition("mig", CARD)) for uuid in UUIDS]
+    assert unlisted_by(first, an_outcome(*vulkan)) == []
