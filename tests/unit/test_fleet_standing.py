@@ -155,6 +155,7 @@ def test_drivers_are_told_once_and_by_library_where_they_differ(views: list[dict
 )
 def test_each_card_that_is_not_usable_has_its_reason(fields: dict[str, Any], reasons: tuple[str, ...]) -> None:
     assert standing(**fields).reasons == reasons
+    assert standing((2, 1), **fields).reasons == (reasons or ("said",))
 
 
 @pytest.mark.parametrize(("counts", "said"), [((2, 1), True), ((0, 0), True), ((1, 1), False)])

@@ -69,8 +69,10 @@ def test_without_a_kernel_s_modules_nothing_of_them_is_known() -> None:
         assert kernel_modules.kernel_is_gone(host) is None
         assert kernel_modules.modules_for(host, AT) is None
         assert kernel_modules.dkms(host, "nvidia") is None
+        assert kernel_modules.dkms_lacks_this_kernel(host, "nvidia") is None
         assert kernel_modules.version_loaded(host, "nvidia") is None
         assert kernel_modules.parameter(host, "nvidia", "x") is None
+    assert kernel_modules.other_kernels_with(a_host(), "nvidia") == ()
     mine = with_facts(
         modules=(KernelModules(a_host().kernel, ("extra/nvidia.ko.xz", "nvidia-drm.ko"), None, "there"),),
         claims={AT: ("nvidia",)},
