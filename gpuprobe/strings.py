@@ -133,9 +133,9 @@ def _shown(character: str) -> str:
     code = ord(character)
     if character.isprintable():
         return character
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    if code >> 16:
+        return f"\\U{code:08x}"
+    return f"\\u{code:04x}" if code >> 8 else f"\\x{code:02x}"
 
 
 def of_signal(number: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gpuprobe import vendors
@@ -124,6 +125,11 @@ def a_host(**fields: Any) -> Host:
         "facts": {},
     }
     return Host(**{**bare, **fields})
+
+
+def with_files(files: Mapping[str, str], **fields: Any) -> Host:
+    """A host on which these texts stand in these files."""
+    return a_host(texts={path: Reading(text) for path, text in files.items()}, **fields)
 
 
 def a_manifest(path: str = "/usr/share/vulkan/icd.d/radeon_icd.x86_64.json", text: str | None = None) -> Manifest:

@@ -34,16 +34,19 @@ class Map(NamedTuple):
         return {self.tests[number] for line in lines for number in run.get(str(line), ())} - self.failed
 
 
+_FROM = re.compile(r"from gpuprobe((?:\.\w+)*) import (\([^)]+\)|[\w, ]+)")
+
+
 @functools.cache
 def _imports(test: Path) -> frozenset[str]:
     """The modules of the package that a test file, or a helper it imports, names."""
     text = test.read_text(encoding="utf-8")
     named = {name for name in re.findall(r"\bgpuprobe\.([a-z_][\w.]*\w)", text) if name in MODULES}
     named |= {
-        f"{parent}.{name}"
-        for parent, names in re.findall(r"from gpuprobe\.([\w.]+) import \(?([\w, \n]+)", text)
-        for name in re.split(r"[,\s]+", names)
-        if f"{parent}.{name}" in MODULES
+        module
+        for parent, names in _FROM.findall(text)
+        for name in re.findall(r"\w+", names)
+        if (module := f"{parent}.{name}".removeprefix(".")) in MODULES
     }
     helpers = {TESTS.joinpath(*name.split(".")).with_suffix(".py") for name in re.findall(r"from tests\.([\w.]+) import", text)}
     return frozenset(named).union(*(_imports(helper) for helper in helpers - {test} if helper.exists()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from json import JSONDecoder
 
 _BLANKS = " \t\r\n"
+_MAY_GO_ON = re.compile(r"[0-9.eE+-]*\Z")  # what is behind a number that a chunk cuts off
 LONGEST_MEMBER = 32 << 20  # characters
 
 
@@ -83,7 +85,7 @@ class _Text:
                 if len(self._held) - self._at > LONGEST_MEMBER or not self._more():
                     raise NotJson(str(problem)) from problem
                 continue
-            if end == len(self._held) and self._more():  # a number may go on
+            if _MAY_GO_ON.match(self._held, end) and self._more():  # "1." is read as 1
                 continue
             self._at = end
             return value

@@ -8,6 +8,7 @@ from itertools import product
 
 MOST = 100_000  # machines that one text may name
 _LONGEST = 100_000  # characters
+_MOST_RANGES = 4  # in one name
 _NUMBER = re.compile(r"([0-9]{1,9})")
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,254}")
@@ -39,7 +40,7 @@ def _parts(text: str) -> Iterator[str]:
 
 def _of_part(part: str) -> list[str] | None:
     pieces = re.split(r"\[([0-9,-]{1,4096})\]", part)  # texts and ranges take turns
-    if len(pieces) > 9 or not _NAME.fullmatch("0".join(pieces[::2])):
+    if len(pieces) // 2 > _MOST_RANGES or not _NAME.fullmatch("0".join(pieces[::2])):
         return None
     choices: list[list[str]] = []
     count = 1

@@ -67,8 +67,7 @@ def split(line: str) -> Split:
     if (found := _NAMED.match(line)) and found[1].lower() not in _NO_MACHINES:
         # `srun --label` counts tasks: a number is no machine.
         return Split(None if found[1].isdigit() else (found[1],), found[2])
-    begin = line.find(_DOCUMENT)
-    return Split(None, line[begin:] if begin >= 0 else line)
+    return Split(None, line[max(0, line.find(_DOCUMENT)) :])
 
 
 def heading(line: str) -> Heading | None:

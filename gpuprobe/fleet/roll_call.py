@@ -39,14 +39,13 @@ class RollCall:
 
     def _machine(self, found: Found, origin: Origin) -> Machine:
         content = found.content
-        document: Json = content if isinstance(content, dict) else {}
-        standing = without_answer(content) if isinstance(content, Problem) else standing_of(document, self._reading)
-        own = None if found.name else _own_name(document)
+        standing = without_answer(content) if isinstance(content, Problem) else standing_of(cast(Json, content), self._reading)
+        own = None if found.name else _own_name(content)
         return Machine(
             name=printable((found.name or own or origin.name)[:LONGEST_NAME]),
             standing=self._shared(standing),
             origin=origin,
-            timestamp=text(document, "timestamp", 40) or "",
+            timestamp=text(content, "timestamp", 40) or "",
             by_itself=own is not None,
         )
 
@@ -114,6 +113,6 @@ class RollCall:
         ]
 
 
-def _own_name(document: Json) -> str | None:
+def _own_name(document: object) -> str | None:
     name = text(record(document, "host"), "name", LONGEST_NAME)
     return None if name is None or name.lower() in _NAMES_NOBODY else name

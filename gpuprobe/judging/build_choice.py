@@ -61,12 +61,9 @@ def _chosen_builds(offers: Sequence[set[str]]) -> list[str]:
 
 def _smallest_cover(offers: Sequence[set[str]]) -> tuple[str, ...]:
     newest_first = sorted(set().union(*offers), key=build_key, reverse=True)
-    for size in range(len(newest_first) + 1):
-        # combinations keeps the order it is given, so the first hit of a size is also the newest.
-        for cover in combinations(newest_first, size):
-            if all(builds.intersection(cover) for builds in offers):
-                return cover
-    return tuple(newest_first)
+    # combinations keeps the order it is given, so the first hit of a size is also the newest.
+    covers = (cover for size in range(len(newest_first) + 1) for cover in combinations(newest_first, size))
+    return next(cover for cover in covers if all(builds.intersection(cover) for builds in offers))
 
 
 def fit_of(device: Device, host: Host) -> Fit:

@@ -26,15 +26,16 @@ def of_software(inventory: Inventory) -> Iterator[str]:
     """In a fixed order: what does not run, what runs in part, what lacks a library or meets one of another CUDA, what is
     damaged, what is for others."""
     host = inventory.evidence.host
-    if not host.software:
+    software = host.software
+    if not software:
         return
     judged = [(device, compatibility.of_device(device, inventory.evidence) or ()) for device in _devices(inventory)]
     yield from _unfit(judged)
     yield from _parts_without_code(judged)
     yield from _lacking_libraries(judged)
     yield from mixed_releases.of_environments(_that_run(judged))
-    yield from _damaged(host)
-    yield from _for_other_cards(host)
+    yield from _damaged(software)
+    yield from _for_other_cards(software, host)
 
 
 def _devices(inventory: Inventory) -> Iterator[Device]:
@@ -113,17 +114,17 @@ def _titled(found: FoundSoftware) -> str:
     return f"{found.name} {found.version}" if found.version else found.name
 
 
-def _damaged(host: Host) -> Iterator[str]:
-    for each in host.software or ():
+def _damaged(software: Iterable[FoundSoftware]) -> Iterator[str]:
+    for each in software:
         if each.damage is not None:
             yield f"{named([each])}: {printable(each.damage)}"
 
 
-def _for_other_cards(host: Host) -> Iterator[str]:
+def _for_other_cards(software: Iterable[FoundSoftware], host: Host) -> Iterator[str]:
     """A framework that computes through libraries of vendors whose cards are not here."""
     here = {card.vendor_id for card in machine.cards(host)}
     families: dict[tuple[str, str | None], list[FoundSoftware]] = {}
-    for each in host.software or ():
+    for each in software:
         if each.site is not None and each.where != BUILD and not each.is_runtime:
             families.setdefault((each.name, each.site), []).append(each)
     for (name, _), members in families.items():

@@ -28,7 +28,7 @@ class JetPack(NamedTuple):
 def name_of(host: Host, address: str) -> str | None:
     """The name that NVIDIA's kernel driver gives; it says "Unknown" while the card is not initialised."""
     text = text_of(host, f"/proc/driver/nvidia/gpus/{address}/information")
-    found = re.search(r"(?m)^Model:\s*(\S.*?)\s*$", text)
+    found = re.search(r"(?m)^Model:[ \t]*(\S.*?)\s*$", text)
     return found[1] if found and found[1].casefold() not in ("unknown", "?") else None
 
 

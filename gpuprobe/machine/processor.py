@@ -35,7 +35,7 @@ _FEATURES = {
 }
 
 # Main ID register of Arm processors, as /proc/cpuinfo gives it: implementer and part. They have no model name there.
-_ARM = {
+_ARM: dict[tuple[int | None, int | None], str] = {
     (0x41, 0xD03): "Arm Cortex-A53",
     (0x41, 0xD07): "Arm Cortex-A57",
     (0x41, 0xD08): "Arm Cortex-A72",
@@ -218,11 +218,11 @@ def _number(value: int | str | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
 
 
-def _hexadecimal(text: str | None) -> int:
+def _hexadecimal(text: str | None) -> int | None:
     try:
         return int(text or "", 16)
     except ValueError:
-        return -1
+        return None
 
 
 def _size(text: str) -> int | None:

@@ -15,8 +15,13 @@ class Unread(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        state = {_ABSENT: "is not there", "denied": "cannot be listed by this user"}.get(self.problem)
-        return f"`{self.place}` {state or f'could not be listed ({self.problem})'}: {self.what}"
+        return f"{self.state}: {self.what}"
+
+    @property
+    def state(self) -> str:
+        """What came of looking there: a clause."""
+        known = {_ABSENT: "is not there", "denied": "cannot be listed by this user"}.get(self.problem)
+        return f"`{self.place}` {known or f'could not be listed ({self.problem})'}"
 
 
 # The fact that says why, the directory, what stands in it, and whether it is missing on an ordinary machine.
@@ -46,4 +51,4 @@ def unread(host: Host) -> tuple[Unread, ...]:
 def why_no_node(host: Host, path: str) -> str | None:
     """Why nobody knows whether a device node exists: a clause; None: its directory was listed."""
     folders = [each for each in unread(host) if each.place in _NODES and path.startswith(f"{each.place}/")]
-    return f"{folders[0].sentence.partition(':')[0]}, so it is not known whether `{path}` exists" if folders else None
+    return f"{folders[0].state}, so it is not known whether `{path}` exists" if folders else None

@@ -161,5 +161,5 @@ def _end(rest: Content, packed: _Packed) -> int:
             return at + found
         if at + len(some) >= rest.size or len(some) <= len(HIP_COMPRESSED):
             return rest.size
-        at += len(some) - len(HIP_COMPRESSED) + 1
+        at += len(some) - len(HIP_COMPRESSED)  # its beginning may be the end of these
     raise Unread("where a compressed HIP bundle of version 1 ends was not found")

@@ -65,7 +65,7 @@ def whole_zstd(packed: Content) -> tuple[Content, int]:
             at += len(some)
     except zstd.ZstdError as error:
         raise Unread("its compressed code is damaged, or larger than is unpacked here") from error
-    if not unpacker.eof:
+    if not unpacker.eof or len(unpacked) > _MOST_WHOLE:
         raise Unread("its compressed code is cut off, or larger than is unpacked here")
     return of_bytes(unpacked), at - len(unpacker.unused_data)
 

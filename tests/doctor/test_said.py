@@ -14,7 +14,7 @@ from tests.doctor import told_of_cards, told_of_machines, told_of_programs
 from tests.doctor.in_words import in_words
 from tests.doctor.told_of_machines import Told
 
-TOLD = Path(__file__).parent / "said"
+SAID = Path(__file__).parent / "said"
 MAKERS = (*told_of_machines.KINDS, *told_of_programs.KINDS, *told_of_cards.KINDS)
 KINDS: dict[str, Callable[[], dict[str, Told]]] = {each.__name__.replace("_", "-"): each for each in MAKERS}
 

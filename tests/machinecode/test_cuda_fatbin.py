@@ -160,3 +160,69 @@ def test_more_different_sets_than_any_compiler_makes_end_the_reading() -> None:
 
     assert len(said.modules) == 1024
     assert "differ more" in (said.unread or "")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "flags", "name"),
+    [
+        (10, 0, "sm_10"),
+        (999, 0, "sm_999"),
+        (90, EXACT, "sm_90a"),
+        (120, FAMILY, "sm_120f"),
+        (9, 0, None),
+        (1000, 0, None),
+        (90, EXACT | FAMILY, None),
+    ],
+)
+def test_an_image_names_an_architecture_that_can_be(architecture: int, flags: int, name: str | None) -> None:
+    said = of_section(container(image(architecture, CODE, flags)))
+
+    assert said.names == (() if name is None else (name,))
+    assert said.unread == (None if name else "a CUDA image in it names no architecture that can be")
+
+
+@pytest.mark.parametrize(
+    ("cut", "why"),
+    [
+        (0, None),
+        (1, "a CUDA container of it is cut off"),
+        (32 + 64, "a CUDA container of it is cut off"),
+        (32 + 64 + 1, "its last CUDA container is cut off"),
+    ],
+)
+def test_a_container_is_as_long_as_it_says(cut: int, why: str | None) -> None:
+    whole = container(image(80))
+
+    said = of_section(whole[: len(whole) - cut])
+
+    assert said.unread == why
+
+
+def test_an_image_is_as_long_as_it_says_and_its_header_at_least_as_long_as_is_read() -> None:
+    whole = image(80)
+
+    for entries, why in (
+        (whole[:-1], "a CUDA image in it is cut off"),
+        (whole + b"x" * 47, "the header of a CUDA image in it is cut off"),
+        (image(80, header=64)[:4] + (47).to_bytes(4, "little") + whole[8:], "a CUDA image in it is cut off"),
+    ):
+        said = of_section(container(entries))
+        assert said.unread == why
+    assert of_section(container(whole, whole)).unread is None
+
+
+def test_kinds_that_are_not_known_are_named_the_first_four_of_them() -> None:
+    images = [image(80, kind) for kind in (8, 9, 8, 10, 11, 12)]
+
+    said = of_section(container(*images, image(80)))
+
+    assert said.unread == "it has CUDA code of kind 8, 9, 10, 11, which is not known"
+    assert said.names == ("sm_80",)
+
+
+def test_the_newest_ptx_of_a_file_is_told() -> None:
+    images = [image(80, PTX, version=version) for version in ((8, 5), (9, 1), (9, 0))]
+
+    said = of_section(container(*images, image(80, CODE, version=(9, 9))))
+
+    assert (said.ptx, said.names) == ((9, 1), ("sm_80", "compute_80"))

@@ -177,3 +177,57 @@ def test_more_bundles_than_any_library_has_end_the_reading() -> None:
 
     assert "more HIP bundles" in (of_section(empty * 16_385).unread or "")
     assert of_section(empty * 16_000).unread is None
+
+
+@pytest.mark.parametrize("back", range(5))
+def test_the_next_bundle_behind_one_of_version_1_is_found_wherever_its_name_is_cut(back: int) -> None:
+    """The search reads a MiB at once."""
+    first = compressed(hip("gfx90a", code=b"code"), 1)
+    filled = first.ljust(_HEADER_OF_1 + (1 << 20) - back, b"x")
+
+    said = of_section(filled + compressed(hip("gfx1100")))
+
+    assert (said.names, said.unread) == (("gfx1100", "gfx90a"), None)
+
+
+_HEADER_OF_1 = 8 + 12
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"), [(256, None), (257, "a HIP bundle in it is damaged")], ids=["as many as are read", "one more"]
+)
+def test_a_bundle_has_256_entries_at_most(entries: int, why: str | None) -> None:
+    said = of_section(bundle(["hipv4-amdgcn-amd-amdhsa--gfx90a"] * (entries - 1), alignment=1 << 15))
+
+    assert said.unread == why
+
+
+@pytest.mark.parametrize(
+    ("cut", "why"),
+    [
+        (24 + 7, "a HIP bundle in it is cut off"),
+        (24 + 8 + 23, "a HIP bundle in it is cut off"),
+        (24 + 8 + 24 + 29, "a HIP bundle in it is cut off"),
+    ],
+)
+def test_a_table_that_ends_too_early_is_cut_off_at_any_of_its_parts(cut: int, why: str) -> None:
+    said = of_section(GOOD[:cut])
+
+    assert (said.modules, said.unread) == ((), why)
+
+
+def test_code_that_ends_where_the_section_does_is_whole() -> None:
+    assert of_section(GOOD[: 4096 + 32]).unread is None
+    assert of_section(GOOD[: 4096 + 31]).unread == "a HIP bundle in it is cut off"
+
+
+@pytest.mark.parametrize(("more", "why"), [(0, None), (1, "a HIP bundle in it is cut off")])
+def test_a_compressed_bundle_is_as_long_as_it_says(more: int, why: str | None) -> None:
+    longer = PACKED[:8] + struct.pack("<Q", len(PACKED) + more) + PACKED[16:]
+
+    assert of_section(longer).unread == why
+
+
+@pytest.mark.parametrize("whole", [0, 31, 32])
+def test_a_compressed_bundle_that_says_to_be_shorter_than_its_header_is_cut_off(whole: int) -> None:
+    assert of_section(PACKED[:8] + struct.pack("<Q", whole) + PACKED[16:]).unread == "a HIP bundle in it is cut off"

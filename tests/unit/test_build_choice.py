@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from gpuprobe.doctor.notes import of_inventory as notes_of
+from gpuprobe.facts import FoundBuild
+from gpuprobe.judging.build_choice import is_for_ollama, is_ollamas, superseded, unmatched_choice
 from gpuprobe.judging.matching import matches
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.visibility import visible_variables
@@ -196,3 +200,51 @@ def test_a_build_keeps_a_card_before_another_library_does() -> None:
     inventory = judged(RTX_4090, in_build(RTX_4090, "cuda_v13", OF_13), vulkan, in_build(vulkan, "vulkan"))
 
     assert [(device.library, device.build) for device in inventory.kept] == [("CUDA", "cuda_v13")]
+
+
+def a_build(name: str = "cuda_v13", where: str = "Ollama", **fields: Any) -> FoundBuild:
+    return FoundBuild(name, "CUDA", f"/usr/lib/ollama/{name.partition(' ')[0]}/libggml-cuda.so", (), (), where, **fields)
+
+
+@pytest.mark.parametrize(
+    ("said", "unmatched"),
+    [
+        ("cuda_v12", "cuda_v12"),
+        (" 'cuda_v12' ", "cuda_v12"),
+        ("cuda_v13", None),
+        ("cuda_v13 (2)", None),
+        ("mlx_cuda_v13", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_build_that_ollama_is_told_to_use_is_one_of_those_that_are_there(said: str | None, unmatched: str | None) -> None:
+    environ = {} if said is None else {"OLLAMA_LLM_LIBRARY": said}
+
+    assert unmatched_choice(a_host(builds=(a_build("cuda_v13 (2)"),), environ=environ)) == unmatched
+
+
+@pytest.mark.parametrize("builds", [(), (a_build(where="llama.cpp"),)])
+def test_where_ollama_has_no_build_none_is_missing(builds: tuple[FoundBuild, ...]) -> None:
+    assert unmatched_choice(a_host(builds=builds, environ={"OLLAMA_LLM_LIBRARY": "cuda_v12"})) is None
+
+
+def test_a_build_is_ollama_s_by_its_place_or_by_its_layout() -> None:
+    ours = [a_build(), a_build(where="OLLAMA_LIBRARY_PATH"), a_build(where="--lib-dir", product="ollama")]
+    others = [a_build(where="--lib-dir"), a_build(where="llama.cpp"), a_build(where="--lib-dir", product="llama.cpp")]
+
+    assert [is_ollamas(build) for build in (*ours, *others)] == [True] * 3 + [False] * 3
+    assert [is_for_ollama(build) for build in (*ours, *others)] == [True] * 4 + [False, True]
+
+
+def test_of_builds_that_cover_the_cards_only_together_the_fewest_and_newest_are_kept() -> None:
+    cards = [a_device("CUDA", pci_id=f"0000:0{number}:00.0", number=number) for number in (1, 2, 3)]
+    offers = {"v1": (0, 1), "v2": (1, 2), "v3": (0,), "v4": (2,)}
+    views = [in_build(cards[place], build) for build, places in offers.items() for place in places]
+
+    found = {(view.build, view.pci_id): kept.build for view, kept in superseded([*cards, *views])}
+
+    assert set(found.values()) == {"v1", "v4"}
+    assert found["v2", cards[1].pci_id] == "v1"
+    assert found["system", cards[2].pci_id] == "v4"
+    assert list(superseded(cards)) == []

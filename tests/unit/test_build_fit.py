@@ -187,3 +187,53 @@ def test_a_list_of_architectures_does_not_tell_whether_the_driver_can_unpack_the
     assert "it needs 550" in named.because
     assert (newer.answer, newer.doubtful) == (NATIVE, False)
     assert (read.answer, read.doubtful) == (NATIVE, False)
+
+
+@pytest.mark.parametrize("release", [None, "the row's"])
+def test_the_row_behind_a_guess_is_named_where_nothing_nearer_is(release: str | None) -> None:
+    """Of the driver nothing is known, so that no source speaks of it."""
+    row = row_of("cuda_v13", "linux")
+    assert row is not None
+    host = with_files(V13, release=row.toolkit if release else None)
+
+    found = fit(a_geforce(driver=None), V13, host)
+
+    assert (found.answer, found.source) == (UNKNOWN, f"{row.source} ({row.checked})")
+    assert found.because.startswith("`cuda_v13` does not say what it was compiled for") is (release is None)
+    assert not found.doubtful
+
+
+@pytest.mark.parametrize(
+    ("path", "library", "counts"),
+    [
+        (f"{OLLAMA}/rocm_v7/rocblas/library", "ROCm", True),
+        (f"{OLLAMA}/rocm_v7", "ROCm", False),
+        (f"{OLLAMA}/rocm_v7_2/rocblas", "ROCm", False),
+        ("/opt/rocm/lib/rocblas", "ROCm", False),
+        (f"{OLLAMA}/rocm_v7/rocblas/library", "CUDA", False),
+    ],
+)
+def test_the_rocblas_that_counts_lies_beside_the_build(path: str, library: str, counts: bool) -> None:
+    build = a_build("rocm_v7", "ROCm", "hip")
+    host = with_files(build, "gfx1100")
+    beside = FoundSoftware("rocBLAS", path, "build", library, architectures=("gfx90a",))
+    device = a_device("ROCm")
+
+    found = fit(device, build, host._replace(software=(*(host.software or ()), beside)))
+
+    assert (found.answer, found.because) == (
+        (UNSUPPORTED, "of the rocBLAS beside it: it has code for gfx90a, and none for gfx1100")
+        if counts
+        else (NATIVE, "it has code for gfx1100")
+    )
+    empty = host._replace(software=(*(host.software or ()), beside._replace(architectures=())))
+    assert fit(device, build, empty).answer == NATIVE
+
+
+def test_a_build_of_which_nothing_is_known_says_so() -> None:
+    strange = a_build("strange")
+
+    assert fit(a_geforce(), strange, a_host(builds=(strange,))) == Fit(
+        UNKNOWN, "`strange` does not say what it was compiled for, and gpuprobe knows no release of it"
+    )
+    assert of_build(a_geforce(), "no such build", (), a_host()).because.startswith("`no such build` does not say")

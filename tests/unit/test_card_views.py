@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.judging.card_views import in_every_library, visible_index
+from gpuprobe.judging.card_views import identity_of, in_every_library, visible_index
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.selectors import names_a_view
 from gpuprobe.model import Call, Device, Inventory, Outcome, Probe, Purpose, Request, Status
@@ -67,3 +67,32 @@ def test_the_visible_index_counts_what_a_program_sees_under_the_map_of_all_kept(
 def test_a_library_or_a_number_in_it_names_a_view_and_an_id_or_an_address_a_card() -> None:
     assert all(map(names_a_view, ("vulkan", "CUDA:0", "level-zero:1", " Vulkan ")))
     assert not any(map(names_a_view, ("0000:01:00.0", "01:00.0", "GPU-11111111", "0", "MIG-1234")))
+
+
+def test_a_card_s_number_counts_in_the_order_that_its_library_s_variable_keeps() -> None:
+    first = a_device("Level Zero", number=1, pci_id=FIRST)
+    second = a_device("Level Zero", number=0, pci_id=SECOND)
+    inventory = machine(first, second)
+
+    assert [(device.pci_id, visible_index(device, inventory)) for device in inventory.kept] == [(FIRST, 1), (SECOND, 0)]
+    cuda = machine(*(each._replace(library="CUDA") for each in (first, second)))
+    assert [visible_index(device, cuda) for device in cuda.kept] == [0, 1]
+    assert visible_index(a_device("CUDA", uuid="GPU-x"), inventory) is None
+
+
+def test_a_device_that_was_named_as_what_one_library_shows_stays_alone() -> None:
+    inventory = machine(a_device("CUDA", pci_id=FIRST), a_device("Vulkan", pci_id=FIRST))
+    (kept,) = inventory.kept
+
+    assert [view.library for view in in_every_library([kept], inventory)] == ["CUDA", "Vulkan"]
+    assert in_every_library([kept], inventory, {identity_of(kept)}) == (kept,)
+    assert identity_of(kept) == ("CUDA", "system", None, FIRST)
+
+
+def test_a_card_s_other_way_is_the_system_s_view_where_there_is_one() -> None:
+    views = [a_device("Vulkan", pci_id=FIRST, build=build) for build in ("vulkan_b", "vulkan_a", "system")]
+    inventory = machine(a_device("CUDA", pci_id=FIRST), *views)
+
+    assert [view.build for view in in_every_library(inventory.kept, inventory)] == ["system", "system"]
+    without = machine(a_device("CUDA", pci_id=FIRST), *views[:2])
+    assert [view.library for view in in_every_library(without.kept, without)] == ["CUDA", "Vulkan"]

@@ -14,7 +14,7 @@ from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.architecture import Answer
 from gpuprobe.judging.capabilities import capabilities
 from gpuprobe.judging.compatibility import of_device
-from gpuprobe.judging.drivers import of_driver, unreadable
+from gpuprobe.judging.drivers import floor, of_driver, unreadable, version
 from gpuprobe.model import Device, Outcome, Probe, Purpose, Status
 from tests.records import a_device, a_host, an_outcome, evidence_of
 
@@ -322,3 +322,118 @@ def test_a_driver_too_old_is_told_with_a_branch_that_serves_the_card(
 
     assert fit.answer is Answer.UNSUPPORTED
     assert ("branch 580 has it" in fit.because) == named
+    assert ("branch" in fit.because) == named
+
+
+@pytest.mark.parametrize(
+    ("generation", "lanes", "rate"),
+    [
+        (1, 1, 250_000_000),
+        (2, 1, 500_000_000),
+        (3, 1, 984_615_385),
+        (4, 1, 1_969_230_769),
+        (5, 1, 3_938_461_538),
+        (5, 16, 63_015_384_615),
+        (6, 16, None),
+        (0, 16, None),
+        (None, 16, None),
+        (4, 0, None),
+        (4, None, None),
+    ],
+)
+def test_each_generation_carries_what_its_specification_says(
+    generation: int | None, lanes: int | None, rate: int | None
+) -> None:
+    assert theoretical_bandwidth.of_generation(generation, lanes) == rate
+
+
+@pytest.mark.parametrize(
+    ("said", "generation"),
+    [
+        *((f"{speed} GT/s PCIe", number) for number, speed in enumerate(("2.5", "5.0", "8.0", "16.0", "32.0", "64.0"), 1)),
+        *((f"{speed} GT/s", number) for number, speed in enumerate(("5", "8", "16", "32", "64"), 2)),
+        ("Unknown", None),
+    ],
+)
+def test_the_kernel_writes_a_generation_by_its_transfers(said: str, generation: int | None) -> None:
+    assert theoretical_bandwidth.of_link(said, None) == (generation, None)
+
+
+@pytest.mark.parametrize(("clock", "width"), [(1, 1), (-1, 8), (8, -1), (True, 384), ("8", 8), (8, "8"), (8, 0)])
+def test_memory_s_rate_needs_both_of_its_figures(clock: object, width: object) -> None:
+    found = theoretical_bandwidth.of_memory({"memory_clock_khz": clock, "memory_bus_width_bits": width})
+
+    rates: dict[object, int] = {(1, 1): 250, (True, 384): 96_000}
+    assert found == rates.get((clock, width))
+
+
+@pytest.mark.parametrize(
+    ("device", "release", "answer", "because"),
+    [
+        (a_geforce(), None, "unknown", "which CUDA it belongs to is not known"),
+        (a_geforce(api_version="13.0"), "13.0", "native", "the driver offers CUDA 13.0, and CUDA 13.0 is enough"),
+        (a_geforce(), "99.0", "unknown", "which driver CUDA 99.0 needs is not known"),
+        (a_geforce(None), "13.0", "unknown", "the version of the card's driver is not known"),
+        (
+            a_geforce(None, api_version="13.0"),
+            "13.1",
+            "compatible",
+            "the driver offers CUDA 13.0, and this is CUDA 13.1: its machine code runs, its PTX is not compiled",
+        ),
+        (
+            a_geforce(None, api_version="12.8"),
+            "13.1",
+            "unsupported",
+            "the driver offers CUDA 12.8, and this is CUDA 13.1, which needs driver 580.65.06",
+        ),
+        (
+            a_geforce("580.95.05"),
+            "13.1",
+            "compatible",
+            "driver 580.95.05 runs machine code of every CUDA 13; PTX of CUDA 13.1 needs 590.44.01",
+        ),
+        (a_geforce("580.95.05"), "13.0", "native", "driver 580.95.05 has everything of CUDA 13.0"),
+    ],
+)
+def test_how_a_driver_fits_is_told_in_one_clause(device: Device, release: str | None, answer: str, because: str) -> None:
+    fit = of_driver(device, release, a_host())
+
+    assert (fit.answer, fit.because) == (answer, because)
+    assert (fit.source is None) == (answer == "unknown" or "is enough" in because)
+
+
+@pytest.mark.parametrize(
+    ("compute", "release", "because"),
+    [
+        ((7, 5), "13.0", None),
+        ((7, 0), "13.0", "CUDA 13 has no code for 7.0: 7.5 is the lowest"),
+        ((7, None), "13.0", None),
+        ((None, 0), "13.0", None),
+        ((7, 0), "99.0", None),
+        ((7, 0), None, None),
+    ],
+)
+def test_a_runtime_has_no_code_below_what_its_release_compiles_for(
+    compute: tuple[int | None, int | None], release: str | None, because: str | None
+) -> None:
+    found = floor(a_geforce(compute_major=compute[0], compute_minor=compute[1]), release)
+
+    assert (found and found.because) == because
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("13", (13,)),
+        ("580.95.05", (580, 95, 5)),
+        ("1.2.3.4.5", (1, 2, 3, 4, 5)),
+        ("1.2.3.4.5.6", None),
+        ("1234567890", None),
+        ("123456789", (123456789,)),
+        ("13.", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_version_is_numbers_and_points(text: str | None, numbers: tuple[int, ...] | None) -> None:
+    assert version(text) == numbers

@@ -162,3 +162,51 @@ def test_every_variable_of_the_table_can_be_told_with_any_value(row: environment
 def test_a_level_zero_mask_that_is_set_to_nothing_hides_nothing() -> None:
     assert effect_of("ZE_AFFINITY_MASK", "").endswith("set to nothing, which counts as not set")
     assert effect_of("ZE_AFFINITY_MASK", "-1").endswith("here it hides every device")
+
+
+def test_a_variable_of_vulkan_s_drivers_alone_is_not_ignored() -> None:
+    assert "here it is ignored" not in effect_of("VK_ICD_FILENAMES", "/a.json")
+    assert "here it is ignored" not in effect_of("VK_DRIVER_FILES", "/b.json")
+    assert "here it is ignored" not in effect_of("CUDA_VISIBLE_DEVICES", "0", VK_DRIVER_FILES="/b.json")
+
+
+@pytest.mark.parametrize("others", [{}, {"HIP_VISIBLE_DEVICES": ""}])
+def test_a_list_of_rocr_stands_alone_where_hip_has_none(others: dict[str, str]) -> None:
+    assert "HIP_VISIBLE_DEVICES" not in effect_of("ROCR_VISIBLE_DEVICES", "1", AMD, **others)
+    assert "counts within" not in effect_of("CUDA_VISIBLE_DEVICES", "1", NVIDIA, HIP_VISIBLE_DEVICES="1")
+
+
+def test_cuda_s_list_says_which_variable_amd_cards_obey_before_it() -> None:
+    said = effect_of("CUDA_VISIBLE_DEVICES", "0", AMD).split("; ")
+
+    assert said[-2:] == [
+        "ROCm reads it too, so it also hides ROCm's cards here",
+        "`HIP_VISIBLE_DEVICES`, where set, is read instead",
+    ]
+    assert "instead" not in effect_of("HIP_VISIBLE_DEVICES", "0", AMD)
+    assert "also hides" in effect_of("CUDA_VISIBLE_DEVICES", "0", AMD, HIP_VISIBLE_DEVICES="")
+
+
+@pytest.mark.parametrize("value", ["'1'", " 1 "])
+def test_a_boolean_in_quotes_is_told_as_ollama_takes_it(value: str) -> None:
+    assert effect_of("OLLAMA_VULKAN", value).split("; ")[1:] == [
+        "it is on",
+        "Ollama takes it for `1`, without the quotes and blanks around it",
+    ]
+    assert effect_of("OLLAMA_GPU_OVERHEAD", "x").endswith("`x` is no number, so Ollama leaves none free")
+    assert effect_of("OLLAMA_VULKAN", "\"'").startswith("set to nothing")
+
+
+def test_quotes_are_told_only_where_they_hide_every_device() -> None:
+    assert "quotes" not in effect_of("CUDA_VISIBLE_DEVICES", "0,'1'")
+    assert "quotes" not in effect_of("CUDA_VISIBLE_DEVICES", "x")
+    assert "quotes" in effect_of("CUDA_VISIBLE_DEVICES", " '0'")
+
+
+def test_an_override_that_names_no_version_says_so_of_every_card() -> None:
+    assert effect_of("HSA_OVERRIDE_GFX_VERSION", "x") == (
+        "`x` is not a version such as 10.3.0, so it is not known what every AMD card is taken for"
+    )
+    assert effect_of("HSA_OVERRIDE_GFX_VERSION", "11.0.0") == (
+        "every AMD card is taken for gfx1100; kernels of a wrong architecture crash or compute rubbish"
+    )

@@ -153,3 +153,90 @@ def test_no_text_is_too_odd_to_be_read(text: str) -> None:
 def test_a_log_that_repeats_itself_costs_no_more_than_its_length(piece: str) -> None:
     """Lines are cut off, and no pattern tries the same place twice: this ends."""
     said((piece * 200_000) + "\n" + f"{piece}\n" * 20_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "device"),
+    [
+        ("using device CUDA0 (NVIDIA GeForce RTX 4090) (0000:01:00.0) - 23 MiB free", ("CUDA0", "NVIDIA GeForce RTX 4090")),
+        ("using device Vulkan1 (a (b)) - 23 MiB free", ("Vulkan1", "a (b)")),
+        ("  - ROCm0 : AMD Radeon (24 MiB, 23 MiB free)", ("ROCm0", "AMD Radeon")),
+        ("using device CPU0 (x) - 23 MiB free", None),
+        ("  - BLAS0: x (24 MiB, 23 MiB free)", None),
+        ("using device CUDA0", None),
+        ("- CUDA0 : x (24 MiB, 23 MiB used)", None),
+    ],
+)
+def test_a_device_has_the_name_that_the_engine_gives_it(line: str, device: tuple[str, str] | None) -> None:
+    assert said(line).devices == (() if device is None else (device,))
+
+
+def test_a_log_that_says_nothing_says_nothing() -> None:
+    assert not said("hello").says_anything
+    assert said(OF_2023).says_anything
+    assert said("hello") == Said()
+    assert (said("hello").uses_a_device, said("hello").remote) == (None, None)
+
+
+def test_weights_in_another_process_are_remote() -> None:
+    log = "load_tensors: RPC0[10.0.0.2:50052] model buffer size = 10.00 MiB\nload_tensors: CPU model buffer size = 1.00 MiB"
+
+    assert said(log).remote == "RPC0[10.0.0.2:50052]"
+    assert said(OF_2024).remote is None
+
+
+@pytest.mark.parametrize(
+    ("line", "buffer"),
+    [
+        ("CUDA0 KV buffer size = 256.00 MiB", ("CUDA0", "cache", 256 * MiB)),
+        ("CUDA0 RS buffer size = 1 MiB", ("CUDA0", "cache", MiB)),
+        ("CUDA0 output buffer size = 0.50 MiB", ("CUDA0", "compute", MiB // 2)),
+        ("llama_kv_cache: CUDA0 KV self size = 2.00 MiB", ("CUDA0", "cache", 2 * MiB)),
+        ('msg="kv cache" device=CUDA0 size="2 KiB"', ("CUDA0", "cache", 2048)),
+        ('msg="compute graph" buffer=CUDA0 size="1.5 MB"', ("CUDA0", "compute", 1_500_000)),
+        ('msg="model weights" device=CPU size="3 B"', ("CPU", "weights", 3)),
+        ("CUDA0 buffer size 5", None),
+    ],
+)
+def test_a_buffer_is_told_with_its_kind_and_its_bytes(line: str, buffer: tuple[str, str, int] | None) -> None:
+    assert [tuple(each) for each in said(line).buffers] == ([] if buffer is None else [buffer])
+
+
+def test_the_line_with_the_layers_is_the_last_of_its_load() -> None:
+    assert said("load: offloaded 1/9 layers to GPU\n  load: offloaded 2/9 layers to GPU  \nx").line == (
+        "load: offloaded 2/9 layers to GPU"
+    )
+    assert said(OLLAMA_OF_2024).line == OLLAMA_OF_2024
+    assert said("hello").line is None
+
+
+def test_a_complaint_that_comes_again_with_other_numbers_is_told_once_and_sixteen_at_most() -> None:
+    assert [each.line for each in said("1 out of memory\n2 out of memory").complaints] == ["1 out of memory"]
+    many = "\n".join(f"{'x' * number} out of memory" for number in range(1, 20))
+    assert len(said(many).complaints) == 16
+    assert said("no GPU detected: out of memory").complaints[0].words is Words.NO_MEMORY
+
+
+def test_lines_are_read_as_far_as_they_may_be_long() -> None:
+    assert said("x" * 1987 + "out of memory").complaints != ()
+    assert said("x" * 1988 + "out of memory").complaints == ()
+
+
+def test_a_load_that_says_several_times_that_it_begins_begins_once() -> None:
+    start = "load_model: loading model '/a'\nllama_model_loader: loaded meta data with 1 tensors from /a (version 3)\n"
+    placed = "CUDA0 model buffer size = 1.00 MiB\n"
+
+    assert said(start + placed).model == "/a"
+    assert len(said(start + placed + start.replace("/a", "/b") + placed * 2).buffers) == 2
+    assert said(start + placed + start.replace("/a", "/b")).model == "/b"
+    assert len(said(placed + start).buffers) == 0
+
+
+def test_a_runner_that_no_line_names_has_the_whole_log() -> None:
+    start = 'msg="starting runner" cmd="x --port {}"\n'
+    log = start.format(1) + OF_2023 + start.format(2) + "hello\n"
+
+    assert said(log, "--port 1").layers == 35
+    assert said(log, "--port 2").layers is None
+    assert said(log, "--port 3").layers is None
+    assert said(start.format(1) + OF_2023, "--port 3").layers == 35

@@ -96,3 +96,35 @@ def test_what_is_not_set_is_neither_true_nor_false(value: str | None) -> None:
 
 def test_a_value_is_trimmed_before_its_quotes_are_taken_off() -> None:
     assert environment.cleaned("  ' q8_0'\n") == " q8_0"
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "searched"),
+    [
+        ("VK_DRIVER_FILES", True, False),
+        ("LD_LIBRARY_PATH", True, False),
+        ("LD_PRELOAD", True, True),
+        ("CUDA_VISIBLE_DEVICES", False, False),
+        ("no such variable", False, False),
+    ],
+)
+def test_a_variable_that_names_files_is_known(name: str, files: bool, searched: bool) -> None:
+    assert environment.names_files(name) is files
+    assert environment.may_be_searched(name) is searched
+
+
+def test_of_the_forms_for_one_device_only_those_of_the_table_are_known() -> None:
+    environ = {"HSA_OVERRIDE_GFX_VERSION_\u0661": "1", "HSA_OVERRIDE_GFX_VERSION_": "2", "HSA_OVERRIDE_GFX_VERSION_10": "3"}
+
+    assert environment.known(environ) == {"HSA_OVERRIDE_GFX_VERSION_10": "3"}
+    assert environment.variable("GFX_VERSION_1") is None
+
+
+def test_a_variable_that_a_record_names_says_what_it_takes_and_does() -> None:
+    selection = Selection(variable="A_VISIBLE", takes="number", hide_all="-1", source="its manual")
+    library = Library("A", "a", {}, selections={"linux": selection, "win32": selection}, filters=("A_MASK", "A_VISIBLE"))
+
+    assert [(row.name, row.takes, row.effect) for row in environment.of_libraries((library,))] == [
+        ("A_VISIBLE", environment.variable("GGML_VK_VISIBLE_DEVICES").takes, "only these devices are seen by A"),  # type: ignore[union-attr]
+        ("A_MASK", "list", "hides devices from A"),
+    ]

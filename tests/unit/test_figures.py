@@ -403,3 +403,43 @@ def test_a_figure_does_not_change_what_the_device_is() -> None:
     refreshed = with_figure(device, Told(nvml(free_memory=1), "NVML"))
 
     assert refreshed._replace(free_memory=device.free_memory, used_memory=device.used_memory) == device
+
+
+def test_an_answer_is_about_a_device_where_it_is_unmistakable() -> None:
+    one, other = cuda(A, FIRST), cuda(B, SECOND, number=1)
+
+    assert matched([one, other], []) == {}
+    twice = [*told(cuda(A, FIRST, free_memory=1)), *told(cuda(A, FIRST, free_memory=2))]
+    assert matched([one], twice) == {}
+    assert {place: each.source for place, each in matched([one, other], told(cuda(A, FIRST), nvml(B, SECOND))).items()} == {
+        0: "CUDA",
+        1: "NVML",
+    }
+    assert matched([one], told(a_device("ROCm", pci_id=FIRST))) == {}
+    assert matched([one], told(cuda(A, FIRST, build="cuda_v13"))) == {}
+
+
+def test_two_devices_that_nothing_tells_apart_have_no_answer_and_one_alone_has() -> None:
+    nameless = [a_device("Vulkan", number=number) for number in (0, 1)]
+
+    assert matched(nameless, told(nameless[0])) == {}
+    assert matched(nameless[:1], told(nameless[0]))[0].device == nameless[0]
+    assert matched(nameless[:1], told(nameless[0]._replace(name="another"))) == {}
+    assert matched(nameless[:1], told(nameless[0]._replace(uuid=A))) == {}
+
+
+def test_a_validation_that_failed_or_told_nothing_is_no_figure() -> None:
+    device = a_device("CUDA", uuid="GPU-1", number=3)
+    probe = validation_probe(device)
+
+    found = from_validation(
+        device,
+        [
+            Outcome(probe, Status.CRASHED, facts={"free_memory": 5}),
+            Outcome(probe, Status.OK, facts={}),
+            Outcome(probe, Status.OK, facts={"free_memory": 7}),
+        ],
+    )
+
+    assert found is not None
+    assert (found.device.library, found.device.number, found.device.free_memory, found.source) == ("CUDA", 3, 7, "CUDA")

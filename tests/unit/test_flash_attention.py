@@ -191,3 +191,62 @@ def test_two_backends_of_one_directory_can() -> None:
     devices = [cuda(8, 9, build="llama.cpp-cuda"), a_device("ROCm", build="llama.cpp-hip")]
 
     assert apart(devices, a_host(builds=builds)) is None
+
+
+SUPPORTED, REFUSED, UNKNOWN = (FlashAnswer(answer, "rule", "the reason") for answer in (True, False, None))
+
+
+@pytest.mark.parametrize(
+    ("setting", "answer", "state", "because"),
+    [
+        (None, SUPPORTED, "auto", ()),
+        (None, REFUSED, "off", ()),
+        (None, UNKNOWN, "unknown", ()),
+        ("", REFUSED, "off", ()),
+        ("1", SUPPORTED, "on", ("`OLLAMA_FLASH_ATTENTION=1` forces it on",)),
+        ("1", REFUSED, "on", ("`OLLAMA_FLASH_ATTENTION=1` forces it on, although the reason",)),
+        ("1", UNKNOWN, "on", ("`OLLAMA_FLASH_ATTENTION=1` forces it on, although the reason",)),
+        ("0", REFUSED, "off", ("`OLLAMA_FLASH_ATTENTION=0` forces it off",)),
+        ("0", SUPPORTED, "off", ("`OLLAMA_FLASH_ATTENTION=0` forces it off",)),
+    ],
+)
+def test_a_setting_forces_it_and_says_against_what(
+    setting: str | None, answer: FlashAnswer, state: str, because: tuple[str, ...]
+) -> None:
+    environ = {} if setting is None else {"OLLAMA_FLASH_ATTENTION": setting}
+
+    assert effective(environ, answer) == (state, "f16", because)
+
+
+@pytest.mark.parametrize(
+    ("setting", "flash", "cache", "said"),
+    [
+        ("", "1", "f16", None),
+        ("F16", "1", "f16", None),
+        ("q8_0", "1", "q8_0", "is used: flash attention is on"),
+        ("Q4_0", "1", "q4_0", "is used: flash attention is on"),
+        ("q8_0", "0", "f16", "needs flash attention, which is off, so the cache is f16"),
+        ("q8_0", "", "q8_0", "is used only if flash attention turns out to be on"),
+        ("q5", "1", "f16", "is not a type that Ollama knows (f16, q8_0, q4_0), so the cache is f16"),
+    ],
+)
+def test_a_type_of_the_cache_counts_where_flash_attention_is_on(setting: str, flash: str, cache: str, said: str | None) -> None:
+    found = effective({"OLLAMA_KV_CACHE_TYPE": setting, "OLLAMA_FLASH_ATTENTION": flash}, SUPPORTED)
+
+    assert found.cache_type == cache
+    assert found.because[len(flash) :] == (() if said is None else (f"`OLLAMA_KV_CACHE_TYPE={setting}` {said}",))
+
+
+@pytest.mark.parametrize(("count", "every"), [(1, None), (2, "both"), (3, "all 3")])
+def test_devices_that_all_support_it_are_told_together(count: int, every: str | None) -> None:
+    one = "NVIDIA GeForce RTX 4090 has compute capability 8.9 (7.0 or higher is needed)"
+
+    assert of_set([cuda(8, 9)] * count).because == (one if every is None else f"{every} devices support it; {one}")
+
+
+def test_a_capability_of_which_only_the_major_is_known_is_told_so() -> None:
+    assert of_device(cuda(6, None, name=None, uuid="GPU-1")).because == (
+        "GPU-1 has compute capability 6.? (7.0 is needed; newer Ollama allows it)"
+    )
+    assert of_device(cuda(7, 2)).because.endswith("has compute capability 7.2, for which no kernel is compiled")
+    assert of_device(cuda(None, 2)).rule == "capability_unknown"

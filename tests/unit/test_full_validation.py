@@ -172,3 +172,25 @@ def test_list_does_not_ask_for_a_full_validation() -> None:
     outcomes = replay(captured(plain, failing("kernel")), Request()).outcomes
 
     assert {outcome.probe.purpose for outcome in outcomes} == {Purpose.LIST, Purpose.VALIDATE}
+
+
+def test_a_validation_without_stages_cannot_be_cut() -> None:
+    plain = Outcome(Probe("CUDA", Purpose.VALIDATE, device="GPU-a"), Status.CRASHED)
+
+    assert cut(plain, StageName.CONTEXT) is plain
+    assert cut(proof(*passed("context", "copy")), None).depth == "copy"
+
+
+@pytest.mark.parametrize(
+    ("until", "left", "depth"), [("context", 1, "context"), ("allocate", 1, "context"), ("copy", 2, "copy")]
+)
+def test_a_validation_that_is_cut_ends_with_the_stage_that_was_reached(until: str, left: int, depth: str) -> None:
+    whole = proof(*passed("context", "copy", "kernel"), facts={"x": 1}, library_path="/lib", message="m")
+
+    found = cut(whole, StageName(until))
+
+    assert (len(found.stages), found.depth, found.status) == (left, depth, Status.OK)
+    assert (found.facts, found.library_path, found.seconds, found.message) == ({"x": 1}, "/lib", 1.0, None)
+    assert cut(whole, StageName.KERNEL) is whole
+    failed = proof(Stage(StageName.CONTEXT, StageResult.FAILED), *passed("copy"), status=Status.CALL_FAILED)
+    assert cut(failed, StageName.CONTEXT).depth is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.identity import Match, normal_name, normal_pci, normal_uuid, same_card
+from gpuprobe.judging.identity import Match, is_slice, normal_name, normal_pci, normal_uuid, same_card
 from gpuprobe.judging.pairing import pair_by_name
 from gpuprobe.model import Device, GiB, MiB, Partition
 from tests.records import a_device, a_slice, a_software_renderer
@@ -283,3 +283,81 @@ def test_who_pairs_with_whom_does_not_depend_on_the_order_of_different_cards() -
     answers = {frozenset((left.number, right.number) for left, right in pair_by_name(order)) for order in permutations(views)}
 
     assert answers == {frozenset({(0, 1), (1, 0)})}
+
+
+def told(a: Device, b: Device) -> tuple[str, str]:
+    assert same_card(a, b) == same_card(b, a)
+    found = same_card(a, b)
+    return found.answer.value, found.evidence
+
+
+ONE = "GPU-00000000-0000-0000-0000-00000000000a"
+TWO = "GPU-00000000-0000-0000-0000-00000000000b"
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "answer"),
+    [
+        ({"pci_id": "1:0.0"}, {"pci_id": "0000:01:00.0"}, ("same", "both are at 0000:01:00.0")),
+        ({"pci_id": "1:0.0"}, {"pci_id": "0000:02:00.0", "uuid": ONE}, ("different", "their PCI addresses differ")),
+        ({"uuid": ONE}, {"uuid": ONE}, ("same", "both have the UUID 00000000-0000-0000-0000-00000000000a")),
+        ({"uuid": ONE}, {"uuid": TWO}, ("different", "their UUIDs differ")),
+        ({"uuid": ONE, "pci_id": "1:0.0"}, {"uuid": TWO, "pci_id": "1:0.0"}, ("different", "their UUIDs differ")),
+        ({"uuid": ONE}, {}, ("unknown", "neither PCI addresses nor UUIDs to compare")),
+        (
+            {"uuid": ONE, "uuid_space": None},
+            {"uuid": ONE, "uuid_space": None},
+            ("unknown", "neither PCI addresses nor UUIDs to compare"),
+        ),
+        (
+            {"uuid": ONE},
+            {"uuid": ONE, "copy": 1},
+            ("unknown", "their UUIDs are equal, but one driver repeats them in its list"),
+        ),
+        (
+            {"uuid": ONE, "partition": Partition("cpx", ONE)},
+            {"uuid": ONE},
+            ("different", "one is a slice and the other is a whole card"),
+        ),
+    ],
+)
+def test_whether_two_libraries_show_one_card_is_told_with_the_evidence(
+    mine: dict[str, object], its: dict[str, object], answer: tuple[str, str]
+) -> None:
+    assert told(a_device("CUDA", **mine), a_device("NVML", **its)) == answer
+
+
+def test_one_list_gives_two_devices_and_one_entry_of_it_is_one() -> None:
+    first, second = (a_device("CUDA", number=number, uuid=ONE, copy=number) for number in (0, 1))
+
+    assert told(first, first) == ("same", "the same entry of the same list")
+    assert told(first, second)[0] == "unknown"
+    alone = first._replace(manifest="/m.json", listed_as="0")
+    assert told(first, alone)[0] == "same"
+    assert told(first, alone._replace(build="x", manifest=None))[0] == "same"
+
+
+def test_two_slices_at_one_address_are_one_only_by_their_uuid() -> None:
+    part = Partition("mig", ONE)
+    pieces = [a_device("CUDA", number=number, pci_id="1:0.0", partition=part) for number in (0, 1)]
+
+    assert told(*(each._replace(listed_as=f"{each.number}") for each in pieces)) == (
+        "different",
+        "they are two slices in one list",
+    )
+    assert told(pieces[0], a_device("NVML", pci_id="1:0.0", partition=part))[0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_one"),
+    [
+        ({"partition": Partition("cpx", None)}, True),
+        ({"uuid": "MIG-00000000-0000-0000-0000-00000000000a"}, True),
+        ({"uuid": "MIG-GPU-00000000-0000-0000-0000-00000000000a/1/0"}, True),
+        ({"uuid": ONE}, False),
+        ({"uuid": "MIG-x"}, False),
+        ({}, False),
+    ],
+)
+def test_a_slice_is_known_by_its_partition_or_its_uuid(fields: dict[str, object], is_one: bool) -> None:
+    assert is_slice(a_device("CUDA", **fields)) is is_one

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpuprobe.machine.known_programs import asked_of, is_known, program_of, serves
+from gpuprobe.machine.known_programs import Asked, asked_of, is_known, program_of, serves
 
 BLOB = "/usr/share/ollama/.ollama/models/blobs/sha256-" + "a" * 64
 
@@ -95,3 +95,91 @@ def test_python_that_is_told_to_use_the_cpu_says_so() -> None:
 @given(some.lists(some.text(max_size=20), max_size=8))
 def test_no_command_line_is_too_odd(command: list[str]) -> None:
     asked_of(program_of(command), command, {})
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("llama-server -m a -c 4096 -np 2", {"model": "a", "context": 4096, "parallel": 2}),
+        ("llama-server -c 0 -np x", {}),
+        ("llama-server -ngl 0", {"layers": 0, "layers_by": "-ngl 0", "cpu_by": "-ngl 0"}),
+        ("llama-server -ngl -1", {"layers_by": "-ngl -1"}),
+        ("llama-server -ngl all", {"layers_by": "-ngl all"}),
+        ("llama-server -ngl 5 --gpu-layers=7", {"layers": 7, "layers_by": "--gpu-layers=7"}),
+        ("llama-server -dev none", {"cpu_by": "-dev none"}),
+        ("llama-server --device=CPU", {"cpu_by": "--device=CPU"}),
+        ("llama-server -dev CUDA0 -ngl 0", {"layers": 0, "layers_by": "-ngl 0", "cpu_by": "-ngl 0"}),
+        ("llama-server --cpu", {}),
+        ("llama-server --n-cpu-moe=5", {"kept_back": "--n-cpu-moe=5"}),
+        ("python3 /x/ComfyUI/main.py --cpu", {"cpu_by": "--cpu"}),
+        ("python3 -m vllm.x serve a", {"model": "a"}),
+        ("vllm serve --port 1", {}),
+        ("vllm serve a --model b", {"model": "b"}),
+        ("llama-server serve a", {}),
+    ],
+)
+def test_what_a_program_was_told_is_quoted_as_it_stands_there(line: str, fields: dict[str, object]) -> None:
+    command = line.split(" ")
+
+    assert asked_of(program_of(command), command, {}) == Asked(**fields)  # type: ignore[arg-type]
+
+
+def test_a_variable_counts_for_llama_cpp_where_no_option_says_it() -> None:
+    environ = {"LLAMA_ARG_N_GPU_LAYERS": "3", "LLAMA_ARG_DEVICE": "none", "LLAMA_ARG_MODEL": "m", "LLAMA_ARG_HF_REPO": "r"}
+
+    def told(line: str, environ: dict[str, str]) -> Asked:
+        return asked_of(program_of(line.split(" ")), line.split(" "), environ)
+
+    assert told("llama-server", environ) == Asked("m", 3, "LLAMA_ARG_N_GPU_LAYERS=3", "LLAMA_ARG_DEVICE=none")
+    assert told("llama-server -m a -ngl 5 -dev CUDA0", environ) == Asked("a", 5, "-ngl 5")
+    assert told("llama-server", {"LLAMA_ARG_HF_REPO": "r", "LLAMA_ARG_MODEL": ""}).model == "r"
+    assert told("ollama runner", environ).model == "m"
+    assert told("vllm serve", environ) == Asked()
+    assert asked_of(None, ["llama-server", "-m", "a"], environ) == Asked()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("", None),
+        ("ollama", None),
+        ("ollama.exe serve", "Ollama"),
+        (r"C:\\x\\llama-server.exe", "llama-server"),
+        ("ray::vllm.worker", "vLLM"),
+        ("python3 " + "-u " * 14 + "-m vllm", "vLLM"),
+        ("python3 " + "-u " * 15 + "-m vllm", "vLLM"),
+        ("python3 " + "-u " * 16 + "-m vllm", None),
+        ("python3 -m", None),
+        ("python3 -m vllmx", None),
+        ("python3 -u", None),
+        ("python3 gunicorn -w 4 vllm:app", "vLLM"),
+        ("python3 gunicorn a b c d e f g vllm:app", "vLLM"),
+        ("python3 gunicorn a b c d e f g h vllm:app", None),
+        ("python3 uvicorn", None),
+        ("python3 koboldcpp.py", "KoboldCpp"),
+        ("/usr/lib/ollama/llama-cli", "llama-cli"),
+        ("llama-gguf-split x", None),
+        ("tabby serve", None),
+    ],
+)
+def test_a_program_is_looked_for_in_the_first_words(line: str, name: str | None) -> None:
+    program = program_of([word for word in line.split(" ") if word])
+
+    assert (program and program.name) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "is_served"),
+    [
+        ("python3 -u -m open_webui", True),
+        ("python3 -u /x/gpustack start", True),
+        ("python3 x.py -m open_webui", False),
+        ("python3 -m http.server gpustack", False),
+        ("python3 -m", False),
+        ("bash gpustack", False),
+        ("python3 " + "-u " * 14 + "gpustack", True),
+        ("python3 " + "-u " * 15 + "gpustack", False),
+    ],
+)
+def test_what_serves_is_the_program_or_the_script_of_a_python(line: str, is_served: bool) -> None:
+    assert serves(line.split(" ")) is is_served

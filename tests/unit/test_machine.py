@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuprobe import machine as judged
-from gpuprobe.facts import DeviceNode, FoundLibrary, Host, PciFunction, Reading
+from gpuprobe.facts import DeviceNode, DrmDevice, FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.model import GiB, MiB
 from gpuprobe.survey.host import read_host
 from tests.file_trees import RTX_4090, RX_7900, machine
@@ -535,3 +535,150 @@ def test_no_text_makes_the_naming_of_the_machine_fail(text: str, value: str) -> 
 
     assert named[1] is not None
     assert judged.wsl(host) is None
+
+
+@pytest.mark.parametrize(("present", "name"), [(1, "virtual machine"), (0, "none"), (None, None)])
+def test_macos_says_itself_whether_it_is_in_a_virtual_machine(present: int | None, name: str | None) -> None:
+    facts = {} if present is None else {"kern.hv_vmm_present": present}
+
+    assert judged.virtualization(a_host(platform="darwin", facts=facts)) == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "platform", "name"),
+    [
+        ({"/proc/device-tree/compatible": "linux,dummy-virt"}, "linux", "QEMU"),
+        ({"/sys/class/dmi/id/product_name": "KVM"}, "linux", "KVM"),
+        ({"/sys/class/dmi/id/sys_vendor": "Microsoft Corporation", "/proc/cpuinfo": "flags: x"}, "linux", "none"),
+        ({}, "win32", None),
+        ({"/sys/class/dmi/id/sys_vendor": "QEMU"}, "win32", "QEMU"),
+    ],
+)
+def test_a_hypervisor_is_named_by_any_of_its_signs(texts: dict[str, str], platform: str, name: str | None) -> None:
+    assert judged.virtualization(a_host(texts, platform=platform)) == name
+
+
+@pytest.mark.parametrize(
+    ("texts", "environ", "name"),
+    [
+        ({"/x": ""}, {"KUBERNETES_SERVICE_HOST": "1"}, "kubernetes"),
+        ({"/x": ""}, {"SINGULARITY_CONTAINER": "x"}, "apptainer"),
+        ({"/x": ""}, {"SNAP_NAME": "x"}, "snap"),
+        ({"/.flatpak-info": ""}, {}, "flatpak"),
+        ({"/run/systemd/container": "oci", "/proc/self/cgroup": "0::/lxc.payload.x"}, {"container": "podman"}, "oci"),
+        ({"/proc/self/cgroup": "0::/lxc.payload.x"}, {"container": "'podman'"}, "podman"),
+        ({"/proc/self/cgroup": "0::/a/libpod-x/b"}, {}, "podman"),
+        ({"/proc/self/cgroup": "0::/systemd-nspawn@x.service"}, {}, "systemd-nspawn"),
+        ({"/proc/self/cgroup": "0::/docker-x.scope"}, {}, "docker"),
+        ({"/proc/self/cgroup": "0::/docker-x"}, {}, "none"),
+        ({"/proc/self/cgroup": "1:x:/docker/y"}, {}, "docker"),
+        ({"/proc/self/cgroup": "1:x:/lxc"}, {}, "lxc"),
+        ({"/proc/self/cgroup": "docker"}, {}, "none"),
+        ({}, {}, None),
+    ],
+)
+def test_a_container_is_known_by_the_surest_of_its_signs(
+    texts: dict[str, str], environ: dict[str, str], name: str | None
+) -> None:
+    assert judged.container(a_host(texts, environ=environ)) == name
+    assert judged.container(a_host(texts, environ=environ, platform="darwin")) is None
+
+
+AT = "0000:01:00.0"
+INFORMATION = f"/proc/driver/nvidia/gpus/{AT}/information"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "file"),
+    [
+        ("Model: \t RTX 4090 \nDevice Minor: \t 3\n", "RTX 4090", "/dev/nvidia3"),
+        ("Model: Unknown\nDevice Minor: 007", None, "/dev/nvidia7"),
+        ("Model: ?\nDevice Minor: 12345", None, None),
+        ("Model:\nDevice Minor:", None, None),
+        ("", None, None),
+    ],
+)
+def test_the_kernel_driver_names_a_card_and_its_file(text: str, name: str | None, file: str | None) -> None:
+    host = a_host({INFORMATION: text}, pci=(a_function(NVIDIA),))
+    address = host.pci[0].address
+    there = a_host({f"/proc/driver/nvidia/gpus/{address}/information": text}, pci=host.pci)
+
+    assert judged.device_file(there, address) == file
+    (card,) = judged.cards(there)
+    assert card.name == name
+    assert judged.card_at(there, address) == card
+    assert judged.card_at(there, "0000:99:00.0") is None
+
+
+RELEASE = "/etc/nv_tegra_release"
+UNKNOWN_RELEASE = "is not a release that gpuprobe knows; set JETSON_JETPACK"
+NO_NUMBER = "JETSON_JETPACK is `six`, and not a number such as 6 or 6.2: it is ignored"
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "expected"),
+    [
+        ("# R36 (release)", "", (6, RELEASE, "36", None)),
+        ("# R36 (release), REVISION: 4.", "", (6, RELEASE, "36.4", None)),
+        ("# R99 (release), REVISION: 1.0", "", (None, RELEASE, "99.1.0", f"Linux for Tegra 99.1.0 {UNKNOWN_RELEASE}")),
+        ("x", "", (None, RELEASE, None, f"`{RELEASE}` names no release; set JETSON_JETPACK, for example to 6")),
+        ("x", "six", (None, RELEASE, None, NO_NUMBER)),
+        ("# R99 (release)", "six", (None, RELEASE, "99", NO_NUMBER)),
+        (None, "six", (None, "JETSON_JETPACK", None, NO_NUMBER)),
+        (None, "6.", (6, "JETSON_JETPACK", None, None)),
+        (None, "", None),
+    ],
+)
+def test_a_jetson_s_release_is_told_with_its_source_and_what_is_wrong_with_it(
+    text: str | None, variable: str, expected: tuple[object, ...] | None
+) -> None:
+    texts = {} if text is None else {"/etc/nv_tegra_release": text}
+
+    for chip in ("aarch64", "arm64"):
+        assert judged.jetpack(a_host(texts, machine=chip, environ={"JETSON_JETPACK": variable})) == expected
+    assert judged.jetpack(a_host(texts, platform="darwin", machine="arm64", environ={"JETSON_JETPACK": "6"})) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "drm", "asleep", "node"),
+    [
+        ("suspended", ("card0",), True, None),
+        ("active", ("card0", "renderD129", "renderD130"), False, "/dev/dri/renderD129"),
+        ("suspending", (), None, None),
+    ],
+)
+def test_a_card_has_what_its_function_shows(status: str, drm: tuple[str, ...], asleep: bool | None, node: str | None) -> None:
+    function = a_function(NVIDIA)._replace(runtime_status=status, drm=drm, product="of the list", driver_override="vfio-pci")
+
+    (card,) = judged.cards(a_host(pci=(function,)))
+
+    assert (card.was_asleep, card.render_node, card.name, card.driver_override) == (asleep, node, "of the list", "vfio-pci")
+
+
+def test_what_looks_like_a_card_is_told_with_its_numbers() -> None:
+    function = a_function(0x4321, 0x1, 0x068000)
+
+    (found,) = judged.bystanders(a_host(pci=(function, a_function(NVIDIA))))
+
+    assert tuple(found) == (function.address, "bridge", 0x4321, 0x1)
+
+
+def test_a_gpu_beside_the_processor_is_a_card_where_it_has_a_render_node_and_a_known_driver() -> None:
+    def found(driver: str | None, *drm: str) -> list[tuple[str | None, str | None]]:
+        host = a_host(off_the_bus=(DrmDevice("x", driver, drm),))
+        return [(card.driver, card.render_node) for card in judged.cards(host)]
+
+    assert found("panfrost", "card0", "renderD128") == [("panfrost", "/dev/dri/renderD128")]
+    assert found("panfrost", "card0") == found(None, "renderD128") == found("nothing", "renderD128") == []
+
+
+def test_a_board_s_gpu_takes_what_its_driver_shows() -> None:
+    host = tegra("tegra234")
+    driven = host._replace(off_the_bus=(DrmDevice("y", "panfrost", ("renderD129",)), DrmDevice("x", "tegra", ("renderD128",))))
+
+    kinds = [(card.kind, card.driver) for card in judged.cards(driven)]
+
+    assert ("board", "nvgpu") in kinds or ("board", "tegra") in kinds
+    assert ("platform", "panfrost") in kinds
+    bare = tegra("tegra234")._replace(texts={p: t for p, t in host.texts.items() if "module" not in p})
+    assert [card.driver for card in judged.cards(bare)] == [None]

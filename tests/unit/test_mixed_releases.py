@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gpuprobe.facts import FoundSoftware, Need
@@ -75,3 +77,37 @@ def test_cudnn_for_another_cuda_is_told_to_whoever_takes_it() -> None:
 
 def test_every_extension_is_a_framework_that_is_looked_for() -> None:
     assert {row.name for row in FRAMEWORKS} >= EXTENSIONS_OF_TORCH
+
+
+def test_programs_without_a_version_are_named_all_the_same() -> None:
+    torch, other = TORCH_13._replace(version=None), needing("vLLM", "libcudart.so.12")._replace(version=None, problem="get it")
+
+    assert list(of_environments((torch, other))) == [
+        f"in `{SITE}` torch is for CUDA 13 (libcublas.so.13), and vLLM, which runs inside it, for CUDA 12 (libcudart.so.12): "
+        "that can fail; get it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"site": None}, {"library": None}, {"library": "ROCm"}], ids=["no environment", "for the CPU", "for AMD's cards"]
+)
+def test_what_has_no_cuda_of_its_own_mixes_nothing(fields: dict[str, Any]) -> None:
+    other = needing("xformers", "libcudart.so.12")
+
+    assert list(of_environments((TORCH_13, other._replace(**fields)))) == []
+    assert list(of_environments((TORCH_13._replace(**fields), other._replace(**fields)))) == []
+
+
+def test_without_torch_or_its_release_nothing_is_said_of_extensions() -> None:
+    other = needing("xformers", "libcudart.so.12")
+
+    assert list(of_environments((other, needing("vLLM", "libcudart.so.13")))) == []
+    assert list(of_environments((needing("torch"), other))) == []
+
+
+def test_cudnn_without_a_package_is_nobody_s_damage() -> None:
+    torch = TORCH_13._replace(needs=(*TORCH_13.needs, Need("libcudnn.so.9", CUDNN)))
+
+    assert list(of_environments((torch, DNN_12._replace(distribution=None)))) == []
+    assert list(of_environments((torch._replace(needs=torch.needs[1:], release=None), DNN_12))) == []
+    assert list(of_environments((torch._replace(needs=(*torch.needs[:1], Need("libcudnn.so.9", None))), DNN_12))) == []

@@ -75,3 +75,65 @@ def test_any_text_is_names_or_none(text: str) -> None:
     found = expanded(text)
 
     assert found is None or all(found)
+
+
+def test_a_name_has_up_to_four_ranges() -> None:
+    assert expanded("a[1]b[2]c[3]d[4]") == ("a1b2c3d4",)
+    assert expanded("a[1]b[2]c[3]d[4]e[5]") is None
+
+
+def test_what_a_text_may_hold_has_bounds() -> None:
+    assert len(expanded("n[1-100000]") or ()) == MOST
+    assert len(expanded("n[1-99999,0]") or ()) == MOST
+    assert expanded("n[0-100000]") is None
+    assert expanded("n[1-99999,0,0]") is None
+    assert len(expanded("a[1-1000]b[1-100]") or ()) == MOST
+    assert expanded("a[1-1000]b[1-101]") is None
+    assert expanded(",".join(["abcd"] * 20_000)[:100_000].rstrip(",")) is not None
+    assert expanded(",".join(["abcd"] * 20_001)) is None
+
+
+def test_a_number_of_ten_digits_is_no_range() -> None:
+    assert expanded("n[999999999]") == ("n999999999",)
+    assert expanded("n[1000000000]") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("n[1-2]", ("n1", "n2")),
+        ("n[01-02]", ("n01", "n02")),
+        ("n[009-010]", ("n009", "n010")),
+        ("n[0-1]", ("n0", "n1")),
+        ("n[3]", ("n3",)),
+        ("a[1-2]b[1-2]", ("a1b1", "a1b2", "a2b1", "a2b2")),
+        ("a , b", ("a", "b")),
+        ("a,,b", None),
+        ("n[1],", None),
+    ],
+)
+def test_names_come_in_the_order_in_which_they_are_written(text: str, names: tuple[str, ...] | None) -> None:
+    assert expanded(text) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["n1", "n01"], "n[1,01]"),
+        (["n1", "n3", "n4", "n5", "n9"], "n[1,3-5,9]"),
+        (["n8", "n9", "n10", "n010", "n011"], "n[8-10,010-011]"),
+        (["n09", "n10", "n100"], "n[100,09-10]"),
+        (["n0", "n1"], "n[0-1]"),
+        (["n1"], "n1"),
+        (["1", "2"], "[1-2]"),
+        (["b", "a"], "a,b"),
+        (["a1-x2", "a1-x1", "a1-x3"], "a1-x[1-3]"),
+        ([], ""),
+    ],
+)
+def test_ranges_are_of_numbers_that_follow_each_other(names: list[str], text: str) -> None:
+    assert folded(names) == text
+
+
+def test_names_are_in_the_order_of_their_numbers() -> None:
+    assert sorted(["n10", "n2", "n02", "m", "n2-b", "10", "9"], key=natural) == ["m", "n02", "n2", "n2-b", "n10", "9", "10"]

@@ -10,7 +10,7 @@ import pytest
 from gpuprobe.command.concluding import conclusion
 from gpuprobe.doctor.build_notes import of_builds
 from gpuprobe.facts import CPU_ONLY, FoundBuild, FoundEngine, NamedPlace
-from gpuprobe.judging.programs_without_build import lacks, sentence
+from gpuprobe.judging.programs_without_build import Lack, lacks, sentence, served_by_nothing
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.views import views
 from gpuprobe.model import Device, Inventory, Request, ValidationScope
@@ -115,3 +115,54 @@ def test_validate_says_that_the_card_works_where_a_build_has_code_for_it() -> No
     inventory = judged(RTX, RTX._replace(build="cuda_v13", uuid=None), builds=(a_build("cuda_v13"),))
 
     assert conclusion(inventory, views(inventory), (), strict=False)[0].endswith("; the card works")
+
+
+def test_a_lack_is_told_with_the_cure_that_fits_it() -> None:
+    def told(lack: Lack) -> str:
+        return sentence(lack)
+
+    device = RTX._replace(ordinal=0)
+    no_build = Lack("Ollama", "/o", ("cuda_v12",), (device, device._replace(ordinal=1)), brings_none=True)
+
+    assert told(no_build) == (
+        "Ollama in `/o` has no build for CUDA:0, CUDA:1 (cuda_v12): it will compute on the CPU; reinstall it: 0.12.11 and "
+        "newer bring `vulkan`"
+    )
+    assert told(no_build._replace(builds=("cuda_v12", "vulkan"))).endswith("; install one that has")
+    assert told(no_build._replace(program="llama.cpp")).endswith("; install one that has")
+    assert told(no_build._replace(brings_none=False)) == (
+        "Ollama in `/o` has no build with code for CUDA:0, CUDA:1 (cuda_v12): it will compute on the CPU; install one that has"
+    )
+    assert told(no_build._replace(builds=())) == (
+        f"Ollama has no build for a GPU (`/o` {CPU_ONLY}): it will compute on the CPU; install the release of ollama.com, "
+        "which has them (Arch: `ollama-cuda` or `ollama-rocm`)"
+    )
+    assert told(no_build._replace(builds=(), program="llama.cpp")).endswith("; install one that is built for this GPU")
+
+
+def test_a_folder_for_the_cpu_alone_is_a_lack_where_there_is_a_gpu_and_no_build() -> None:
+    place = NamedPlace("/o", "Ollama", CPU_ONLY)
+
+    assert [lack.folder for lack in lacks(judged(RTX, empty_places=(place,)))] == ["/o"]
+    assert lacks(judged(empty_places=(place,))) == ()
+    assert lacks(judged(RTX, empty_places=(place._replace(problem="denied"),))) == ()
+    assert lacks(judged(RTX, empty_places=(place,), builds=(a_build("cuda_v13"),))) == ()
+    assert len(lacks(judged(RTX, empty_places=(place._replace(where="llama.cpp"),), builds=(a_build("cuda_v13"),)))) == 1
+
+
+@pytest.mark.parametrize(("vendor", "lacking"), [(INTEL, True), (None, False)])
+def test_a_card_of_an_unknown_maker_may_be_served_by_any_build(vendor: int | None, lacking: bool) -> None:
+    inventory = judged(ARC._replace(vendor_id=vendor), builds=(a_build("cuda_v12"),))
+
+    assert bool(lacks(inventory)) is lacking
+    assert served_by_nothing(inventory.kept[0], inventory) is lacking
+
+
+def test_a_card_that_one_of_two_programs_serves_is_served() -> None:
+    other = a_build("vulkan", "Vulkan", "vulkan")._replace(where="llama.cpp", product="llama.cpp", directories=("/l",))
+
+    both = judged(ARC, builds=(a_build("cuda_v12"), other))
+
+    assert [lack.program for lack in lacks(both)] == ["Ollama"]
+    assert not served_by_nothing(both.kept[0], both)
+    assert not served_by_nothing(RTX, judged(RTX))

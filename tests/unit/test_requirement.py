@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.requirement import EXAMPLE, RequirementError, meets, parse
+from gpuprobe.judging.requirement import EXAMPLE, RequirementError, meets, parse, size_of
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import DeviceType, GiB, MiB
 from tests.records import a_device
@@ -222,3 +222,101 @@ def test_an_answer_is_open_exactly_if_some_value_of_the_unknown_figures_turns_it
     outcomes = {meets(requirement, certain).answer for certain in filled}
     assert met.undecided == (len(outcomes) > 1)
     assert met.answer in outcomes
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1", None),
+        ("0.5GiB", 512 * 1024**2),
+        ("1.5 kb", 1500),
+        ("2KiB", 2048),
+        ("1mb", 10**6),
+        ("3 bytes", 3),
+        ("7B", 7),
+        ("1.2345678GiB", None),
+        ("1TB", 10**12),
+        ("1 PB", None),
+        ("1,5GB", None),
+        ("9" * 18 + "b", int("9" * 18)),
+        ("9" * 19 + "b", None),
+        ("1.GB", None),
+        ("-1GB", None),
+    ],
+)
+def test_a_size_is_whole_bytes_of_a_unit(text: str, size: int | None) -> None:
+    assert size_of(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("free=>20GiB", "`free=>20GiB`: did you mean `free>=20GiB`?", f"For example `{EXAMPLE}`"),
+        ("vram>=20GiB", "`vram>=20GiB`: did you mean `total` or `free`?", "For example `total>=24GiB`"),
+        ("gpus>=2", "`gpus>=2`: did you mean `count`?", "For example `total>=24GiB`"),
+        ("library>=cuda", "`library>=cuda`: library is compared with = or != only", "for example `library=cuda`"),
+        ("free>=20", "`free` needs a unit", "for example `free>=20GiB`"),
+        ("free>= 2.5", "`free` needs a unit", "for example `free>=2.5GiB`"),
+        ("free>=x", "`free` takes a size in GiB, GB, MiB, MB or bytes, and `x` is not one", "for example `free>=20GiB`"),
+        ("count>=1.5", "`count` takes a whole number, and `1.5` is not one", "for example `count>=2`"),
+        ("count>=1234567", "`count` takes a whole number, and `1234567` is not one", "for example `count>=2`"),
+        ("compute>=x", "`compute` takes a CUDA compute capability, and `x` is not one", "for example `compute>=8.0`"),
+    ],
+)
+def test_what_is_wrong_with_a_requirement_is_told_with_an_example(text: str, message: str, hint: str) -> None:
+    with pytest.raises(RequirementError) as refused:
+        parse(text)
+
+    assert (str(refused.value), refused.value.hint) == (message, hint)
+
+
+def test_a_witness_and_an_unknown_type_are_no_values() -> None:
+    for text in ("library=nvml", "type=unknown"):
+        with pytest.raises(RequirementError):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("compute = 8", [("compute", "=", (8, 0), "compute=8")]),
+        ("COMPUTE==8.9", [("compute", "=", (8, 9), "compute=8.9")]),
+        ("name != RTX 4090 ", [("name", "!=", "rtx 4090", "name!=RTX 4090")]),
+        ("type=Discrete,total<5 b", [("type", "=", "discrete", "type=Discrete"), ("total", "<", 5, "total<5 b")]),
+    ],
+)
+def test_clauses_are_read_without_their_blanks(text: str, values: list[tuple[object, ...]]) -> None:
+    assert [tuple(clause) for clause in parse(text).clauses] == values
+    assert [clause.text for clause in parse(text).counts] == ["count>=1"]
+
+
+CARDS = [a_device("CUDA", name="RTX 4090", total_memory=10, free_memory=free) for free in (5, 9, None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("free>=5b", (True, False, "2 of 3 usable devices with free>=5b, of 1 more a figure is unknown, 1 needed")),
+        ("free>5b, count=1", (True, True, "1 of 3 usable devices with free>5b, of 1 more a figure is unknown, count=1 needed")),
+        ("free<5b", (False, True, "0 of 3 usable devices with free<5b, of 1 more a figure is unknown, 1 needed")),
+        ("count>=3, count<=3", (True, False, "3 usable devices, 3, count<=3 needed")),
+        ("count>=4", (False, False, "3 usable devices, 4 needed")),
+        ("name=4090, name!=ti", (True, False, "3 of 3 usable devices with name=4090, name!=ti, 1 needed")),
+        ("name!=4090", (False, False, "0 of 3 usable devices with name!=4090, 1 needed")),
+        ("library!=cuda", (False, False, "0 of 3 usable devices with library!=cuda, 1 needed")),
+        ("free>=99b, total>=99b", (False, False, "0 of 3 usable devices with free>=99b, total>=99b, 1 needed")),
+        ("compute=8.9", (True, False, "3 of 3 usable devices with compute=8.9, 1 needed")),
+    ],
+)
+def test_what_is_met_and_whether_that_is_sure_is_told(text: str, met: tuple[bool, bool, str]) -> None:
+    assert tuple(meets(parse(text), CARDS)) == met
+
+
+def test_a_capability_of_which_a_part_is_unknown_is_unknown() -> None:
+    for card in (CARDS[0]._replace(compute_major=None), CARDS[0]._replace(compute_minor=None)):
+        assert meets(parse("compute>=8.0"), [card]).undecided
+    assert not meets(parse("compute>=8.0"), [a_device("ROCm")]).undecided
+    assert meets(parse("type=discrete"), [CARDS[0]._replace(type=DeviceType.UNKNOWN)]).undecided
+    assert meets(parse("name=x"), [CARDS[0]._replace(name=None)]).undecided
+    assert meets(parse("count>=1"), CARDS[:1]).because == "1 usable device, 1 needed"

@@ -463,3 +463,68 @@ def test_views_whose_uuids_differ_in_one_namespace_are_two_cards(address: str | 
 
     assert len(kept_by(cuda, vulkan).kept) == 2
     assert len(kept_by(cuda, vulkan._replace(build="cuda_v13", library="CUDA", name=cuda.name)).kept) == 2
+
+
+VIRTUAL = "NVIDIA GeForce RTX 4090 (dev p0/v{})"
+
+
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        ({}, "ggml made several of one card"),
+        ({"GGML_CUDA_DEVICES": ""}, "ggml made several of one card"),
+        ({"GGML_CUDA_DEVICES": "2"}, "`GGML_CUDA_DEVICES=2` makes several of one card"),
+    ],
+)
+def test_virtual_devices_of_one_card_say_who_made_them(environ: dict[str, str], why: str) -> None:
+    views = [a_device("CUDA", number=n, pci_id=FIRST, build="cuda_v13", name=VIRTUAL.format(n)) for n in (0, 1)]
+
+    (drop,) = kept_by(*views, host=a_host(environ=environ)).drops
+
+    assert (drop.reason, drop.because) == (
+        Reason.VIRTUAL_DEVICE,
+        f"it is a virtual device: {why}, which share its memory",
+    )
+
+
+def test_a_card_that_is_listed_twice_says_how_that_is_known() -> None:
+    (drop,) = kept_by(a_device("CUDA", pci_id=FIRST), a_device("CUDA", number=1, pci_id=FIRST, uuid="GPU-1")).drops
+
+    assert drop.because == f"CUDA lists this card twice (both are at {FIRST})"
+    assert drop.instead is not None and drop.instead.number == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "such", "has_twin"),
+    [
+        (({"number": 0}, {"number": 1}), "2 such devices", False),
+        (({"number": 1},), "such a device", True),
+        (({"number": 0, "name": "another"}, {"number": 1, "name": "another"}), None, False),
+    ],
+)
+def test_what_a_build_lists_without_an_address_is_one_of_those_that_its_library_knows(
+    own: tuple[dict[str, object], ...], such: str | None, has_twin: bool
+) -> None:
+    arcs = [a_device("Vulkan", **{"name": "Intel(R) Arc(tm) A770", **each}) for each in own]
+    views = [a_device("Vulkan", number=n, name="Intel(R) Arc(tm) A770 (x)", build="vulkan") for n in range(3)]
+
+    dropped = [drop for drop in kept_by(*arcs, *views).drops if drop.device.build == "vulkan" and "address" in drop.because]
+
+    said = f"the build vulkan gives no address: Vulkan has {such}, and nothing says which this is"
+    assert {(drop.because, drop.instead is not None) for drop in dropped} == (set() if such is None else {(said, has_twin)})
+
+
+def test_a_view_that_nothing_but_name_and_memory_tells_says_so() -> None:
+    inventory = kept_by(a_device("CUDA"), a_device("Vulkan"))
+
+    assert [drop.because for drop in inventory.drops] == [
+        "CUDA reports the same card (equal names and memory, and no address to tell them apart) and is preferred"
+    ]
+
+
+def test_a_build_without_code_says_which_row_or_words_speak_against_it() -> None:
+    view = a_device("CUDA", pci_id=FIRST, build="cuda_v13", capabilities={"architectures": ["90-real"]})
+
+    (drop,) = kept_by(view).drops
+
+    assert drop.because == "the build cuda_v13 cannot compute on it: it has code for 9.0, none of which runs on 8.9"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.selectors import SelectionError, select
+from gpuprobe.judging.selectors import SelectionError, names_a_view, select
 from tests.records import a_device, a_slice, a_software_renderer
 
 FIRST = a_device("CUDA", ordinal=0, uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", pci_id="0000:01:00.0")
@@ -144,3 +144,80 @@ def test_any_text_means_devices_or_is_one_printable_line(text: str, devices: tup
     else:
         assert chosen
         assert set(map(id, chosen)) <= set(map(id, devices))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("CUDA0", "did you mean `CUDA:0`?"),
+        ("gpu 0", "did you mean `CUDA:0`?"),
+        ("card1", "did you mean `CUDA:1`?"),
+        ("GPU-3", None),
+        ("rtx4090", None),
+        ("a770", "did you mean `Level Zero:0`?"),
+        ("a77", None),
+        ("arc", None),
+        ("nonsense", None),
+    ],
+)
+def test_what_other_tools_call_a_device_is_understood_where_it_is_one(text: str, said: str | None) -> None:
+    with pytest.raises(SelectionError) as refused:
+        select(text, (FIRST, SECOND, LEVEL_ZERO))
+
+    there = "CUDA:0, CUDA:1, Level Zero:0"
+    assert str(refused.value) == f"no device `{text}`: " + (f"{said} There is {there}" if said else f"there is {there}")
+
+
+def test_a_device_without_a_number_is_not_proposed() -> None:
+    with pytest.raises(SelectionError) as refused:
+        select("gpu0", (FIRST._replace(ordinal=None), SECOND))
+
+    assert str(refused.value) == "no device `gpu0`: there is CUDA:1"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((0, 1, 2), "CUDA:0, CUDA:1, CUDA:2"),
+        ((0, 1, 2, 3), "CUDA:0 … CUDA:3"),
+        ((0, 1, 2, 4), "CUDA:0, CUDA:1, CUDA:2, CUDA:4"),
+        ((3, 2, 5, 4), "CUDA:2 … CUDA:5"),
+    ],
+)
+def test_many_devices_in_a_row_are_told_by_the_first_and_the_last(numbers: tuple[int, ...], said: str) -> None:
+    with pytest.raises(SelectionError) as refused:
+        select("rocm", [a_device("CUDA", number=number, ordinal=number) for number in numbers])
+
+    assert str(refused.value) == f"no device `rocm`: there is {said}"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("vulkan", True),
+        ("CUDA:0", True),
+        (" level zero:12345 ", True),
+        ("CUDA:123456", False),
+        ("CUDA:", False),
+        ("0", False),
+        (":0", False),
+        ("x:0", False),
+        ("GPU-8932f937", False),
+    ],
+)
+def test_a_library_or_a_number_in_one_names_a_view(text: str, names: bool) -> None:
+    assert names_a_view(text) is names
+
+
+def test_what_fits_several_cards_shows_how_each_can_be_named() -> None:
+    twins = [a_device("CUDA", ordinal=None, uuid=f"GPU-8932f937-d72c-4106-c12f-20bd9faed9f{end}") for end in "67"]
+    placed = (FIRST._replace(uuid=twins[0].uuid), twins[1]._replace(pci_id="0000:41:00.0", number=1))
+
+    with pytest.raises(SelectionError) as refused:
+        select("GPU-8932f937", placed)
+
+    assert str(refused.value) == (
+        f"`GPU-8932f937` fits 2 devices, CUDA:0 ({twins[0].uuid}, 0000:01:00.0), CUDA ({twins[1].uuid}, 0000:41:00.0): "
+        f"give more of the id, such as `{twins[0].uuid}`"
+    )
+    assert select("GPU-89", (FIRST,)) == (FIRST,)

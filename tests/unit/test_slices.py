@@ -8,7 +8,7 @@ from gpuprobe.doctor.diagnosis import why
 from gpuprobe.facts import DeviceNode, PciFunction
 from gpuprobe.judging.completion import completed
 from gpuprobe.judging.rules import judge
-from gpuprobe.judging.slices import alone, seen_at_once
+from gpuprobe.judging.slices import alone, as_partition, seen_at_once, unlisted
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
 from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status, ValidationScope
@@ -171,3 +171,58 @@ def test_a_build_that_gives_partitions_functions_of_their_own_keeps_each_of_them
     kept = judge(everything, Request()).kept
 
     assert [(device.build, device.id) for device in kept] == [("rocm", ROCR), ("rocm", f"{ROCR}#1"), ("rocm", f"{ROCR}#2")]
+
+
+@pytest.mark.parametrize(
+    ("device", "surveyed", "partition"),
+    [
+        (CUT._replace(pci_id="0000:05:00.0"), (), None),
+        (CUT._replace(pci_id="0000:05:00.0"), (("dpx", ROCR),), ("dpx", "0000:05:00.0", 0)),
+        (CUT._replace(pci_id="0000:05:00.0"), (("dpx", "GPU-fedcba9876543210"),), None),
+        (CUT, (("dpx", ROCR),), ("dpx", "0000:05:00.0", 3)),
+        (CUT._replace(uuid=None), (("dpx", None),), None),
+        (CUT._replace(pci_id=None), (("dpx", ROCR),), None),
+        (CUT._replace(pci_id="0000:06:00.3"), (), None),
+        (CUT._replace(library="CUDA"), (("dpx", ROCR),), None),
+    ],
+)
+def test_a_device_is_the_partition_that_the_survey_or_its_address_says(
+    device: Device, surveyed: tuple[tuple[str, str | None], ...], partition: tuple[str, str, int] | None
+) -> None:
+    known = [a_device("AMDGPU", uuid=uuid, partition=Partition(kind, uuid)) for kind, uuid in surveyed]
+
+    found = as_partition(device, a_host(pci=(MI300X,)), known)
+
+    assert (found.partition and (found.partition.kind, found.pci_id, found.copy)) == partition
+
+
+def test_a_partition_without_a_uuid_is_at_its_card_s_address() -> None:
+    found = as_partition(CUT._replace(uuid=None), a_host(pci=(MI300X,)), ())
+
+    assert (found.pci_id, found.partition, found.copy, found.key) == ("0000:05:00.0", None, 0, "0000:05:00.3")
+
+
+def test_a_device_that_is_a_partition_already_stays_as_it_is() -> None:
+    known = CUT._replace(partition=Partition("cpx", ROCR))
+
+    assert as_partition(known, a_host(pci=(MI300X,)), ()) is known
+
+
+def unlisted_by(listing: Outcome | None, *others: Outcome) -> list[str | None]:
+    known = evidence(*((listing,) if listing else ()), *others)
+    return [device.uuid for device in unlisted(CUDA, known)]
+
+
+def test_a_slice_is_unlisted_where_a_witness_of_the_same_makers_cards_answered() -> None:
+    first = an_outcome(SLICES[0])
+
+    assert unlisted_by(first, an_outcome(*WITNESSED)) == [UUIDS[1], UUIDS[2]]
+    assert unlisted_by(None, an_outcome(*WITNESSED)) == []
+    assert unlisted_by(first, an_outcome(*WITNESSED, status=Status.CRASHED)) == []
+    assert unlisted_by(first, an_outcome(*(each._replace(uuid=None) for each in WITNESSED))) == []
+    of_amd = [a_device("AMDGPU", uuid=uuid, partition=Partition("cpx", CARD)) for uuid in UUIDS]
+    assert unlisted_by(first, an_outcome(*of_amd)) == []
+    other_question = an_outcome(*WITNESSED, probe=Probe("NVML", Purpose.VALIDATE, device=UUIDS[0]))
+    assert unlisted_by(first, other_question) == []
+    vulkan = [a_device("Vulkan", uuid=uuid, partition=Partition("mig", CARD)) for uuid in UUIDS]
+    assert unlisted_by(first, an_outcome(*vulkan)) == []

@@ -10,6 +10,7 @@ from gpuprobe.doctor import notes
 from gpuprobe.facts import CodeFile, CodeSet, FoundEngine, FoundSoftware, Need
 from gpuprobe.judging.compatibility import of_device
 from gpuprobe.judging.rules import judge
+from gpuprobe.judging.software_notes import named
 from gpuprobe.model import Device, Reason, Request
 from tests.records import AMD, INTEL, a_card, a_device, a_host, evidence_of
 
@@ -297,3 +298,51 @@ def test_what_chose_the_file_without_code_is_told_in_place_of_another_package() 
     )
 
     assert note.endswith("none of which runs on 10.0, and no PTX; `BNB_CUDA_VERSION=121` chose it")
+
+
+def test_software_is_named_folder_by_folder() -> None:
+    found = [
+        FoundSoftware("libcublas", "/cuda/lib64/libcublas.so.13", "toolkit", "CUDA", "13.1"),
+        FoundSoftware("libcudart", "/cuda/lib64/libcudart.so.13", "toolkit", "CUDA"),
+        FoundSoftware("rocBLAS", "/opt/rocm/lib/librocblas.so.5", "ROCm", "ROCm", "5.0", "7.0"),
+        FoundSoftware("rocBLAS", "/opt/old/lib/librocblas.so.5", "ROCm", "ROCm", "4.0"),
+        FoundSoftware("torch", "/venv/torch", "wheel", "CUDA", "2.9", "13.0"),
+    ]
+
+    assert named(found) == (
+        "libcublas 13.1, libcudart of `/cuda/lib64`, rocBLAS 5.0 (ROCm 7.0) of `/opt/rocm/lib`, "
+        "rocBLAS 4.0 of `/opt/old/lib`, torch 2.9 of `/venv/torch`"
+    )
+
+
+def test_what_is_missing_is_told_with_what_is_there() -> None:
+    needs = (Need("libcublas.so.13", None, ("12", "11")), Need("libcudnn.so.9", None), Need("libnccl.so.2", "/x"))
+    needy, other = framework("torch", "sm_89", needs=needs), framework("JAX", "sm_89", needs=needs[1:])
+
+    assert noted(a_geforce(), a_geforce(pci_id="0000:02:00.0"), software=(needy, other)) == [
+        f"in `{SITE}` torch 1.0 needs libcublas.so.13 (12, 11 is there) and libcudnn.so.9, JAX 1.0 needs libcudnn.so.9: "
+        "not found there or by the loader"
+    ]
+    assert noted(a_geforce(), software=(needy._replace(through="TensorRT"), needy._replace(needs=needs[2:]))) == []
+
+
+def test_what_cannot_be_used_by_several_cards_is_one_sentence() -> None:
+    cards = [a_geforce((7, 5), pci_id=f"0000:0{number}:00.0", number=number) for number in (1, 2)]
+
+    (note,) = noted(*cards, software=(framework("x", "sm_90"), framework("y", "sm_90")))
+
+    assert note == (
+        f"x 1.0 of `{SITE}/x`, y 1.0 of `{SITE}/y` cannot use CUDA:0, CUDA:1: it has code for 9.0, none of which runs on 7.5"
+    )
+
+
+def test_a_framework_for_cards_that_are_not_here_says_whose_and_what_there_is() -> None:
+    torch = framework("torch", library="ROCm")
+
+    assert noted(a_geforce(), software=(torch,)) == [
+        f"torch 1.0 of `{SITE}/torch` computes through ROCm, and this machine shows no card of AMD: here it computes on the "
+        "CPU or not at all; `pip install torch --index-url https://download.pytorch.org/whl/cu126` installs one for CUDA"
+    ]
+    assert noted(a_geforce(), software=(torch._replace(site=None),)) == []
+    assert noted(a_geforce(), software=(torch._replace(where="build"),)) == []
+    assert noted(a_geforce(), software=(torch, framework("torch", "sm_89"))) == []

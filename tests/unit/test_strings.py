@@ -110,6 +110,8 @@ def test_other_devices_are_named_by_major_and_minor() -> None:
     [
         a_device("CUDA", compute_major=None, compute_minor=None),
         a_device("CUDA", compute_major=8, compute_minor=None),
+        a_device("CUDA", compute_major=None, compute_minor=9),
+        a_device("CUDA", compute_major=8, compute_minor=-1),
         a_device("CUDA", compute_major=0, compute_minor=0),
         a_device("CUDA", compute_major=-1, compute_minor=-1),
         a_device("ROCm", gfx_target=None),
@@ -148,6 +150,12 @@ def test_builds_compare_by_the_numbers_of_their_last_element(older: str, newer: 
         (12, "12 bytes"),
         (2048, "2 KiB"),
         (457 * MiB, "457 MiB"),
+        (983, "1 KiB"),
+        (962, "962 bytes"),
+        (int(0.996 * GiB), "1.0 GiB"),
+        (int(0.994 * GiB), "1018 MiB"),
+        (int(0.996 * 1024 * GiB), "1.0 TiB"),
+        (int(0.994 * 1024 * GiB), "1017.9 GiB"),
         (GiB, "1.0 GiB"),
         (GiB - 1, "1.0 GiB"),
         (983 * MiB, "983 MiB"),
@@ -183,6 +191,8 @@ def test_a_size_never_shows_a_thousand_of_a_unit_that_has_a_larger_one(size: int
         ("line\u2028separator", r"line\u2028separator"),
         ("bytes\udcff", r"bytes\udcff"),
         ("tag\U000e0041", r"tag\U000e0041"),
+        ("soft\xadhyphen", r"soft\xadhyphen"),
+        ("none\uffff\U0001ffff", r"none\uffff\U0001ffff"),
         ("", ""),
     ],
 )
@@ -209,6 +219,10 @@ def test_whatever_a_driver_calls_its_card_is_one_printable_line(name: str) -> No
         (60, "1 minute"),
         (7200, "2 hours"),
         (200000, "2 days"),
+        (3599, "59 minutes"),
+        (3600, "1 hour"),
+        (86399, "23 hours"),
+        (86400, "1 day"),
         (-5, "0 seconds"),
     ],
 )
@@ -228,3 +242,30 @@ def test_an_age_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
 )
 def test_the_time_to_what_is_no_moment_is_unknown(earlier: str, later: str, seconds: float | None) -> None:
     assert strings.seconds_between(earlier, later) == seconds
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "seconds"),
+    [
+        ("2026-11-21T09:00:00Z", "2026-11-21T09:00:01Z", 1),
+        ("2026-11-21T09:00:00Z", "2026-11-21T09:00:00Z", 0),
+        ("2026-11-21T09:00:01Z", "2026-11-21T09:00:00Z", None),
+        ("yesterday", "2026-11-21T09:00:00Z", None),
+    ],
+)
+def test_how_long_ago_something_was_is_unknown_where_the_clock_was_set_back(
+    earlier: str, later: str, seconds: float | None
+) -> None:
+    assert strings.age_between(earlier, later) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "lone"), [("plain", False), ("ü\ud7ff\ue000", False), ("ü\ud800", True), ("\udfff", True), ("\udc80x", True)]
+)
+def test_a_byte_of_a_path_that_is_no_text_is_noticed(text: str, lone: bool) -> None:
+    assert strings.is_lone(text) is lone
+
+
+def test_a_name_of_a_build_is_looked_at_as_far_as_a_file_may_be_called() -> None:
+    assert strings.build_key("cuda_v13//") == ((13,), "cuda_v13")
+    assert strings.build_key("a" * 254 + "12") == ((1,), "a" * 254 + "1")

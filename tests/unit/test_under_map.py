@@ -142,3 +142,59 @@ def test_a_build_need_not_show_a_card_that_it_never_showed() -> None:
     (check,) = checks([FIRST, SECOND], listed, (), [Outcome(probe, Status.OK, devices=anew(SECOND))], "linux")
 
     assert check.answer is True
+
+
+def test_a_child_that_tells_no_uuid_is_known_by_its_address_and_a_copy_by_nothing() -> None:
+    known = FIRST._replace(pci_id="0000:01:00.0")
+
+    assert checked([known], saw(*anew(known._replace(uuid=None)))).answer is True
+    assert checked([known], saw(*anew(known._replace(uuid=None, pci_id="0000:02:00.0")))).answer is False
+    assert checked([known._replace(uuid=None)], saw(*anew(known))).answer is True
+    for copied in (known._replace(copy=1), known):
+        check = checked([copied], saw(*anew(known._replace(copy=1 - copied.copy))))
+        assert (check.answer, check.because) == (
+            None,
+            ("CUDA shows 1 as it should, but no UUID or PCI address says which",),
+        )
+
+
+def test_a_uuid_that_is_in_no_usual_form_is_compared_as_it_is() -> None:
+    odd = a_device("Vulkan", uuid="abc", ordinal=0)
+
+    assert checked([odd], saw(*anew(odd), library="Vulkan"), {"GGML_VK_VISIBLE_DEVICES": "0"}).answer is True
+    assert checked([odd], saw(*anew(odd._replace(uuid="abd")), library="Vulkan"), {"GGML_VK_VISIBLE_DEVICES": "0"}).because == (
+        "Vulkan does not show Vulkan:0 (abc)",
+        f"Vulkan also shows {odd.name} (abd)",
+    )
+
+
+def test_a_device_that_nothing_names_is_told_by_its_number() -> None:
+    nameless = a_device("CUDA", name=None, number=4)
+
+    assert checked([], saw(nameless)).because == ("CUDA also shows a device (number 4)",)
+    assert checked([nameless], saw(status=Status.NO_DEVICES)).because[0] == "CUDA does not show a device (number 4)"
+
+
+@pytest.mark.parametrize("status", [Status.ABSENT, Status.NO_DEVICES, Status.CALL_FAILED])
+def test_a_library_that_is_gone_or_refuses_shows_nothing(status: Status) -> None:
+    assert checked([], saw(status=status)) == Check("CUDA", (), (), True, ())
+    assert checked([FIRST], saw(status=status)).answer is False
+
+
+def test_a_build_of_vulkan_reads_the_variable_itself() -> None:
+    devices = [a_device("Vulkan", number=number, uuid=uuid, build="vulkan") for number, uuid in enumerate((A, B))]
+    outcome = Outcome(Probe("Vulkan", Purpose.LIST, build="vulkan"), Status.OK, devices=tuple(devices))
+
+    (check,) = checks([], devices, (("GGML_VK_VISIBLE_DEVICES", "-1"),), [outcome], "linux")
+
+    assert [device.uuid for device in check.seen] == [A, B]
+    assert check.because == (
+        f"Vulkan (vulkan) also shows {devices[0].name} ({A})",
+        f"Vulkan (vulkan) also shows {devices[1].name} ({B})",
+    )
+
+
+def test_no_listing_is_asked_for_a_library_that_the_map_does_not_speak_of() -> None:
+    build = FIRST._replace(build="cuda_v13")
+
+    assert probes((("GGML_VK_VISIBLE_DEVICES", "0"),), [FIRST, build], "linux", {}) == ()

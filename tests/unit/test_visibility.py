@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.judging.device_lists import ggml_positions, parse_list, resolve, resolve_mask
+from gpuprobe.judging.device_lists import ggml_list, ggml_positions, parse_list, resolve, resolve_mask
 from gpuprobe.judging.under_map import settable
 from gpuprobe.judging.visibility import filter_id, hidden, seen_besides, visible_variables
 from gpuprobe.libraries import LIBRARIES
@@ -474,3 +474,58 @@ def test_on_macos_the_map_names_no_variable_of_a_library_that_is_not_there() -> 
 
     assert set(dict(visible_variables(mac, mac, "darwin", {}))) == {"GGML_VK_VISIBLE_DEVICES"}
     assert not {"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK"} & set(settable(LIBRARIES, "darwin"))
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"),
+    [
+        ("0", ("0",)),
+        (" +1x, 02 ", ("1", "2")),
+        ("GPU-a,MIG-b,0", ("GPU-a", "MIG-b", "0")),
+        ("0,,1", ("0",)),
+        ("123456789", ("123456789",)),
+        ("x", ()),
+        ("", ()),
+    ],
+)
+def test_a_list_ends_with_the_first_entry_that_names_nothing(value: str, tokens: tuple[str, ...]) -> None:
+    assert parse_list(value) == tokens
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "token"),
+    [(None, 3, "3"), ("5,7", 0, "5"), ("5,7", 1, "7"), ("5,7", 2, None), ("", 0, None)],
+)
+def test_a_number_counts_within_a_list_that_is_set(value: str | None, number: int, token: str | None) -> None:
+    assert resolve(value, number) == token
+    assert resolve_mask(value, number) == token
+
+
+def test_a_mask_keeps_the_library_s_order_and_passes_over_what_names_nothing() -> None:
+    assert [resolve_mask("3.1,x,1,3.0,1", number) for number in (0, 1, 2)] == ["1", "3.1,3.0", None]
+    assert resolve_mask("1.,2", 0) == "2"
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "positions"),
+    [
+        ("1 0 1", None, (1, 0, 1)),
+        ("1,,0", 2, (1, 0)),
+        ("2", 2, ()),
+        ("1", 2, (1,)),
+        ("1 2", 2, ()),
+        ("-1", None, ()),
+        ("+1", None, (1,)),
+        ("-0", 1, (0,)),
+        (f"{2**63 - 1}", None, (2**63 - 1,)),
+        (f"{2**63}", None, ()),
+        (f"0 {2**64}", 1, (0,)),
+        (f"-{2**64 - 1}", 2, (1,)),
+        ("0" * 30 + "1", 2, (1,)),
+        ("9" * 21, 2, ()),
+        ("1x2", 2, (1,)),
+    ],
+)
+def test_ggml_s_list_is_of_unsigned_numbers_of_64_bits(value: str, count: int | None, positions: tuple[int, ...]) -> None:
+    assert ggml_list(value, count) == positions
+    assert ggml_positions(value, count) == tuple(dict.fromkeys(positions))
