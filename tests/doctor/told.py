@@ -1,0 +1,73 @@
+"""All that the diagnoses of a test say, in words: evidence, steps and sentences, in the order in which they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gpuprobe.doctor.findings import Finding, Place, Step
+
+GOLDEN = Path(__file__).parent / "told"
+_noted: list[str] = []
+
+
+def noted(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """What a helper of the tests returns, to be compared when the test that asked it has ended."""
+    _noted.append("".join(_lines(found)))
+    return found
+
+
+def taken() -> str:
+    """What was noted since it was last taken; the same diagnosis of two machines stands once."""
+    text = "".join(dict.fromkeys(_noted))
+    _noted.clear()
+    return text
+
+
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
+    """Symptoms are another part of the program, and only named."""
+    yield f"  {', '.join(each.id for each in found) or 'nothing'}\n"
+    for each in found:
+        if not each.generic:
+            yield from (f"    {line}\n" for line in _finding(each))
+
+
+def _finding(each: Finding) -> Iterator[str]:
+    way = " ".join(filter(None, (each.library, each.build))) or "every library"
+    is_so = (each.rung.value, each.severity.value, each.certainty.value, str(each.reason.value), way)
+    yield f"{each.id} ({', '.join(is_so)}{f', because of {each.because_of}' if each.because_of else ''})"
+    yield f"  because: {each.because}"
+    yield f"  brief: {each.brief}"
+    yield from (f"  seen: {seen.where}: {seen.what}" for seen in each.evidence)
+    yield from (f"  do: {step.text}{_how(step)}" for step in each.fix)
+    if each.settle is not None:
+        yield f"  settle: {each.settle}"
+
+
+def _how(step: Step) -> str:
+    command = "command" if f"`{step.command}`" in step.text else f"command `{step.command}`"
+    told = (
+        command if step.command is not None else None,
+        f"in: {step.where.value}" if step.where is not Place.HERE else None,
+        "as root" if step.needs_root else None,
+        f"reboot: {step.needs_reboot}" if step.needs_reboot is not None else None,
+    )
+    return "".join(f" [{each}]" for each in told if each)
+
+
+def sections(file: Path) -> dict[str, str]:
+    """What a golden file has for each test."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.startswith(" "):
+            found[name] += line
+        else:
+            name = line.rstrip("\n")
+            found[name] = ""
+    return found
+
+
+def write(file: Path, told: dict[str, str]) -> None:
+    text = "".join(f"{name}\n{said}" for name, said in sorted(told.items()) if said)
+    file.write_text(text, encoding="utf-8")
