@@ -17,6 +17,11 @@ def noted(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return found
 
 
+def note(text: str) -> None:
+    """Further lines, each indented."""
+    _noted.append(text)
+
+
 def taken() -> str:
     """What was noted since it was last taken; the same diagnosis of two machines stands once."""
     text = "".join(dict.fromkeys(_noted))
