@@ -1,9 +1,14 @@
-"""All that the diagnoses of a test say, in words: evidence, steps and sentences, in the order in which they are told."""
+"""Each diagnosis that a test of this folder makes is compared in full with the one before: in `told/`, a file for a module.
+
+A module without such a file is not compared; an empty one and `--bless` begin it. The hook is taken up by `tests/conftest.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 from gpuprobe.doctor.findings import Finding, Place, Step
 
@@ -76,3 +81,21 @@ def sections(file: Path) -> dict[str, str]:
 def write(file: Path, told: dict[str, str]) -> None:
     text = "".join(f"{name}\n{said}" for name, said in sorted(told.items()) if said)
     file.write_text(text, encoding="utf-8")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    taken()
+    result = yield
+    said, file = taken(), GOLDEN / f"{pyfuncitem.path.stem}.txt"
+    if pyfuncitem.path.parent == GOLDEN.parent and file.exists():
+        _compare(pyfuncitem, said, file)
+    return result
+
+
+def _compare(test: pytest.Function, said: str, file: Path) -> None:
+    before = sections(file)
+    if test.config.getoption("--bless"):
+        write(file, {**before, test.name: said})
+        return
+    assert said == before.get(test.name, ""), f"{file.name} has it otherwise; `--bless` writes what is said now"
