@@ -100,7 +100,7 @@ def _unset(host: Host, name: str, chip: AmdCard) -> Iterator[Step]:
     for other in amd_cards(host):
         fits = other.gfx is not None and rows.get(other.gfx.name) == value and other.pci_id != chip.pci_id
         if fits and other.gfx is not None and not name.endswith(f"_{other.node}"):
-            only = f"{name}_{other.node}={value}"
+            only = f"{name.removesuffix(f'_{chip.node}')}_{other.node}={value}"
             yield run(f"set it for the {other.gfx.name} alone, which is KFD's node {other.node}:", f"export {only}")
 
 
