@@ -96,6 +96,7 @@ def test_of_two_numbers_none_is_for_certain_the_cards() -> None:
         (0x3FFF, "nv-open-module-pre-turing", "does not include the required GPU System Processor (GSP)."),
         (0x3FFF, "nv-driver-too-old-for-gpu", f"is not supported by the NVIDIA {VERSION} driver release."),
         (0x1C81, "nv-open-module-pre-turing", "not supported by open nvidia.ko because it does not include the GSP"),
+        (0x102D, "nv-open-module-pre-turing", "not supported by open nvidia.ko because it does not include the GSP"),
     ],
 )
 def test_a_chip_that_no_row_knows_is_judged_by_the_kernels_words(device: int, cause: str, line: str) -> None:

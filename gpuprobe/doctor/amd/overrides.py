@@ -27,9 +27,9 @@ def override(situation: Situation) -> Iterator[Finding]:
     if chip is None or chip.gfx is None or chip.node is None or not answers(situation, ROCM):
         return
     name = _name_for(situation.host, chip)
-    value = situation.host.environ.get(name or "", "")
-    if name is None or not value:
+    if name is None or not situation.host.environ[name]:
         return
+    value = situation.host.environ[name]
     taken = gfx_of_override(value)
     if taken is None:
         yield _wrong(situation, f"`{name}={value}` is not a version such as 10.3.0, so ROCm starts with rubbish", name, chip)
