@@ -207,7 +207,7 @@ def test_a_line_of_vfios_that_names_the_cards_ids_is_quoted(card: Any, module: s
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("better", [True, False])
 def test_16_bit_storage_is_missed_where_vulkan_is_the_only_way(stores: tuple[bool | None], named: bool, better: bool) -> None:
-    names = {"driver_name": "radv", "runtime_version": "24.0.9"} if named else {}
+    names: dict[str, Any] = {"driver_name": "radv", "runtime_version": "24.0.9"} if named else {}
     view = VULKAN._replace(capabilities={"stores_16_bits": stores[0]}, **names)
     devices = (view, ROCM) if better else (view,)
     found = causes(findings(with_radeon(manifests=(a_manifest(),)), *map(passed, devices), devices=devices))
