@@ -116,6 +116,12 @@ def test_a_virtual_gpu_is_named_by_nvml_or_by_its_place_on_the_bus(name: str | N
     assert found.id == "vgpu-unlicensed" and (name or "a virtual GPU") in found.because
 
 
+def test_a_card_without_a_name_is_no_virtual_gpu() -> None:
+    found = ids(findings(nvidia_host(texts=texts(VIRTUAL)), *no_context(46, cuda(name=None)), an_outcome(nvml(name=None))))
+
+    assert found[0] == "cuda-46-other"
+
+
 @pytest.mark.parametrize(("code", "is_virtual"), [(46, False), (47, True), (46, True)])
 def test_46_of_a_card_that_a_virtual_machine_was_given_whole_is_no_licence(code: int, is_virtual: bool) -> None:
     view = nvml(name="NVIDIA A10-24Q" if is_virtual else "NVIDIA A10")
@@ -256,3 +262,9 @@ def test_a_stub_of_either_library_is_seen(name: str) -> None:
     others = tuple(each for each in BOTH if each.name != name)
 
     assert "nv-stub-library" in ids(findings(nvidia_host(libraries=(stub, *others)), refused(34), WORKS))
+
+
+def test_a_card_without_an_address_is_reset_without_one() -> None:
+    found = findings(in_wsl("ubuntu"), *no_context(214, cuda(pci_id=None)), address=None)
+
+    assert "`sudo nvidia-smi --gpu-reset`" in commands(found[0])

@@ -183,6 +183,12 @@ def test_a_driver_of_vulkans_is_missing_where_none_could_be_the_cards(denied: bo
     assert ("vk-no-icd" in found) is (manifest in (None, "libvulkan_lvp.so") and not denied and not chosen)
 
 
+def test_a_node_of_another_card_is_no_way_to_this_one() -> None:
+    host = with_radeon(pci=(a_radeon(drm=("card0",)),), nodes=(a_node("/dev/dri/renderD129"),), libraries=(LOADER,))
+
+    assert "vk-no-icd" not in causes(findings(host, not_installed("ROCm"), vulkan_fails()))
+
+
 @pytest.mark.parametrize("shown", [(a_software_renderer(),), (a_software_renderer(), OTHER._replace(library="Vulkan")), ()])
 def test_a_software_renderer_is_all_there_is_where_nothing_else_is_shown(shown: tuple[Device, ...]) -> None:
     host = with_radeon(manifests=(a_manifest(RADV), LAVAPIPE), libraries=(LOADER,))
