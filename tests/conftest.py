@@ -11,6 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import temporary
+from tests.doctor.told import pytest_pyfunc_call
+
+__all__ = ["pytest_pyfunc_call"]
 
 # Children of other tests compete for the machine's cores: how long an example takes says nothing of what is tested.
 settings.register_profile("gpuprobe", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -93,5 +93,5 @@ def _in_a_row(step: Step) -> str:
 
 def run(text: str, command: str, *, root: bool | None = None, reboot: str | None = None, where: Place = Place.HERE) -> Step:
     """`text` with the command behind it: "load it with `sudo modprobe amdgpu`". Root is needed where the command says sudo."""
-    needs_root = command.startswith("sudo ") if root is None else root
+    needs_root = "sudo " in command if root is None else root
     return Step(f"{text} `{command}`", command, needs_root, reboot, where)

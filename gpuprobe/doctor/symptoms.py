@@ -78,7 +78,7 @@ def hidden(card: Card, inventory: Inventory) -> Why | None:
         if unfiltered and any(is_of(device, card) for device in outcome.devices):
             names = [name for name, _ in outcome.probe.variables]
             shown = ", ".join(f"`{name}={inventory.evidence.host.environ.get(name, '')}`" for name in names)
-            because = f"{shown} hides it; without that, {outcome.probe.library} lists it"
+            because = f"{shown} {'hide' if len(names) > 1 else 'hides'} it; without that, {outcome.probe.library} lists it"
             cure = f"unset it to use this card: `unset {' '.join(names)}`"
             return Why(Reason.HIDDEN_BY_VARIABLE, because, cure, f"hidden by `{names[0]}`" if names else "")
     return None

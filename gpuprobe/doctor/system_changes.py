@@ -43,11 +43,12 @@ def opened_to_all(node: DeviceNode, where: Place = Place.HERE) -> Step:
 
 
 def kernel_word(host: Host, word: str, *, add: bool, why: str) -> Step:
-    """A word of the kernel's command line, put in or taken out where this distribution keeps it."""
+    """Words of the kernel's command line, put in or taken out where this distribution keeps it."""
     here = distribution(host)
     does = f"add `{word}` to" if add else f"take `{word}` out of"
     if here.is_image and here.manager == "dnf":
-        command = f"sudo rpm-ostree kargs {'--append' if add else '--delete'}={word}"
+        option = "--append" if add else "--delete"
+        command = f"sudo rpm-ostree kargs {' '.join(f'{option}={each}' for each in word.split())}"
         return run(f"{does} the kernel's command line:", command, reboot=why)
     update = _GRUB.get(here.manager or "")
     grub = f"`GRUB_CMDLINE_LINUX_DEFAULT` in `/etc/default/grub`, run `{update}` and reboot"

@@ -51,7 +51,7 @@ def says(host: Host, pattern: str | re.Pattern[str]) -> bool | None:
 
 
 def lines_of(host: Host, address: str) -> tuple[LogLine, ...]:
-    """Those that name the card at this PCI address, in whichever of the kernel's spellings."""
+    """Those that name the card at this PCI address, in whichever of the kernel's spellings, as in "(PCI:0000:01:00.0)"."""
     short = address.lower().rpartition(".")[0]
     named = re.compile(rf"(?i)(?<![0-9a-f])(?<![0-9a-f]:){re.escape(short)}(?![0-9a-f])")
     return lines(host, named)

@@ -12,6 +12,7 @@ from gpuprobe.facts.system_facts import KernelLog, KernelModules, LogLine, Syste
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import Call, Depth, Device, Evidence, Outcome, Probe, Purpose, Request, Status
+from tests.doctor.told import noted
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"
@@ -152,7 +153,7 @@ def findings(host: Host, *outcomes: Outcome, address: str | None = FIRST, **requ
     """All that is said of the card at this address, the headline first; None: of the only card."""
     inventory = judge(evidence(host, *outcomes), Request(**request))
     (card,) = (card for card in cards(host) if address is None or card.pci_id == address)
-    return findings_of(card, inventory)
+    return noted(findings_of(card, inventory))
 
 
 def ids(found: Iterable[Finding]) -> list[str]:

@@ -12,6 +12,7 @@ from gpuprobe.facts import DeviceNode, Host, PciFunction, Reading
 from gpuprobe.facts.system_facts import KernelLog, LogLine, Opened, SystemFacts
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Call, Depth, Device, Inventory, Outcome, Probe, Purpose, Request, Status
+from tests.doctor.told import noted
 from tests.records import AMD, INTEL, a_card, a_host, an_outcome, evidence_of
 
 ADDRESS = "0000:03:00.0"
@@ -117,7 +118,7 @@ def findings(host: Host, *outcomes: Outcome, devices: tuple[Device, ...] = (), a
     """Of the first card, or of the one at this address."""
     inventory = inventory_of(host, *outcomes, devices=devices)
     cards = [status.card for status in card_statuses(inventory) if at in (None, status.card.pci_id)]
-    return findings_of(cards[0], inventory)
+    return noted(findings_of(cards[0], inventory))
 
 
 def of_the_machine(host: Host, *outcomes: Outcome, devices: tuple[Device, ...] = ()) -> tuple[Finding, ...]:

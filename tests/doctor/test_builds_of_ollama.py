@@ -65,3 +65,42 @@ def test_a_jetson_needs_the_build_of_its_jetpack(names: tuple[str, ...], expecte
     assert [each for each in ids(found) if each.startswith("jetson")] == expected
     assert "cuda_jetpack6" in "".join(each.because for each in found) or not expected
     assert not expected or "ollama.com/install.sh" in commands(found[-1])
+
+
+WHERE = {"ollama": "Ollama", "llama.cpp": "llama.cpp"}
+OLD = cuda(kernel_version="535.247.01", api_version="12.2")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [OLD, OLD._replace(compute_major=None), OLD._replace(kernel_version=None), OLD._replace(kernel_version="550.54.14")],
+    ids=("old", "of no known chip", "of no known version", "new enough"),
+)
+@pytest.mark.parametrize("product", WHERE)
+@pytest.mark.parametrize("library", ["CUDA", "ROCm"])
+def test_the_driver_is_too_old_for_ollamas_builds_for_cuda_alone(device: Device, product: str, library: str) -> None:
+    host = nvidia_host(builds=(build("cuda_v12")._replace(product=product, where=WHERE[product], library=library),))
+
+    assert [each.id for each in told(host, device)] == (
+        ["ollama-driver-floor"] if (device, product, library) == (OLD, "ollama", "CUDA") else []
+    )
+
+
+def test_a_build_beside_it_that_the_driver_reads_leaves_nothing_to_tell() -> None:
+    assert [each.id for each in told(with_builds("cuda_v12", "cuda_v11"), OLD)] == []
+    assert [each.id for each in told(with_builds("cuda_v12", "cuda_v13"), OLD)] == ["ollama-driver-floor"]
+
+
+@pytest.mark.parametrize(
+    ("release", "wanted"), [("R35", "cuda_jetpack5"), ("R36", "cuda_jetpack6"), ("R38", "cuda_v13"), ("R32", "")]
+)
+@pytest.mark.parametrize("works", [True, False])
+def test_each_jetpack_has_a_build_of_its_own(release: str, wanted: str, works: bool) -> None:
+    host = orin("cuda_v12")
+    file = Reading(f"# {release} (release), REVISION: 4.3, GCID: 1, BOARD: generic\n")
+    host = host._replace(texts={**host.texts, "/etc/nv_tegra_release": file})
+    chip = cuda(pci_id=None, compute_major=8, compute_minor=7, kernel_version="540.4.0", api_version="12.6", name="Orin")
+    found = findings(host, an_outcome(chip), passed(chip), address=None) if works else findings(host, address=None)
+
+    said = "".join(each.because for each in found if each.id == "jetson-wrong-backend")
+    assert (f"needs Ollama's build `{wanted}`" in said) is bool(wanted and works)

@@ -26,7 +26,7 @@ def test_the_line_that_reserves_it_is_named() -> None:
     told = {"/proc/cmdline": "vfio-pci.ids=10de:2684\n"}
 
     assert "`/etc/modprobe.d/vfio.conf`" in commands(headline(nvidia_host(pci=HELD, system=SystemFacts(files=files))))
-    assert "`/proc/cmdline`" in commands(headline(nvidia_host(pci=HELD, texts=texts(told))))
+    assert "the boot loader's settings" in commands(headline(nvidia_host(pci=HELD, texts=texts(told))))
 
 
 def test_a_card_of_its_own_driver_is_held_for_nobody() -> None:

@@ -16,6 +16,7 @@ from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Request, ValidationScope
 from gpuprobe.vendors import NVIDIA
+from tests.doctor.told import noted
 
 CASES = Path(__file__).parent / "nvidia_cases"
 FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"
@@ -92,7 +93,7 @@ def test_nothing_that_the_evidence_rules_out_is_named(case: Case) -> None:
 def test_a_likely_cause_says_what_would_decide_and_every_cause_says_where_it_was_read(case: Case) -> None:
     _, found = diagnosed(case)
 
-    causes = [each for each in found if not each.generic]
+    causes = [each for each in noted(found) if not each.generic]
     assert [each.id for each in causes if (each.settle is None) != (each.certainty.value == "certain")] == []
     assert [each.id for each in causes if not each.evidence] == []
 

@@ -17,6 +17,7 @@ from gpuprobe.doctor.machine_findings import findings_of_the_machine
 from gpuprobe.doctor.notes import of_inventory
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Inventory, Request
+from tests.doctor.told import noted
 
 CASES = Path(__file__).parent / "other_cases"
 # What one sentence of the first release listed together, whatever the machine showed.
@@ -119,7 +120,7 @@ def test_no_list_of_guesses_is_left_of_an_old_capture(name: str) -> None:
     inventory = inventory_of(name)
 
     said = [status.why for status in card_statuses(inventory) if status.why]
-    causes = [each for status in card_statuses(inventory) for each in findings_of(status.card, inventory)]
+    causes = [each for status in card_statuses(inventory) for each in noted(findings_of(status.card, inventory))]
     text = " ".join((summary(inventory).text, *of_inventory(inventory), *map(str, said), *(each.because for each in causes)))
 
     assert not [guess for guess in GUESSES if guess in text]

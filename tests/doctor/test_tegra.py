@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.facts.system_facts import SystemFacts
-from tests.doctor.nvidia_machines import DOCKER, commands, findings, headline, ids, is_certain, refused, texts
-from tests.records import a_host
+from tests.doctor.nvidia_machines import DOCKER, commands, cuda, findings, headline, ids, is_certain, passed, refused, texts
+from tests.records import a_host, an_outcome
 
 ORIN = {
     "/proc/device-tree/compatible": "nvidia,p3768-0000\0nvidia,tegra234\0",
@@ -61,3 +65,16 @@ def test_a_container_without_the_chips_nodes_needs_the_runtime_and_not_the_optio
     assert found.id == "ctr-no-gpu-flag"
     assert "--runtime nvidia" in commands(found)
     assert "nv-uvm-not-loaded" not in ids(findings(orin(opens=True), refused(999), address=None))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("works", [True, False])
+def test_what_a_jetson_computes_on_is_neither_denied_nor_missing(works: bool, inside: bool) -> None:
+    place: dict[str, Any] = dict(DOCKER) if inside else {}
+    chip = cuda(pci_id=None, name="Orin")
+    outcomes = (an_outcome(chip), passed(chip)) if works else (REFUSED,)
+
+    denied = ids(findings(orin(opens=False, **place), *outcomes, address=None))
+    missing = ids(findings(orin(opens=True, given=False, **place), *outcomes, address=None))
+    assert ("jetson-nvmap-permission" in denied) is not works
+    assert ("ctr-no-gpu-flag" in missing) is (inside and not works)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gpuprobe.doctor import naming
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step, run
 from gpuprobe.doctor.reasons import CardReason
@@ -11,6 +13,7 @@ from gpuprobe.machine.surroundings import wsl
 from gpuprobe.model import Reason, Status
 
 AGAIN = "a module in memory stays the old one until then"
+_LINK = re.compile("^((?:or |and |if [^,]{1,80}, )?)")  # to the step before
 FRESH = "the boot image and the drivers of the screen take it up at the next start"
 
 
@@ -52,7 +55,8 @@ def outside(situation: Situation) -> Place:
 
 
 def on_the_host(situation: Situation, text: str) -> str:
-    return f"on the host {text}" if outside(situation) is Place.HOST else text
+    """ "or on the host open it to everybody with"."""
+    return _LINK.sub(r"\1on the host ", text, count=1) if outside(situation) is Place.HOST else text
 
 
 def kernel_step(situation: Situation, text: str, command: str, *, reboot: str | None = None) -> Step:
@@ -62,7 +66,7 @@ def kernel_step(situation: Situation, text: str, command: str, *, reboot: str | 
 
 def reboot(situation: Situation, why: str, text: str = "reboot") -> Step:
     if outside(situation) is Place.HOST:
-        return Step(f"on the host {text}", needs_root=True, needs_reboot=why, where=Place.HOST)
+        return Step(on_the_host(situation, text), needs_root=True, needs_reboot=why, where=Place.HOST)
     return Step(text, "sudo reboot", needs_root=True, needs_reboot=why)
 
 

@@ -34,18 +34,22 @@ def problem(situation: Situation, *numbers: int) -> tuple[int, bool] | None:
     answer = signs.nvml_answer(situation)
     if answer is None or signs.nvml_views(situation):
         view = signs.whole_view(situation)
-        code = signs.problem_of(view, "handle") if view is not None else None
-        return (code, True) if code in numbers and code is not None else None
+        code = _one_of(numbers, signs.problem_of(view, "handle") if view is not None else None)
+        return (code, True) if code is not None else None
     if not signs.is_given(situation):
         return None
     alone = len(signs.own_cards(situation)) == 1
-    if answer.code in numbers and answer.code is not None and alone:
-        return answer.code, True
+    if alone and (code := _one_of(numbers, answer.code)) is not None:
+        return code, True
     nameless = [signs.problem_of(view, "handle") for view in answer.devices if view.pci_id is None]
     listed = {view.pci_id for view in answer.devices}
     unlisted = [card for card in signs.own_cards(situation) if card.pci_id not in listed]
     code = next((each for each in nameless if each in numbers), None)
     return (code, len(unlisted) == 1 and len(set(nameless)) == 1) if code is not None else None
+
+
+def _one_of(numbers: tuple[int, ...], code: int | None) -> int | None:
+    return code if code in numbers else None
 
 
 def reset(situation: Situation) -> tuple[Step, ...]:

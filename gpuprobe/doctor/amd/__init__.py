@@ -10,10 +10,11 @@ from gpuprobe.doctor.amd import (
     shared_memory,
     surroundings_of_rocm,
 )
+from gpuprobe.doctor.kernels_side import placed
 from gpuprobe.vendors import AMD
 
 VENDOR = AMD
-CHECKS = (
+_CHECKS = (
     *memory_window.CHECKS,
     *kernel_driver.CHECKS,
     *kfd.CHECKS,
@@ -23,3 +24,4 @@ CHECKS = (
     *architectures.CHECKS,
     *shared_memory.CHECKS,
 )
+CHECKS = tuple(map(placed, _CHECKS))

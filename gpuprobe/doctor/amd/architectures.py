@@ -44,9 +44,11 @@ def chip_of(situation: Situation) -> AmdCard | None:
 def blas_has_no_kernels(situation: Situation) -> Iterator[Finding]:
     """rocBLAS ends its process where it has no kernels for the chip. Its files' names tell before it is asked."""
     severity = weight(situation, ROCM)
-    for view in _failed_views(situation) if severity else ():
+    if severity is None:
+        return
+    for view in _failed_views(situation):
         lacking = _lacking(situation, view)
-        if lacking is None or severity is None:
+        if lacking is None:
             continue
         software, chip = lacking
         has = " ".join(software.architectures)
@@ -90,8 +92,7 @@ def _failed_views(situation: Situation) -> Iterator[Device]:
 
 def _kfd(situation: Situation) -> tuple[Observed, ...]:
     chip = chip_of(situation)
-    known = chip is not None and chip.gfx is not None
-    return (Observed(f"KFD's node {chip.node}", chip.gfx.name),) if known and chip and chip.gfx else ()
+    return (Observed(f"KFD's node {chip.node}", chip.gfx.name),) if chip is not None and chip.gfx is not None else ()
 
 
 def _other_ways(situation: Situation, chip: str, software: FoundSoftware) -> Iterator[Step]:
@@ -113,8 +114,10 @@ def _other_ways(situation: Situation, chip: str, software: FoundSoftware) -> Ite
 def build_has_no_code(situation: Situation) -> Iterator[Finding]:
     """HIP's own number for it, or the architectures that a build of an inference program names."""
     severity = weight(situation, ROCM)
-    for drop in situation.drops if severity else ():
-        if drop.device.library != ROCM.name or severity is None:
+    if severity is None:
+        return
+    for drop in situation.drops:
+        if drop.device.library != ROCM.name:
             continue
         spoken = outcomes_of(drop.device, situation.outcomes)
         code = telling(spoken).code if spoken else None

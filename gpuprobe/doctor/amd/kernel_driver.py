@@ -54,15 +54,15 @@ def firmware_missing(situation: Situation) -> Iterator[Finding]:
     if not _is_unbound(situation):
         return
     told = lines_of(situation.host, situation.card.pci_id or "")
-    missing = next((line for line in told if _NO_FILE.search(line.message)), None)
+    missing = next(((line.message, found[1]) for line in told if (found := _NO_FILE.search(line.message))), None)
     if missing is None or not any(_FATAL.search(line.message) for line in told):
         return
-    name = (_NO_FILE.search(missing.message) or [None, "its firmware"])[1]
+    message, name = missing
     yield _driver(
         "amd-firmware-missing",
         because=f"`amdgpu` gave the card up, because its firmware file `{name}` is not installed",
         brief="its firmware is not installed",
-        evidence=(Observed("kernel log", missing.message),),
+        evidence=(Observed("kernel log", message),),
         fix=installing.firmware(situation.host, AMD),
     )
 
@@ -201,11 +201,11 @@ def scheduler_firmware_breaks(situation: Situation) -> Iterator[Finding]:
     if chip is None or (chip.major, chip.minor) != _OF_BAD_FIRMWARE or fault is None:
         return
     installed = packages(situation.host, _FIRMWARE)
-    bad = [each for each in installed if _BAD_RELEASE in (each.version or "")]
+    bad = [(each.name, each.version) for each in installed if each.version is not None and _BAD_RELEASE in each.version]
     # A page fault alone may be any program's own.
     if not bad and first(situation.host, _SCHEDULER) is None:
         return
-    known = tuple(Observed(f"package {each.name}", each.version or "") for each in bad)
+    known = tuple(Observed(f"package {name}", version) for name, version in bad)
     yield _driver(
         "amd-mes-firmware-bad",
         severity=Severity.DEGRADED if situation.kept else Severity.BLOCKER,

@@ -137,9 +137,10 @@ def _atomics(situation: Situation) -> Iterator[Finding]:
     """Without PCIe atomics only newer chips compute, and those from some release of their firmware (MEC) on."""
     host, device = situation.host, f"{situation.card.device_id or 0:04x}"
     told = ((line, _ATOMICS.search(line.message)) for line in lines(host, _ATOMICS))
-    line, said = next(((line, found) for line, found in told if found and found[1] == device), (None, None))
-    if line is None or said is None:
+    mine = next(((line, found) for line, found in told if found and found[1] == device), None)
+    if mine is None:
         return
+    line, said = mine
     loaded, needed = said[2], int(said[3] or 0)
     evidence = (Observed("kernel log", line.message),)
     if needed:

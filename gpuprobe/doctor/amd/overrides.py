@@ -27,9 +27,9 @@ def override(situation: Situation) -> Iterator[Finding]:
     if chip is None or chip.gfx is None or chip.node is None or not answers(situation, ROCM):
         return
     name = _name_for(situation.host, chip)
-    value = situation.host.environ.get(name or "", "")
-    if name is None or not value:
+    if name is None or not situation.host.environ[name]:
         return
+    value = situation.host.environ[name]
     taken = gfx_of_override(value)
     if taken is None:
         yield _wrong(situation, f"`{name}={value}` is not a version such as 10.3.0, so ROCm starts with rubbish", name, chip)
@@ -100,7 +100,7 @@ def _unset(host: Host, name: str, chip: AmdCard) -> Iterator[Step]:
     for other in amd_cards(host):
         fits = other.gfx is not None and rows.get(other.gfx.name) == value and other.pci_id != chip.pci_id
         if fits and other.gfx is not None and not name.endswith(f"_{other.node}"):
-            only = f"{name}_{other.node}={value}"
+            only = f"{name.removesuffix(f'_{chip.node}')}_{other.node}={value}"
             yield run(f"set it for the {other.gfx.name} alone, which is KFD's node {other.node}:", f"export {only}")
 
 

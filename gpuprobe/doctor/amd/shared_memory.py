@@ -14,7 +14,7 @@ from gpuprobe.doctor.situation import Situation
 from gpuprobe.doctor.system_changes import kernel_word
 from gpuprobe.libraries import ROCM
 from gpuprobe.machine.asked import number
-from gpuprobe.machine.boot_parameters import CMDLINE, value_of
+from gpuprobe.machine.boot_parameters import value_of
 from gpuprobe.model import Device, DeviceType, GiB, Reason
 from gpuprobe.strings import size_text
 
@@ -59,7 +59,7 @@ def shared_part_limited(situation: Situation) -> Iterator[Finding]:
         return
     ignored = value_of(situation.host, _NO_PARAMETER)
     pages, wanted = number(situation.host, _LIMIT), total * 3 // 4 // _PAGE
-    now = f"{_LIMIT} is {pages}" if pages else "half of the memory is the default"
+    now = str(pages) if pages else "not set: half of the memory"
     why = f"`{_NO_PARAMETER}` is not a parameter and is ignored; " if ignored is not None else ""
     limit = kernel_word(situation.host, f"ttm.pages_limit={wanted}", add=True, why="the limit is read at the start")
     yield _note(
@@ -67,7 +67,7 @@ def shared_part_limited(situation: Situation) -> Iterator[Finding]:
         severity=Severity.DEGRADED if ignored is not None else Severity.INFO,
         because=f"{why}the kernel lends it {size_text(chip.gtt.total)} of the machine's {size_text(total)}",
         brief=f"it may use {size_text(chip.gtt.total)}",
-        evidence=(Observed("mem_info_gtt_total", str(chip.gtt.total)), Observed(CMDLINE, now)),
+        evidence=(Observed("mem_info_gtt_total", str(chip.gtt.total)), Observed(_LIMIT, now)),
         fix=(limit,),
     )
 

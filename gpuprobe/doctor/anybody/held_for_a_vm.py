@@ -21,7 +21,7 @@ def held(situation: Situation) -> Iterator[Finding]:
     if _HOLDER not in (card.driver, card.driver_override) or situation.host.platform != "linux":
         return
     told = _told_by(situation)
-    place = f"`{told.where}`" if told is not None else "the vfio configuration (`/etc/modprobe.d`, the kernel's command line)"
+    place = _place(told)
     where = Place.HERE if situation.container is None else Place.HOST
     again = installing.rebuilt_initramfs(situation.host) if situation.container is None else None
     yield cause(
@@ -38,6 +38,13 @@ def held(situation: Situation) -> Iterator[Finding]:
             Step("reboot", needs_root=True, needs_reboot="the card's own driver takes it at a start", where=where),
         ),
     )
+
+
+def _place(told: Observed | None) -> str:
+    """`/proc/cmdline` only shows what the boot loader has."""
+    if told is None:
+        return "the vfio configuration (`/etc/modprobe.d`, the kernel's command line)"
+    return "the boot loader's settings" if told.where == CMDLINE else f"`{told.where}`"
 
 
 def _told_by(situation: Situation) -> Observed | None:

@@ -51,7 +51,7 @@ def _hidden(situation: Situation, outcome: Outcome, library: Library, severity: 
         _slug(library, names, environ.get(_ROCR, "")),
         rung=Rung.LIBRARY,
         severity=severity,
-        because=f"{shown} hides it; without that, {library.name} lists it",
+        because=f"{shown} {'hide' if len(names) > 1 else 'hides'} it; without that, {library.name} lists it",
         brief=f"hidden by `{first}`",
         reason=Reason.HIDDEN_BY_VARIABLE,
         evidence=tuple(Observed(name, environ[name] or "empty") for name in names),

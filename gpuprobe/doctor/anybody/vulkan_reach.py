@@ -131,7 +131,10 @@ def driver_does_not_load(situation: Situation) -> Iterator[Finding]:
             because=because,
             brief=f"its Vulkan driver needs `{missing}`",
             reason=_status(situation),
-            evidence=(Observed(driver.manifest, driver.library), Observed(driver.library, f"needs {missing}")),
+            evidence=(
+                Observed(driver.manifest, driver.library),
+                Observed(driver.library, "not found" if itself else f"needs {missing}"),
+            ),
             fix=(fix,),
         )
         return
@@ -151,7 +154,8 @@ def _missing_of(situation: Situation, driver: Driver) -> str | None:
 
 
 def _bringing(host: Host, library: str) -> Step:
-    stem, manager = library.partition(".so")[0], distribution(host).manager
+    stem, here = library.partition(".so")[0], distribution(host)
+    manager = "rpm-ostree" if here.is_image else here.manager  # which takes names of packages alone
     stem = stem if stem in _PACKAGES else next((each for each in _PACKAGES if stem.startswith(each)), stem)
     if stem in _PACKAGES and manager in ("apt", None):
         named = _PACKAGES[stem]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import signs
 from gpuprobe.doctor.about_nvidia.saying import cause, kernel_step, look_at_the_log, reboot, where_cuda_stops
-from gpuprobe.doctor.findings import Finding, Observed, Rung, Severity, Step, run
+from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step, run
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.libraries import CUDA
@@ -175,7 +175,7 @@ def slice_not_named(situation: Situation) -> Iterator[Finding]:
         f"`{variable}={printable(chosen)}` {what}, and the card is cut: a program takes one slice, by its own id",
         f"`{variable}` names no slice",
         Observed(variable, printable(chosen)),
-        Observed("NVML", f"MIG on, {len(slices)} instance{'s' if len(slices) > 1 else ''}"),
+        Observed("NVML", f"MIG on, {_instances(slices)}"),
         fix=(_choose(situation, variable, first),),
         reason=Reason.HIDDEN_BY_VARIABLE,
     )
@@ -192,6 +192,10 @@ def _choose(situation: Situation, variable: str, slice_: str) -> Step:
 
 def _slices(situation: Situation) -> tuple[Device, ...]:
     return tuple(view for view in signs.nvml_views(situation) if view.partition is not None)
+
+
+def _instances(slices: tuple[Device, ...]) -> str:
+    return "1 instance" if len(slices) == 1 else f"{len(slices)} instances"
 
 
 def _shown_without(situation: Situation) -> bool:
@@ -212,8 +216,8 @@ def slice_nodes_missing(situation: Situation) -> Iterator[Finding]:
         f"the nodes of its slices (`/dev/nvidia-caps`) were not given to this {situation.container} container",
         "the slices' nodes are missing",
         Observed("/dev/nvidia-caps", "absent"),
-        Observed("NVML", f"{len(slices)} instances"),
-        fix=(Step(f"start the container with one slice: `--gpus device={slices[0].uuid or 'MIG-…'}`"),),
+        Observed("NVML", _instances(slices)),
+        fix=(Step(f"start the container with one slice: `--gpus device={slices[0].uuid or 'MIG-…'}`", where=Place.HOST),),
         reason=CardReason.NO_DEVICE_NODE,
     )
 

@@ -48,7 +48,7 @@ def _is_only(situation: Situation, devices: tuple[Device, ...]) -> bool:
 
 def _stale(situation: Situation, value: str) -> list[Finding]:
     """It names an id that no card and no slice has: the card was changed, or cut anew."""
-    first = value.split(",", maxsplit=1)[0].strip()
+    first = value.partition(",")[0].strip()
     if not _UUID.fullmatch(first) or any(known.startswith(first) for known in _known_ids(situation)):
         return []
     found = cause(
@@ -73,7 +73,7 @@ def _known_ids(situation: Situation) -> Iterator[str]:
 
 
 def _hiding(situation: Situation, value: str) -> Iterator[Finding]:
-    first = value.split(",", maxsplit=1)[0].strip()
+    first = value.partition(",")[0].strip()
     count = len(_without_it(situation))
     why = (
         "hides every card"

@@ -11,6 +11,7 @@ from gpuprobe.doctor.about_nvidia.saying import cause
 from gpuprobe.doctor.findings import Finding, Observed, Rung, Step
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
+from gpuprobe.knowledge import Chip
 from gpuprobe.machine import kernel_log
 from gpuprobe.machine.nvidia import module_version
 from gpuprobe.machine.surroundings import text_of
@@ -65,9 +66,9 @@ def branch_dropped_the_card(situation: Situation) -> Iterator[Finding]:
     """590 and newer are without Maxwell, Pascal and Volta, as earlier ones were left by Kepler and Fermi."""
     version, chip = _version(situation), chip_of(situation.card)
     logged = _said(situation, _LEGACY)
-    if not _is_candidate(situation) or (logged is None and not is_dropped(chip, branch_of(version))):
+    last = _last_branch(chip, version, logged)
+    if last is None or not _is_candidate(situation):
         return
-    last = chip.until if chip is not None and chip.until else int((_LEGACY.search(logged.what) or [0, 0])[1]) if logged else 0
     kind = f"{chip.architecture} cards" if chip is not None else "this card"
     yield cause(
         "nv-legacy-branch-required",
@@ -79,6 +80,14 @@ def branch_dropped_the_card(situation: Situation) -> Iterator[Finding]:
         fix=(recipes.of_branch(situation, last), *_beyond_help(last)),
         reason=CardReason.DRIVER_FAULT,
     )
+
+
+def _last_branch(chip: Chip | None, version: str | None, logged: Observed | None) -> int | None:
+    """That serves the card, where the installed one does not: by its row, else by the kernel's words."""
+    said = _LEGACY.search(logged.what) if logged else None
+    if chip is not None and chip.until and (said or is_dropped(chip, branch_of(version))):
+        return chip.until
+    return int(said[1]) if said else None
 
 
 def _beyond_help(branch: int) -> Iterator[Step]:

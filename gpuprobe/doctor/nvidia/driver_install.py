@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import recipes, signs
 from gpuprobe.doctor.about_nvidia.generations import chip_of
-from gpuprobe.doctor.about_nvidia.saying import FRESH, cause, kernel_step
+from gpuprobe.doctor.about_nvidia.saying import FRESH, cause, kernel_step, outside
 from gpuprobe.doctor.findings import Finding, Observed, Rung, Step, run
 from gpuprobe.doctor.nvidia.driver_fit import misfit
 from gpuprobe.doctor.reasons import CardReason
@@ -111,7 +111,7 @@ def forbidden(situation: Situation) -> Iterator[Finding]:
         Observed(found.path, printable(found.line)),
         Observed("/sys/module/nvidia", "absent"),
         fix=(
-            Step(f"take it out of {place}", needs_root=True, needs_reboot=None if image else FRESH),
+            Step(f"take it out of {place}", needs_root=True, needs_reboot=None if image else FRESH, where=outside(situation)),
             *([image] if image else []),
         ),
         reason=CardReason.NO_KERNEL_DRIVER,

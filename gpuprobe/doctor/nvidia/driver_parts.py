@@ -57,7 +57,8 @@ def _one_version(situation: Situation, module: str) -> Iterator[Step]:
     elif situation.container:
         yield Step("start the container again", where=Place.HOST)
         yield Step("use an image without packages of NVIDIA's driver: the host's are mounted into it", where=Place.HOST)
-        yield reboot(situation, AGAIN, "if the host was updated since it started, reboot")
+        late = "if the host was updated since the container started, reboot it"
+        yield Step(late, needs_root=True, needs_reboot=AGAIN, where=Place.HOST)
     else:
         yield reboot(situation, AGAIN)
         yield Step(f"if they differ after that too, install module and libraries of one release: the module's is {module}")

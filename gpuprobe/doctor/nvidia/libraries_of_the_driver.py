@@ -199,7 +199,7 @@ def compiler_too_old(situation: Situation) -> Iterator[Finding]:
         f"the compiler of driver {version or 'this release'} does not know PTX as new as the program's",
         "the driver's compiler is too old",
         Observed("CUDA", "CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)"),
-        fix=(recipes.newer(situation, chip_of(situation.card)),),
+        fix=(recipes.newer(situation, None),),
         reason=Reason.NOT_DECIDED,
     )
 
@@ -216,7 +216,7 @@ def foreign_library_in_wsl(situation: Situation) -> Iterator[Finding]:
         Rung.LIBRARY,
         f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`",
         "a Linux driver hides that of Windows",
-        Observed(signs.CUDA_FILE, path),
+        Observed(path.rpartition("/")[2], path),
         fix=(remove or Step("remove the packages of NVIDIA's driver for Linux from this distribution", needs_root=True),),
         reason=signs.how_cuda_ended(situation),
     )

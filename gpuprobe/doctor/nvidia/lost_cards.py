@@ -80,6 +80,7 @@ def without_power(situation: Situation) -> Iterator[Finding]:
         Observed("NVML", "NVML_ERROR_INSUFFICIENT_POWER (8)") if told else None,
         fix=(Step("power the machine off, and connect every power lead of the card"),),
         reason=CardReason.CARD_FAILED,
+        settle=None if logged or (told is not None and told[1]) else look_at_the_log("power cables"),
         library=None,
     )
 
