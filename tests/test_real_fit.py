@@ -6,7 +6,6 @@ The cards are servers on loopback that answer as cards do; the engine is ended b
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import sys
 import time
@@ -45,10 +44,9 @@ def engines_own(running: Engine, model: str, *arguments: str) -> Choice:
     socket = Path(model).with_suffix(".sock")
     command = [str(running.directory / "llama-server"), "--host", str(socket), "--no-warmup", "-lv", "4", "-np", "1"]
     command += ["-m", model, "--rpc", ",".join(f"127.0.0.1:{port}" for port in running.ports), *arguments]
-    environ = {"LD_LIBRARY_PATH": str(running.directory), "LD_PRELOAD": str(running.card), "PATH": os.environ["PATH"]}
     deadline = time.monotonic() + LIMIT
     with subprocess.Popen(
-        command, cwd=running.directory, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=running.directory, env=running.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             assert process.stdout is not None
