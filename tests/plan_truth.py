@@ -68,9 +68,13 @@ MORE = {
     "four sequences, cache on the host": Case(1, ONE._replace(context=8192, parallel=4, offload_cache=False)),
     "two cards, cache on the host": Case(2, ONE._replace(offload_cache=False)),
     "two cards, four sequences": Case(2, ONE._replace(context=8192, parallel=4, flash_attention=FlashAttention.OFF)),
+    "two cards, layers on the host by name": Case(
+        2, ONE._replace(overrides=(Override(pattern=r"blk\.[0-3]\.ffn.*", device=None),))
+    ),
     "half, flash attention": Case(1, ONE._replace(layers=HALF, flash_attention=FlashAttention.ON)),
     "norms on the host by name": Case(1, ONE._replace(overrides=(Override(pattern=r"attn_norm|ssm", device=None),))),
 }
+MORE_EXPERTS = {"two cards, two layers' experts on the host": Case(2, ONE._replace(cpu_moe_layers=2))}
 WINDOWED = {
     "whole windows": Case(1, ONE._replace(context=32768, swa_full=True)),
     "long, four in one cache": Case(1, ONE._replace(context=65536, parallel=4, unified=True)),
@@ -110,6 +114,8 @@ def cases(name: str, *, brief: bool = False) -> dict[str, Case]:
 def recorded_cases(name: str) -> dict[str, Case]:
     found = cases(name, brief=name not in WHOLE)
     found |= MORE if name in WHOLE else {case: MORE[case] for case in TELLING_MORE}
+    if EXPERTS.keys() <= found.keys() and name in WHOLE:
+        found |= MORE_EXPERTS
     if not name.startswith("mamba"):
         found |= MORE_QUANTIZED
     return found | WINDOWED if any("sliding_window" in key for key in MODELS[name]().metadata) else found
