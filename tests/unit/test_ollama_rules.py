@@ -61,7 +61,7 @@ def test_of_equal_devices_the_first_is_taken() -> None:
         (4097, GiB, 24 * GiB, 1024),
         (32768, GiB, 24 * GiB, 1024),
         (32769, GiB, 24 * GiB, 2048),
-        (65536, 0, 24 * GiB, 2048),
+        (65536, 0, GiB, 2048),
         (65536, GiB, 0, 2048),
         (65536, 6 * GiB, 10 * GiB, 2048),  # 60 %, and 2 GiB below 80 %
         (65536, 6 * GiB + 1, 10 * GiB, 1024),
