@@ -38,7 +38,12 @@ class Taken(NamedTuple):
 class Engine(NamedTuple):
     directory: Path
     ports: tuple[int, ...]
-    card: Path  # the library that makes a device answer as a card
+    preloaded: tuple[Path, ...]  # that devices answer as cards do, and that any x86-64-v3 will do
+
+    @property
+    def environ(self) -> dict[str, str]:
+        preloaded = ":".join(map(str, self.preloaded))
+        return {"LD_LIBRARY_PATH": str(self.directory), "LD_PRELOAD": preloaded, "PATH": os.environ["PATH"]}
 
     def asked(self, model: Path, devices: int, *arguments: str) -> dict[str, Taken]:
         """By name: RPC0, RPC1, Host. Raises `Refused` where the engine cannot load the model or says nothing in time."""
@@ -47,7 +52,7 @@ class Engine(NamedTuple):
         process = subprocess.Popen(
             [*command, *arguments],
             cwd=self.directory,
-            env={"LD_LIBRARY_PATH": str(self.directory), "LD_PRELOAD": str(self.card), "PATH": os.environ["PATH"]},
+            env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -78,6 +83,19 @@ class Engine(NamedTuple):
         return rows
 
 
+def version(directory: Path) -> str:
+    """As the program says it: its number, build and commit."""
+    said = subprocess.run(
+        [str(directory / "llama-server"), "--version"],
+        env={"LD_LIBRARY_PATH": str(directory)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
+    )
+    return (said.stdout + said.stderr).splitlines()[0].removeprefix("version: ")
+
+
 class Refused(Exception):
     """The engine measured nothing; the text is the end of its log."""
 
@@ -93,6 +111,7 @@ def _free_port() -> int:
 def engine(directory: Path, work: Path, memory: tuple[int, ...]) -> Iterator[Engine]:
     """`memory` is MiB of each device."""
     card = compile_double(DRIVERS / "like_a_card.c", work / "card", "like_a_card.so")
+    broadcasts = compile_double(DRIVERS / "broadcasts.c", work / "broadcasts", "broadcasts.so")
     sizes = compile_double(DRIVERS / "pretend_memory.c", work / "sizes", "pretend_memory.so")
     program = Path(shutil.copy(directory / "ggml-rpc-server", work / "ggml-rpc-server"))
     program.chmod(0o755)  # a wheel's file is not
@@ -111,7 +130,7 @@ def engine(directory: Path, work: Path, memory: tuple[int, ...]) -> Iterator[Eng
             )
         for port in ports:
             _wait_for(port)
-        yield Engine(directory, ports, card)
+        yield Engine(directory, ports, (card, broadcasts))
     finally:
         for server in servers:
             server.kill()

@@ -551,7 +551,8 @@ def lfm2(*, experts: bool = False) -> MadeUp:
     return model
 
 
-def qwen3next() -> MadeUp:
+def qwen3next(*, together: bool = False) -> MadeUp:
+    """`together`: as it was first converted, with query, key, value and gate in one weight."""
     layers, width, experts, inner = 24, 2048, 128, 512
     model = MadeUp("qwen3next", layers, width, 151936, 262144)
     _heads(model, 16, 2, 256)
@@ -571,8 +572,11 @@ def qwen3next() -> MadeUp:
             model.vector(f"{part}attn_q_norm", 256)
             model.vector(f"{part}attn_k_norm", 256)
         else:
-            model.matrix(f"{part}attn_qkv", width, 8192)
-            model.matrix(f"{part}attn_gate", width, 4096)
+            if together:
+                model.matrix(f"{part}ssm_in", width, 12288)
+            else:
+                model.matrix(f"{part}attn_qkv", width, 8192)
+                model.matrix(f"{part}attn_gate", width, 4096)
             model.vector(f"{part}ssm_conv1d", 4, 8192)
             model.vector(f"{part}ssm_dt", 32, end="bias")
             model.vector(f"{part}ssm_a", 32, end="")
@@ -596,6 +600,7 @@ MODELS |= {
     "granite-hybrid-7b": granite_hybrid,
     "lfm2-1.2b": lfm2,
     "qwen3next-small": qwen3next,
+    "qwen3next-first": lambda: qwen3next(together=True),
 }
 
 

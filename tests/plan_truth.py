@@ -1,6 +1,7 @@
 """Our figures beside the real engine's: `python -m tests.plan_truth DIRECTORY [MODEL…]` prints every row that is off.
 
-DIRECTORY holds llama-server and ggml-rpc-server; MODEL is a name out of `tests.made_up_models` or a GGUF file.
+DIRECTORY holds llama-server and ggml-rpc-server; MODEL is a name out of `tests.made_up_models` or a GGUF file. With `--record`
+before it, what the engine says of all of those models goes to `tests/engine_rows.tsv`, for the tests that run without it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from gpuprobe.modelfile.gguf import read
 from gpuprobe.planning.placement import Planner
-from gpuprobe.planning.records import Device, FlashAttention, Override, Place, Settings, Source, SplitMode
-from tests.engine_truth import Engine, Refused, Taken, engine
+from gpuprobe.planning.records import Device, FlashAttention, Model, Override, Place, Settings, Source, SplitMode
+from tests import engine_rows
+from tests.engine_truth import Engine, Refused, Taken, engine, version
 from tests.made_up_models import MODELS
 
 MiB = 1 << 20
@@ -54,9 +57,49 @@ EXPERTS = {
     "two layers' experts on the host": Case(1, ONE._replace(cpu_moe_layers=2)),
 }
 
+# What only the record holds: borders of a rule, and settings that few people set.
+MORE = {
+    "half, 31 rows": Case(1, ONE._replace(layers=HALF, ubatch=31)),
+    "half, 32 rows": Case(1, ONE._replace(layers=HALF, ubatch=32)),
+    "half, operations stay": Case(1, ONE._replace(layers=HALF, operation_offload=False)),
+    "less than a batch": Case(1, ONE._replace(context=256)),
+    "three sequences": Case(1, ONE._replace(context=10000, parallel=3, ubatch=500)),
+    "three in one cache, half": Case(1, ONE._replace(context=10000, parallel=3, unified=True, layers=HALF)),
+    "four sequences, cache on the host": Case(1, ONE._replace(context=8192, parallel=4, offload_cache=False)),
+    "two cards, cache on the host": Case(2, ONE._replace(offload_cache=False)),
+    "two cards, four sequences": Case(2, ONE._replace(context=8192, parallel=4, flash_attention=FlashAttention.OFF)),
+    "two cards, layers on the host by name": Case(
+        2, ONE._replace(overrides=(Override(pattern=r"blk\.[0-3]\.ffn.*", device=None),))
+    ),
+    "half, flash attention": Case(1, ONE._replace(layers=HALF, flash_attention=FlashAttention.ON)),
+    "norms on the host by name": Case(1, ONE._replace(overrides=(Override(pattern=r"attn_norm|ssm", device=None),))),
+}
+MORE_EXPERTS = {"two cards, two layers' experts on the host": Case(2, ONE._replace(cpu_moe_layers=2))}
+WINDOWED = {
+    "whole windows": Case(1, ONE._replace(context=32768, swa_full=True)),
+    "long, four in one cache": Case(1, ONE._replace(context=65536, parallel=4, unified=True)),
+    "long, no flash attention": Case(1, ONE._replace(context=32768, flash_attention=FlashAttention.OFF)),
+}
+MORE_QUANTIZED = {
+    "quantised keys, half": Case(1, ONE._replace(cache_type_k="q4_0", layers=HALF)),
+    "quantised keys, no flash attention": Case(1, ONE._replace(cache_type_k="q8_0", flash_attention=FlashAttention.OFF)),
+}
 
 # What differs most from one architecture to the next; CI tries no more with each.
+TELLING_MORE = ("half, 32 rows", "three in one cache, half", "two cards, four sequences", "norms on the host by name")
 TELLING = ("full", "half", "half, no flash attention", "four sequences", "two cards", "cache on the host")
+
+# With these CI tries every case.
+WHOLE = {
+    "llama-8b",
+    "qwen3moe-30b",
+    "gemma3-4b",
+    "gpt-oss-20b",
+    "deepseek3-small",
+    "jamba-mini",
+    "qwen3next-small",
+    "glm4moe-small",
+}
 
 
 def cases(name: str, *, brief: bool = False) -> dict[str, Case]:
@@ -66,6 +109,16 @@ def cases(name: str, *, brief: bool = False) -> dict[str, Case]:
         found |= QUANTIZED
     has_experts = name in MODELS and any("_exps" in tensor for tensor, _, _ in MODELS[name]().tensors)
     return found | EXPERTS if has_experts else found
+
+
+def recorded_cases(name: str) -> dict[str, Case]:
+    found = cases(name, brief=name not in WHOLE)
+    found |= MORE if name in WHOLE else {case: MORE[case] for case in TELLING_MORE}
+    if EXPERTS.keys() <= found.keys() and name in WHOLE:
+        found |= MORE_EXPERTS
+    if not name.startswith("mamba"):
+        found |= MORE_QUANTIZED
+    return found | WINDOWED if any("sliding_window" in key for key in MODELS[name]().metadata) else found
 
 
 def arguments(settings: Settings) -> list[str]:
@@ -89,6 +142,10 @@ def arguments(settings: Settings) -> list[str]:
         result += ["-sm", settings.split_mode.value]
     if settings.cpu_moe_layers:
         result += ["-cmoe"] if settings.cpu_moe_layers == ALL else ["-ncmoe", str(settings.cpu_moe_layers)]
+    if settings.swa_full:
+        result.append("--swa-full")
+    if not settings.operation_offload:
+        result.append("--no-op-offload")
     for override in settings.overrides:
         result += ["-ot", f"{override.pattern}=CPU"]
     return result if settings.offload_cache else [*result, "-nkvo"]
@@ -121,6 +178,12 @@ class Row(NamedTuple):
         above = compute.source is Source.BOUND and size * 0.98 <= mine <= size * 1.15
         return found if near or above else [*found, "compute"]
 
+    @property
+    def unlike(self) -> list[str]:
+        """What would not be printed as the engine prints it."""
+        pairs = zip(Taken._fields, (self.ours.model, self.ours.context, self.ours.compute), self.truth, strict=True)
+        return [name for name, figure, size in pairs if figure.bytes is None or figure.bytes // MiB != size]
+
     def __str__(self) -> str:
         ours = [
             figure.bytes and round(figure.bytes / MiB, 1) for figure in (self.ours.model, self.ours.context, self.ours.compute)
@@ -130,25 +193,44 @@ class Row(NamedTuple):
 
 def rows(running: Engine, path: Path, case: str, asked: Case) -> list[Row]:
     model = read(path)
-    settings = asked.settings
-    if settings.layers == HALF:
-        count = model.metadata[f"{model.architecture}.block_count"]
-        assert isinstance(count, int)
-        settings = settings._replace(layers=(count + 1) // 2)
+    settings = settings_for(model, asked)
+    taken = running.asked(path, asked.devices, *arguments(settings))
+    return compared(Planner(model), case, asked, taken)
+
+
+def settings_for(model: Model, asked: Case) -> Settings:
+    if asked.settings.layers != HALF:
+        return asked.settings
+    count = model.metadata[f"{model.architecture}.block_count"]
+    assert isinstance(count, int)
+    return asked.settings._replace(layers=(count + 1) // 2)
+
+
+def compared(planner: Planner, case: str, asked: Case, taken: Mapping[str, Taken]) -> list[Row]:
     devices = tuple(
         Device(selector=f"RPC{index}", total=MEMORY[index] * MiB, free=MEMORY[index] * MiB) for index in range(asked.devices)
     )
-    taken = running.asked(path, asked.devices, *arguments(settings))
-    placed = Planner(model).place(devices, settings)
+    placed = planner.place(devices, settings_for(planner.model, asked))
     return [
-        Row(
-            case,
-            device.selector if index < len(devices) else "Host",
-            taken[device.selector if index < len(devices) else "Host"],
-            device,
-        )
-        for index, device in enumerate((*placed.devices, placed.host))
+        Row(case, name, taken[name], place)
+        for name, place in zip((*(device.selector for device in devices), "Host"), (*placed.devices, placed.host), strict=True)
     ]
+
+
+def record(directory: Path, names: Sequence[str] = tuple(MODELS)) -> dict[str, dict[str, dict[str, Taken]]]:
+    """What the engine says of every case that is recorded, by model and case; a case that it refuses is left out."""
+    said: dict[str, dict[str, dict[str, Taken]]] = {}
+    with tempfile.TemporaryDirectory() as folder, engine(directory, Path(folder), MEMORY) as running:
+        for name in names:
+            path = MODELS[name]().write(Path(folder) / f"{name}.gguf")
+            model, said[name] = read(path), {}
+            for case, asked in recorded_cases(name).items():
+                try:
+                    said[name][case] = running.asked(path, asked.devices, *arguments(settings_for(model, asked)))
+                except Refused:
+                    say(f"{name} {case}: the engine refused")
+            path.unlink()
+    return said
 
 
 def say(line: str) -> None:
@@ -156,7 +238,11 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main(directory: str, *names: str) -> int:
+def main(*words: str) -> int:
+    if words[0] == "--record":
+        engine_rows.write(version(Path(words[1])), record(Path(words[1])))
+        return 0
+    directory, *names = words
     counted: Counter[str] = Counter()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, engine(Path(directory), Path(folder), MEMORY) as running:

@@ -5,17 +5,18 @@ The models are made up, forty kilobytes each; the engine is the real one, in the
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import ggml_world
+from tests import engine_rows, ggml_world
 from tests.engine_truth import Engine, engine
 from tests.made_up_models import MODELS
-from tests.plan_truth import MEMORY, cases, rows
+from tests.plan_truth import MEMORY, WHOLE, Row, cases, rows
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine's wheel is Linux's")
 
@@ -27,30 +28,34 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield found
 
 
-WHOLE = {
-    "llama-8b",
-    "qwen3moe-30b",
-    "gemma3-4b",
-    "gpt-oss-20b",
-    "deepseek3-small",
-    "jamba-mini",
-    "qwen3next-small",
-    "glm4moe-small",
-}
+@pytest.fixture(scope="module")
+def said(running: Engine, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Row]]:
+    """What the engine says of a model beside what we say; each is asked about once."""
+    folder = tmp_path_factory.mktemp("models")
+
+    @functools.cache
+    def ask(name: str) -> list[Row]:
+        path = MODELS[name]().write(folder / f"{name}.gguf")
+        asked = cases(name, brief=name not in WHOLE)
+        return [row for case in asked for row in rows(running, path, case, asked[case])]
+
+    return ask
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_takes_what_the_engine_says(name: str, running: Engine, tmp_path: Path) -> None:
-    path = MODELS[name]().write(tmp_path / "model.gguf")
-
-    off = [
-        row
-        for case, asked in cases(name, brief=name not in WHOLE).items()
-        for row in rows(running, path, case, asked)
-        if row.faults
-    ]
+def test_a_model_takes_what_the_engine_says(name: str, said: Callable[[str], list[Row]]) -> None:
+    off = [row for row in said(name) if row.faults]
 
     assert not off, "\n".join(str(row) for row in off)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_recorded_is_what_the_engine_says(name: str, said: Callable[[str], list[Row]]) -> None:
+    recorded = engine_rows.read()[name]
+
+    stale = [str(row) for row in said(name) if recorded[row.case].get(row.device) != row.truth]
+
+    assert not stale, "\n".join(["`python -m tests.plan_truth --record` writes it anew", *stale])
 
 
 def test_the_models_are_of_many_architectures() -> None:

@@ -6,7 +6,6 @@ The cards are servers on loopback that answer as cards do; the engine is ended b
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import sys
 import time
@@ -14,20 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from gpuprobe.model import Device, DeviceType, MiB
-from gpuprobe.modelfile import gguf
+from gpuprobe.model import MiB
 from gpuprobe.planning.engine_log import END, Choice, choice_of
-from gpuprobe.planning.engines import llama_cpp
-from gpuprobe.planning.engines.engine_records import Answer, HostMemory, Machine, Subject, Wish
-from tests import ggml_world
+from gpuprobe.planning.engines.engine_records import Wish
+from tests import engine_fits, ggml_world
+from tests.engine_fits import MODELS, assert_the_same, ours
 from tests.engine_truth import Engine, engine
-from tests.models import a_dense_model, a_larger_dense_model, a_mixture_of_experts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine's wheel is Linux's")
 
-MODELS = {"8B": a_dense_model, "70B": a_larger_dense_model, "30B of experts": a_mixture_of_experts}
 MACHINES = [(24576, 24576), (24576,), (24576, 12288), (8192, 8192), (6144, 16384, 4096), (12288,)]
 LIMIT = 60.0
+RECORDED = engine_fits.read()
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +42,9 @@ def engines_own(running: Engine, model: str, *arguments: str) -> Choice:
     socket = Path(model).with_suffix(".sock")
     command = [str(running.directory / "llama-server"), "--host", str(socket), "--no-warmup", "-lv", "4", "-np", "1"]
     command += ["-m", model, "--rpc", ",".join(f"127.0.0.1:{port}" for port in running.ports), *arguments]
-    environ = {"LD_LIBRARY_PATH": str(running.directory), "LD_PRELOAD": str(running.card), "PATH": os.environ["PATH"]}
     deadline = time.monotonic() + LIMIT
     with subprocess.Popen(
-        command, cwd=running.directory, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=running.directory, env=running.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -60,26 +56,6 @@ def engines_own(running: Engine, model: str, *arguments: str) -> Choice:
             socket.unlink(missing_ok=True)
 
 
-def ours(model: str, sizes: tuple[int, ...], wish: Wish) -> Answer:
-    devices = tuple(
-        Device("CUDA", number, ordinal=number, total_memory=size * MiB, free_memory=size * MiB, type=DeviceType.DISCRETE)
-        for number, size in enumerate(sizes)
-    )
-    return llama_cpp.plan(Subject(gguf.read(model), model, model), Machine(devices, HostMemory()), wish)
-
-
-def assert_the_same(answer: Answer, choice: Choice, trained: int) -> None:
-    assert answer.placement is not None and answer.settings is not None
-    assert choice.failed is None
-    assert answer.placement.context_length == (choice.context or trained)
-    if choice.shares is None:
-        assert answer.placement.layers == answer.placement.layers_of_model
-        return
-    assert [place.layers for place in answer.placement.devices] == [share.layers for _, share in choice.shares]
-    partial = sum(share.partial for _, share in choice.shares)
-    assert len(answer.settings.overrides) == partial
-
-
 @pytest.mark.parametrize("sizes", MACHINES, ids=str)
 def test_context_and_layers_are_the_engines_own_choice(
     sizes: tuple[int, ...], directory: Path, files: dict[str, str], tmp_path: Path
@@ -88,27 +64,21 @@ def test_context_and_layers_are_the_engines_own_choice(
         for name, trained in (("8B", 131072), ("70B", 131072), ("30B of experts", 32768)):
             choice = engines_own(running, files[name])
 
+            assert choice == RECORDED[sizes, name, ""]
             assert_the_same(ours(files[name], sizes, Wish()), choice, trained)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "wish"),
-    [
-        (("-c", "8192"), Wish(context=8192)),
-        (("-c", "32768", "-ctk", "q8_0", "-ctv", "q8_0"), Wish(context=32768, cache_type_k="Q8_0", cache_type_v="Q8_0")),
-        (("-c", "4096", "-ub", "2048", "-b", "2048"), Wish(context=4096, ubatch=2048)),
-        (("--fit-target", "3072"), Wish(reserve=3072 * MiB - 457 * MiB)),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) and value and isinstance(value[0], str) else "",
-)
+@pytest.mark.parametrize("arguments", [given for given in engine_fits.WISHES if given])
 def test_what_the_user_has_set_is_left_alone_by_both(
-    arguments: tuple[str, ...], wish: Wish, directory: Path, files: dict[str, str], tmp_path: Path
+    arguments: str, directory: Path, files: dict[str, str], tmp_path: Path
 ) -> None:
+    wish = engine_fits.WISHES[arguments]
     sizes = (12288, 6144)
     with engine(directory, tmp_path, sizes) as running:
         for name, trained in (("70B", 131072), ("30B of experts", 32768)):
-            choice = engines_own(running, files[name], *arguments)
+            choice = engines_own(running, files[name], *arguments.split())
 
+            assert choice == RECORDED[sizes, name, arguments]
             assert_the_same(ours(files[name], sizes, wish), choice, wish.context or trained)
 
 

@@ -199,7 +199,7 @@ class Builder:
             rotation_v=_rotation(value, grow=False) if work.value_quantized and turns else None,
         )
 
-    def heads(self, node: Node, rms: bool = True, *, flat_norm: bool = False, norm: bool = True) -> tuple[Node, Node, Node]:
+    def heads(self, node: Node, rms: bool = True, *, flat_norm: bool = False) -> tuple[Node, Node, Node]:
         """Query, key and value of a layer, each as heads; with the norms that come before the rotation."""
         numbers, tokens, layer = self.numbers, self.work.tokens, self.layer
         key, value = head_lengths(numbers, self.windows, layer)
@@ -212,7 +212,7 @@ class Builder:
                 strided(whole, tokens, key, kept, tokens),
                 strided(whole, tokens, value, kept, tokens),
             )
-            return self._normed(parts, rms) if norm else parts
+            return self._normed(parts, rms)
         flat = [self.linear(self.needed(f"attn_{part}"), node, self.own(f"attn_{part}", "bias")) for part in "qkv"]
         if flat_norm:
             flat[0] = self.norm(flat[0], "attn_q_norm", rms=rms)
@@ -222,7 +222,7 @@ class Builder:
             reshape(flat[1], key, kept, tokens),
             reshape(flat[2], value, kept, tokens),
         )
-        return shaped if flat_norm or not norm else self._normed(shaped, rms)
+        return shaped if flat_norm else self._normed(shaped, rms)
 
     def _normed(self, parts: tuple[Node, Node, Node], rms: bool) -> tuple[Node, Node, Node]:
         query, key, value = parts
@@ -254,7 +254,7 @@ class Builder:
         if inputs.rotation_v is not None:
             value = _turned(value, inputs.rotation_v)
         graph.expand(query)
-        for node in (key, value) if self.windows.width else (value, key):
+        for node in (value, key):
             graph.expand(node)
         keys, values = self._store(key, value, inputs, compressed is not None)
         node = self._attend(query, keys, values, mask=inputs.mask, sinks=sinks, soft_cap=soft_cap, compressed=compressed)
@@ -300,16 +300,16 @@ class Builder:
     ) -> Node:
         streams = self.room.streams
         head, count, tokens, _ = query.shape
-        query = permute(view(query, head, count, tokens // streams, streams, contiguous=query.contiguous), 0, 2, 1, 3)
-        keys = permute(keys, 0, 2, 1, 3)
+        query = permute(view(query, head, count, tokens // streams, streams, contiguous=query.contiguous))
+        keys = permute(keys)
         extra = [sinks] if sinks is not None else []
         if self.work.flash:
-            values = permute(values, 0, 2, 1, 3)
+            values = permute(values)
             result = flash_attention(query, keys, values, mask, *extra)
             self.fused.append((self.layer, result))
             if compressed is not None:
-                result = multiply_matrices(compressed, permute(result, 0, 2, 1, 3))
-                result = contiguous(permute(result, 0, 2, 1, 3))
+                result = multiply_matrices(compressed, permute(result))
+                result = contiguous(permute(result))
             width = result.shape[0] * result.shape[1]
             return self.graph.expand(reshape(result, width, result.shape[2] * result.shape[3]))
         return self.graph.expand(
@@ -331,18 +331,18 @@ class Builder:
         if soft_cap:
             scores = each("SCALE", unary(each("SCALE", scores)))
         scores = soft_max(scores, *extra)
-        values = permute(values, 0, 2, 1, 3)
+        values = permute(values)
         if compressed is not None:
             values = contiguous(transpose(values))
         result = multiply_matrices(values, scores)
         if compressed is not None:
             result = multiply_matrices(compressed, result)
-        result = permute(result, 0, 2, 1, 3)
+        result = permute(result)
         return contiguous(result, result.shape[0] * result.shape[1], result.shape[2] * result.shape[3])
 
     # Feed-forward parts
 
-    def feed_forward(self, node: Node, suffix: str = "", *, fused: bool = False, squared: bool = False) -> Node:
+    def feed_forward(self, node: Node, suffix: str = "", *, fused: bool = False) -> Node:
         """Up, a gate beside it where the file has one, and down. `fused`: the gate is the first half of up."""
         up = self.linear(self.needed(f"ffn_up{suffix}"), node, self.own(f"ffn_up{suffix}", "bias"))
         gate = self.own(f"ffn_gate{suffix}")
@@ -352,8 +352,6 @@ class Builder:
             result = halved(up)
         else:
             result = unary(up)
-            if squared:
-                result = each("SQR", result)
         return self.linear(self.needed(f"ffn_down{suffix}"), result, self.own(f"ffn_down{suffix}", "bias"))
 
 

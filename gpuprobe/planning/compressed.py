@@ -6,7 +6,7 @@ from gpuprobe.planning.blocks import Builder
 from gpuprobe.planning.experts import experts
 from gpuprobe.planning.graph import Node, contiguous, each, join, multiply_matrices, permute, repeat, reshape, strided
 from gpuprobe.planning.kv_cache import is_compressed
-from gpuprobe.planning.transformers import SIGMOID, finish
+from gpuprobe.planning.transformers import finish
 
 
 def build(builder: Builder) -> Node:
@@ -32,7 +32,6 @@ def _experts(builder: Builder, node: Node) -> Node:
     mixed = experts(
         builder,
         node,
-        sigmoid=numbers.number("expert_gating_func") == SIGMOID,
         normed=bool(numbers.value("expert_weights_norm")),
         scaled=numbers.real("expert_weights_scale") not in {0.0, 1.0},
     )
@@ -57,8 +56,8 @@ def attention(builder: Builder, node: Node) -> Node:
         query_rotated = each("ROPE", strided(query, heads * tokens, rotated, heads, tokens), positions)
         key_rotated = each("ROPE", key_rotated, positions)
         vector = builder.norm(vector, "attn_kv_a_norm")
-        absorbed = multiply_matrices(builder.needed("attn_k_b"), permute(query_plain, 0, 2, 1, 3))
-        query = join(permute(absorbed, 0, 2, 1, 3), query_rotated)
+        absorbed = multiply_matrices(builder.needed("attn_k_b"), permute(query_plain))
+        query = join(permute(absorbed), query_rotated)
         vector = reshape(vector, rank, 1, tokens)
         key = join(vector, key_rotated)
         return builder.attention(query, key, vector, compressed=builder.needed("attn_v_b"))

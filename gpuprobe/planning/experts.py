@@ -20,15 +20,14 @@ from gpuprobe.planning.graph import (
 )
 
 
-def experts(
-    builder: Builder, node: Node, *, sigmoid: bool = False, normed: bool = False, scaled: bool = False, late: bool = False
-) -> Node:
+def experts(builder: Builder, node: Node, *, normed: bool = False, scaled: bool = False, late: bool = False) -> Node:
     """A mixture: `late` takes the soft maximum over the chosen experts alone."""
     numbers, graph = builder.numbers, builder.graph
     width, tokens = node.shape[0], node.shape[1]
     count, used = numbers.experts, numbers.experts_used
     logits = builder.linear(builder.needed("ffn_gate_inp"), node, builder.own("ffn_gate_inp", "bias"))
-    chances = logits if late else unary(logits) if sigmoid else soft_max(logits)
+    # Or a sigmoid, which takes the same memory.
+    chances = logits if late else soft_max(logits)
     ranked = chances
     bias = builder.own("exp_probs_b", "bias") or builder.own("exp_probs_b")
     if bias is not None:

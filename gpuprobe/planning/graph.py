@@ -136,11 +136,10 @@ def reshape(node: Node, *shape: int) -> Node:
     return Node("RESHAPE", _shape(shape), node.element, [node], node.root or node)
 
 
-def permute(node: Node, *axes: int) -> Node:
-    sizes = [1, 1, 1, 1]
-    for position, axis in enumerate(axes):
-        sizes[axis] = node.shape[position]
-    result = Node("PERMUTE", _shape(sizes), node.element, [node], node.root or node, contiguous=False)
+def permute(node: Node) -> Node:
+    """The two middle axes change places: tokens and heads."""
+    first, second, third, fourth = node.shape
+    result = Node("PERMUTE", (first, third, second, fourth), node.element, [node], node.root or node, contiguous=False)
     result.size = node.size
     return result
 

@@ -135,5 +135,5 @@ def _kinds(model: Model, count: int) -> LayerKinds:
     known: dict[Hashable, int] = {}
     shape_kinds = [known.setdefault(tuple(tensors), len(known)) for tensors in shapes]
     pairs: dict[Hashable, int] = {}
-    type_kinds = [pairs.setdefault((shape, tuple(names)), len(pairs)) for shape, names in zip(shape_kinds, types, strict=True)]
+    type_kinds = [pairs.setdefault((shape, tuple(types[layer])), len(pairs)) for layer, shape in enumerate(shape_kinds)]
     return LayerKinds(shapes=shape_kinds, types=type_kinds)

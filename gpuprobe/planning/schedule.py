@@ -28,10 +28,9 @@ class Step:
 class Schedule:
     """What the allocator goes through: leaves first, then the steps."""
 
-    def __init__(self, leaves: list[tuple[Node, int]], steps: list[Step], splits: int) -> None:
+    def __init__(self, leaves: list[tuple[Node, int]], steps: list[Step]) -> None:
         self.leaves = leaves
         self.steps = steps
-        self.splits = splits
 
 
 def schedule(graph: Graph, host: int, *, copies: int = 1, offload: bool = True) -> Schedule:
@@ -109,14 +108,14 @@ class _Split:
 
     def __init__(self, place: int) -> None:
         self.place = place
-        self.inputs: list[Node] = []
+        self.inputs: list[tuple[Node, list[Node]]] = []  # each with its copies here
         self.nodes: list[Node] = []
 
 
 def _split(graph: Graph, host: int, copies: int) -> Schedule:
     """Runs of nodes on one place, with the tensors that each run needs from elsewhere."""
     splits = _runs(graph.nodes, copies)
-    used = {id(node) for split in splits for node in split.inputs}
+    used = {id(node) for split in splits for node, _ in split.inputs}
     given = [leaf for leaf in graph.leaves if leaf.is_input and id(leaf) in used] if copies > 1 else []
     leaves: list[tuple[Node, int]] = []
     for leaf in given:
@@ -124,16 +123,14 @@ def _split(graph: Graph, host: int, copies: int) -> Schedule:
         leaves += [(leaf, host)] + [(_duplicate(leaf, kept=True), host) for _ in range(copies - 1)]
     if copies > 1:
         for split in splits:
-            for node in split.inputs:
-                leaves += [(duplicate, split.place) for duplicate in (node.copies or {})[split.place]]
+            leaves += [(duplicate, split.place) for _, duplicates in split.inputs for duplicate in duplicates]
     leaves += [(leaf, leaf.backend) for leaf in graph.leaves]
     steps: list[Step] = []
     for split in splits:
-        for node in split.inputs:
-            steps.append(Step(node, node.backend, is_copy_source=True))
-            steps.append(Step((node.copies or {})[split.place][0], split.place))
+        for node, duplicates in split.inputs:
+            steps += [Step(node, node.backend, is_copy_source=True), Step(duplicates[0], split.place)]
         steps += [Step(node, node.backend) for node in split.nodes]
-    return Schedule(leaves, steps, len(splits))
+    return Schedule(leaves, steps)
 
 
 def _runs(nodes: list[Node], copies: int) -> list[_Split]:
@@ -156,7 +153,7 @@ def _runs(nodes: list[Node], copies: int) -> list[_Split]:
                 source.copies = {}
             if place not in source.copies:
                 source.copies[place] = [_duplicate(source, kept=copies > 1) for _ in range(copies)]
-                split.inputs.append(source)
+                split.inputs.append((source, source.copies[place]))
             node.sources[index] = source.copies[place][0]
         split.nodes.append(node)
     return splits

@@ -8,8 +8,6 @@ from gpuprobe.planning.blocks import Builder
 from gpuprobe.planning.experts import experts
 from gpuprobe.planning.graph import Node, each, multiply_matrices, unary
 
-SIGMOID = 2  # the value of expert_gating_func
-
 
 class Traits(NamedTuple):
     """How an architecture differs from Llama. Norms, biases, gates and shared experts follow from the file's tensors."""
@@ -24,11 +22,8 @@ class Traits(NamedTuple):
     parallel: bool = False  # attention and feed-forward part both start from the layer's input
     feed_forward_norm: str = "ffn_norm"
     feed_forward_fused: bool = False  # gate and up are one tensor
-    feed_forward_squared: bool = False
     residual_first: bool = False  # the order of the layer's last addition
-    experts_sigmoid: bool = False
     experts_normed: bool = True
-    experts_scaled: bool = False
     experts_late: bool = False
     last_rows_after: bool = False  # all tokens pass the last layer
 
@@ -62,7 +57,7 @@ TRAITS: dict[str, Traits] = {
     "granite": Traits(),
     "granitemoe": Traits(),
     "gpt-oss": Traits(feed_forward_norm="post_attention_norm", experts_late=True, experts_normed=False, last_rows_after=True),
-    "glm4moe": Traits(feed_forward_norm="post_attention_norm", experts_sigmoid=True),
+    "glm4moe": Traits(feed_forward_norm="post_attention_norm"),
     "seed_oss": Traits(feed_forward_norm="post_attention_norm"),
 }
 
@@ -150,14 +145,13 @@ def _rotates(builder: Builder, traits: Traits) -> bool:
 def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:
     """Dense, or experts with the shared ones beside them, as the layer's tensors say."""
     if builder.own("ffn_gate_inp") is None:
-        return builder.feed_forward(node, fused=traits.feed_forward_fused, squared=traits.feed_forward_squared)
+        return builder.feed_forward(node, fused=traits.feed_forward_fused)
     scale = builder.numbers.real("expert_weights_scale")
     mixed = experts(
         builder,
         node,
-        sigmoid=traits.experts_sigmoid or builder.numbers.number("expert_gating_func") == SIGMOID,
         normed=builder.numbers.flag("expert_weights_norm", traits.experts_normed),
-        scaled=traits.experts_scaled or scale not in {0.0, 1.0},
+        scaled=scale not in {0.0, 1.0},
         late=traits.experts_late,
     )
     if builder.own("ffn_up_shexp") is None:

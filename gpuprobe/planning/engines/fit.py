@@ -129,7 +129,7 @@ def _reduced(subject: Subject, machine: Machine, measure: Measure, full: Layout,
     at_least = sum(each.total for each in measure(Layout(least)))
     if goal <= at_least:
         return _Context(least, _said(full.context, least))
-    tokens = least + (full.context - least) * (goal - at_least) // max(used - at_least, 1)
+    tokens = least + (full.context - least) * (goal - at_least) // (used - at_least)
     tokens = max(tokens - tokens % (_CONTEXT_STEP * subject.streams), least)
     return _Context(tokens, _said(full.context, tokens), is_enough=devices == 1)
 

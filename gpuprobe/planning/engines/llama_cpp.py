@@ -78,7 +78,7 @@ def margin_of(device: Device, wish: Wish) -> int:
 
 def _settings(wish: Wish) -> Settings:
     """As `llama-server` takes them: sequences that are asked for have a cache of their own each."""
-    parallel = wish.parallel or 1
+    parallel, ubatch = wish.parallel or 1, wish.ubatch or 512
     return Settings(
         context=wish.context,
         parallel=parallel,
@@ -86,8 +86,8 @@ def _settings(wish: Wish) -> Settings:
         cache_type_k=wish.cache_type_k or "F16",
         cache_type_v=wish.cache_type_v or "F16",
         flash_attention=wish.flash_attention or FlashAttention.AUTO,
-        ubatch=wish.ubatch or 512,
-        batch=max(2048, wish.ubatch or 0),
+        ubatch=ubatch,
+        batch=max(2048, ubatch),
         layers=wish.layers,
         tensor_split=wish.split,
         cpu_moe_layers=wish.cpu_moe,
