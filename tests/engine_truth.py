@@ -38,12 +38,11 @@ class Taken(NamedTuple):
 class Engine(NamedTuple):
     directory: Path
     ports: tuple[int, ...]
-    preloaded: tuple[Path, ...]  # that devices answer as cards do, and that any x86-64-v3 will do
+    card: Path  # the library that makes a device answer as a card
 
     @property
     def environ(self) -> dict[str, str]:
-        preloaded = ":".join(map(str, self.preloaded))
-        return {"LD_LIBRARY_PATH": str(self.directory), "LD_PRELOAD": preloaded, "PATH": os.environ["PATH"]}
+        return {"LD_LIBRARY_PATH": str(self.directory), "LD_PRELOAD": str(self.card), "PATH": os.environ["PATH"]}
 
     def asked(self, model: Path, devices: int, *arguments: str) -> dict[str, Taken]:
         """By name: RPC0, RPC1, Host. Raises `Refused` where the engine cannot load the model or says nothing in time."""
@@ -111,7 +110,6 @@ def _free_port() -> int:
 def engine(directory: Path, work: Path, memory: tuple[int, ...]) -> Iterator[Engine]:
     """`memory` is MiB of each device."""
     card = compile_double(DRIVERS / "like_a_card.c", work / "card", "like_a_card.so")
-    broadcasts = compile_double(DRIVERS / "broadcasts.c", work / "broadcasts", "broadcasts.so")
     sizes = compile_double(DRIVERS / "pretend_memory.c", work / "sizes", "pretend_memory.so")
     program = Path(shutil.copy(directory / "ggml-rpc-server", work / "ggml-rpc-server"))
     program.chmod(0o755)  # a wheel's file is not
@@ -130,7 +128,7 @@ def engine(directory: Path, work: Path, memory: tuple[int, ...]) -> Iterator[Eng
             )
         for port in ports:
             _wait_for(port)
-        yield Engine(directory, ports, (card, broadcasts))
+        yield Engine(directory, ports, card)
     finally:
         for server in servers:
             server.kill()
