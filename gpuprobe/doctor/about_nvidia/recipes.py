@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuprobe.doctor.about_nvidia.generations import branch_of
-from gpuprobe.doctor.about_nvidia.saying import FRESH, outside
+from gpuprobe.doctor.about_nvidia.saying import FRESH, kernel_step, outside
 from gpuprobe.doctor.findings import Place, Step, run
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.facts import Host
@@ -12,6 +12,9 @@ from gpuprobe.machine import operating_system
 from gpuprobe.machine.distribution import distribution
 
 UBUNTU, DEBIAN, FEDORA, RHEL, ARCH, SUSE, NIXOS = "ubuntu", "debian", "fedora", "rhel", "arch", "suse", "nixos"
+_REBUILD = "sudo nixos-rebuild switch"
+# The driver's libraries stand where it links them: `/run/opengl-driver/lib`.
+_GRAPHICS = f"set `hardware.graphics.enable = true;` in the configuration, then `{_REBUILD}`"
 FEDORA_IMAGE = "fedora, as an image"
 SNAP = "ubuntu-core"
 
@@ -185,20 +188,48 @@ def closed_module(situation: Situation, branch: int | None) -> Step:
 
 def build(situation: Situation) -> Step:
     """The module for the running kernel, where the driver is installed."""
-    nix = "rebuild the system with `sudo nixos-rebuild boot` and reboot into it"
+    nix = "rebuild the system with `sudo nixos-rebuild switch` and reboot into it"
     return _step(situation, _BUILD, "build the module for this kernel", nix=nix, reboot=None)
+
+
+def module_option(situation: Situation, text: str, option: str, file: str, *, reboot: str | None = None) -> Step:
+    """`option` of a module, for good. NixOS writes `/etc/modprobe.d` itself."""
+    if _family(situation) == NIXOS:
+        return _in_configuration(text, f'boot.extraModprobeConfig = "options {option}";', reboot)
+    command = f"echo 'options {option}' | sudo tee /etc/modprobe.d/{file}.conf"
+    return kernel_step(situation, text, command, reboot=reboot)
+
+
+def sleep_services(situation: Situation) -> Step:
+    """What saves a card's memory before the machine sleeps."""
+    if _family(situation) == NIXOS:
+        return _in_configuration("and set", "hardware.nvidia.powerManagement.enable = true;", None)
+    return kernel_step(situation, "and", "sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate")
+
+
+def keep_out(situation: Situation, driver: str, *, reboot: str | None) -> Step:
+    """Another driver, which would take the card first."""
+    text = f"keep `{driver}` from the card with"
+    if _family(situation) == NIXOS:
+        return _in_configuration(text, f'boot.blacklistedKernelModules = [ "{driver}" ];', reboot)
+    lines = rf"blacklist {driver}\noptions {driver} modeset=0\n"
+    command = f"printf '{lines}' | sudo tee /etc/modprobe.d/blacklist-{driver}.conf"
+    return kernel_step(situation, text, command, reboot=reboot)
+
+
+def _in_configuration(text: str, setting: str, reboot: str | None) -> Step:
+    text = f"{text} `{setting}` in the configuration, then `{_REBUILD}`"
+    return Step(text, _REBUILD, needs_root=True, needs_reboot=reboot)
 
 
 def compute_part(situation: Situation, version: str | None) -> Step:
     """`libcuda.so.1` of the driver that is there."""
     text = f"install the part of driver {version} for CUDA" if version else "install the driver's part for CUDA"
-    return _step(
-        situation, _COMPUTE, text, nix="set `hardware.graphics.enable = true;`", branch=branch_of(version), reboot=None
-    )
+    return _step(situation, _COMPUTE, text, nix=_GRAPHICS, branch=branch_of(version), reboot=None)
 
 
 def management_part(situation: Situation, version: str | None) -> Step:
-    return _step(situation, _MANAGEMENT, "install it", nix="", branch=branch_of(version), reboot=None)
+    return _step(situation, _MANAGEMENT, "install it", nix=_GRAPHICS, branch=branch_of(version), reboot=None)
 
 
 def fabric_manager(situation: Situation, version: str | None) -> Step:
@@ -237,7 +268,7 @@ def _step(
     if place is Place.HOST:
         return Step(f"on the host {text}", needs_root=True, needs_reboot=reboot, where=place)
     if mine == NIXOS and nix:
-        return Step(nix, "sudo nixos-rebuild switch", needs_root=True, needs_reboot=reboot)
+        return Step(nix, _REBUILD, needs_root=True, needs_reboot=reboot)
     command = commands.get(mine or "", "")
     if not command or ("{branch}" in command and branch is None):
         return Step(f"{text.rstrip(',')} with the packages of this distribution", needs_root=True, needs_reboot=reboot)

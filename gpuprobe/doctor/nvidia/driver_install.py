@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gpuprobe.doctor.about_nvidia import recipes, signs
 from gpuprobe.doctor.about_nvidia.generations import chip_of
-from gpuprobe.doctor.about_nvidia.saying import FRESH, cause, kernel_step, outside
+from gpuprobe.doctor.about_nvidia.saying import FRESH, cause, outside
 from gpuprobe.doctor.findings import Finding, Observed, Rung, Step, run
 from gpuprobe.doctor.nvidia.driver_fit import misfit
 from gpuprobe.doctor.reasons import CardReason
@@ -78,7 +78,6 @@ def held_by_nouveau(situation: Situation) -> Iterator[Finding]:
     maker, driver = vendor_of(situation.card.vendor_id), situation.card.driver
     if maker is None or driver not in maker.lesser_drivers or not signs.is_on_the_bus(situation):
         return
-    option = rf"printf 'blacklist {driver}\noptions {driver} modeset=0\n' | sudo tee /etc/modprobe.d/blacklist-{driver}.conf"
     image = recipes.boot_image(situation)
     own = () if _is_installed(situation) else (recipes.install(situation, chip_of(situation.card)),)
     yield cause(
@@ -88,7 +87,7 @@ def held_by_nouveau(situation: Situation) -> Iterator[Finding]:
         f"`{driver}` has no {maker.lesser_drivers[driver]}",
         Observed(f"/sys/bus/pci/devices/{situation.card.pci_id}/driver", driver or ""),
         fix=(
-            kernel_step(situation, f"keep `{driver}` from the card with", option, reboot=None if image or own else FRESH),
+            recipes.keep_out(situation, driver, reboot=None if image or own else FRESH),
             *([image._replace(needs_reboot=None if own else FRESH)] if image else []),
             *own,
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gpuprobe.doctor.about_nvidia import signs
+from gpuprobe.doctor.about_nvidia import recipes, signs
 from gpuprobe.doctor.about_nvidia.saying import AGAIN, cause, kernel_step, look_at_the_log, reboot
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Step
 from gpuprobe.doctor.nvidia.libraries_of_the_driver import shadow_of
@@ -165,7 +165,6 @@ def memory_without_a_region(situation: Situation) -> Iterator[Finding]:
         return
     if logged is None and not _looks_like_no_region(situation):
         return
-    option = "echo 'options nvidia_uvm uvm_disable_hmm=1' | sudo tee /etc/modprobe.d/uvm.conf"
     reload = "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm"
     yield cause(
         "nv-uvm-hmm-kaslr",
@@ -176,7 +175,7 @@ def memory_without_a_region(situation: Situation) -> Iterator[Finding]:
         Observed(INITSTATE, "live"),
         Observed("cuInit", f"error {code}"),
         fix=(
-            kernel_step(situation, "switch HMM off with", option),
+            recipes.module_option(situation, "switch HMM off with", "nvidia_uvm uvm_disable_hmm=1", "uvm"),
             kernel_step(situation, "end programs that use the GPU, and load the module again with", reload),
         ),
         settle=None if logged else look_at_the_log("devmem_alloc_pagemap|request_free_mem_region"),
@@ -207,9 +206,7 @@ def stale_after_suspend(situation: Situation) -> Iterator[Finding]:
     if slept is None or code not in (46, 999) or not _is_whole(situation):
         return
     keeps = signs.parameter(host, "PreserveVideoMemoryAllocations")
-    kept = "options nvidia NVreg_PreserveVideoMemoryAllocations=1 NVreg_TemporaryFilePath=/var/tmp"
-    keep = f"echo '{kept}' | sudo tee /etc/modprobe.d/nvidia-sleep.conf"
-    services = "sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate"
+    keep = "nvidia NVreg_PreserveVideoMemoryAllocations=1 NVreg_TemporaryFilePath=/var/tmp"
     reload = "sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm"
     yield cause(
         "nv-uvm-stale-after-suspend",
@@ -220,8 +217,8 @@ def stale_after_suspend(situation: Situation) -> Iterator[Finding]:
         Observed(signs.PARAMETERS, f"PreserveVideoMemoryAllocations {keeps}") if keeps else None,
         fix=(
             kernel_step(situation, "end programs that use the GPU, and load the module again with", reload),
-            kernel_step(situation, "keep it from coming back with", keep),
-            kernel_step(situation, "and", services),
+            recipes.module_option(situation, "keep it from coming back with", keep, "nvidia-sleep"),
+            recipes.sleep_services(situation),
         ),
         settle=reload,
     )

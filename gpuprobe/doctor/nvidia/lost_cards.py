@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import gpuprobe.doctor.about_nvidia.told_faults as faults
-from gpuprobe.doctor.about_nvidia import signs
+from gpuprobe.doctor.about_nvidia import recipes, signs
 from gpuprobe.doctor.about_nvidia.saying import cause, kernel_step, look_at_the_log, outside
 from gpuprobe.doctor.about_nvidia.told_faults import COLD
 from gpuprobe.doctor.findings import Finding, Observed, Rung, Step
@@ -92,7 +92,7 @@ def not_woken(situation: Situation) -> Iterator[Finding]:
     if situation.kept or address is None or (logged is None and state != "error"):
         return
     always = f"echo on | sudo tee /sys/bus/pci/devices/{address}/power/control"
-    option = "echo 'options nvidia NVreg_DynamicPowerManagement=0x00' | sudo tee /etc/modprobe.d/nvidia-power.conf"
+    option = "nvidia NVreg_DynamicPowerManagement=0x00"
     yield cause(
         "pci-d3cold-stuck",
         Rung.HARDWARE,
@@ -102,7 +102,7 @@ def not_woken(situation: Situation) -> Iterator[Finding]:
         Observed("runtime_status", state) if state else None,
         fix=(
             kernel_step(situation, "after a restart keep it on with", always, reboot="a card in this state wakes at a start"),
-            kernel_step(situation, "and for good with", option),
+            recipes.module_option(situation, "and for good with", option, "nvidia-power"),
         ),
         reason=CardReason.CARD_FAILED,
         settle=None if logged else look_at_the_log("d3cold"),

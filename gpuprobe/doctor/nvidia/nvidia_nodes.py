@@ -89,8 +89,8 @@ def _let_in(situation: Situation, node: DeviceNode, pending: bool) -> Iterator[S
         yield Step("then log out and in again")
     mode = signs.parameter(situation.host, "DeviceFileMode")
     if mode not in (None, _EVERYBODY) and not pending:
-        option = "echo 'options nvidia NVreg_DeviceFileMode=0666' | sudo tee /etc/modprobe.d/nvidia-nodes.conf"
-        yield kernel_step(situation, "or open it to everybody with", option, reboot=FRESH)
+        option, text = "nvidia NVreg_DeviceFileMode=0666", "or open it to everybody with"
+        yield recipes.module_option(situation, text, option, "nvidia-nodes", reboot=FRESH)
 
 
 def refused_by_policy(situation: Situation) -> Iterator[Finding]:
