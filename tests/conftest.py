@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import temporary
-from tests.doctor.told import pytest_pyfunc_call
+from tests.doctor.told_diagnoses import pytest_pyfunc_call
 
 __all__ = ["pytest_pyfunc_call"]
 

@@ -12,7 +12,7 @@ from gpuprobe.facts.system_facts import KernelLog, KernelModules, LogLine, Syste
 from gpuprobe.judging.rules import judge
 from gpuprobe.machine import cards
 from gpuprobe.model import Call, Depth, Device, Evidence, Outcome, Probe, Purpose, Request, Status
-from tests.doctor.told import noted
+from tests.doctor.told_diagnoses import noted
 from tests.records import a_card, a_device, a_host, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"

@@ -12,7 +12,7 @@ from gpuprobe.facts import DeviceNode, Host, PciFunction, Reading
 from gpuprobe.facts.system_facts import KernelLog, LogLine, Opened, SystemFacts
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Call, Depth, Device, Inventory, Outcome, Probe, Purpose, Request, Status
-from tests.doctor.told import noted
+from tests.doctor.told_diagnoses import noted
 from tests.records import AMD, INTEL, a_card, a_host, an_outcome, evidence_of
 
 ADDRESS = "0000:03:00.0"

@@ -16,7 +16,7 @@ from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Request, ValidationScope
 from gpuprobe.vendors import NVIDIA
-from tests.doctor.told import noted
+from tests.doctor.told_diagnoses import noted
 
 CASES = Path(__file__).parent / "nvidia_cases"
 FIRST, SECOND = "0000:01:00.0", "0000:41:00.0"

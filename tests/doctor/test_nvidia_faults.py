@@ -9,7 +9,7 @@ import pytest
 from gpuprobe.doctor.findings import Finding, Place, Step
 from tests.doctor.nvidia_faults import FAULTS, Fault
 from tests.doctor.nvidia_machines import DOCKER, LXC, RELEASES, VIRTUAL, findings
-from tests.doctor.told import note, taken
+from tests.doctor.told_diagnoses import note, taken
 
 PLACES: dict[str, dict[str, Any]] = {
     "docker": {"place": DOCKER},

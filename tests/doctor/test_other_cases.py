@@ -17,7 +17,7 @@ from gpuprobe.doctor.machine_findings import findings_of_the_machine
 from gpuprobe.doctor.notes import of_inventory
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Inventory, Request
-from tests.doctor.told import noted
+from tests.doctor.told_diagnoses import noted
 
 CASES = Path(__file__).parent / "other_cases"
 # What one sentence of the first release listed together, whatever the machine showed.

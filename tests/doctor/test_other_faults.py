@@ -10,7 +10,7 @@ from gpuprobe.doctor.findings import Finding, Place, Step
 from gpuprobe.facts import Reading
 from tests.doctor.other_faults import FAULTS, RELEASES, Fault
 from tests.doctor.sick_machines import findings
-from tests.doctor.told import note, taken
+from tests.doctor.told_diagnoses import note, taken
 
 PLACES: dict[str, dict[str, Any]] = {
     "docker": {"place": {"/.dockerenv": Reading("")}},
