@@ -118,7 +118,7 @@ def vulkan() -> Build:
 
 def whole_vulkan() -> Build:
     """The build of llama-server, whose backends are no plug-ins."""
-    directory = given("GPUPROBE_LLAMA_SERVER", "llama-server")
+    directory = given("GPUPROBE_GGML_LINKED", "libggml-vulkan.so beside llama-server")
     return Build("Vulkan", directory / "libggml-vulkan.so", (directory / "libggml-base.so",), (directory,))
 
 
