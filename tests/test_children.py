@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -396,9 +397,13 @@ def test_an_empty_element_of_the_search_path_does_not_mean_the_working_directory
 def test_a_process_is_marked_by_its_own_entry_and_not_by_a_value_that_contains_it() -> None:
     mark = secrets.token_hex(8)
     entry = {"OTHER": f"x{start.MARK}={mark}"}
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, **entry})
-    marked = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={**os.environ, start.MARK: mark})
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    begin = partial(subprocess.Popen[bytes], command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = begin(env={**os.environ, **entry})
+    marked = begin(env={**os.environ, start.MARK: mark})
     try:
+        for each in (process, marked):
+            assert each.stdout is not None and each.stdout.readline()  # until then its environment may still be read as empty
         assert list(termination.marked(mark)) == [marked.pid]
     finally:
         for each in (process, marked):

@@ -146,7 +146,7 @@ def test_what_a_variable_hides_is_told_with_all_of_them_and_how_to_unset_them() 
 
     assert hidden(only(host), judged(host, both)) == Why(
         Reason.HIDDEN_BY_VARIABLE,
-        "`CUDA_VISIBLE_DEVICES=7`, `CUDA_DEVICE_ORDER=PCI_BUS_ID` hides it; without that, CUDA lists it",
+        "`CUDA_VISIBLE_DEVICES=7`, `CUDA_DEVICE_ORDER=PCI_BUS_ID` hide it; without that, CUDA lists it",
         "unset it to use this card: `unset CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER`",
         "hidden by `CUDA_VISIBLE_DEVICES`",
     )
