@@ -228,9 +228,9 @@ def _meant(failing: Failing, injected: list[str]) -> bool:
 
 
 def _wrong(failing: Failing, done: subprocess.CompletedProcess[str], left: list[str]) -> str | None:
-    if "Traceback" in done.stderr or "bug in gpuprobe" in done.stderr:
+    if "Traceback" in done.stderr or "bug in gpuprobe" in done.stdout + done.stderr:
         return f"exit {done.returncode}: {done.stderr[-500:]}"
-    if done.returncode == 1 and not re.search("written|own file", done.stderr):
+    if done.returncode == 1 and not re.search("written|own file", done.stdout + done.stderr):
         return f"exit 1: {done.stderr[-300:]}"
     if done.returncode not in (0, 1, 2, 3, 4, 5, 6):
         return f"exit {done.returncode}: {done.stderr[-300:]}"

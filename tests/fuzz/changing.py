@@ -39,9 +39,12 @@ def changed(content: bytes, random: Random) -> bytes:
     value = _read(content[begin:] if whole else lines[place])
     if not isinstance(value, dict | list):
         return content
-    for _ in range(random.choice((1, 1, 1, 2, 4))):
-        _change(value, random)
-    said = json.dumps(value, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    try:
+        for _ in range(random.choice((1, 1, 1, 2, 4))):
+            _change(value, random)
+        said = json.dumps(value, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    except RecursionError:  # the parser goes deeper than a walk does
+        return content
     return content[:begin] + (said if whole else b"\n".join([*lines[:place], said, *lines[place + 1 :]]))
 
 
