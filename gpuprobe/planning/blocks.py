@@ -50,6 +50,7 @@ class Work(NamedTuple):
     sequences: int
     outputs: int
     flash: bool
+    values_transposed: bool  # in the cache, as attention without flash attention wants them
     key_quantized: bool
     value_quantized: bool
     cache_on_devices: bool
@@ -193,7 +194,7 @@ class Builder:
         turns = len(lengths) == 1 and not is_compressed(self.numbers)
         return Inputs(
             rows_k=given((work.tokens,), I64),
-            rows_v=given((work.tokens if work.flash else work.tokens * widest,), I64),
+            rows_v=given((work.tokens * widest if work.values_transposed else work.tokens,), I64),
             mask=given((seen, work.tokens // room.streams, 1, room.streams), F16 if work.flash else F32),
             rotation_k=_rotation(key, grow=True) if work.key_quantized and turns else None,
             rotation_v=_rotation(value, grow=False) if work.value_quantized and turns else None,
@@ -277,7 +278,7 @@ class Builder:
         if compressed:
             return keys, view(keys, value_head, kept, cache.cells, streams)
         store = held((cache.value_row, cache.cells, streams), cache.values, home, weight=False)
-        if self.work.flash:
+        if not self.work.values_transposed:
             self.graph.expand(set_rows(store, _flat(value, value_head * kept, tokens), inputs.rows_v))
             return keys, view(store, value_head, kept, cache.cells, streams)
         elements = value_head * kept * tokens
@@ -332,7 +333,7 @@ class Builder:
             scores = each("SCALE", unary(each("SCALE", scores)))
         scores = soft_max(scores, *extra)
         values = permute(values)
-        if compressed is not None:
+        if compressed is not None or not self.work.values_transposed:
             values = contiguous(transpose(values))
         result = multiply_matrices(values, scores)
         if compressed is not None:

@@ -59,9 +59,8 @@ def flash_attention(subject: Subject, settings: Settings) -> bool:
     return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == "FLASH_ATTN_EXT")
 
 
-def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings) -> list[int] | None:
+def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings, *, flash: bool) -> list[int] | None:
     """Bytes for each device and, last, the host; None where the graph is not known."""
-    flash = settings.flash_attention is FlashAttention.ON
     tokens = min(subject.room.context, settings.ubatch)
     builder = _builder(subject, _work(subject.room, settings, tokens=tokens, flash=flash))
     if builder is None:
@@ -80,6 +79,8 @@ def _work(room: Cells, settings: Settings, *, tokens: int, flash: bool) -> Work:
         sequences=sequences,
         outputs=min(tokens, sequences),
         flash=flash,
+        # The cache is made first: where the engine then finds that it has to do without, the values lie the other way.
+        values_transposed=settings.flash_attention is FlashAttention.OFF,
         key_quantized=is_quantized(settings.cache_type_k),
         value_quantized=is_quantized(settings.cache_type_v),
         cache_on_devices=settings.offload_cache,

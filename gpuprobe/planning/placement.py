@@ -14,7 +14,6 @@ from gpuprobe.planning.placement_notes import notes
 from gpuprobe.planning.records import (
     Device,
     Figure,
-    FlashAttention,
     Model,
     Place,
     Placement,
@@ -47,13 +46,11 @@ class Planner:
         flash = flash_attention(subject, settings)
         if not flash and is_quantized(settings.cache_type_v):
             raise Unplannable(f"a cache of type {settings.cache_type_v} for values needs flash attention")
-        resolved = settings._replace(flash_attention=FlashAttention.ON if flash else FlashAttention.OFF)
-        subject = subject._replace(caches=layer_caches(self.numbers, self.windows, subject.room, resolved))
         where = subject.homes
         figures = zip(
             self._weights(subject, settings),
             self._context(subject, settings),
-            self._compute(subject, devices, resolved),
+            self._compute(subject, devices, settings, flash=flash),
             strict=True,
         )
         places = tuple(
@@ -106,13 +103,14 @@ class Planner:
         source = Source.EXACT if name in KNOWN else Source.BOUND
         return [Figure(size, source) for size in sizes]
 
-    def _compute(self, subject: Subject, devices: tuple[Device, ...], settings: Settings) -> list[Figure]:
-        sizes = None if settings.split_mode is SplitMode.ROW and len(devices) > 1 else compute_bytes(subject, devices, settings)
+    def _compute(self, subject: Subject, devices: tuple[Device, ...], settings: Settings, *, flash: bool) -> list[Figure]:
+        by_rows = settings.split_mode is SplitMode.ROW and len(devices) > 1
+        sizes = None if by_rows else compute_bytes(subject, devices, settings, flash=flash)
         if sizes is not None:
             source = Source.BOUND if _at_a_border(subject) else Source.EXACT
             return [Figure(size, source) for size in sizes]
         if self.numbers.architecture in KNOWN or self.numbers.architecture in ORDINARY_NAMES:
-            return [Figure(size, Source.BOUND) for size in compute_bound(subject, settings)]
+            return [Figure(size, Source.BOUND) for size in compute_bound(subject, settings, flash=flash)]
         return [Figure(None, Source.UNKNOWN)] * (subject.homes.host + 1)
 
 

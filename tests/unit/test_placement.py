@@ -234,7 +234,7 @@ def test_a_bound_is_never_below_what_a_known_graph_takes(
 ) -> None:
     planner = Planner(model(name))
     exact = planner.place(CARDS, settings)
-    monkeypatch.setattr("gpuprobe.planning.placement.compute_bytes", lambda *_: None)
+    monkeypatch.setattr("gpuprobe.planning.placement.compute_bytes", lambda *_, **__: None)
     bound = planner.place(CARDS, settings)
 
     for one, other in zip((*exact.devices, exact.host), (*bound.devices, bound.host), strict=True):
