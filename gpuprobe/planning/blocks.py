@@ -138,14 +138,14 @@ class Builder:
     # Beginning and end
 
     def embedding(self) -> Node:
-        """Tokens looked up; the way for embeddings that come from elsewhere takes its room, too."""
+        """Tokens looked up and scaled; the way for embeddings that come from elsewhere takes its room, too."""
         table = self.weight(EMBEDDING)
         if table is None:
             raise Missing(EMBEDDING)
         tokens = given((self.work.tokens,), I32)
         node = self.graph.expand(get_rows(table, tokens))
         self.graph.expand(given((self.numbers.width, self.work.tokens)))
-        return node
+        return self.graph.expand(each("SCALE", node)) if self.numbers.real("embedding_scale") else node
 
     def positions(self) -> Node:
         if self._positions is None:
