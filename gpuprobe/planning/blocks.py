@@ -276,7 +276,7 @@ class Builder:
         self.graph.expand(set_rows(memory, flat, inputs.rows_k))
         keys = view(memory, key_head, kept, cache.cells, streams)
         if compressed:
-            return keys, view(keys, value_head, kept, cache.cells, streams)
+            return keys, strided(keys, kept * cache.cells * streams, value_head, kept, cache.cells, streams)
         store = held((cache.value_row, cache.cells, streams), cache.values, home, weight=False)
         if not self.work.values_transposed:
             self.graph.expand(set_rows(store, _flat(value, value_head * kept, tokens), inputs.rows_v))
