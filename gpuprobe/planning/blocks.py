@@ -51,6 +51,7 @@ class Work(NamedTuple):
     outputs: int
     flash: bool
     values_transposed: bool  # in the cache, as attention without flash attention wants them
+    delta_fused: bool  # a gated delta rule is one step
     key_quantized: bool
     value_quantized: bool
     cache_on_devices: bool

@@ -18,6 +18,8 @@ from gpuprobe.planning.windows import Windows
 
 KNOWN = frozenset((*transformers.TRAITS, *hybrids.HYBRIDS, "mamba", "mamba2", "deepseek2"))
 
+TRIED = 16  # tokens of each sequence in the graph with which the engine tries its one step for a gated delta rule
+
 
 class LayerKinds(NamedTuple):
     """A number for each layer, equal for layers with the same tensors; types matter only where weights are copied."""
@@ -47,22 +49,30 @@ def flash_attention(subject: Subject, settings: Settings) -> bool:
     """
     if settings.flash_attention is not FlashAttention.AUTO:
         return settings.flash_attention is FlashAttention.ON
-    numbers, homes = subject.numbers, subject.homes
+    return _on_own_device("FLASH_ATTN_EXT", subject, settings, _work(subject.room, settings, tokens=1, flash=True))
+
+
+def _on_own_device(op: str, subject: Subject, settings: Settings, work: Work) -> bool:
+    """Whether all operations of a kind would run where their layer is: it is then that the engine uses them."""
+    homes = subject.homes
     in_one_place = len(set(homes.layers)) == 1 and settings.offload_cache
-    if numbers.architecture not in hybrids.HYBRIDS or in_one_place:
+    if subject.numbers.architecture not in hybrids.HYBRIDS or in_one_place:
         return True
-    sequences = subject.room.sequences
-    builder = _builder(subject, _work(subject.room, settings, tokens=sequences, flash=True))
+    builder = _builder(subject, work)
     if builder is None:
         return True
     assign(builder.graph, homes.host, offload=settings.operation_offload)
-    return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == "FLASH_ATTN_EXT")
+    return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == op)
 
 
 def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings, *, flash: bool) -> list[int] | None:
     """Bytes for each device and, last, the host; None where the graph is not known."""
     tokens = min(subject.room.context, settings.ubatch)
-    builder = _builder(subject, _work(subject.room, settings, tokens=tokens, flash=flash))
+    work = _work(subject.room, settings, tokens=tokens, flash=flash)
+    if subject.numbers.architecture in hybrids.DELTA_RULE:
+        tried = _work(subject.room, settings, tokens=TRIED * subject.room.sequences, flash=flash)
+        work = work._replace(delta_fused=_on_own_device("GATED_DELTA_NET", subject, settings, tried))
+    builder = _builder(subject, work)
     if builder is None:
         return None
     host = subject.homes.host
@@ -80,6 +90,7 @@ def _work(room: Cells, settings: Settings, *, tokens: int, flash: bool) -> Work:
         outputs=min(tokens, sequences),
         flash=flash,
         # The cache is made first: where the engine then finds that it has to do without, the values lie the other way.
+        delta_fused=True,
         values_transposed=settings.flash_attention is FlashAttention.OFF,
         key_quantized=is_quantized(settings.cache_type_k),
         value_quantized=is_quantized(settings.cache_type_v),

@@ -25,6 +25,7 @@ def build_states_alone(builder: Builder) -> Node:
 
 
 SHORT = frozenset(("lfm2", "lfm2moe"))  # short convolutions in the place of attention
+DELTA_RULE = frozenset(("qwen3next",))
 HYBRIDS: dict[str, Traits] = {
     "jamba": Traits(rotates=False, experts_normed=False),
     "falcon-h1": Traits(),

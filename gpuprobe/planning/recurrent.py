@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuprobe.planning.blocks import Builder, Missing
+from gpuprobe.planning.delta_chunks import delta_net_in_chunks
 from gpuprobe.planning.graph import (
     I32,
     Node,
@@ -223,15 +224,23 @@ def delta_rule(builder: Builder, states: States, node: Node) -> Node:
         _spread(each("L2_NORM", strided(mixed, of.rows, of.state, of.groups, of.tokens, of.sequences)), of) for _ in range(2)
     )
     value = strided(mixed, of.rows, of.head, of.rank, of.tokens, of.sequences)
-    result = delta_net(query, key, value, gate, beta, state)
-    builder.fused.append((builder.layer, result))
-    states.write(view(result, of.head, of.head, of.rank, of.sequences), memory)
-    output = view(result, of.head, of.rank, of.tokens, of.sequences, contiguous=True)
+    output, state = _ruled(builder, query, key, value, gate, beta, state)
+    states.write(state, memory)
     opened = unary(reshape(z, of.head, of.rank, of.tokens, of.sequences))
     normed = each("MUL", builder.norm(output, "ssm_norm"), opened)
     out = multiply_matrices(builder.needed("ssm_out"), reshape(normed, of.inner, of.tokens, of.sequences))
     builder.graph.expand(out)
     return reshape(out, builder.numbers.width, of.rows)
+
+
+def _ruled(builder: Builder, *sources: Node) -> tuple[Node, Node]:
+    """The results and the new states, in one step or in many."""
+    if not builder.work.delta_fused:
+        return delta_net_in_chunks(*sources)
+    head, heads, tokens, sequences = sources[2].shape
+    result = delta_net(*sources)
+    builder.fused.append((builder.layer, result))
+    return view(result, head, heads, tokens, sequences, contiguous=True), view(result, head, head, heads, sequences)
 
 
 def _decay(builder: Builder, node: Node, of: Sizes) -> tuple[Node, Node]:
