@@ -55,6 +55,7 @@ class Work(NamedTuple):
     key_quantized: bool
     value_quantized: bool
     cache_on_devices: bool
+    attention_on_host: bool = False  # where flash attention is off, and the cache on the host
 
 
 class Inputs(NamedTuple):
@@ -340,7 +341,10 @@ class Builder:
         if compressed is not None:
             result = multiply_matrices(compressed, result)
         result = permute(result)
-        return contiguous(result, result.shape[0] * result.shape[1], result.shape[2] * result.shape[3])
+        result = contiguous(result, result.shape[0] * result.shape[1], result.shape[2] * result.shape[3])
+        if self.work.attention_on_host:
+            result.forced = self.homes.host
+        return result
 
     # Feed-forward parts
 
