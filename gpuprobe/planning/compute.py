@@ -164,6 +164,7 @@ def _layers(subject: Subject) -> list[int]:
     def settled(layer: int) -> bool:
         return layer not in moved and set(places.get(layer, ())) <= {homes.layers[layer]} - {homes.host}
 
+    traits = transformers.TRAITS.get(subject.numbers.architecture, transformers.Traits())
     kinds = [
         (
             subject.layer_kinds.shapes[layer] if settled(layer) else ("types", subject.layer_kinds.types[layer]),
@@ -171,6 +172,7 @@ def _layers(subject: Subject) -> list[int]:
             tuple(places.get(layer, ())),
             tuple(moved.get(layer, ())),
             subject.windows.windowed[layer],
+            transformers.knows_positions(traits, layer),
             subject.caches[layer],
         )
         for layer in range(subject.numbers.layers)

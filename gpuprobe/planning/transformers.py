@@ -136,13 +136,17 @@ def attention(builder: Builder, traits: Traits, node: Node) -> Node:
     )
 
 
+def knows_positions(traits: Traits, layer: int) -> bool:
+    return traits.rotates and (not traits.unrotated_step or (layer + 1) % traits.unrotated_step != 0)
+
+
 def _rotates(builder: Builder, traits: Traits) -> bool:
     layer, windows = builder.layer, builder.windows
     if traits.rotation_by_file and not builder.numbers.flag("rope.scaling.finetuned", True):
         return False
     if traits.rotates_in_windows and windows.width and not windows.windowed[layer]:
         return False
-    return traits.rotates and (not traits.unrotated_step or (layer + 1) % traits.unrotated_step != 0)
+    return knows_positions(traits, layer)
 
 
 def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:
