@@ -156,14 +156,6 @@ def test_attention_that_is_kept_on_the_host_is_counted_there_and_on_the_device(m
     assert all(figure.source is Source.BOUND and (figure.bytes or 0) > 256 * MiB for figure in both)
 
 
-def test_a_hybrid_with_its_states_on_the_host_is_a_bound_on_two_cards_and_exact_on_one(model: Callable[[str], Model]) -> None:
-    planner, settings = Planner(model("falcon-h1-3b")), Settings(context=4096, offload_cache=False)
-    settings = settings._replace(flash_attention=FlashAttention.ON)
-
-    assert planner.place(ONE, settings).host.compute.source is Source.EXACT
-    assert planner.place(CARDS, settings).host.compute.source is Source.BOUND
-
-
 def test_an_architecture_without_a_graph_has_bounds_above_what_it_takes(model: Callable[[str], Model]) -> None:
     known = model("llama-8b")
     exact = Planner(known).place(ONE, Settings(context=4096)).devices[0]
