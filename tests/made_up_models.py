@@ -505,7 +505,7 @@ def falcon_h1() -> MadeUp:
     return model
 
 
-def granite_hybrid() -> MadeUp:
+def granite_hybrid(*, rotates: bool = True) -> MadeUp:
     layers, width = 40, 1536
     model = MadeUp("granitehybrid", layers, width, 100352, 131072)
     kept = [4 if layer % 10 == 5 else 0 for layer in range(layers)]
@@ -513,6 +513,8 @@ def granite_hybrid() -> MadeUp:
     model.set(feed_forward_length=512, expert_count=64, expert_used_count=6, expert_shared_feed_forward_length=1024)
     model.set(embedding_scale=12.0, residual_scale=0.22, logit_scale=6.0, attention__scale=0.0078)
     _space(model, 3072, 128, 48, 1)
+    if not rotates:
+        model.set(rope__scaling__finetuned=False)
     model.ends(tied=True)
     for layer in range(layers):
         if kept[layer]:
@@ -598,6 +600,7 @@ MODELS |= {
     "jamba-mini": jamba,
     "falcon-h1-3b": falcon_h1,
     "granite-hybrid-7b": granite_hybrid,
+    "granite-hybrid-unrotated": lambda: granite_hybrid(rotates=False),
     "lfm2-1.2b": lfm2,
     "qwen3next-small": qwen3next,
     "qwen3next-first": lambda: qwen3next(together=True),

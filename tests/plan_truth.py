@@ -67,6 +67,7 @@ MORE = {
     "three in one cache, half": Case(1, ONE._replace(context=10000, parallel=3, unified=True, layers=HALF)),
     "four sequences, cache on the host": Case(1, ONE._replace(context=8192, parallel=4, offload_cache=False)),
     "two cards, cache on the host": Case(2, ONE._replace(offload_cache=False)),
+    "two cards, half, four sequences": Case(2, ONE._replace(context=8192, parallel=4, layers=HALF)),
     "two cards, four sequences": Case(2, ONE._replace(context=8192, parallel=4, flash_attention=FlashAttention.OFF)),
     "two cards, layers on the host by name": Case(
         2, ONE._replace(overrides=(Override(pattern=r"blk\.[0-3]\.ffn.*", device=None),))
@@ -86,7 +87,10 @@ MORE_QUANTIZED = {
 }
 
 # What differs most from one architecture to the next; CI tries no more with each.
-TELLING_MORE = ("half, 32 rows", "three in one cache, half", "two cards, four sequences", "norms on the host by name")
+TELLING_MORE = (
+    *("half, 32 rows", "three in one cache, half", "two cards, four sequences", "two cards, half, four sequences"),
+    "norms on the host by name",
+)
 TELLING = ("full", "half", "half, no flash attention", "four sequences", "two cards", "cache on the host")
 
 # With these CI tries every case.

@@ -39,6 +39,7 @@ class Space:
         return offset
 
     def give(self, offset: int, size: int) -> None:
+        """A hole of no size may lie in the middle of what is given back: what borders on a later hole is still joined to it."""
         free = self.free
         end = offset + size
         for index, block in enumerate(free):
@@ -51,9 +52,7 @@ class Space:
             if end == block[0]:
                 block[0], block[1] = offset, block[1] + size
                 return
-            if block[0] > offset:
-                free.insert(index, [offset, size])
-                return
+        free.insert(next((index for index, block in enumerate(free) if block[0] >= offset), len(free)), [offset, size])
 
 
 def peaks(schedule: Schedule, places: int) -> list[int]:

@@ -50,9 +50,12 @@ class Work(NamedTuple):
     sequences: int
     outputs: int
     flash: bool
+    values_transposed: bool  # in the cache, as attention without flash attention wants them
+    delta_fused: bool  # a gated delta rule is one step
     key_quantized: bool
     value_quantized: bool
     cache_on_devices: bool
+    attention_on_host: bool = False  # where flash attention is off, and the cache on the host
 
 
 class Inputs(NamedTuple):
@@ -137,14 +140,14 @@ class Builder:
     # Beginning and end
 
     def embedding(self) -> Node:
-        """Tokens looked up; the way for embeddings that come from elsewhere takes its room, too."""
+        """Tokens looked up and scaled; the way for embeddings that come from elsewhere takes its room, too."""
         table = self.weight(EMBEDDING)
         if table is None:
             raise Missing(EMBEDDING)
         tokens = given((self.work.tokens,), I32)
         node = self.graph.expand(get_rows(table, tokens))
         self.graph.expand(given((self.numbers.width, self.work.tokens)))
-        return node
+        return self.graph.expand(each("SCALE", node)) if self.numbers.real("embedding_scale") else node
 
     def positions(self) -> Node:
         if self._positions is None:
@@ -193,7 +196,7 @@ class Builder:
         turns = len(lengths) == 1 and not is_compressed(self.numbers)
         return Inputs(
             rows_k=given((work.tokens,), I64),
-            rows_v=given((work.tokens if work.flash else work.tokens * widest,), I64),
+            rows_v=given((work.tokens * widest if work.values_transposed else work.tokens,), I64),
             mask=given((seen, work.tokens // room.streams, 1, room.streams), F16 if work.flash else F32),
             rotation_k=_rotation(key, grow=True) if work.key_quantized and turns else None,
             rotation_v=_rotation(value, grow=False) if work.value_quantized and turns else None,
@@ -275,9 +278,9 @@ class Builder:
         self.graph.expand(set_rows(memory, flat, inputs.rows_k))
         keys = view(memory, key_head, kept, cache.cells, streams)
         if compressed:
-            return keys, view(keys, value_head, kept, cache.cells, streams)
+            return keys, strided(keys, kept * cache.cells * streams, value_head, kept, cache.cells, streams)
         store = held((cache.value_row, cache.cells, streams), cache.values, home, weight=False)
-        if self.work.flash:
+        if not self.work.values_transposed:
             self.graph.expand(set_rows(store, _flat(value, value_head * kept, tokens), inputs.rows_v))
             return keys, view(store, value_head, kept, cache.cells, streams)
         elements = value_head * kept * tokens
@@ -332,13 +335,16 @@ class Builder:
             scores = each("SCALE", unary(each("SCALE", scores)))
         scores = soft_max(scores, *extra)
         values = permute(values)
-        if compressed is not None:
+        if compressed is not None or not self.work.values_transposed:
             values = contiguous(transpose(values))
         result = multiply_matrices(values, scores)
         if compressed is not None:
             result = multiply_matrices(compressed, result)
         result = permute(result)
-        return contiguous(result, result.shape[0] * result.shape[1], result.shape[2] * result.shape[3])
+        result = contiguous(result, result.shape[0] * result.shape[1], result.shape[2] * result.shape[3])
+        if self.work.attention_on_host:
+            result.forced = self.homes.host
+        return result
 
     # Feed-forward parts
 

@@ -7,7 +7,7 @@ to five times what they take.
 from __future__ import annotations
 
 from gpuprobe.planning.compute import Subject
-from gpuprobe.planning.records import FlashAttention, Settings
+from gpuprobe.planning.records import Settings
 
 RESULT = 4  # bytes of one number that is computed
 TWICE = 2  # norms, rotations, gates and additions write results of the same size again
@@ -15,14 +15,14 @@ COPIES = 16  # of what goes from one device to the next: up to four tensors, fou
 RESIDUALS = 6  # activations of the model's width that live through a layer
 
 
-def compute_bound(subject: Subject, settings: Settings) -> list[int]:
+def compute_bound(subject: Subject, settings: Settings, *, flash: bool) -> list[int]:
     """Bytes for each device and, last, the host."""
     numbers, room = subject.numbers, subject.room
     tokens = -(-min(room.context, settings.ubatch) // room.sequences) * room.sequences
     mask = room.full * tokens * RESULT * 2
     activations = tokens * numbers.width * RESULT * (RESIDUALS + (COPIES if subject.homes.host > 1 else 0))
     scores = 0
-    if settings.flash_attention is FlashAttention.OFF:
+    if not flash:
         scores = room.full * tokens * RESULT * max(numbers.heads) * TWICE
     widest = max(_layers(subject, tokens), default=0)
     vocabulary = max((tensor.dimensions[1] for tensor in subject.tensors.values() if len(tensor.dimensions) == 2), default=0)

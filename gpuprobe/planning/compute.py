@@ -18,6 +18,8 @@ from gpuprobe.planning.windows import Windows
 
 KNOWN = frozenset((*transformers.TRAITS, *hybrids.HYBRIDS, "mamba", "mamba2", "deepseek2"))
 
+TRIED = 16  # tokens of each sequence in the graph with which the engine tries its one step for a gated delta rule
+
 
 class LayerKinds(NamedTuple):
     """A number for each layer, equal for layers with the same tensors; types matter only where weights are copied."""
@@ -47,27 +49,50 @@ def flash_attention(subject: Subject, settings: Settings) -> bool:
     """
     if settings.flash_attention is not FlashAttention.AUTO:
         return settings.flash_attention is FlashAttention.ON
-    numbers, homes = subject.numbers, subject.homes
+    return _on_own_device("FLASH_ATTN_EXT", subject, settings, _work(subject.room, settings, tokens=1, flash=True))
+
+
+def _on_own_device(op: str, subject: Subject, settings: Settings, work: Work) -> bool:
+    """Whether all operations of a kind would run where their layer is: it is then that the engine uses them."""
+    homes = subject.homes
     in_one_place = len(set(homes.layers)) == 1 and settings.offload_cache
-    if numbers.architecture not in hybrids.HYBRIDS or in_one_place:
+    if subject.numbers.architecture not in hybrids.HYBRIDS or in_one_place:
         return True
-    sequences = subject.room.sequences
-    builder = _builder(subject, _work(subject.room, settings, tokens=sequences, flash=True))
+    builder = _builder(subject, work)
     if builder is None:
         return True
     assign(builder.graph, homes.host, offload=settings.operation_offload)
-    return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == "FLASH_ATTN_EXT")
+    return all(node.backend == homes.layers[layer] for layer, node in builder.fused if node.op == op)
 
 
-def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings) -> list[int] | None:
-    """Bytes for each device and, last, the host; None where the graph is not known."""
-    flash = settings.flash_attention is FlashAttention.ON
+def compute_bytes(subject: Subject, devices: Sequence[Device], settings: Settings, *, flash: bool) -> list[int] | None:
+    """Bytes for each device and, last, the host; None where the graph is not known.
+
+    With the cache on the host and without flash attention it is the larger of two: when the engine loads a model it keeps
+    attention on the host, and when it measures one it forgets that (b10434: 14 MiB of the host measured, 48 taken).
+    """
     tokens = min(subject.room.context, settings.ubatch)
-    builder = _builder(subject, _work(subject.room, settings, tokens=tokens, flash=flash))
+    work = _work(subject.room, settings, tokens=tokens, flash=flash)
+    if subject.numbers.architecture in hybrids.DELTA_RULE:
+        tried = _work(subject.room, settings, tokens=TRIED * subject.room.sequences, flash=flash)
+        work = work._replace(delta_fused=_on_own_device("GATED_DELTA_NET", subject, settings, tried))
+    both = [work, work._replace(attention_on_host=True)] if measured_otherwise(settings, flash=flash) else [work]
+    copies = COPIES if _pipelined(subject, devices, settings) else 1
+    sizes = [_peaks(subject, settings, each, copies) for each in both]
+    known = [each for each in sizes if each is not None]
+    return [max(each) for each in zip(*known, strict=True)] if known else None
+
+
+def measured_otherwise(settings: Settings, *, flash: bool) -> bool:
+    """Whether the engine measures a graph that is not the one it loads."""
+    return not settings.offload_cache and not flash
+
+
+def _peaks(subject: Subject, settings: Settings, work: Work, copies: int) -> list[int] | None:
+    builder = _builder(subject, work)
     if builder is None:
         return None
     host = subject.homes.host
-    copies = COPIES if _pipelined(subject, devices, settings) else 1
     return peaks(schedule(builder.graph, host, copies=copies, offload=settings.operation_offload), host + 1)
 
 
@@ -80,6 +105,9 @@ def _work(room: Cells, settings: Settings, *, tokens: int, flash: bool) -> Work:
         sequences=sequences,
         outputs=min(tokens, sequences),
         flash=flash,
+        # The cache is made first: where the engine then finds that it has to do without, the values lie the other way.
+        delta_fused=True,
+        values_transposed=settings.flash_attention is FlashAttention.OFF,
         key_quantized=is_quantized(settings.cache_type_k),
         value_quantized=is_quantized(settings.cache_type_v),
         cache_on_devices=settings.offload_cache,
@@ -136,6 +164,7 @@ def _layers(subject: Subject) -> list[int]:
     def settled(layer: int) -> bool:
         return layer not in moved and set(places.get(layer, ())) <= {homes.layers[layer]} - {homes.host}
 
+    traits = transformers.TRAITS.get(subject.numbers.architecture, transformers.Traits())
     kinds = [
         (
             subject.layer_kinds.shapes[layer] if settled(layer) else ("types", subject.layer_kinds.types[layer]),
@@ -143,6 +172,7 @@ def _layers(subject: Subject) -> list[int]:
             tuple(places.get(layer, ())),
             tuple(moved.get(layer, ())),
             subject.windows.windowed[layer],
+            transformers.knows_positions(traits, layer),
             subject.caches[layer],
         )
         for layer in range(subject.numbers.layers)

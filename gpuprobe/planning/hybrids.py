@@ -25,10 +25,11 @@ def build_states_alone(builder: Builder) -> Node:
 
 
 SHORT = frozenset(("lfm2", "lfm2moe"))  # short convolutions in the place of attention
+DELTA_RULE = frozenset(("qwen3next",))
 HYBRIDS: dict[str, Traits] = {
     "jamba": Traits(rotates=False, experts_normed=False),
     "falcon-h1": Traits(),
-    "granitehybrid": Traits(rotates=False),
+    "granitehybrid": Traits(rotation_by_file=True),
     "lfm2": Traits(),
     "lfm2moe": Traits(),
     "qwen3next": Traits(feed_forward_norm="post_attention_norm", last_rows_after=True),
@@ -38,8 +39,6 @@ HYBRIDS: dict[str, Traits] = {
 def build_hybrid(builder: Builder, traits: Traits) -> Node:
     numbers, name = builder.numbers, builder.numbers.architecture
     node = builder.embedding()
-    if numbers.real("embedding_scale"):
-        node = each("SCALE", node)
     states = States(builder)
     flags = recurrent(numbers)
     for layer in builder.layers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuprobe.planning.blocks import Builder, Missing
+from gpuprobe.planning.delta_chunks import delta_net_in_chunks
 from gpuprobe.planning.graph import (
     I32,
     Node,
@@ -127,7 +128,7 @@ def mamba(builder: Builder, states: States, node: Node) -> Node:
     step, first, second = _selection(builder, x, of)
     heads = reshape(x, 1, of.inner, of.tokens, of.sequences)
     result = _scanned(builder, states, heads, step, first, second)
-    y = view(result, of.inner, of.tokens, of.sequences)
+    y = view(result, of.inner, of.tokens, of.sequences, contiguous=True)
     y = each("ADD", y, each("MUL", x, _plain(builder, "ssm_d")))
     out = multiply_matrices(builder.needed("ssm_out"), gated(contiguous(z), y))
     return reshape(out, out.shape[0], of.rows)
@@ -163,8 +164,7 @@ def mamba2(builder: Builder, states: States, node: Node) -> Node:
     of = sizes(builder)
     memory = states.memory(0)
     past = reshape(states.read(memory), of.kernel - 1, of.channels, of.sequences)
-    whole = multiply_matrices(builder.needed("ssm_in"), node)
-    whole = reshape(whole, whole.shape[0], of.tokens, of.sequences)
+    whole = multiply_matrices(builder.needed("ssm_in"), reshape(node, node.shape[0], of.tokens, of.sequences))
     z = strided(whole, of.rows, of.head, of.rank, of.tokens, of.sequences)
     mixed = strided(whole, of.rows, of.channels, of.tokens, of.sequences)
     step = strided(whole, of.rows, of.rank, of.tokens, of.sequences)
@@ -173,7 +173,7 @@ def mamba2(builder: Builder, states: States, node: Node) -> Node:
     first, second = (strided(mixed, of.rows, of.state, of.groups, of.tokens, of.sequences) for _ in range(2))
     step = each("ADD", contiguous(step), builder.needed("ssm_dt", "bias"))
     result = _scanned(builder, states, x, step, first, second)
-    y = view(result, of.head, of.rank, of.tokens, of.sequences)
+    y = view(result, of.head, of.rank, of.tokens, of.sequences, contiguous=True)
     y = each("ADD", y, each("MUL", x, _plain(builder, "ssm_d")))
     y = gated(contiguous(z), y)
     if builder.own("ssm_norm") is not None:
@@ -223,15 +223,23 @@ def delta_rule(builder: Builder, states: States, node: Node) -> Node:
         _spread(each("L2_NORM", strided(mixed, of.rows, of.state, of.groups, of.tokens, of.sequences)), of) for _ in range(2)
     )
     value = strided(mixed, of.rows, of.head, of.rank, of.tokens, of.sequences)
-    result = delta_net(query, key, value, gate, beta, state)
-    builder.fused.append((builder.layer, result))
-    states.write(view(result, of.head, of.head, of.rank, of.sequences), memory)
-    output = view(result, of.head, of.rank, of.tokens, of.sequences)
+    output, state = _ruled(builder, query, key, value, gate, beta, state)
+    states.write(state, memory)
     opened = unary(reshape(z, of.head, of.rank, of.tokens, of.sequences))
     normed = each("MUL", builder.norm(output, "ssm_norm"), opened)
     out = multiply_matrices(builder.needed("ssm_out"), reshape(normed, of.inner, of.tokens, of.sequences))
     builder.graph.expand(out)
     return reshape(out, builder.numbers.width, of.rows)
+
+
+def _ruled(builder: Builder, *sources: Node) -> tuple[Node, Node]:
+    """The results and the new states, in one step or in many."""
+    if not builder.work.delta_fused:
+        return delta_net_in_chunks(*sources)
+    head, heads, tokens, sequences = sources[2].shape
+    result = delta_net(*sources)
+    builder.fused.append((builder.layer, result))
+    return view(result, head, heads, tokens, sequences, contiguous=True), view(result, head, head, heads, sequences)
 
 
 def _decay(builder: Builder, node: Node, of: Sizes) -> tuple[Node, Node]:

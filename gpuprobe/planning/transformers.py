@@ -17,6 +17,7 @@ class Traits(NamedTuple):
     query_scaled: bool = False
     norm_before_heads: bool = False  # query and key are normed before they are cut into heads
     rotates: bool = True
+    rotation_by_file: bool = False  # a key says whether it rotates
     rotates_in_windows: bool = False  # beside layers with windows, those that see everything know no positions
     unrotated_step: int = 0  # the last of so many layers knows no positions
     parallel: bool = False  # attention and feed-forward part both start from the layer's input
@@ -54,8 +55,8 @@ TRAITS: dict[str, Traits] = {
     "ernie4_5": Traits(),
     "exaone4": Traits(rotates_in_windows=True),
     "minimax-m2": Traits(norm_before_heads=True),
-    "granite": Traits(),
-    "granitemoe": Traits(),
+    "granite": Traits(rotation_by_file=True),
+    "granitemoe": Traits(rotation_by_file=True),
     "gpt-oss": Traits(feed_forward_norm="post_attention_norm", experts_late=True, experts_normed=False, last_rows_after=True),
     "glm4moe": Traits(feed_forward_norm="post_attention_norm"),
     "seed_oss": Traits(feed_forward_norm="post_attention_norm"),
@@ -65,7 +66,7 @@ TRAITS: dict[str, Traits] = {
 def build(builder: Builder, traits: Traits) -> Node:
     """The whole graph, up to what is computed for the wanted tokens."""
     node = builder.embedding()
-    if traits.scaled_embedding or builder.numbers.real("embedding_scale"):
+    if traits.scaled_embedding:
         node = each("SCALE", node)
     for layer in builder.layers:
         builder.layer = layer
@@ -135,11 +136,17 @@ def attention(builder: Builder, traits: Traits, node: Node) -> Node:
     )
 
 
+def knows_positions(traits: Traits, layer: int) -> bool:
+    return traits.rotates and (not traits.unrotated_step or (layer + 1) % traits.unrotated_step != 0)
+
+
 def _rotates(builder: Builder, traits: Traits) -> bool:
     layer, windows = builder.layer, builder.windows
+    if traits.rotation_by_file and not builder.numbers.flag("rope.scaling.finetuned", True):
+        return False
     if traits.rotates_in_windows and windows.width and not windows.windowed[layer]:
         return False
-    return traits.rotates and (not traits.unrotated_step or (layer + 1) % traits.unrotated_step != 0)
+    return knows_positions(traits, layer)
 
 
 def feed_forward(builder: Builder, traits: Traits, node: Node) -> Node:

@@ -17,6 +17,31 @@ def test_the_smallest_hole_that_fits_is_taken_and_the_last_of_equal_ones() -> No
     assert (space.take(50), space.take(50), space.take(60), space.used) == (152, 101, 0, 203)
 
 
+def test_a_hole_of_no_size_in_the_middle_keeps_no_holes_apart() -> None:
+    """A tensor without elements is given back where its neighbours were taken in the meantime: hybrids have them."""
+    space = Space()
+    space.take(10), space.take(1)
+    space.give(0, 10)
+    space.take(4)
+    empty = space.take(0)
+    space.give(0, 4)
+    space.take(8)
+    space.give(empty, 0)
+    space.give(0, 8)
+
+    assert space.take(10) == 0
+
+
+def test_a_hole_of_no_size_may_come_behind_the_open_end() -> None:
+    space = Space()
+    space.take(4)
+    empty = space.take(0)
+    space.give(0, 4)
+    space.give(empty, 0)
+
+    assert (space.take(8), space.used) == (0, 8)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))
 def test_what_is_taken_never_overlaps_and_holes_are_joined(orders: list[tuple[bool, int]]) -> None:
     space, held, most = Space(), dict[int, int](), 0

@@ -14,28 +14,6 @@ from tests.plan_truth import Row, compared, recorded_cases
 
 RECORDED = engine_rows.read()
 
-# Compute buffers within the bars of `Row.faults` and not to the MiB as everywhere else: hybrids and compressed caches, where a
-# model or its cache is in two places, which the order of the engine's operations decides.
-NEAR = {
-    "deepseek2-lite": {"half", "cache on the host"},
-    "deepseek3-small": {
-        *("cache on the host", "two cards, cache on the host", "four sequences, cache on the host"),
-        "three in one cache, half",
-    },
-    "jamba-mini": {"cache on the host", "two cards, cache on the host"},
-    "falcon-h1-3b": {"cache on the host"},
-    "granite-hybrid-7b": {
-        *("half", "half, no flash attention", "two cards, four sequences", "norms on the host by name"),
-        *("quantised keys, half", "quantised keys, no flash attention"),
-    },
-    "lfm2-1.2b": {"half", "cache on the host", "half, 32 rows", "three in one cache, half", "quantised keys, half"},
-}
-# And three that are beyond the bars: a tenth too little, a sixth too little, a sixth too much.
-FAR = {
-    "jamba-mini": {"four sequences, cache on the host"},
-    "granite-hybrid-7b": {"half, 32 rows", "three in one cache, half"},
-}
-
 
 def rows_of(name: str, folder: Path) -> list[Row]:
     planner = Planner(read(MODELS[name]().write(folder / "model.gguf")))
@@ -48,15 +26,9 @@ def rows_of(name: str, folder: Path) -> list[Row]:
     ]
 
 
-def off(name: str, row: Row) -> list[str]:
-    if row.case in FAR.get(name, ()):
-        return [fault for fault in row.faults if fault != "compute"]
-    return row.faults if row.case in NEAR.get(name, ()) else row.unlike
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_takes_what_the_engine_said_to_the_mebibyte(name: str, tmp_path: Path) -> None:
-    found = [str(row) for row in rows_of(name, tmp_path) if off(name, row)]
+    found = [str(row) for row in rows_of(name, tmp_path) if row.unlike]
 
     assert not found, "\n".join(found)
 

@@ -146,6 +146,16 @@ def renamed(model: Model, name: str) -> Model:
     return model._replace(architecture=name, metadata=metadata)
 
 
+def test_attention_that_is_kept_on_the_host_is_counted_there_and_on_the_device(model: Callable[[str], Model]) -> None:
+    """b10434 measures it on the device, and on the host when it loads: 32 heads' scores of 512 tokens to 4096 are 256 MiB."""
+    settings = Settings(context=4096, offload_cache=False, flash_attention=FlashAttention.OFF)
+
+    placement = Planner(model("llama-8b")).place(ONE, settings)
+
+    both = (placement.devices[0].compute, placement.host.compute)
+    assert all(figure.source is Source.BOUND and (figure.bytes or 0) > 256 * MiB for figure in both)
+
+
 def test_an_architecture_without_a_graph_has_bounds_above_what_it_takes(model: Callable[[str], Model]) -> None:
     known = model("llama-8b")
     exact = Planner(known).place(ONE, Settings(context=4096)).devices[0]
@@ -234,7 +244,7 @@ def test_a_bound_is_never_below_what_a_known_graph_takes(
 ) -> None:
     planner = Planner(model(name))
     exact = planner.place(CARDS, settings)
-    monkeypatch.setattr("gpuprobe.planning.placement.compute_bytes", lambda *_: None)
+    monkeypatch.setattr("gpuprobe.planning.placement.compute_bytes", lambda *_, **__: None)
     bound = planner.place(CARDS, settings)
 
     for one, other in zip((*exact.devices, exact.host), (*bound.devices, bound.host), strict=True):
