@@ -116,7 +116,7 @@ class Planner:
 
 
 def _at_a_border(subject: Subject) -> bool:
-    """A hybrid partly on the host: of 300 figures beside b10434 each was right to the MiB, and one small hole decides many."""
+    """A hybrid partly on the host: of 297 figures beside b10434 none was too low, and one small hole decides many."""
     on_host = subject.homes.layers.count(subject.homes.host)
     return subject.numbers.architecture in HYBRIDS and 0 < on_host < len(subject.homes.layers)
 
