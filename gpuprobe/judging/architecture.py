@@ -55,6 +55,7 @@ class Fit(NamedTuple):
     by_compiler: bool = False  # only because the driver compiles PTX, which needs a driver of the code's own release
     toolkit: str | None = None  # with `by_compiler`: the release of CUDA whose drivers compile it, where the code says so
     doubtful: bool = False  # a row speaks against it, and nothing shows that it speaks of this very version
+    for_want_of_a_driver: bool = False  # unsupported by this driver; a newer one would do
 
 
 class Compiled(NamedTuple):

@@ -127,7 +127,7 @@ def with_driver(code: Fit, driver: Fit) -> Fit:
     if code.by_compiler and driver.answer is architecture.COMPATIBLE:
         # Error 222: minor-version compatibility does not cover the compilation of newer PTX.
         because = f"its PTX alone would run, and the driver is too old to compile it: {driver.because}"
-        return Fit(UNSUPPORTED, because, driver.source)
+        return Fit(UNSUPPORTED, because, driver.source, for_want_of_a_driver=True)
     if driver.answer is UNSUPPORTED:
         return driver
     worse = max(code.answer, driver.answer, key=lambda answer: answer.rank)

@@ -36,7 +36,7 @@ def _by_offer(device: Device, offered: Version | None, family: knowledge.Family,
     said = f"the driver offers CUDA {device.api_version}, and this is CUDA {release}"
     if offered[0] == family.major:
         return Fit(COMPATIBLE, f"{said}: its machine code runs, its PTX is not compiled", source_of(family))
-    return Fit(UNSUPPORTED, f"{said}, which needs driver {family.linux}", source_of(family))
+    return Fit(UNSUPPORTED, f"{said}, which needs driver {family.linux}", source_of(family), for_want_of_a_driver=True)
 
 
 def _by_version(device: Device, driver: Version, family: knowledge.Family, release: str | None, windows: bool) -> Fit:
@@ -45,7 +45,7 @@ def _by_version(device: Device, driver: Version, family: knowledge.Family, relea
         because = (
             f"driver {device.kernel_version} is too old for CUDA {release}: it needs {lowest}{_branch(device, lowest, windows)}"
         )
-        return Fit(UNSUPPORTED, because, source_of(family))
+        return Fit(UNSUPPORTED, because, source_of(family), for_want_of_a_driver=True)
     row = next((row for row in knowledge.releases() if row.toolkit == release), None)
     exact = (row.windows if windows else row.linux) if row else None
     because = f"driver {device.kernel_version} runs machine code of every CUDA {family.major}"
@@ -90,7 +90,7 @@ def unreadable(device: Device, toolkit: str | None) -> Fit | None:
         older = below is None or (major is not None and minor is not None and (major, minor) < below)
         if since[:1] == release[:1] and since <= release and older and driver < (version(row.driver) or ()):
             because = f"driver {device.kernel_version} cannot read how this build packs its code: it needs {row.driver}"
-            return Fit(UNSUPPORTED, because, f"{row.source} ({row.checked})")
+            return Fit(UNSUPPORTED, because, f"{row.source} ({row.checked})", for_want_of_a_driver=True)
     return None
 
 

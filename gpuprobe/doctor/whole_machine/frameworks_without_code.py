@@ -24,18 +24,19 @@ _TORCH = "torch"
 
 def does_not_run(inventory: Inventory) -> Iterator[Finding]:
     """What is for the card's library, and by its files has nothing for this card. A toolkit's libraries share one reason."""
-    groups: dict[tuple[str, str], list[tuple[Device, FoundSoftware]]] = {}
+    groups: dict[tuple[str, str], list[tuple[Device, Compatibility]]] = {}
     for device, answer in _judged(inventory):
         if answer.fit.answer is UNSUPPORTED and answer.software.where != BUILD:
             because = answer.fit.because.partition("; `pip ")[0]
-            groups.setdefault((_id(answer), because), []).append((device, answer.software))
+            groups.setdefault((_id(answer), because), []).append((device, answer))
     for (slug, because), members in groups.items():
         yield _unfit(slug, because, members, inventory.evidence.host)
 
 
-def _unfit(slug: str, because: str, members: list[tuple[Device, FoundSoftware]], host: Host) -> Finding:
-    device, first = members[0]
-    found = list({each.path: each for _, each in members}.values())
+def _unfit(slug: str, because: str, members: list[tuple[Device, Compatibility]], host: Host) -> Finding:
+    device, answer = members[0]
+    first = answer.software
+    found = list({each.software.path: each.software for _, each in members}.values())
     numbered = ", ".join(dict.fromkeys(f"{each.library}:{each.ordinal}" for each, _ in members))
     wants = {f"{each.library}:{each.ordinal}": _wants(each) for each, _ in members}
     return Finding(
@@ -51,7 +52,7 @@ def _unfit(slug: str, because: str, members: list[tuple[Device, FoundSoftware]],
             *(Observed(each.path, _has(each)) for each in found),
             *(Observed(name, text) for name, text in wants.items()),
         ),
-        fix=_steps(device, first, because, host),
+        fix=_steps(device, answer, host),
     )
 
 
@@ -65,7 +66,7 @@ def _id(answer: Compatibility) -> str:
     found = answer.software
     if found.name == _TORCH:
         return "torch-cpu-wheel" if found.library is None else "torch-arch-unsupported"
-    return "cuda-runtime-newer-than-driver" if "driver" in answer.fit.because and found.is_runtime else "framework-no-code"
+    return "cuda-runtime-newer-than-driver" if answer.fit.for_want_of_a_driver and found.is_runtime else "framework-no-code"
 
 
 def _has(found: FoundSoftware) -> str:
@@ -79,8 +80,9 @@ def _wants(device: Device) -> str:
     return device.gfx_target or compute_string(device) or "architecture unknown"
 
 
-def _steps(device: Device, found: FoundSoftware, because: str, host: Host) -> tuple[Step, ...]:
-    if "driver" in because:
+def _steps(device: Device, answer: Compatibility, host: Host) -> tuple[Step, ...]:
+    found = answer.software
+    if answer.fit.for_want_of_a_driver:
         return (Step("install a newer driver, or a build of it for a release that this driver serves"),)
     row = where_to_get.row_for(found.name, device.library, host.machine, device)
     if row is None:
