@@ -145,5 +145,5 @@ def of_signal(number: int | None) -> str:
     return f"signal {number}{_SIGNALS.get(number, '')}"
 
 
-# SIGILL, on every system. A library compiled with `-march=native` dies of it on another processor, as do llama.cpp's wheels.
-_SIGNALS = {4: ": an instruction that this processor does not have"}
+# SIGILL, on every system. A library compiled with `-march=native` dies of it on another processor, and a trap is one too.
+_SIGNALS = {4: ": an illegal instruction, as of a build for another processor"}
