@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from gpuprobe.doctor import amd, anybody, intel, nvidia
 from gpuprobe.doctor.findings import Finding
+from gpuprobe.doctor.kernels_side import placed
 from gpuprobe.doctor.situation import Situation
 from gpuprobe.vendors import Vendor
 
@@ -13,7 +14,8 @@ Check = Callable[[Situation], Iterator[Finding]]
 # Those of a vendor are for its cards alone.
 CHECKS: tuple[tuple[Vendor | None, tuple[Check, ...]], ...] = (
     (nvidia.VENDOR, nvidia.CHECKS),
-    (amd.VENDOR, amd.CHECKS),
-    (intel.VENDOR, intel.CHECKS),
-    (None, anybody.CHECKS),
+    # NVIDIA's steps say it themselves: parts of its driver may be the container's own.
+    (amd.VENDOR, tuple(map(placed, amd.CHECKS))),
+    (intel.VENDOR, tuple(map(placed, intel.CHECKS))),
+    (None, tuple(map(placed, anybody.CHECKS))),
 )

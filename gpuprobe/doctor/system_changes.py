@@ -10,6 +10,7 @@ from gpuprobe.machine.distribution import distribution
 _USUAL = ("render", "video")
 _LOGIN = "log out and in again (until then: `newgrp {group}` in this shell)"
 _RULES = "/etc/udev/rules.d/70-gpu.rules"
+_REBUILD = "sudo nixos-rebuild boot"  # what is built counts from the next start on
 _GRUB = {
     "apt": "sudo update-grub",
     "dnf": "sudo grub2-mkconfig -o /boot/grub2/grub.cfg",
@@ -50,6 +51,9 @@ def kernel_word(host: Host, word: str, *, add: bool, why: str) -> Step:
         option = "--append" if add else "--delete"
         command = f"sudo rpm-ostree kargs {' '.join(f'{option}={each}' for each in word.split())}"
         return run(f"{does} the kernel's command line:", command, reboot=why)
+    if here.manager == "nix":  # `/etc/default/grub` is nobody's there
+        text = f"{does} `boot.kernelParams` in the configuration, run `{_REBUILD}` and reboot"
+        return Step(text, _REBUILD, needs_root=True, needs_reboot=why)
     update = _GRUB.get(here.manager or "")
     grub = f"`GRUB_CMDLINE_LINUX_DEFAULT` in `/etc/default/grub`, run `{update}` and reboot"
     text = f"{does} {grub if update else 'the kernel command line in the boot loader, and reboot'}"

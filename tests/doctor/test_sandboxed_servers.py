@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuprobe.doctor.findings import Finding, Severity
+from gpuprobe.doctor.findings import Finding, Place, Severity
 from gpuprobe.doctor.whole_machine import sandboxed_servers
 from gpuprobe.facts import Host, Reading
 from gpuprobe.facts.system_facts import SystemFacts, UnitFiles
@@ -84,3 +84,10 @@ def test_fewer_lanes_than_the_card_has_are_told_of_a_card_that_works(lanes: int 
 
     assert [each.id for each in found] == expected
     assert {each.severity for each in found} <= {Severity.INFO}
+
+
+def test_a_card_in_too_few_lanes_is_seated_again_on_the_host_of_a_container() -> None:
+    inside = nvidia_host(pci=card(current_link_width=1, max_link_width=16), texts={"/.dockerenv": Reading("")})
+    (found,) = findings(inside, an_outcome(cuda()), an_outcome(nvml()), passed(cuda()))
+
+    assert [step.where for step in found.fix] == [Place.HOST]

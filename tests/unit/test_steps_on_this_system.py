@@ -22,6 +22,7 @@ MANAGERS = {
     "alpine": "ID=alpine\n",
     "image": 'ID=fedora\nVARIANT_ID=silverblue\nOSTREE_VERSION="43"\n',
     "plan9": "ID=plan9\n",
+    "nix": "ID=nixos\n",
     "image of another": "ID=arch\n",
 }
 
@@ -156,6 +157,16 @@ def test_roots_own_group_is_given_to_nobody() -> None:
             Step(
                 "take `x=1` out of the kernel command line in the boot loader, and reboot",
                 None,
+                needs_root=True,
+                needs_reboot="so",
+            ),
+        ),
+        (
+            "nix",
+            True,
+            Step(
+                "add `x=1` to `boot.kernelParams` in the configuration, run `sudo nixos-rebuild boot` and reboot",
+                "sudo nixos-rebuild boot",
                 needs_root=True,
                 needs_reboot="so",
             ),

@@ -10,11 +10,10 @@ from gpuprobe.doctor.amd import (
     shared_memory,
     surroundings_of_rocm,
 )
-from gpuprobe.doctor.kernels_side import placed
 from gpuprobe.vendors import AMD
 
 VENDOR = AMD
-_CHECKS = (
+CHECKS = (
     *memory_window.CHECKS,
     *kernel_driver.CHECKS,
     *kfd.CHECKS,
@@ -24,4 +23,3 @@ _CHECKS = (
     *architectures.CHECKS,
     *shared_memory.CHECKS,
 )
-CHECKS = tuple(map(placed, _CHECKS))

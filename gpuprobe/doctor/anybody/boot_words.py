@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity
+from gpuprobe.doctor.findings import Finding, Observed, Rung, Severity
 from gpuprobe.doctor.naming import cause
 from gpuprobe.doctor.reasons import CardReason
 from gpuprobe.doctor.situation import Situation
@@ -31,7 +31,7 @@ def no_mode_setting(situation: Situation) -> Iterator[Finding]:
         brief=f"`{_WORD}` keeps the driver away",
         reason=CardReason.NO_KERNEL_DRIVER,
         evidence=(Observed(CMDLINE, _WORD), Observed(f"/sys/bus/pci/devices/{card.pci_id}/driver", "absent")),
-        fix=(step._replace(where=Place.HOST) if situation.container else step,),
+        fix=(step,),
     )
 
 
