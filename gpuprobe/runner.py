@@ -16,6 +16,9 @@ Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long a
 
 A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug.
 With `"repeat": true` the child stays after `done`, and answers once more, from the first device on, for each further line.
+A device of such an answer may carry `"again": true`: it is that of this number in the answer before, and says what can change.
+`"quiet"`: a descriptor of a pipe that never waits. All of such an answer but its end is written there, of a call the bare name,
+so that a reader need not wake up a hundred times; where the pipe is full, the rest comes as ever.
 """
 
 # pathlib would cost every child a fifth of its start.
@@ -42,6 +45,7 @@ _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)
 _written = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` makes one for each of a hundred lines
+_LONGEST_AT_ONCE = 4096  # PIPE_BUF of Linux: what a pipe takes whole or not at all
 _ROUNDS = 8  # a process may start another one while the list is read
 
 
@@ -68,10 +72,12 @@ def main() -> NoReturn:
         _say(2, f"gpuprobe runner: no thread or pipe could be made: {problem}\n".encode(errors="replace"))
         os._exit(1)
     try:
-        answer = _answering(answers, request, listing, calling, more)
+        quiet = _quiet(request)
+        answer = _answering(answers, request, listing, calling, more, quiet)
         answer()
         _tell(answers, {"done": True, "at": _now()})
         while request["repeat"] and os.read(more, 1):
+            quiet.begin()
             answer()
             _tell(answers, {"done": True, "at": _now()})
     except calling.Failed as failed:
@@ -80,27 +86,65 @@ def main() -> NoReturn:
     _leave()
 
 
-def _answering(answers: int, request: Json, listing: Any, calling: Any, more: int) -> Callable[[], None]:
+class _Quiet:
+    """The pipe beside the answers, for as long as it takes what is said."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor, self._takes = descriptor, False
+
+    def begin(self) -> None:
+        self._takes = self._descriptor is not None
+
+    def takes(self, text: str) -> bool:
+        """False: it was not written, and nothing behind it will be, or the order would be lost."""
+        if self._takes and self._descriptor is not None:
+            line = text.encode() + b"\n"
+            try:
+                self._takes = len(line) <= _LONGEST_AT_ONCE and os.write(self._descriptor, line) == len(line)
+            except OSError:  # mostly BlockingIOError: it is full
+                self._takes = False
+        return self._takes
+
+
+def _quiet(request: Json) -> _Quiet:
+    descriptor = request["quiet"]
+    if descriptor is not None:
+        os.set_inheritable(descriptor, False)  # what a library starts has no part in it
+        os.set_blocking(descriptor, False)
+    return _Quiet(descriptor)
+
+
+def _answering(
+    answers: int, request: Json, listing: Any, calling: Any, more: int, quiet: _Quiet
+) -> Callable[[], None]:
     """Loads the library; what comes back asks it once."""
     if request["purpose"] == "prove":
         return lambda: _prove(answers, request, listing, calling, more)
 
     def announce(call: str) -> None:
-        _tell(answers, {"call": call, "at": _now()})
+        if not quiet.takes(call):
+            _tell(answers, {"call": call, "at": _now()})
+
+    def listed(device: Json) -> None:
+        line = _written({"device": device})
+        if not quiet.takes(line):
+            _say(answers, line.encode() + b"\n")
 
     def facts(known: Json) -> None:
         _tell(answers, {"facts": known})
 
     library = _ready(answers, request, listing, calling, announce)
     # What changes all the time (utilisation, heat) is told only to those who watch it.
-    devices = getattr(listing, "readings", listing.devices) if request["repeat"] else listing.devices
+    kept: Json = {}
+    watched = getattr(listing, "readings", None) if request["repeat"] else None
 
     def answer() -> None:
         if request["purpose"] == "validate":
             _tell(answers, {"passed": {"depth": listing.validate(library, announce, facts, request["device"])}})
             return
-        for device in devices(library, announce, facts):
-            _tell(answers, {"device": device})
+        found = listing.devices(library, announce, facts) if watched is None else watched(library, announce, facts, kept)
+        for device in found:
+            listed(device)
 
     return answer
 
@@ -183,7 +227,7 @@ def _request(line: bytes) -> Json:
     if not isinstance(request, dict):
         raise Malformed("the request on stdin is not a JSON object")
     defaults: Json = {"paths": [], "device": None, "before": [], "library": "", "until": None, "toolkits": []}
-    request = {**defaults, "turns": False, "repeat": False, **request}
+    request = {**defaults, "turns": False, "repeat": False, "quiet": None, **request}
     for key, fits in _SHAPES.items():
         if not fits(request.get(key)):
             raise Malformed(f"the request has no fitting `{key}`: {request.get(key)!r}")
@@ -217,6 +261,7 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     "toolkits": _texts,
     "turns": lambda value: isinstance(value, bool),
     "repeat": lambda value: isinstance(value, bool),
+    "quiet": lambda value: value is None or _count(value),
 }
 
 

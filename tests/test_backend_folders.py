@@ -59,7 +59,7 @@ def test_a_listing_has_what_the_runner_calls_and_imports_no_stages(folder: str) 
     assert {name: arguments(getattr(listing, name)) for name in wanted} == {
         name: OF_A_LISTING[name] + (needs_more if name == "load" else 0) for name in wanted
     }
-    assert not hasattr(listing, "readings") or arguments(listing.readings) == OF_A_LISTING["devices"]
+    assert not hasattr(listing, "readings") or arguments(listing.readings) == OF_A_LISTING["devices"] + 1
     used = {
         name
         for name in (f"backends.{folder}.stages", "backends.stages")

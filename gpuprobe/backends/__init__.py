@@ -4,7 +4,8 @@ A library's folder imports itself and the top, nothing else. In each of them the
 
 listing.py   `load(candidates, paths)`, `devices(library, announce, facts)` and, where it computes, `validate(library, announce,
              facts, device)`: what the runner calls. `start` starts the library, `find` gives the wanted device.
-             Optional: `readings` (what is watched), `loaded_path`, `LOADS_WITH` (what more of the request `load` takes).
+             Optional: `readings(library, announce, facts, kept)` (what is watched; `kept` is its own from answer to answer),
+             `loaded_path`, `LOADS_WITH` (what more of the request `load` takes).
 card.py      `Card`: one device while it is listed or put to work.
 stages.py    The full validation, imported for nothing else: `Work`, what its stages hand on to each other, and `STAGES`, a
              tuple of (stage, function) in the order of `backends.stages.STAGE_NAMES`, which `backends.stages.walk` takes.

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from gpuprobe.model import Call, Depth, Device, Json, Outcome, Probe, Status
-from gpuprobe.probing.shapes import NotTheProtocol, seconds, text, text_or_none
+from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 from gpuprobe.probing.stages_taken import Stages, wrong_elements
 
 _OF_A_CHILD = frozenset({
@@ -18,6 +18,7 @@ _OF_A_CHILD = frozenset({
     *("api_version", "kernel_version", "runtime_version", "driver_name", "library_path"),
     *("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory"),
 })  # fmt: skip
+_CHANGES = ("total_memory", "free_memory", "used_memory")  # bytes, of a device that is told again
 _DECODER = json.JSONDecoder()  # what json.loads has for each line anew is looked for once
 _LONGEST_CALL = 4096  # characters
 _MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
@@ -35,15 +36,16 @@ _FAILURES = {
 
 
 class Answers:
-    """Collects the lines of one child."""
+    """Collects the lines of one child. `before`: what it answered before; it does not say again what stays as it was."""
 
-    def __init__(self, probe: Probe, loaded: str | None = None) -> None:
+    def __init__(self, probe: Probe, before: Answers | None = None) -> None:
         self.probe = probe
         self.devices: list[Device] = []
+        self._before = {device.number: device for device in before.devices} if before is not None else {}
         self._copies: dict[str, int] = {}  # of each key
-        self.starts: list[tuple[str, float]] = []
-        self.facts: Json = {}
-        self.loaded = loaded
+        self.starts: list[tuple[str, float | None]] = []  # and when, where that is said
+        self.facts: Json = {} if before is None else before.facts
+        self.loaded: str | None = None if before is None else before.loaded
         self.failed: Json | None = None
         self.depth: Depth | None = None
         self.validation = Stages()
@@ -57,6 +59,13 @@ class Answers:
             self._take(_DECODER.decode(str(line, "utf-8", "surrogatepass")))
         except Exception as problem:
             self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
+
+    def take_quiet(self, line: bytes) -> None:
+        """A line of the pipe beside the answers, where calls are bare names."""
+        if line[:1] == b"{":
+            self.take(line)
+        else:
+            self.starts.append((_shortened(line.decode(errors="backslashreplace")), None))
 
     def reject(self, why: str) -> None:
         """What came is not the protocol; the first reason is kept."""
@@ -132,16 +141,13 @@ class Answers:
         """A call lasts until the next one begins, the last one until `done`; without it nobody knows."""
         ends = [*(at for _, at in self.starts), self.done_at][1:]
         return tuple(
-            Call(name, None if end is None else round(max(0.0, end - at), 6))
+            Call(name, None if end is None or at is None else round(max(0.0, end - at), 6))
             for (name, at), end in zip(self.starts, ends, strict=True)
         )
 
     def _call(self, said: Json) -> None:
         """Of all lines the only one that comes by the hundred: its two values are checked here, and no other is looked at."""
-        name = text(said["call"])
-        if len(name) > _LONGEST_CALL:
-            name = f"{name[: _LONGEST_CALL - 1]}…"
-        self.starts.append((name, seconds(said.get("at"))))
+        self.starts.append((_shortened(text(said["call"])), seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
         self.done_at = seconds(said.get("at"))
@@ -191,9 +197,22 @@ class Answers:
     def _device(self, said: Json) -> None:
         if len(self.devices) == _MOST_DEVICES:
             raise NotTheProtocol(f"more than {_MOST_DEVICES} devices")
-        device = device_from(said["device"], self.probe)
+        again = isinstance(said["device"], dict) and said["device"].get("again") is True
+        device = self._device_again(said["device"]) if again else device_from(said["device"], self.probe)
         copies = self._copies[device.key] = self._copies.get(device.key, -1) + 1
         self.devices.append(device._replace(copy=copies))
+
+
+    def _device_again(self, said: Json) -> Device:
+        known = self._before.get(number_or_none(said.get("number")) or 0)
+        if known is None or known.uuid != said.get("uuid"):
+            raise NotTheProtocol("a device again that was not told before")
+        changed: dict[str, Any] = {field: number_or_none(said.get(field)) for field in _CHANGES}
+        return known._replace(copy=0, capabilities={**known.capabilities, **_capabilities(said)}, **changed)
+
+
+def _shortened(call: str) -> str:
+    return call if len(call) <= _LONGEST_CALL else f"{call[: _LONGEST_CALL - 1]}…"
 
 
 def _depth(said: object) -> Depth:
@@ -227,11 +246,16 @@ def device_from(said: object, probe: Probe) -> Device:
     if not isinstance(said, dict):
         raise NotTheProtocol("a device without a number")
     known = {field: value for field, value in said.items() if field in _OF_A_CHILD and value is not None}
-    capabilities, problems = said.get("capabilities") or {}, said.get("problems")
-    if isinstance(capabilities, dict) and isinstance(problems, dict) and problems:
-        capabilities = {**capabilities, "problems": problems}
     place = {"library": probe.library, "build": probe.build, "manifest": probe.manifest}
     from gpuprobe.wire import from_json
 
-    device: Device = from_json(Device, {**known, **place, "capabilities": capabilities}, "device")
+    device: Device = from_json(Device, {**known, **place, "capabilities": _capabilities(said)}, "device")
     return device
+
+
+def _capabilities(said: Json) -> Any:
+    """What a device says that has no field of its own, with the reasons for what it does not know."""
+    capabilities, problems = said.get("capabilities") or {}, said.get("problems")
+    if isinstance(capabilities, dict) and isinstance(problems, dict) and problems:
+        return {**capabilities, "problems": problems}
+    return capabilities

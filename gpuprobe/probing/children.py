@@ -11,13 +11,13 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
 from gpuprobe.probing import asking, descendants, termination
 from gpuprobe.probing.answers import Answers
-from gpuprobe.probing.pipes import Tail, exit_descriptor, receive, selectable, stop_waiting
+from gpuprobe.probing.pipes import Tail, exit_descriptor, read_waiting, receive, selectable, stop_waiting
 from gpuprobe.probing.start import RUNNER, NotStarted, interpreter, why_it_never_began, why_refused
 
 KEPT_BYTES = 1024 * 1024
@@ -33,10 +33,13 @@ Take = Callable[[bytes], None]
 class Child:
     """One running child and what it has said so far."""
 
-    def __init__(self, probe: Probe, process: subprocess.Popen[bytes], mark: str, seconds: float) -> None:
+    def __init__(
+        self, probe: Probe, process: subprocess.Popen[bytes], mark: str, seconds: float, quiet: int | None = None
+    ) -> None:
         self.probe = probe
         self.process = process
         self.mark = mark
+        self.quiet = quiet  # a pipe that is read only when something else has come
         self.escalation = 0  # 1: asked to end, 2: killed
         self.started: tuple[descendants.Relative, ...] = ()
         self.exit_descriptor = exit_descriptor(process.pid)
@@ -61,13 +64,23 @@ class Child:
 
     def hear(self, chunk: bytes) -> None:
         """Takes protocol bytes. More than a runner ever says is rubbish, and is not kept."""
+        self.hear_quiet()
+        if self._fits(chunk):
+            *lines, self._line = (self._line + chunk).split(b"\n")
+            for line in lines:
+                self.answers.take(line)
+
+    def hear_quiet(self) -> None:
+        """Takes what lies in the quiet pipe, in whole lines; it was said before what comes now."""
+        while self.quiet is not None and (chunk := read_waiting(self.quiet)) and self._fits(chunk):
+            for line in chunk.splitlines():
+                self.answers.take_quiet(line)
+
+    def _fits(self, chunk: bytes) -> bool:
         self._heard += len(chunk)
         if self._heard > KEPT_BYTES:
             self.answers.reject(f"more than {KEPT_BYTES} bytes")
-            return
-        *lines, self._line = (self._line + chunk).split(b"\n")
-        for line in lines:
-            self.answers.take(line)
+        return self._heard <= KEPT_BYTES
 
     def pause(self, now: float) -> None:
         """It has begun to wait."""
@@ -101,6 +114,7 @@ class Child:
 
     def outcome(self) -> Outcome:
         """What became of it, once it has ended or been given up."""
+        self.hear_quiet()
         code = self.process.returncode
         status, message = self._ending(code)
         if status in (Status.OK, Status.CRASHED) and self.answers.has_begun is False:
@@ -164,19 +178,20 @@ class Children:
         self._count += 1
         mark = f"{self._mark}.{self._count}."  # the last dot keeps child 1 apart from child 10
         try:
-            process = _spawn(asking.child_environment(self._environ, probe, mark, request.get("directories", ())))
+            environ = asking.child_environment(self._environ, probe, mark, request.get("directories", ()))
+            process, quiet, more = self._spawned(environ)
         except (OSError, NotStarted) as problem:
             message = why_refused(problem) if isinstance(problem, OSError) else str(problem)
             self._finished.append(Outcome(probe, status=Status.NOT_STARTED, message=message))
             return
-        child = Child(probe, process, mark, seconds)
+        child = Child(probe, process, mark, seconds, quiet)
         try:
             self._listen(child)
         except OSError as problem:
             self._give_up(child, problem)
             return
         self._children.append(child)
-        _tell(process, request)
+        _tell(process, {**request, **more})
 
     def next(self, deadline: float | None = None) -> Outcome | None:
         """The next outcome; None when no child is left. At `deadline` (monotonic seconds) all that still run are ended."""
@@ -200,6 +215,10 @@ class Children:
         if self._count:
             termination.wait_until_gone(termination.kill_marked(self._mark), CLOSE_SECONDS)
         self._selector.close()
+
+    def _spawned(self, environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int | None, Json]:
+        """A child, its quiet pipe if it has one, and what it is told of that."""
+        return spawn(environ), None, {}
 
     def _listen(self, child: Child) -> None:
         for pipe, take in ((child.process.stdout, child.hear), (child.process.stderr, child.stderr.add)):
@@ -305,6 +324,9 @@ class Children:
             with contextlib.suppress(OSError):  # whatever close(2) says, it is closed; and the outcome is known
                 os.close(child.exit_descriptor)
             child.exit_descriptor = None
+        if child.quiet is not None:
+            os.close(child.quiet)
+            child.quiet = None
         for pipe in (child.process.stdin, child.process.stdout, child.process.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -314,7 +336,7 @@ class Children:
         return [key for key in self._selector.get_map().values() if key.data[0] is child]
 
 
-def _spawn(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def spawn(environ: Mapping[str, str], descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Started apart from our session, so that it and its descendants can be signalled together."""
     apart: dict[str, Any] = (
         {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
@@ -328,6 +350,7 @@ def _spawn(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         bufsize=0,
         env=dict(environ),
+        pass_fds=descriptors,
         **apart,
     )
 

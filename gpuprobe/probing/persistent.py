@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from typing import NamedTuple
 from gpuprobe.model import Json, Outcome, Probe, Status
 from gpuprobe.probing import termination
 from gpuprobe.probing.answers import Answers
-from gpuprobe.probing.children import KILL_SECONDS, Child, Children
+from gpuprobe.probing.children import KILL_SECONDS, Child, Children, spawn
+from gpuprobe.probing.pipes import quiet_pipe
 
 
 class Lost(NamedTuple):
@@ -64,6 +66,19 @@ class PersistentChildren(Children):
         self._requests[probe] = text
         super().start(probe, {**request, "repeat": True}, seconds)
 
+    def _spawned(self, environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int | None, Json]:
+        pipe = quiet_pipe()
+        if pipe is None:
+            return super()._spawned(environ)
+        near, far = pipe
+        try:
+            return spawn(environ, (far,)), near, {"quiet": far}
+        except BaseException:
+            os.close(near)
+            raise
+        finally:
+            os.close(far)
+
     def close(self) -> None:
         self._children += [child for _, child in self._resting.values()]
         self._resting.clear()
@@ -109,7 +124,7 @@ class PersistentChildren(Children):
 
 
 def _ask_again(child: Child, seconds: float) -> None:
-    child.answers = Answers(child.probe, child.answers.loaded)
+    child.answers = Answers(child.probe, child.answers)
     child.stderr.forget()
     child.begin(seconds)
     with contextlib.suppress(BrokenPipeError):  # it has just died: its end will be noticed as that of any other

@@ -52,6 +52,27 @@ def receive(source: int | socket.socket, size: int = 1 << 20) -> bytes:
     return os.read(source, size) if isinstance(source, int) else source.recv(size)
 
 
+def quiet_pipe() -> tuple[int, int] | None:
+    """A pipe from a child that nobody waits for: the end to read, which never waits, and the child's. None: not here, or none
+    could be had; without it the child says everything aloud."""
+    if sys.platform == "win32":
+        return None
+    try:
+        near, far = os.pipe()
+    except OSError:
+        return None
+    os.set_blocking(near, False)
+    return near, far
+
+
+def read_waiting(descriptor: int, size: int = 1 << 16) -> bytes:
+    """What has come, whole lines of it where no more than PIPE_BUF is written at once; `b""` where nothing has."""
+    try:
+        return os.read(descriptor, size)
+    except OSError:
+        return b""
+
+
 def stop_waiting(source: int | socket.socket) -> None:
     """From here on `receive` raises BlockingIOError instead of waiting."""
     if isinstance(source, int):

@@ -42,7 +42,7 @@ def devices(library: Any, announce: Announce, facts: Facts) -> Iterator[Json]:
     return _listed(library, announce)
 
 
-def readings(library: Any, announce: Announce, facts: Facts) -> Iterator[Json]:
+def readings(library: Any, announce: Announce, facts: Facts, kept: Json) -> Iterator[Json]:
     """The same with what each card is doing."""
     from gpuprobe.backends.amdgpu.activity import activity
 

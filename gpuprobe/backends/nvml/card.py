@@ -50,6 +50,16 @@ class Card:
         """A card that is lost still has its number: the other cards are asked all the same."""
         return {} if self.handle is None else self.identity() | self.place() | self.memory() | self.modes()
 
+    def again(self, uuid: str | None) -> Json | None:
+        """What can change of the card that had this UUID. None: it is another one, is cut into slices, or does not tell all."""
+        if uuid is None or self.handle is None or self.uuid() != uuid:
+            return None
+        found = self.memory() | self.modes()
+        if self.problems or self.is_cut:
+            self.problems.clear()
+            return None
+        return {"uuid": uuid, **found}
+
     def line(self, known: Json) -> Json:
         """One line of the protocol."""
         self.known: Json = {
@@ -61,11 +71,19 @@ class Card:
         }
         return {**self.known, "problems": self.problems} if self.problems else self.known
 
+    def line_again(self, changed: Json) -> Json:
+        """One line of the protocol, of a card that the answer before has described."""
+        line = {"number": self.number, "again": True, **changed}
+        return {**line, "problems": self.problems} if self.problems else line
+
     def identity(self) -> Json:
         self.announce("nvmlDeviceGetName")
         name = text(self.told("name", raw(self.nvml.nvmlDeviceGetName), self.handle))
+        return {"name": name, "uuid": self.uuid()}
+
+    def uuid(self) -> str | None:
         self.announce("nvmlDeviceGetUUID")
-        return {"name": name, "uuid": text(self.told("uuid", raw(self.nvml.nvmlDeviceGetUUID), self.handle))}
+        return text(self.told("uuid", raw(self.nvml.nvmlDeviceGetUUID), self.handle))
 
     def place(self) -> Json:
         self.announce("nvmlDeviceGetPciInfo_v3")

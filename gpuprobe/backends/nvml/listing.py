@@ -72,42 +72,61 @@ def devices(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json
     return _listed(library[0], announce, facts)
 
 
-def readings(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json]:
-    """The same with what each card is doing. Started again for each reading, which NVML only counts."""
+def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> Iterator[Json]:
+    """The same with what each card is doing. Started again for each reading, which NVML only counts.
+
+    Of a card that the reading before knew by the same number and UUID, only what can change is asked.
+    """
     from gpuprobe.backends.nvml.activity import activity, activity_of_slice
 
-    return _listed(library[0], announce, facts, activity, activity_of_slice)
-
-
-def _listed(
-    nvml: Any,
-    announce: Announce,
-    facts: Facts,
-    activity: Callable[[Any], Json] | None = None,
-    of_slice: Callable[[Any, Json], Json] | None = None,
-) -> Iterator[Json]:
-    start(nvml, announce)
-    said = _said_of_itself(nvml, announce)
-    facts({key: value for key, value in said.items() if value is not None})
-    announce("nvmlDeviceGetCount_v2")
-    count = check(nvml, "nvmlDeviceGetCount_v2", nvml.nvmlDeviceGetCount)
-    if count == 0:
-        raise calling.Failed("no_devices", "NVML started and counts no card")
+    nvml, count = library[0], _started(library[0], announce, facts, kept)
+    uuids: dict[int, str] = kept["uuids"]
     slices = count
     for number in range(count):
-        card = Card(nvml, announce, number, said["driver_version"])
-        described = card.described()
-        if activity is not None and card.handle is not None:
+        card = Card(nvml, announce, number, kept["driver_version"])
+        again = card.again(uuids.pop(number, None))
+        described = again or card.described()
+        if card.handle is not None:
             described["capabilities"]["activity"] = activity(card)
-        yield card.line(described)
-        for each in card.slices(slices, _doing_of_slices(described, of_slice)):
+        line = card.line_again(again) if again else card.line(described)
+        if line.get("uuid") and not (card.problems or card.is_cut):
+            uuids[number] = line["uuid"]
+        yield line
+        for each in card.slices(slices, _doing_of_slices(described, activity_of_slice)):
             slices += 1
             yield each
 
 
-def _doing_of_slices(described: Json, of_slice: Callable[[Any, Json], Json] | None) -> Callable[[Card], Json] | None:
+def _listed(nvml: Any, announce: Announce, facts: Facts) -> Iterator[Json]:
+    kept: Json = {}
+    slices = count = _started(nvml, announce, facts, kept)
+    for number in range(count):
+        card = Card(nvml, announce, number, kept["driver_version"])
+        yield card.line(card.described())
+        for each in card.slices(slices):
+            slices += 1
+            yield each
+
+
+def _started(nvml: Any, announce: Announce, facts: Facts, kept: Json) -> int:
+    """How many cards there are. `kept`: what is known from before, if the driver and the number of cards are as they were."""
+    start(nvml, announce)
+    announce("nvmlSystemGetDriverVersion")
+    driver = text(answered(nvml, raw(nvml.nvmlSystemGetDriverVersion)))
+    if kept.get("driver_version", 0) != driver:
+        said = {"driver_version": driver, **_versions(nvml, announce)}
+        facts({key: value for key, value in said.items() if value is not None})
+        kept.update(driver_version=driver, uuids={})
+    announce("nvmlDeviceGetCount_v2")
+    count = check(nvml, "nvmlDeviceGetCount_v2", nvml.nvmlDeviceGetCount)
+    if count == 0:
+        raise calling.Failed("no_devices", "NVML started and counts no card")
+    return count
+
+
+def _doing_of_slices(described: Json, of_slice: Callable[[Any, Json], Json]) -> Callable[[Card], Json] | None:
     doing = described["capabilities"].get("activity") if described else None
-    return None if of_slice is None or doing is None else lambda one: of_slice(one, doing)
+    return None if doing is None else lambda one: of_slice(one, doing)
 
 
 def start(nvml: Any, announce: Announce) -> None:
@@ -126,15 +145,9 @@ def check(nvml: Any, function: str, call: Callable[[], int]) -> int:
         raise results.failure("call_failed", function, error.value) from None
 
 
-def _said_of_itself(nvml: Any, announce: Announce) -> dict[str, str | None]:
-    announce("nvmlSystemGetDriverVersion")
-    driver = text(answered(nvml, raw(nvml.nvmlSystemGetDriverVersion)))
+def _versions(nvml: Any, announce: Announce) -> dict[str, str | None]:
     announce("nvmlSystemGetNVMLVersion")
     own = text(answered(nvml, raw(nvml.nvmlSystemGetNVMLVersion)))
     announce("nvmlSystemGetCudaDriverVersion")
     cuda = answered(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2) or answered(nvml, nvml.nvmlSystemGetCudaDriverVersion)
-    return {
-        "driver_version": driver,
-        "nvml_version": own,
-        "cuda_version": f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
-    }
+    return {"nvml_version": own, "cuda_version": f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None}
