@@ -43,6 +43,13 @@ class Refreshed(NamedTuple):
     servers: tuple[ServerAnswer, ...] = ()
 
 
+class Questions(NamedTuple):
+    """What is to be asked about devices, thought out for a machine as it is now."""
+
+    unasked: Mapping[int, Silence]  # by position of the device: about whom nobody is asked, and why
+    probes: tuple[tuple[Probe, ...], ...]  # for each device, in their order
+
+
 class _Known(NamedTuple):
     """What is known before anybody is asked."""
 
@@ -50,9 +57,9 @@ class _Known(NamedTuple):
     evidence: Evidence  # of the discovery
     host: Host  # as it is now
     counted: tuple[Device, ...]  # what the kernel's own files tell of memory
-    unasked: Mapping[int, Silence]  # by position of the device
-    probes: tuple[tuple[Probe, ...], ...]  # the questions for each device, in their order
+    questions: Questions
     lasting: PersistentChildren | None
+    told: dict[int, list[Told | None]]  # worked out so far, by the number of answers
 
 
 def refresh(
@@ -63,28 +70,32 @@ def refresh(
     *,
     watch: Callable[[str], None] | None = None,
     lasting: PersistentChildren | None = None,
-    probes: Sequence[tuple[Probe, ...]] | None = None,
+    questions: Questions | None = None,
 ) -> Refreshed:
     """The memory of these devices of a discovery now; see `Figure`. Takes `limits(wanted)` at most, in all.
 
-    `lasting`: children that have answered before, and stay. Witnesses then also tell what a card is doing. `probes`: the
-    questions for each device, where they have been thought out before.
+    `lasting`: children that have answered before, and stay. Witnesses then also tell what a card is doing. `questions`: where
+    they have been thought out before.
     """
     now, (_, in_all) = moment(), limits(request)
     deadline = None if in_all is None else time.monotonic() + in_all
-    unasked = _unasked(devices, known.host, host, request)
-    questions = all_memory_probes(devices, known) if probes is None else probes
-    asked = tuple(() if place in unasked else each for place, each in enumerate(questions))
-    before = _Known(tuple(devices), known, host, machine.witnesses(host), unasked, asked, lasting)
+    questions = questions or questions_about(devices, known, host, request)
+    before = _Known(tuple(devices), known, host, machine.witnesses(host), questions, lasting, {})
     fallback = ServerFallback(in_all, limits(request)[0])
     try:
-        outcomes = _asked(before, request, deadline, watch)
+        outcomes = _asked(before, request, deadline, watch, fallback)
         found = tuple(_figures(before, outcomes, now))
         silent = [figure for figure in found if figure.silence is not None and not figure.silence.is_gone]
         servers = fallback.answers() if any(figure.silence is not _NO_WAKE for figure in silent) else ()
     finally:
         fallback.cancel()
     return Refreshed(_by_servers(found, servers, now), Evidence(host, outcomes, now), servers)
+
+
+def questions_about(devices: Sequence[Device], known: Evidence, host: Host, request: Request) -> Questions:
+    unasked = _unasked(devices, known.host, host, request)
+    probes = all_memory_probes(devices, known)
+    return Questions(unasked, tuple(() if place in unasked else each for place, each in enumerate(probes)))
 
 
 def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: str) -> tuple[Figure, ...]:
@@ -123,9 +134,14 @@ def _why_unasked(
 
 
 def _asked(
-    before: _Known, request: Request, deadline: float | None, watch: Callable[[str], None] | None
+    before: _Known,
+    request: Request,
+    deadline: float | None,
+    watch: Callable[[str], None] | None,
+    fallback: ServerFallback,
 ) -> tuple[Outcome, ...]:
     children = before.lasting or Children(os.environ, watch)
+    children.beside = None if fallback.moment is None else (fallback.moment, fallback.begin)
     outcomes: tuple[Outcome, ...] = ()
     try:
         while True:
@@ -163,17 +179,23 @@ def _next_probes(before: _Known, outcomes: Sequence[Outcome], running: Sequence[
 
 
 def _worth_asking(place: int, before: _Known, told: Told | None) -> Sequence[Probe]:
-    probes = before.probes[place]
+    probes = before.questions.probes[place]
     if told is None:
         return probes
     return [probe for probe in probes if before.lasting is not None and library_named(probe.library).witness]
 
 
 def _told(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
-    """What is known about each device, by the most trustworthy source that told."""
+    """What is known about each device, by the most trustworthy source that told. There is nothing but one more answer."""
+    if len(outcomes) not in before.told:
+        before.told[len(outcomes)] = _told_by(before, outcomes)
+    return before.told[len(outcomes)]
+
+
+def _told_by(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
     listed = figures.matched(before.devices, list(figures.told_by(outcomes)))
     return [
-        None if place in before.unasked else _best(device, before, listed.get(place), outcomes)
+        None if place in before.questions.unasked else _best(device, before, listed.get(place), outcomes)
         for place, device in enumerate(before.devices)
     ]
 
@@ -196,8 +218,8 @@ def _figures(before: _Known, outcomes: Sequence[Outcome], now: str) -> Iterator[
 
 
 def _silence(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Silence:
-    if place in before.unasked:
-        return before.unasked[place]
-    if not before.probes[place]:
+    if place in before.questions.unasked:
+        return before.questions.unasked[place]
+    if not before.questions.probes[place]:
         return Silence(f"{before.devices[place].library} counts what the asking process holds, and not what others do")
-    return figures.why_silent(before.devices[place], before.probes[place], outcomes)
+    return figures.why_silent(before.devices[place], before.questions.probes[place], outcomes)

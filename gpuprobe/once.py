@@ -10,15 +10,17 @@ Answer = TypeVar("Answer")
 
 
 def once(function: Callable[[About], Answer]) -> Callable[[About], Answer]:
-    """Keeps what was answered about the last thing that was asked about; the same one is the very same object.
-
-    For records alone: they do not change.
+    """Keeps what was answered about the last two things that were asked about, as two are compared; the same one is the very
+    same object. For records alone: they do not change.
     """
     last: list[tuple[About, Answer]] = []
 
     def asked(about: About) -> Answer:
-        if not last or last[0][0] is not about:
-            last[:] = [(about, function(about))]
-        return last[0][1]
+        for known, answer in last:
+            if known is about:
+                return answer
+        answer = function(about)
+        last[:] = [*last[-1:], (about, answer)]
+        return answer
 
     return asked

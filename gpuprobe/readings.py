@@ -1,8 +1,8 @@
 """Reading after reading of the same devices, by children that stay: what each holds and does now, and what became of whom.
 
-A device that nobody told of keeps the figure of the last reading that did. Each time it is looked which cards, nodes and
-drivers there are, so that those that come, go and change are noticed without a library being loaded; what is installed is
-looked for every ten seconds.
+A device that nobody told of keeps the figure of the last reading that did. Each time it is looked which cards and nodes there
+are, so that those that come and go are noticed without a library being loaded; what they are, and which drivers serve them, is
+looked at every five seconds, and what is installed every ten.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gpuprobe.facts import Host
+from gpuprobe.judging.completion import shares_memory
 from gpuprobe.judging.figures import Activity, Figure, User, old_source
 from gpuprobe.judging.verdicts import describe
-from gpuprobe.memory_refresh import Refreshed, refresh
+from gpuprobe.memory_refresh import Questions, Refreshed, questions_about, refresh
 from gpuprobe.model import Device, Evidence, Json, Request
-from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.strings import of_signal
+from gpuprobe.survey.glance import Glance, counted_again, glance
 from gpuprobe.survey.host import read_host, survey_again
 from gpuprobe.survey.processes import accounts, program_names
 
-INSTALLED_SECONDS = 10.0
+LOOK_SECONDS, INSTALLED_SECONDS = 5.0, 10.0
 
 
 class Reading(NamedTuple):
@@ -42,26 +43,40 @@ class Watching:
         self._last = tuple(Figure(device, old_source(device), known.gathered_at) for device in devices)
         self._children = PersistentChildren(os.environ)
         self._key: Json | None = None
-        self._probes = all_memory_probes(devices, known)
+        self._changes: tuple[str, ...] = ()  # since the first reading
+        self._is_looked_at = True  # since the changes were looked for
         self._host = host
-        self._surveyed_at = 0.0 if host is None else time.monotonic()
+        self._seen = glance()
+        self._looked_at = self._surveyed_at = time.monotonic()
+        self._questions: Questions | None = None
+        self._shares_memory = any(map(shares_memory, devices))
 
     def read(self) -> Reading:
         """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""
-        host = self._survey()
-        devices = [figure.device for figure in self._last]
-        found = refresh(devices, self._known, host, self._request, lasting=self._children, probes=self._probes)
+        host, devices = self._look(), [figure.device for figure in self._last]
+        if self._questions is None:
+            self._questions = questions_about(devices, self._known, host, self._request)
+        found = refresh(devices, self._known, host, self._request, lasting=self._children, questions=self._questions)
         self._last = _named([_kept(*pair) for pair in zip(self._last, found.figures, strict=True)])
         remarks = (*map(_said, filter(_is_news, self._children.lost())), *self._changed(host))
         return Reading(found._replace(figures=self._last), remarks)
 
-    def _survey(self) -> Host:
-        now = time.monotonic()
+    def _look(self) -> Host:
+        """The machine now; looked at anew where something came or went, and now and then."""
+        now, seen = time.monotonic(), glance()
         if self._host is None or now - self._surveyed_at >= INSTALLED_SECONDS:
-            self._host, self._surveyed_at = read_host(lib_dirs=self._request.lib_dirs, software=False), now
-        else:
-            self._host = survey_again(self._host)
+            self._surveyed_at = now
+            return self._looked(read_host(lib_dirs=self._request.lib_dirs, software=False), seen, now)
+        # Whether a card sleeps is all that `--no-wake` goes by, and no name tells it.
+        if not self._request.wake or seen != self._seen or now - self._looked_at >= LOOK_SECONDS:
+            return self._looked(survey_again(self._host), seen, now)
+        self._host = counted_again(self._host, of_the_system=self._shares_memory)
         return self._host
+
+    def _looked(self, host: Host, seen: Glance, now: float) -> Host:
+        self._host, self._seen, self._looked_at = host, seen, now
+        self._questions, self._is_looked_at = None, True
+        return host
 
     def close(self) -> None:
         """Ends the children. Called in any case, also on Ctrl-C."""
@@ -69,11 +84,12 @@ class Watching:
 
     def _changed(self, host: Host) -> tuple[str, ...]:
         """What would have made a saved discovery unfit since the first reading, whose children may have made device nodes."""
-        key = key_of(host)
-        if self._key is None:
-            self._key = key
-        found = (difference for difference in differences(self._key, key) if difference.section != "cards")
-        return tuple(f"{difference.because}; run `gpuprobe list` to look again" for difference in found)
+        if self._is_looked_at:
+            key, self._is_looked_at = key_of(host), False
+            self._key = self._key or key
+            found = (difference for difference in differences(self._key, key) if difference.section != "cards")
+            self._changes = tuple(f"{difference.because}; run `gpuprobe list` to look again" for difference in found)
+        return self._changes
 
 
 def _kept(last: Figure, now: Figure) -> Figure:

@@ -68,16 +68,16 @@ def main() -> NoReturn:
     _take_in_orphans()
     try:
         more = _watched_input() if os.environ.get(MARK) else 0
+        voice = _Voice(answers, request["quiet"])
     except (RuntimeError, OSError) as problem:  # nothing of a library has been touched yet
         _say(2, f"gpuprobe runner: no thread or pipe could be made: {problem}\n".encode(errors="replace"))
         os._exit(1)
     try:
-        quiet = _quiet(request)
-        answer = _answering(answers, request, listing, calling, more, quiet)
+        answer = _answering(voice, request, listing, calling, more)
         answer()
         _tell(answers, {"done": True, "at": _now()})
         while request["repeat"] and os.read(more, 1):
-            quiet.begin()
+            voice.lower()
             answer()
             _tell(answers, {"done": True, "at": _now()})
     except calling.Failed as failed:
@@ -86,52 +86,47 @@ def main() -> NoReturn:
     _leave()
 
 
-class _Quiet:
-    """The pipe beside the answers, for as long as it takes what is said."""
+class _Voice:
+    """What is said aloud, and what in the pipe beside it for as long as that takes it."""
 
-    def __init__(self, descriptor: int | None) -> None:
-        self._descriptor, self._takes = descriptor, False
+    def __init__(self, aloud: int, quiet: int | None) -> None:
+        self.aloud, self._quiet, self._is_quiet = aloud, quiet, False
+        if quiet is not None:
+            os.set_inheritable(quiet, False)  # what a library starts has no part in it
+            os.set_blocking(quiet, False)
 
-    def begin(self) -> None:
-        self._takes = self._descriptor is not None
+    def lower(self) -> None:
+        """From now on quietly, if it can."""
+        self._is_quiet = self._quiet is not None
 
-    def takes(self, text: str) -> bool:
-        """False: it was not written, and nothing behind it will be, or the order would be lost."""
-        if self._takes and self._descriptor is not None:
+    def call(self, name: str) -> None:
+        if not self._says_quietly(name):
+            _tell(self.aloud, {"call": name, "at": _now()})
+
+    def tell(self, answer: Json) -> None:
+        line = _written(answer)
+        if not self._says_quietly(line):
+            _say(self.aloud, line.encode() + b"\n")
+
+    def _says_quietly(self, text: str) -> bool:
+        """False: nothing was said, and what is behind it will be said aloud too, or the order would be lost."""
+        if self._is_quiet and self._quiet is not None:
             line = text.encode() + b"\n"
             try:
-                self._takes = len(line) <= _LONGEST_AT_ONCE and os.write(self._descriptor, line) == len(line)
+                self._is_quiet = len(line) <= _LONGEST_AT_ONCE and os.write(self._quiet, line) == len(line)
             except OSError:  # mostly BlockingIOError: it is full
-                self._takes = False
-        return self._takes
+                self._is_quiet = False
+        return self._is_quiet
 
 
-def _quiet(request: Json) -> _Quiet:
-    descriptor = request["quiet"]
-    if descriptor is not None:
-        os.set_inheritable(descriptor, False)  # what a library starts has no part in it
-        os.set_blocking(descriptor, False)
-    return _Quiet(descriptor)
-
-
-def _answering(
-    answers: int, request: Json, listing: Any, calling: Any, more: int, quiet: _Quiet
-) -> Callable[[], None]:
+def _answering(voice: _Voice, request: Json, listing: Any, calling: Any, more: int) -> Callable[[], None]:
     """Loads the library; what comes back asks it once."""
+    answers, announce = voice.aloud, voice.call
     if request["purpose"] == "prove":
         return lambda: _prove(answers, request, listing, calling, more)
 
-    def announce(call: str) -> None:
-        if not quiet.takes(call):
-            _tell(answers, {"call": call, "at": _now()})
-
-    def listed(device: Json) -> None:
-        line = _written({"device": device})
-        if not quiet.takes(line):
-            _say(answers, line.encode() + b"\n")
-
     def facts(known: Json) -> None:
-        _tell(answers, {"facts": known})
+        voice.tell({"facts": known})
 
     library = _ready(answers, request, listing, calling, announce)
     # What changes all the time (utilisation, heat) is told only to those who watch it.
@@ -144,7 +139,7 @@ def _answering(
             return
         found = listing.devices(library, announce, facts) if watched is None else watched(library, announce, facts, kept)
         for device in found:
-            listed(device)
+            voice.tell({"device": device})
 
     return answer
 

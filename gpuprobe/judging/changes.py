@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 
 from gpuprobe import machine
+from gpuprobe.judging.alike import Alike
 from gpuprobe.judging.figures import is_same
 from gpuprobe.judging.nearby import Nearby
 from gpuprobe.machine import Card
@@ -52,27 +54,44 @@ def unknown_devices(old: Evidence, new: Evidence) -> Iterator[Change]:
         before = old.outcome_of(outcome.probe)
         if before is None or outcome.probe.purpose.is_validation or outcome.status is Status.UNREADABLE:
             continue
-        near = Nearby(before.devices)
-        for device in outcome.devices:
-            can_be_told = is_same(device, device)
-            if can_be_told and not any(is_same(device, other) for other in near.of(device)):
-                name = device.name or "a device"
-                yield Change(ChangeKind.DEVICE_NEW, device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
+        for place in _unknown(Alike(before.devices), Alike(outcome.devices)):
+            device = outcome.devices[place]
+            name = device.name or "a device"
+            yield Change(ChangeKind.DEVICE_NEW, device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
+
+
+@lru_cache(maxsize=16)
+def _unknown(before: Alike, now: Alike) -> tuple[int, ...]:
+    """Positions in `now`."""
+    near = Nearby(before.devices)
+    return tuple(
+        place
+        for place, device in enumerate(now.devices)
+        if is_same(device, device) and not any(is_same(device, other) for other in near.of(device))
+    )
 
 
 def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterator[Change]:
     """Of the usable devices: whose driver is another one, which came and went, whose free memory is."""
-    earlier, now_there = Nearby(before), Nearby(after)
-    pairs = [(device, _same(device, now_there)) for device in before]
+    known, there = Alike(before), Alike(after)
+    pairs = [(device, None if now is None else after[now]) for device, now in zip(before, _found(known, there), strict=True)]
     yield from dict.fromkeys(change for device, now in pairs if now is not None for change in _driver(device, now))
     for device, now in pairs:
         if now is None:
             yield Change(ChangeKind.DEVICE_GONE, device.id, f"{_called(device)} ({device.name or 'unnamed'}) has disappeared")
         else:
             yield from _memory(device, now)
-    for device in after:
-        if _same(device, earlier) is None:
+    for device, then in zip(after, _found(there, known), strict=True):
+        if then is None:
             yield Change(ChangeKind.DEVICE_NEW, device.id, f"{_called(device)} ({device.name or 'unnamed'}) is new")
+
+
+@lru_cache(maxsize=16)
+def _found(devices: Alike, among: Alike) -> tuple[int | None, ...]:
+    """For each device its position among the others; None: it is not there."""
+    near, places = Nearby(among.devices), {id(other): place for place, other in enumerate(among.devices)}
+    found = (_same(device, near) for device in devices.devices)
+    return tuple(None if other is None else places[id(other)] for other in found)
 
 
 def _same(device: Device, others: Nearby) -> Device | None:

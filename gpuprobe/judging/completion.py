@@ -155,12 +155,17 @@ def _from_validation(device: Device, evidence: Evidence) -> Device:
     return device
 
 
+def shares_memory(device: Device) -> bool:
+    """Whether its free memory is the system's."""
+    return device.type is DeviceType.INTEGRATED and library_named(device.library).counts_page_cache
+
+
 def shared_memory(device: Device, host: Host) -> Device:
     """An integrated NVIDIA GPU counts the page cache as used; what is really free is the system's.
 
     Clamped to the device's total, and the system's figure already respects the container's limit.
     """
-    if device.type is not DeviceType.INTEGRATED or not library_named(device.library).counts_page_cache:
+    if not shares_memory(device):
         return device
     available = machine.memory(host).available
     if available is None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from gpuprobe.judging import identity
+from gpuprobe.judging.alike import Alike
 from gpuprobe.judging.completion import FROM_SYSTEM, without_defaults
 from gpuprobe.judging.nearby import Nearby
 from gpuprobe.judging.verdicts import describe, validations_of
@@ -100,29 +102,34 @@ def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
     if not told:
         return {}
-    often = Counter((_list_of(each.device), _kind(each.device)) for each in told)
-    unmistakable = [each for each in told if often[_list_of(each.device), _kind(each.device)] == 1]
-    twins = Counter((_list_of(device), _kind(device)) for device in known)
+    return {place: told[answer] for place, answer in _matched(Alike(known), Alike(each.device for each in told))}
+
+
+@lru_cache(maxsize=16)
+def _matched(known: Alike, told: Alike) -> tuple[tuple[int, int], ...]:
+    """Positions in both."""
+    often = Counter((_list_of(device), _kind(device)) for device in told.devices)
+    unmistakable = [
+        (answer, device) for answer, device in enumerate(told.devices) if often[_list_of(device), _kind(device)] == 1
+    ]
+    twins = Counter((_list_of(device), _kind(device)) for device in known.devices)
     sure = (
         (place, device)
-        for place, device in enumerate(known)
+        for place, device in enumerate(known.devices)
         if _is_named(device) or twins[_list_of(device), _kind(device)] == 1
     )
-    near = Nearby(each.device for each in unmistakable)
-    told_of = {id(each.device): each for each in unmistakable}
-    nameless = [each for each in unmistakable if not _is_named(each.device)]
-    found = (
-        (place, _surest(device, [told_of[id(other)] for other in near.of(device)] if _is_named(device) else nameless))
-        for place, device in sure
-    )
-    return {place: answer for place, answer in found if answer is not None}
+    near = Nearby(device for _, device in unmistakable)
+    answer_of = {id(device): answer for answer, device in unmistakable}
+    nameless = [device for _, device in unmistakable if not _is_named(device)]
+    found = ((place, _surest(device, list(near.of(device)) if _is_named(device) else nameless)) for place, device in sure)
+    return tuple((place, answer_of[id(device)]) for place, device in found if device is not None)
 
 
-def _surest(device: Device, told: Sequence[Told]) -> Told | None:
-    about = [each for each in told if _is_about(each.device, device)]
-    often = Counter(_list_of(each.device) for each in about)
-    alone = [each for each in about if often[_list_of(each.device)] == 1]
-    return min(alone, key=lambda each: not library_named(each.device.library).witness, default=None)
+def _surest(device: Device, told: Sequence[Device]) -> Device | None:
+    about = [each for each in told if _is_about(each, device)]
+    often = Counter(map(_list_of, about))
+    alone = [each for each in about if often[_list_of(each)] == 1]
+    return min(alone, key=lambda each: not library_named(each.library).witness, default=None)
 
 
 def activities(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[int, Activity]:

@@ -43,7 +43,8 @@ class Answers:
         self.devices: list[Device] = []
         self._before = {device.number: device for device in before.devices} if before is not None else {}
         self._copies: dict[str, int] = {}  # of each key
-        self.starts: list[tuple[str, float | None]] = []  # and when, where that is said
+        self.starts: list[tuple[str, float]] = []
+        self._named = b""  # the last call of a quiet answer; all of it comes before what is said aloud
         self.facts: Json = {} if before is None else before.facts
         self.loaded: str | None = None if before is None else before.loaded
         self.failed: Json | None = None
@@ -60,12 +61,13 @@ class Answers:
         except Exception as problem:
             self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
 
-    def take_quiet(self, line: bytes) -> None:
-        """A line of the pipe beside the answers, where calls are bare names."""
-        if line[:1] == b"{":
-            self.take(line)
-        else:
-            self.starts.append((_shortened(line.decode(errors="backslashreplace")), None))
+    def take_quiet(self, lines: list[bytes]) -> None:
+        """Lines of the pipe beside the answers, where calls are bare names."""
+        for line in lines:
+            if line[:1] == b"{":
+                self.take(line)
+            else:
+                self._named = line
 
     def reject(self, why: str) -> None:
         """What came is not the protocol; the first reason is kept."""
@@ -73,12 +75,16 @@ class Answers:
 
     @property
     def last_call(self) -> str | None:
-        return self.starts[-1][0] if self.starts else None
+        if self.starts:
+            return self.starts[-1][0]
+        return self._name if self._named else None
 
     @property
     def has_begun(self) -> bool:
         """Whether anything of a library was called or loaded: what ends a child before that is none of its doing."""
-        return bool(self.starts) or self.loaded is not None or self.failed is not None or self.done_at is not None
+        return (
+            bool(self.starts or self._named) or self.loaded is not None or self.failed is not None or self.done_at is not None
+        )
 
     def _take(self, said: Any) -> None:
         if not isinstance(said, dict) or not said:
@@ -138,12 +144,20 @@ class Answers:
         return Status.NO_DEVICES if listed_nothing else Status.OK
 
     def _calls(self) -> tuple[Call, ...]:
-        """A call lasts until the next one begins, the last one until `done`; without it nobody knows."""
+        """A call lasts until the next one begins, the last one until `done`; without it nobody knows.
+
+        A quiet answer has no times. Where it came to its end it has no calls either: they are those of the answer before.
+        """
         ends = [*(at for _, at in self.starts), self.done_at][1:]
-        return tuple(
-            Call(name, None if end is None or at is None else round(max(0.0, end - at), 6))
+        said = (
+            Call(name, None if end is None else round(max(0.0, end - at), 6))
             for (name, at), end in zip(self.starts, ends, strict=True)
         )
+        return (*((Call(self._name, None),) if self._named and self.done_at is None else ()), *said)
+
+    @property
+    def _name(self) -> str:
+        return _shortened(self._named.decode(errors="backslashreplace"))
 
     def _call(self, said: Json) -> None:
         """Of all lines the only one that comes by the hundred: its two values are checked here, and no other is looked at."""
@@ -201,7 +215,6 @@ class Answers:
         device = self._device_again(said["device"]) if again else device_from(said["device"], self.probe)
         copies = self._copies[device.key] = self._copies.get(device.key, -1) + 1
         self.devices.append(device._replace(copy=copies))
-
 
     def _device_again(self, said: Json) -> Device:
         known = self._before.get(number_or_none(said.get("number")) or 0)

@@ -73,8 +73,7 @@ class Child:
     def hear_quiet(self) -> None:
         """Takes what lies in the quiet pipe, in whole lines; it was said before what comes now."""
         while self.quiet is not None and (chunk := read_waiting(self.quiet)) and self._fits(chunk):
-            for line in chunk.splitlines():
-                self.answers.take_quiet(line)
+            self.answers.take_quiet(chunk.splitlines())
 
     def _fits(self, chunk: bytes) -> bool:
         self._heard += len(chunk)
@@ -161,6 +160,7 @@ class Children:
         self._finished: list[Outcome] = []
         self._count = 0
         self._timing: Child | None = None
+        self.beside: tuple[float, Callable[[], None]] | None = None  # to be done at a moment, if anybody still runs then
 
     @property
     def running(self) -> tuple[Probe, ...]:
@@ -239,11 +239,16 @@ class Children:
         moments = [child.next_escalation for child in self._children]
         if deadline is not None and any(child.escalation == 0 for child in self._children):
             moments.append(deadline)
+        if self.beside is not None:
+            moments.append(self.beside[0])
         timeout = max(0.0, min(moments) - time.monotonic())
         if any(child.exit_descriptor is None for child in self._children):
             timeout = min(timeout, POLL_SECONDS)
         for key, _ in self._selector.select(timeout):
             self._read(key)
+        if self.beside is not None and time.monotonic() >= self.beside[0]:
+            (_, do), self.beside = self.beside, None
+            do()
 
     def _read(self, key: selectors.SelectorKey) -> None:
         take: Take | None = key.data[1]

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from gpuprobe.facts import Reading
 from gpuprobe.survey.tree import ABSENT, Tree
 
-_V2 = ("/sys/fs/cgroup", "memory.max", "memory.current")
-_V1 = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+CGROUPS = "/sys/fs/cgroup"
+
+_V2 = (CGROUPS, "memory.max", "memory.current")
+_V1 = (f"{CGROUPS}/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
 _UNLIMITED = 2**60  # bytes; version 1 says 2**63 less a page where there is no limit
 
 

@@ -99,7 +99,13 @@ def request(library: object, backend: str = "cuda", **changed: Any) -> dict[str,
 
 @contextlib.contextmanager
 def started(
-    asked: object, environ: Mapping[str, str] = {}, *, options: tuple[str, ...] = (), cwd: Path | None = None, mark: bool = True
+    asked: object,
+    environ: Mapping[str, str] = {},
+    *,
+    options: tuple[str, ...] = (),
+    cwd: Path | None = None,
+    mark: bool = True,
+    descriptors: tuple[int, ...] = (),
 ) -> Iterator[tuple[Child, IO[bytes]]]:
     """A child with its request already given; whatever carries its mark is ended afterwards."""
     own = {"GPUPROBE_CHILD": secrets.token_hex(8)} if mark else {}
@@ -114,6 +120,7 @@ def started(
             env={"PATH": os.defpath, **own, **environ},
             cwd=cwd,
             start_new_session=True,
+            pass_fds=descriptors,
         )
         child = Child(process, own.get("GPUPROBE_CHILD", ""), output)
         try:

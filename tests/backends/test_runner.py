@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
@@ -157,6 +159,7 @@ def test_other_processes_than_its_own_are_left_alone() -> None:
         (request("x", device={"number": 0, "copy": "1"}), "device"),
         (request("x", purpose="validate"), "device"),
         (request("x", repeat="yes"), "repeat"),
+        (request("x", quiet=-1), "quiet"),
         (request("x", "nvml", purpose="validate", device={"number": 0}), "nvml"),
     ],
 )
@@ -181,6 +184,39 @@ def test_a_child_that_is_to_repeat_answers_once_more_for_each_line_and_loads_onc
         child.leave()
         assert child.process.wait(20) is not None
         assert child.family() == []
+
+
+def test_a_later_answer_is_said_quietly_for_as_long_as_the_pipe_takes_it_and_in_order() -> None:
+    """A pipe of one page takes some of it; the rest is said aloud, and nothing twice."""
+    near, far = os.pipe()
+    fcntl.fcntl(far, fcntl.F_SETPIPE_SZ, 4096)
+    cards = [CARD.replace("ed9f6", f"ed{number:03x}").replace(":01:", f":{number:02x}:") for number in range(1, 33)]
+    asked = request(cuda_driver(), repeat=True, quiet=far)
+    with started(asked, {"FAKE_CUDA": script(*cards)}, descriptors=(far,)) as (child, _):
+        child.wait_for('"done"')
+        first = child.said()
+        assert child.process.stdin is not None
+        child.process.stdin.write(b"\n")
+        child.process.stdin.flush()
+        wait_until(lambda: child.said().count('"done"') == 2, "the second answer")
+        quiet, aloud = os.read(near, 1 << 20).decode(), child.said().removeprefix(first)
+    os.close(near)
+    os.close(far)
+
+    def uuids(text: str) -> list[str]:
+        return [json.loads(line)["device"]["uuid"] for line in text.splitlines() if line.startswith('{"device"')]
+
+    assert 0 < len(uuids(quiet)) < len(cards)
+    assert uuids(quiet) + uuids(aloud) == uuids(first)
+    assert "cuDeviceGetName" in quiet.splitlines()
+
+
+def test_a_descriptor_that_there_is_not_ends_the_child_before_it_loads_anything() -> None:
+    answer = talk(request(cuda_driver(), repeat=True, quiet=99))
+
+    assert (answer.exit_code, answer.said) == (1, "")
+    assert b"no thread or pipe" in answer.stderr
+    assert answer.stderr.count(b"\n") == 1
 
 
 def test_a_child_that_rests_or_hangs_between_two_answers_ends_with_its_parent() -> None:

@@ -131,3 +131,55 @@ def test_no_answer_whatever_is_a_bug_of_ours(lines: list[bytes]) -> None:
     outcome = heard(*lines)
 
     assert isinstance(outcome.status, Status)
+
+
+CARD = {"number": 3, "uuid": "GPU-1", "name": "NVIDIA H100", "total_memory": 9, "free_memory": 5, "used_memory": 4}
+AGAIN = {"number": 3, "uuid": "GPU-1", "again": True, "total_memory": 9, "free_memory": 1, "used_memory": 8}
+
+
+def heard_again(*quiet: object, status: Status = Status.OK, done: bool = True) -> Outcome:
+    """What a second answer becomes, behind a first one with `CARD`; the quiet part is given."""
+    first = Answers(LISTING)
+    for line in ({"loaded": "/usr/lib/libcuda.so.1"}, {"facts": {"api_version": "13.0"}}, {"device": CARD}):
+        first.take(json.dumps(line).encode())
+    answers = Answers(LISTING, first)
+    answers.take_quiet([line if isinstance(line, bytes) else json.dumps(line).encode() for line in quiet])
+    if done:
+        answers.take(b'{"done": true, "at": 0.5}')
+    return answers.outcome(status=status)
+
+
+def test_a_device_that_is_told_again_says_what_can_change_and_keeps_the_rest() -> None:
+    activity = {"utilization_percent": 37}
+    outcome = heard_again(b"nvmlDeviceGetUUID", {"device": {**AGAIN, "capabilities": {"activity": activity}}})
+
+    (device,) = outcome.devices
+    assert (device.name, device.free_memory, device.used_memory, device.copy) == ("NVIDIA H100", 1, 8, 0)
+    assert device.capabilities == {"activity": activity}
+    assert (outcome.status, outcome.library_path) == (Status.OK, "/usr/lib/libcuda.so.1")
+    assert outcome.facts == {"api_version": "13.0"}
+
+
+def test_what_is_not_told_again_is_unknown_and_not_as_it_was() -> None:
+    (device,) = heard_again({"device": {"number": 3, "uuid": "GPU-1", "again": True}}).devices
+
+    assert (device.total_memory, device.free_memory, device.used_memory) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"number": 2}, {"number": None}, {"uuid": "GPU-2"}, {"uuid": None}, {"free_memory": -1}, {"free_memory": "1"}],
+)
+def test_a_device_again_that_was_never_told_makes_the_answer_unreadable(forged: dict[str, object]) -> None:
+    assert heard_again({"device": {**AGAIN, **forged}}).status is Status.UNREADABLE
+
+
+def test_a_first_answer_tells_no_device_again() -> None:
+    assert heard({"device": {**AGAIN, "number": 0}}, {"done": True, "at": 1}).status is Status.UNREADABLE
+
+
+def test_a_quiet_answer_that_ends_in_the_middle_ends_in_its_last_call() -> None:
+    outcome = heard_again(b"cuInit", b"cuDevice\xffGet", status=Status.CRASHED, done=False)
+
+    assert (outcome.status, outcome.calls) == (Status.CRASHED, (Call("cuDevice\\xffGet", None),))
+    assert heard_again(b"cuInit").calls == ()

@@ -67,6 +67,18 @@ def test_where_the_witness_and_the_library_both_tell_the_witness_is_believed(tur
     assert [(found[place].source, found[place].device.free_memory) for place in (0, 1)] == [("NVML", 1), ("CUDA", 2)]
 
 
+def test_other_figures_of_the_same_devices_are_matched_as_those_before_and_another_device_anew() -> None:
+    known = [cuda(A, FIRST), cuda(B, SECOND, number=1)]
+
+    def free(*devices: Device) -> dict[int, int | None]:
+        return {place: each.device.free_memory for place, each in matched(known, told(*devices)).items()}
+
+    assert free(nvml(A, FIRST, free_memory=1), nvml(B, SECOND, free_memory=2)) == {0: 1, 1: 2}
+    assert free(nvml(A, FIRST, free_memory=3), nvml(B, SECOND, free_memory=4)) == {0: 3, 1: 4}
+    assert free(nvml(B, SECOND, free_memory=5), nvml(A, FIRST, free_memory=6)) == {0: 6, 1: 5}
+    assert free(nvml(A, SECOND, free_memory=7), nvml(A, FIRST, free_memory=8)) == {0: 8}
+
+
 def test_two_answers_of_one_list_about_one_device_are_none() -> None:
     """One by its address, the other by its UUID alone."""
     assert matched([cuda(A, FIRST)], told(nvml(A, None), nvml(None, FIRST))) == {}  # type: ignore[arg-type]

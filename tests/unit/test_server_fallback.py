@@ -67,13 +67,18 @@ def test_a_library_that_uses_up_all_the_time_leaves_them_the_last_of_it(machine:
     assert fallback._seconds == pytest.approx(kept)
 
 
-def test_they_are_asked_by_themselves_when_time_is_nearly_up(machine: Machine) -> None:
-    fallback = ServerFallback(0.03, 3.0)
-    assert fallback._thread is not None
+def test_shortly_before_time_is_up_they_are_asked_beside_the_rest(machine: Machine) -> None:
+    fallback = ServerFallback(600.0, 3.0)
+    assert fallback.moment == machine.now + 600 - LAST_SECONDS
+    machine.now += 600 - LAST_SECONDS
 
-    fallback._thread.join(60)
+    fallback.begin()
 
-    assert machine.asked == [pytest.approx(0.03)]
+    assert (fallback.answers(), machine.asked) == ((ANSWER,), [LAST_SECONDS])
+
+
+def test_without_a_deadline_there_is_no_such_moment() -> None:
+    assert ServerFallback(None, 3.0).moment is None
 
 
 def test_where_the_libraries_have_answered_nobody_is_asked(machine: Machine) -> None:

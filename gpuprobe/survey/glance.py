@@ -1,0 +1,37 @@
+"""Whether anything came or went on this machine, in a handful of system calls, and what the kernel itself counts anew.
+
+A survey takes a hundred files; a reading every second looks at all of them only now and then.
+"""
+
+from __future__ import annotations
+
+from gpuprobe.facts import Host, Reading
+from gpuprobe.survey.drm import DRM
+from gpuprobe.survey.memory_limits import CGROUPS
+from gpuprobe.survey.nvidia import VERSION
+from gpuprobe.survey.pci import DEVICES
+from gpuprobe.survey.tree import Tree
+
+MEMINFO = "/proc/meminfo"
+
+_PLACES = (DEVICES, DRM, "/dev", "/dev/dri")
+_COUNTED_BY_A_DRIVER = ("/mem_info_vram_used", "/mem_info_gtt_used")
+
+Glance = tuple[tuple[tuple[str, ...], ...], Reading]
+
+
+def glance(tree: Tree | None = None) -> Glance:
+    """The names of functions on the bus and of device nodes, and NVIDIA's loaded driver; equal where nothing came or went."""
+    tree = tree or Tree()
+    return tuple(map(tree.names, _PLACES)), tree.read(VERSION)
+
+
+def counted_again(earlier: Host, *, of_the_system: bool, tree: Tree | None = None) -> Host:
+    """`earlier` with what its drivers and, where that is asked, the system count of memory now; the same where nobody does."""
+    tree = tree or Tree()
+    paths = [path for path in earlier.texts if _is_count(path, of_the_system=of_the_system)]
+    return earlier._replace(texts={**earlier.texts, **{path: tree.read(path) for path in paths}}) if paths else earlier
+
+
+def _is_count(path: str, *, of_the_system: bool) -> bool:
+    return path.endswith(_COUNTED_BY_A_DRIVER) or (of_the_system and (path == MEMINFO or path.startswith(CGROUPS)))
