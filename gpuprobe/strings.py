@@ -110,7 +110,7 @@ def size_text(size: int) -> str:
     """A size in bytes for people: "23.6 GiB", "457 MiB", "12 bytes"."""
     for unit, name, digits in _UNITS:
         # Rounded first, so that a byte less than 1 GiB reads "1.0 GiB" and not "1024 MiB".
-        if round(size / unit, digits + 1) >= 1:
+        if 2 * size > unit and round(size / unit, digits + 1) >= 1:
             return f"{size / unit:.{digits}f} {name}"
     return f"{size} bytes"
 

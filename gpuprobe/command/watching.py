@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
@@ -105,15 +104,15 @@ class Picture:
 
     def __init__(self, options: Options, every: float, diff: bool, screen: Screen) -> None:
         self._options, self._every, self._diff, self._screen = options, every, diff, screen
-        self._histories: dict[int, deque[float | None]] = {}
+        self._histories: dict[int, str] = {}
         self.remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
         self._answer: Refreshment | None = None
 
     def take(self, answer: Refreshment) -> None:
-        from gpuprobe.render.live import share_of
+        from gpuprobe.render.live import level, share_of
 
         for place, figure in enumerate(answer.figures):
-            self._histories.setdefault(place, deque(maxlen=_REMEMBERED)).append(share_of(figure))
+            self._histories[place] = (self._histories.get(place, "") + level(share_of(figure)))[-_REMEMBERED:]
         for remark in answer.remarks:
             same = re.sub("[0-9]+", "", remark)
             _, often = self.remarks.pop(same, ("", 0))
@@ -128,7 +127,6 @@ class Picture:
 
         if self._answer is None:
             return ()
-        histories = {place: tuple(history) for place, history in self._histories.items()}
         width, diff, every = self._screen.width, self._diff, self._every
         return watch_text(
             self._answer,
@@ -136,7 +134,7 @@ class Picture:
             width,
             diff=diff,
             every=every,
-            histories=histories,
+            histories=self._histories,
             height=height,
             is_last=is_last,
         )

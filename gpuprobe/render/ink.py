@@ -7,7 +7,8 @@ the byte (tests/unit/test_ink.py compares both). Styles are words: "bold", "dim"
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,7 +31,13 @@ class NotSimple(Exception):
 
 def is_narrow(text: str) -> bool:
     """Whether each character takes one cell."""
-    return text.isprintable() if text.isascii() else re.fullmatch(_NARROW, text) is not None
+    return text.isprintable() if text.isascii() else _narrow().fullmatch(text) is not None
+
+
+@cache
+def _narrow() -> re.Pattern[str]:
+    """Compiled when the first text is not ASCII: of most commands none is."""
+    return re.compile(_NARROW)
 
 
 def cell_len(text: str) -> int:
@@ -56,9 +63,17 @@ class Text:
             made.append(*part) if isinstance(part, tuple) else made.append(part)
         return made
 
+    @classmethod
+    def line(cls, pieces: list[Piece]) -> Text:
+        """One line as it is, but for the blanks at its end."""
+        made = cls(no_wrap=True)
+        made.pieces = pieces
+        made.rstrip()
+        return made
+
     @property
     def plain(self) -> str:
-        return "".join(text for text, _ in self.pieces)
+        return "".join([text for text, _ in self.pieces])
 
     def append(self, text: str | Text, style: str = "") -> Text:
         for piece, its in text.styled() if isinstance(text, Text) else [(text, style)]:
@@ -75,6 +90,8 @@ class Text:
 
     def styled(self) -> list[Piece]:
         """Each piece with its whole style."""
+        if not self.style:
+            return self.pieces
         return [(text, f"{self.style} {style}".strip()) for text, style in self.pieces]
 
     def truncate(self, width: int, *, overflow: str, pad: bool = False) -> None:
@@ -91,12 +108,18 @@ class Text:
             self.append(" " * (width - length))
 
     def rstrip(self) -> None:
-        self.pieces = _between(self.pieces, 0, len(self.plain.rstrip()))
+        while self.pieces:
+            text, style = self.pieces.pop()
+            if kept := text.rstrip():
+                self.pieces.append((kept, style))
+                return
 
     def lines(self, width: int) -> list[list[Piece]]:
         """The lines that it takes in so many cells; NotSimple where Rich is to say."""
+        overflow, plain = self.overflow or "fold", self.plain
+        if 0 < width >= len(plain) and (self.no_wrap or overflow == "fold") and is_narrow(plain):
+            return [self.styled()]
         found = []
-        overflow = self.overflow or "fold"
         for line in _split(self.styled()):
             plain = "".join(text for text, _ in line)
             if not is_narrow(plain) or width < 1 or (overflow != "fold" and not self.no_wrap):
@@ -276,17 +299,29 @@ class Indented:
         return Padding(self._text.__rich__(), (0, 0, 0, self._by))
 
 
-def plain(line: Sequence[Piece]) -> Iterator[str]:
-    return (text for text, _ in line)
+def fitted(column: Sequence[str], width: int) -> list[str]:
+    """The texts of a column so many cells wide: each is cut, or has blanks behind it."""
+    if width < 1 or not is_narrow("".join(column)):
+        return [_fitted(text, width) for text in column]
+    return [text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…" for text in column]
 
 
-def coloured(line: Sequence[Piece]) -> Iterator[str]:
+def _fitted(text: str, width: int) -> str:
+    cell = Text(text)
+    cell.truncate(width, overflow="ellipsis", pad=True)
+    return cell.plain
+
+
+def plain(line: Sequence[Piece]) -> str:
+    return "".join([text for text, _ in line])
+
+
+def coloured(line: Sequence[Piece]) -> str:
     """The pieces of a line with the codes of their styles; NotSimple where a style is not known here."""
-    for text, style in line:
-        code = _code(style) if text and style else ""
-        yield f"\x1b[{code}m{text}\x1b[0m" if code else text
+    return "".join([f"\x1b[{_code(style)}m{text}\x1b[0m" if text and style else text for text, style in line])
 
 
+@lru_cache(maxsize=32)
 def _code(style: str) -> str:
     words = style.split()
     if not all(word in _CODES for word in words):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
-from gpuprobe.render.ink import Text, cell_len
+from gpuprobe.render.ink import Piece, Text, cell_len, fitted, is_narrow
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
 from gpuprobe.strings import age_between, age_text, printable, size_text
 
@@ -22,7 +23,7 @@ _DIM, _FULL, _NEARLY_FULL = "dim", 0.9, 0.7
 _HOT, _WARM = 85, 75  # °C: cards slow themselves down from about 83 to 95 on
 _SHORTEST_NAME, _SHORTEST_HISTORY = 14, 16  # cells
 
-History = Sequence[float | None]  # shares from 0 to 1, the latest last; None: nobody told
+History = str  # a cell for each reading, as `level` gives it, the latest last
 
 
 class Row(NamedTuple):
@@ -70,13 +71,13 @@ def share_of(figure: Figure) -> float | None:
     return None if used is None or not total else min(1.0, used / total)
 
 
-def sparkline(history: History, cells: int) -> str:
-    """The latest readings, one cell each; a gap is a dot."""
-    return "".join(UNTOLD if each is None else _level(each) for each in history[-cells:]) if cells > 0 else ""
+def level(share: float | None) -> str:
+    """The cell of a history for a share from 0 to 1; a dot where nobody told it."""
+    return UNTOLD if share is None else LEVELS[min(len(LEVELS) - 1, max(0, int(share * len(LEVELS))))]
 
 
-def _level(share: float) -> str:
-    return LEVELS[min(len(LEVELS) - 1, max(0, int(share * len(LEVELS))))]
+def latest(history: History, cells: int) -> str:
+    return history[-cells:] if cells > 0 else ""
 
 
 def live_table(
@@ -91,12 +92,11 @@ def live_table(
     is_short = height is not None and 2 * len(rows) + _BESIDE > height
     layout = _layout(rows, width, is_short) if rows else None
     drawn: list[RenderableType] = []
-    if layout is not None:
-        drawn.append(_line([Text(getattr(_HEADINGS, name), style="bold") for name in layout.upper], layout))
-    for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
-        history = histories.get(place, ())
-        drawn += _block(row, history, width) if layout is None else _lines(figure, row, history, layout)
-        drawn += _under(figure, now)
+    if layout is None:
+        for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
+            drawn += (*_block(row, histories.get(place, ""), width), *_under(figure, now))
+    else:
+        drawn += _table(figures, rows, histories, layout, now)
     yield from drawn
     yield from _users(figures, max(MOST_USERS, (height or 0) - len(drawn) - _BESIDE_USERS))
 
@@ -113,11 +113,14 @@ class _Layout(NamedTuple):
 
 def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> _Layout | None:
     """The first that fits; None: a block for each device."""
-    told = {name for name in Row._fields if any(getattr(row, name).strip(" -") for row in rows)}
-    layouts = (_ONE_LINE, *((_SHORT,) if is_short else ()), _TWO_LINES)
-    for columns in layouts if width >= BLOCKS_BELOW else ():
+    if width < BLOCKS_BELOW:
+        return None
+    cells = dict(zip(Row._fields, zip(_HEADINGS, *rows, strict=True), strict=True))
+    told = {name for name, (_, *said) in cells.items() if "".join(said).strip(" -")}
+    widest = {"": 0, **{name: _widest(column) for name, column in cells.items()}}
+    for columns in (_ONE_LINE, *((_SHORT,) if is_short else ()), _TWO_LINES):
         shown = [column for column in columns if told & set(column)]
-        widths = {upper: max(_width(rows, upper), _width(rows, lower)) for upper, lower in shown}
+        widths = {upper: max(widest[upper], widest[lower]) for upper, lower in shown}
         shortest = {"name": _SHORTEST_NAME, "history": _SHORTEST_HISTORY}
         flexible = [upper for upper in widths if upper in shortest]
         room = width - GAP * (len(shown) - 1) - sum(cells for upper, cells in widths.items() if upper not in shortest)
@@ -129,38 +132,56 @@ def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> _Layout 
     return None
 
 
-def _width(rows: Sequence[Row], name: str) -> int:
-    return max(cell_len(getattr(row, name)) for row in (_HEADINGS, *rows)) if name else 0
+def _widest(cells: Sequence[str]) -> int:
+    return max(map(len if is_narrow("".join(cells)) else cell_len, cells))
 
 
-def _lines(figure: Figure, row: Row, history: History, layout: _Layout) -> Iterator[RenderableType]:
-    at = next((names.index("history") for names in (layout.upper, layout.lower) if "history" in names), None)
-    cells = _cells(figure, row, history, 0 if at is None else layout.widths[at])
-    for names in (layout.upper, layout.lower):
-        if any(names):
-            yield _line([cells.get(name, Text()) for name in names], layout)
+def _table(
+    figures: Sequence[Figure], rows: Sequence[Row], histories: Mapping[int, History], layout: _Layout, now: str
+) -> Iterator[RenderableType]:
+    """The heads, and of each device its lines and what is said below them."""
+    both = (layout.upper, layout.lower) if any(layout.lower) else (layout.upper,)
+    places = [list(zip(names, layout.widths, strict=True)) for names in both]
+    cells = dict(zip(Row._fields, zip(_HEADINGS, *rows, strict=True), strict=True))
+    columns = {name: fitted(cells[name], width) for name, width in chain(*places) if name}
+    yield Text.line([piece for name in layout.upper for piece in ((columns[name][0], "bold"), _BETWEEN)])
+    for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
+        styles = _styles(figure)
+        plain = styles[""]
+        for names in places:
+            pieces: list[Piece] = []
+            for name, width in names:
+                if name == "history":
+                    pieces += _history(row.history, histories.get(place, ""), width)
+                else:
+                    pieces.append((columns[name][place + 1], styles.get(name, plain)) if name else (" " * width, ""))
+                pieces.append(_BETWEEN)
+            yield Text.line(pieces)
+        yield from _under(figure, now)
 
 
-def _line(cells: Sequence[Text], layout: _Layout) -> Text:
-    line = Text(no_wrap=True)
-    for cell, width in zip(cells, layout.widths, strict=True):
-        shown = cell.copy()
-        shown.truncate(width, overflow="ellipsis", pad=True)
-        line.append(shown).append(" " * GAP)
-    line.rstrip()
-    return line
+_BETWEEN = (" " * GAP, "")
 
 
-def _cells(figure: Figure, row: Row, history: History, room: int) -> dict[str, Text]:
+def _history(label: str, history: History, width: int) -> tuple[Piece, Piece]:
+    room = width - len(label) - 1
+    return (f"{label} ", _DIM), (latest(history, room).ljust(room), "")
+
+
+def _styles(figure: Figure) -> dict[str, str]:
+    """Name of a cell → its style; the others have that of none."""
     plain = _DIM if figure.stale else ""
-    cells = {name: Text(text, style=plain) for name, text in row._asdict().items()}
-    cells["device"].style = "bold green"
-    activity = figure.activity or Activity()
-    cells["bar"].style = plain or _bar_style(figure)
-    cells["load"].style = plain or _limit_style(activity.utilization, 100 * _NEARLY_FULL, 100 * _FULL)
-    cells["temperature"].style = plain or _limit_style(activity.temperature, _WARM, _HOT)
-    cells["history"] = Text.assemble((f"{row.history} ", _DIM), sparkline(history, room - cell_len(row.history) - 1))
-    return cells
+    activity = figure.activity or _UNKNOWN
+    return {
+        "": plain,
+        "device": "bold green",
+        "bar": plain or _bar_style(figure),
+        "load": plain or _limit_style(activity.utilization, 100 * _NEARLY_FULL, 100 * _FULL),
+        "temperature": plain or _limit_style(activity.temperature, _WARM, _HOT),
+    }
+
+
+_UNKNOWN = Activity()
 
 
 def _bar_style(figure: Figure) -> str:
@@ -174,9 +195,9 @@ def _limit_style(value: int | None, much: float, most: float) -> str:
 
 
 def _row(figure: Figure) -> Row:
-    device, activity = figure.device, figure.activity or Activity()
-    total = "" if device.total_memory is None else size_text(device.total_memory)
+    device, activity = figure.device, figure.activity or _UNKNOWN
     memory = wording.memory_of(device)
+    total = "" if device.total_memory is None else memory.rpartition(" of ")[2]
     return Row(
         device=wording.numbered(device),
         name=wording.name_of(device),
@@ -192,14 +213,15 @@ def _row(figure: Figure) -> Row:
 
 
 def _figure(value: int | None, digits: int, unit: str) -> str:
-    return "-".rjust(digits) if value is None else f"{value:>{digits}} {unit}"
+    return "-".rjust(digits) if value is None else f"{value} {unit}".rjust(digits + 1 + len(unit))
 
 
 def _power(activity: Activity) -> str:
     draw, limit = activity.power, activity.power_limit
     if draw is None or limit is None:
         return _figure(None if draw is None else round(draw), 4, "W")
-    return f"{round(draw):>{len(str(round(limit)))}} of {round(limit)} W"
+    most = str(round(limit))
+    return f"{str(round(draw)).rjust(len(most))} of {most} W"
 
 
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
@@ -211,7 +233,7 @@ def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
         figures = _listed(load, row.temperature, row.watts, row.clock)
     if figures:
         yield indented(figures)
-    yield indented(f"{row.history} {sparkline(history, width - len(row.history) - 3)}")
+    yield indented(f"{row.history} {latest(history, width - len(row.history) - 3)}")
 
 
 def _listed(*figures: str) -> str:
@@ -236,24 +258,22 @@ def _users(figures: Sequence[Figure], most: int) -> Iterator[RenderableType]:
     if not found:
         return
     found.sort(key=lambda pair: (-(pair[1].used_memory or 0), pair[1].process))
-    rows = [_user(*pair) for pair in found[:most]]
-    more = len(found) - len(rows)
-    widths = [max(map(cell_len, column)) for column in zip(_USER_HEADS, *rows, strict=True)]
-    yield Text(_padded(_USER_HEADS, widths), style="bold", no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        yield Text(_padded(row, widths), style=_DIM, no_wrap=True, overflow="ellipsis")
-    if more > 0:
-        yield indented(f"and {more} more processes", style=_DIM)
+    shown = zip(_USER_HEADS, *(_user(*pair) for pair in found[:most]), strict=True)
+    columns = [_padded(column, to_the_right=place == 1) for place, column in enumerate(shown)]
+    for place, cells in enumerate(zip(*columns, strict=True)):
+        yield Text("  ".join(cells).rstrip(), style=_DIM if place else "bold", no_wrap=True, overflow="ellipsis")
+    if len(found) > most:
+        yield indented(f"and {len(found) - most} more processes", style=_DIM)
 
 
 _USER_HEADS = ("DEVICE", "MEMORY", "USER", "PROCESS")
 
 
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
-    device, memory, account, process = (
-        cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
-    )
-    return f"{device}  {memory.strip():>{widths[1]}}  {account}  {process}".rstrip()
+def _padded(column: Sequence[str], *, to_the_right: bool) -> list[str]:
+    widest = _widest(column)
+    if to_the_right:
+        return [cell.rjust(widest) for cell in column]  # sizes, whose characters take a cell each
+    return [cell + " " * (widest - cell_len(cell)) for cell in column]
 
 
 def _user(figure: Figure, user: User) -> tuple[str, str, str, str]:

@@ -71,7 +71,7 @@ class Screen:
                 if isinstance(part, str):
                     drawn += harmless(part).split("\n")
                 elif isinstance(part, Text | Table | Indented):
-                    drawn += ["".join(coloured(line) if colour else plain(line)) for line in part.lines(width)]
+                    drawn += [coloured(line) if colour else plain(line) for line in part.lines(width)]
                 else:
                     raise NotSimple
             except NotSimple:

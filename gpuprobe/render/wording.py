@@ -32,16 +32,18 @@ def driver_of(device: Device) -> str:
 
 def memory_of(device: Device) -> str:
     """Used and total: `3.2 of 24.0 GiB`. Of memory shared with the system, what is not available is used."""
-    used, total = (UNKNOWN if size is None else size_text(size) for size in (used_of(device), device.total_memory))
+    size, whole = used_of(device), device.total_memory
+    used, total = UNKNOWN if size is None else size_text(size), UNKNOWN if whole is None else size_text(whole)
     number, _, unit = used.partition(" ")
     return f"{number if unit and total.endswith(f' {unit}') else used} of {total}"
 
 
 def used_of(device: Device) -> int | None:
     """None: unknown. That a library says how much is free is not enough: some say all of it where they do not know."""
-    from_system = dict(device.sources).get("free_memory") == FROM_SYSTEM
-    if device.used_memory is not None or not from_system or device.free_memory is None or device.total_memory is None:
+    if device.used_memory is not None or device.free_memory is None or device.total_memory is None:
         return device.used_memory
+    if dict(device.sources).get("free_memory") != FROM_SYSTEM:
+        return None
     return max(0, device.total_memory - device.free_memory)
 
 

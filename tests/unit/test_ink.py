@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 from rich.cells import cell_len as measured
 
-from gpuprobe.render.ink import Indented, NotSimple, Table, Text, cell_len
+from gpuprobe.render.ink import Indented, NotSimple, Table, Text, cell_len, fitted
 from gpuprobe.render.screen import ByRich, Screen
 
 STYLES = ["", "bold", "dim", "green", "bold green", "bold red", "yellow", "dim yellow"]
@@ -91,6 +91,19 @@ def test_a_text_that_is_cut_padded_and_appended(part: Text, width: int, pad: boo
     whole.rstrip()
     their_whole.rstrip()
     assert by_rich(whole, 200, True) == by_rich(_Theirs(their_whole), 200, True)
+
+
+@given(
+    column=some.lists(some.one_of(few_words, some.text(WIDE, max_size=14)), min_size=1, max_size=4), width=some.integers(0, 20)
+)
+@example(column=["narrow", "日本"], width=3)
+@example(column=["12345", "1234", "123"], width=4)
+def test_a_column_of_texts_is_cut_and_padded_as_each_of_them(column: list[str], width: int) -> None:
+    theirs = [Text(text).__rich__() for text in column]
+    for text in theirs:
+        text.truncate(width, overflow="ellipsis", pad=True)
+
+    assert fitted(column, width) == [text.plain for text in theirs]
 
 
 class _Theirs:

@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from gpuprobe.judging.figures import Activity, Figure, Silence, User, activity_from, why_silent
 from gpuprobe.model import GiB, Outcome, Probe, Purpose, Status
 from gpuprobe.render.ink import Text
-from gpuprobe.render.live import live_table, share_of, sparkline
+from gpuprobe.render.live import latest, level, live_table, share_of
 from gpuprobe.render.memory import age_of
-from gpuprobe.render.screen import Screen
+from gpuprobe.render.screen import ByRich, Screen
 from tests.records import a_device
 
 NOW, BEFORE = "2026-11-21T09:01:00Z", "2026-11-21T09:00:00Z"
@@ -39,14 +39,15 @@ def drawn(
     *figures: Figure, width: int = 80, height: int | None = None, history: tuple[float | None, ...] = (0.0, 0.5, None, 1.0)
 ) -> list[str]:
     screen = Screen(StringIO(), StringIO(), {"COLUMNS": str(width)})
-    histories = dict.fromkeys(range(len(figures)), history)
+    histories = dict.fromkeys(range(len(figures)), "".join(map(level, history)))
     return screen.drawn(live_table(figures, histories, NOW, width, height)).splitlines()
 
 
 def test_a_history_shows_the_latest_readings_and_leaves_a_dot_where_nobody_told() -> None:
-    assert sparkline((0.0, 0.13, 0.5, None, 0.99, 1.0), 10) == "▁▂▅·██"
-    assert sparkline((0.0, 0.5, 1.0), 2) == "▅█"
-    assert sparkline((0.5,), 0) == ""
+    assert "".join(map(level, (0.0, 0.13, 0.5, None, 0.99, 1.0))) == "▁▂▅·██"
+    assert latest("▁▅█", 10) == "▁▅█"
+    assert latest("▁▅█", 2) == "▅█"
+    assert latest("▅", 0) == ""
 
 
 def test_a_history_is_of_how_busy_a_device_is_and_else_of_its_memory() -> None:
@@ -157,6 +158,31 @@ def test_whatever_is_told_fits_the_width_and_controls_nothing(
 
     assert all(cell_len(line) <= width for line in lines)
     assert all(line.isprintable() for line in lines)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(_FIGURES, max_size=3), st.integers(20, 220), st.booleans(), st.text("▁▄█·", max_size=300))
+def test_what_is_drawn_is_what_rich_draws_of_it(figures: list[Figure], width: int, colour: bool, history: str) -> None:
+    parts = list(live_table(figures, dict.fromkeys(range(3), history), NOW, width))
+    environ = {"COLUMNS": str(width), **({"FORCE_COLOR": "1"} if colour else {})}
+    by_rich = ByRich(colour, width)
+
+    lines = Screen(StringIO(), StringIO(), environ).drawn(parts).splitlines()
+
+    assert lines == [line.rstrip() for part in parts for line in by_rich.lines(part)]
+
+
+def test_the_blanks_behind_a_cell_have_its_style_and_those_between_columns_none() -> None:
+    screen = Screen(StringIO(), StringIO(), {"COLUMNS": "80", "FORCE_COLOR": "1"})
+    parts = live_table([figure(BUSY._replace(users=(), throttle_reasons=(), utilization=80))], {0: "▁▄"}, NOW, 80)
+
+    head, upper, lower = screen.drawn(parts).splitlines()
+
+    assert head.startswith("\x1b[1mDEVICE\x1b[0m  \x1b[1mNAME ")
+    assert upper.startswith("\x1b[1;32mCUDA:0\x1b[0m  NVIDIA GeForce RTX 4090 ")
+    assert upper.endswith(" 4.0 of 24.0 GiB  \x1b[33m 80 %\x1b[0m   61 °C   215 W")
+    assert lower.startswith("        \x1b[2mload \x1b[0m▁▄   ")
+    assert lower.endswith("  \x1b[32m██░░░░░░░░      \x1b[0m                 2520 MHz")
 
 
 _JSON = st.recursive(
