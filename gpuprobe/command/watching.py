@@ -103,10 +103,14 @@ class Picture:
     """What is to be seen now: the latest reading, what each device did before, and what became of children lately."""
 
     def __init__(self, options: Options, every: float, diff: bool, screen: Screen) -> None:
+        from gpuprobe.doctor.lasting_notes import LastingNotes
+
         self._options, self._every, self._diff, self._screen = options, every, diff, screen
         self._histories: dict[int, str] = {}
         self.remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
         self._answer: Refreshment | None = None
+        self._notes: Sequence[str] = ()  # on the machine
+        self._lasting = LastingNotes()
 
     def take(self, answer: Refreshment) -> None:
         from gpuprobe.render.live import level, share_of
@@ -120,7 +124,8 @@ class Picture:
         for forgotten in list(self.remarks)[:-_MOST_REMARKS]:  # a driver that says something else each time fills no memory
             del self.remarks[forgotten]
         remarks = (f"{said} ({often} times so far)" if often > 1 else said for said, often in self.remarks.values())
-        self._answer = answer._replace(remarks=tuple(remarks))
+        notes = () if self._options.quiet else self._lasting.on(answer)
+        self._answer, self._notes = answer._replace(remarks=tuple(remarks)), notes
 
     def parts(self, height: int | None = None, *, is_last: bool = False) -> Iterable[RenderableType]:
         from gpuprobe.render.texts import watch_text
@@ -135,6 +140,7 @@ class Picture:
             diff=diff,
             every=every,
             histories=self._histories,
+            notes=self._notes,
             height=height,
             is_last=is_last,
         )

@@ -35,8 +35,19 @@ def of_inventory(inventory: Inventory) -> tuple[str, ...]:
         *_appeared(evidence),
         *_kept_below(inventory),
         *_overridden(inventory),
-        *_little_free(inventory),
+        *little_free(inventory),
         *_unfit(inventory),
+    )
+
+
+def take_in_figures(inventory: Inventory) -> bool:
+    """Whether sentences beside `little_free` may speak of what a card holds or does just now: a diagnosis looks at that too,
+    and one is asked where a library was lost, or a fact hints at a cause that leaves a card usable."""
+    evidence = inventory.evidence
+    return (
+        bool(evidence.host.software)
+        or any(outcome.status.undecided or _is_lost(outcome) for outcome in evidence.outcomes)
+        or any(_hints(device, inventory) for device in inventory.kept)
     )
 
 
@@ -222,7 +233,7 @@ def _of_its_node(device: Device, names: list[str]) -> list[str]:
     return numbered or [name for name in names if not name.rpartition("_")[2].isdecimal()]
 
 
-def _little_free(inventory: Inventory) -> Iterator[str]:
+def little_free(inventory: Inventory) -> Iterator[str]:
     for device in inventory.kept:
         need = library_named(device.library).minimum_memory
         if device.free_memory is not None and device.free_memory < need:

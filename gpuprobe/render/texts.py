@@ -136,9 +136,11 @@ def watch_text(
     diff: bool,
     every: float,
     histories: Mapping[int, History],
+    notes: Sequence[str],
     height: int | None = None,
     is_last: bool = False,
 ) -> Iterator[RenderableType]:
+    """`notes`: those on the machine."""
     from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
@@ -146,7 +148,7 @@ def watch_text(
     ends = "" if is_last else "; Ctrl-C ends it" if height is None else "; q or Ctrl-C ends it"
     yield line(f"{now}, every {every:g} s{ends}", "dim")
     yield from live.live_table(answer.figures, histories, now, width, height)
-    yield from _below_the_figures(answer, detail, diff)
+    yield from _below_the_figures(answer, detail, diff, notes)
 
 
 def refresh_text(answer: Refreshment, text: str, detail: Detail, width: int, diff: bool) -> Iterator[RenderableType]:
@@ -154,10 +156,11 @@ def refresh_text(answer: Refreshment, text: str, detail: Detail, width: int, dif
 
     yield line(text, "bold")
     yield from memory.memory_table(answer.figures, answer.evidence.gathered_at, width)
-    yield from _below_the_figures(answer, detail, diff)
+    notes = () if detail.quiet else machine_notes.of_inventory(measured(answer))
+    yield from _below_the_figures(answer, detail, diff, notes)
 
 
-def _below_the_figures(answer: Refreshment, detail: Detail, diff: bool) -> Iterator[RenderableType]:
+def _below_the_figures(answer: Refreshment, detail: Detail, diff: bool, notes: Sequence[str]) -> Iterator[RenderableType]:
     from gpuprobe.render import memory
 
     if diff:
@@ -166,4 +169,4 @@ def _below_the_figures(answer: Refreshment, detail: Detail, diff: bool) -> Itera
         yield from everything.verbose_outcomes(answer.evidence.outcomes)
         yield from memory.servers(answer.servers)
     if not detail.quiet:
-        yield from tables.notes([*refreshed.notes_of(answer), *machine_notes.of_inventory(measured(answer))])
+        yield from tables.notes([*refreshed.notes_of(answer), *notes])
