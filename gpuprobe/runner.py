@@ -1,6 +1,6 @@
 """The child: one request on stdin, one library asked, one JSON object per line on what was its stdout.
 
-Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long as the parent lives. Lines, in this order:
+Started as `python -I -S …/gpuprobe/child.py`; stdin stays open for as long as the parent lives. Lines, in this order:
 
     {"call": "cuInit", "at": 0.01}    a call of the library, said before it is made; seconds since the child began
     {"loaded": "/real/path"}          the file behind the library
@@ -27,6 +27,7 @@ so that a reader need not wake up a hundred times; where the pipe is full, the r
 from __future__ import annotations
 
 import _thread
+import gc
 import json
 import os
 import sys
@@ -275,16 +276,13 @@ def _count(value: object) -> bool:
 
 
 def _listing(backend: str) -> tuple[Any, Any]:
-    """The backend's module `listing` and what all share, imported from the package that this file lies in and nowhere else."""
+    """The backend's module `listing` and what all share."""
     package = os.path.dirname(os.path.abspath(__file__))
     if not backend.isidentifier() or not os.path.isfile(os.path.join(package, "backends", backend, "listing.py")):
         raise Malformed(f"there is no backend `{backend}`")
-    sys.path.append(os.path.dirname(package))
-    try:
-        module = __import__(f"gpuprobe.backends.{backend}.listing", fromlist=("load",))
-        from gpuprobe.backends import calling
-    finally:
-        sys.path.pop()
+    module = __import__(f"gpuprobe.backends.{backend}.listing", fromlist=("load",))
+    from gpuprobe.backends import calling
+
     return module, calling
 
 
@@ -301,6 +299,8 @@ def _loaded(request: Json, listing: Any) -> Any:
         return listing.load(request["candidates"], request["paths"], **more)
     finally:
         sys.path[:] = before
+        gc.freeze()  # what was loaded so far stays, and is never looked through
+        gc.enable()
 
 
 def _now() -> float:
@@ -392,7 +392,3 @@ def _kill(number: int) -> None:
         os.kill(number, _SIGKILL)
     except OSError:
         return  # ended meanwhile
-
-
-if __name__ == "__main__":
-    main()

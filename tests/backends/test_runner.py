@@ -14,7 +14,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from tests.backends.talk import RUNNER, request, started, talk, wait_until
+from tests.backends.talk import CHILD, request, started, talk, wait_until
 from tests.doubles import compile_double, cuda_driver, described, nvml_driver, script
 
 CARD = described(name="NVIDIA GeForce RTX 4090", uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", pci="0000:01:00.0")
@@ -255,6 +255,8 @@ def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
         "gpuprobe.backends.cuda.card",
         "gpuprobe.backends.cuda.listing",
         "gpuprobe.backends.cuda.results",
+        "gpuprobe.runner",
+        "gc",
         "resource",
     }
 
@@ -264,7 +266,8 @@ def test_a_child_for_nvml_imports_besides_only_what_the_binding_needs() -> None:
 
     binding = _imported_by(f"import sys, json, ctypes; sys.path.append({BINDING!r}); import pynvml")
     assert answer.is_done
-    assert {name.partition(".")[0] for name in _imported(answer.stderr) - binding} == {"__future__", "gpuprobe", "resource"}
+    besides = {name.partition(".")[0] for name in _imported(answer.stderr) - binding}
+    assert besides == {"__future__", "gpuprobe", "gc", "resource"}
     assert {"subprocess", "tempfile"}.isdisjoint(_imported(answer.stderr))  # for a function that the binding never calls
 
 
@@ -282,6 +285,21 @@ def test_a_binding_that_looks_for_its_library_finds_it(tmp_path: Path) -> None:
     answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]), scripted())
 
     assert answer.stderr.decode().split() == 2 * [find_library("c")]
+
+
+def test_a_child_collects_garbage_when_the_library_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text(
+        "import gc, sys\n"
+        "class NVMLError(Exception): value = 999\n"
+        "loading = gc.isenabled()\n"
+        "def nvmlInitWithFlags(flags):\n"
+        "    print(loading, gc.isenabled(), file=sys.stderr)\n"
+        "    raise NVMLError\n"
+    )
+
+    answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]), scripted())
+
+    assert answer.stderr == b"False True\n"
 
 
 def test_a_child_imports_nothing_from_the_working_directory_or_the_users_paths(tmp_path: Path) -> None:
@@ -319,7 +337,7 @@ def test_the_bindings_directory_gives_the_binding_and_nothing_else(tmp_path: Pat
     during, _, after = answer.stderr.decode().partition("after")
     assert answer.failed is not None
     assert during.splitlines()[-1] == str(tmp_path)
-    assert str(RUNNER.parents[1]) not in during.splitlines()
+    assert str(CHILD.parents[1]) not in during.splitlines()
     assert str(tmp_path) not in after
 
 
@@ -335,7 +353,7 @@ def test_a_request_in_pieces_is_put_together() -> None:
 
 
 def test_a_child_whose_stdin_is_closed_says_so() -> None:
-    command = [sys.executable, "-I", "-S", str(RUNNER)]
+    command = [sys.executable, "-I", "-S", str(CHILD)]
 
     answer = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *command], capture_output=True, check=False)
 
