@@ -28,10 +28,11 @@ from __future__ import annotations
 
 import _thread
 import gc
-import json
 import os
 import sys
 import time
+
+from gpuprobe.backends import json_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ MARK = "GPUPROBE_CHILD"
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)
-_written = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` makes one for each of a hundred lines
 _LONGEST_AT_ONCE = 4096  # PIPE_BUF of Linux: what a pipe takes whole or not at all
 _ROUNDS = 8  # a process may start another one while the list is read
 
@@ -105,7 +105,7 @@ class _Voice:
             _tell(self.aloud, {"call": name, "at": _now()})
 
     def tell(self, answer: Json) -> None:
-        line = _written(answer)
+        line = json_lines.written(answer)
         if not self._says_quietly(line):
             _say(self.aloud, line.encode() + b"\n")
 
@@ -217,7 +217,7 @@ def _first_line() -> bytes:
 
 def _request(line: bytes) -> Json:
     try:
-        request = json.loads(line)
+        request = json_lines.read(line)
     except (ValueError, RecursionError) as problem:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
@@ -308,7 +308,7 @@ def _now() -> float:
 
 
 def _tell(descriptor: int, answer: Json) -> None:
-    _say(descriptor, _written(answer).encode() + b"\n")
+    _say(descriptor, json_lines.written(answer).encode() + b"\n")
 
 
 def _say(descriptor: int, line: bytes) -> None:

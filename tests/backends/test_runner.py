@@ -242,32 +242,39 @@ def test_a_mistake_of_ours_is_a_traceback_and_no_failure_of_the_library(tmp_path
     assert answer.failed is None
 
 
+OF_EVERY_CHILD = {
+    "__future__",
+    "_json",
+    "gc",
+    "gpuprobe",
+    "gpuprobe.backends",
+    "gpuprobe.backends.calling",
+    "gpuprobe.backends.json_lines",
+    "gpuprobe.runner",
+    "resource",
+}
+
+
 def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
     answer = talk(request(cuda_driver()), scripted(), options=("-X", "importtime"))
 
     assert answer.is_done
-    assert _imported(answer.stderr) - _imported_by("import ctypes, json") == {
-        "__future__",
-        "gpuprobe",
-        "gpuprobe.backends",
-        "gpuprobe.backends.calling",
+    assert _imported(answer.stderr) - _imported_by("import ctypes") == {
+        *OF_EVERY_CHILD,
         "gpuprobe.backends.cuda",
         "gpuprobe.backends.cuda.card",
         "gpuprobe.backends.cuda.listing",
         "gpuprobe.backends.cuda.results",
-        "gpuprobe.runner",
-        "gc",
-        "resource",
     }
 
 
 def test_a_child_for_nvml_imports_besides_only_what_the_binding_needs() -> None:
     answer = talk(request(nvml_driver(), "nvml", paths=[BINDING]), scripted(), options=("-X", "importtime"))
 
-    binding = _imported_by(f"import sys, json, ctypes; sys.path.append({BINDING!r}); import pynvml")
+    binding = _imported_by(f"import sys, ctypes; sys.path.append({BINDING!r}); import pynvml")
     assert answer.is_done
     besides = {name.partition(".")[0] for name in _imported(answer.stderr) - binding}
-    assert besides == {"__future__", "gpuprobe", "gc", "resource"}
+    assert besides == {"__future__", "_json", "gpuprobe", "gc", "resource"}
     assert {"subprocess", "tempfile"}.isdisjoint(_imported(answer.stderr))  # for a function that the binding never calls
 
 
