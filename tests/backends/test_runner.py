@@ -268,14 +268,33 @@ def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
     }
 
 
-def test_a_child_for_nvml_imports_besides_only_what_the_binding_needs() -> None:
+def test_a_child_for_nvml_imports_the_binding_and_nothing_that_the_binding_does_not_use() -> None:
     answer = talk(request(nvml_driver(), "nvml", paths=[BINDING]), scripted(), options=("-X", "importtime"))
 
-    binding = _imported_by(f"import sys, ctypes; sys.path.append({BINDING!r}); import pynvml")
     assert answer.is_done
-    besides = {name.partition(".")[0] for name in _imported(answer.stderr) - binding}
-    assert besides == {"__future__", "_json", "gpuprobe", "gc", "resource"}
-    assert {"subprocess", "tempfile"}.isdisjoint(_imported(answer.stderr))  # for a function that the binding never calls
+    assert _imported(answer.stderr) - _imported_by("import ctypes") == {
+        *OF_EVERY_CHILD,
+        "gpuprobe.backends.nvml",
+        "gpuprobe.backends.nvml.binding",
+        "gpuprobe.backends.nvml.card",
+        "gpuprobe.backends.nvml.listing",
+        "gpuprobe.backends.nvml.results",
+        "pynvml",
+    }
+
+
+BACKENDS = sorted(path.parent.name for path in CHILD.parent.glob("backends/*/listing.py"))
+DEAR = {"collections", "contextlib", "enum", "functools", "inspect", "json", "re", "subprocess", "threading", "typing"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_child_imports_what_is_dear(backend: str) -> None:
+    answer = talk(request("/nonexistent/library.so", backend), options=("-X", "importtime"))
+
+    assert answer.failed is not None
+    assert answer.failed["status"] == "not_loadable"
+    assert f"gpuprobe.backends.{backend}.listing" in _imported(answer.stderr)
+    assert _imported(answer.stderr) & DEAR == set()
 
 
 def test_a_binding_that_looks_for_its_library_finds_it(tmp_path: Path) -> None:
