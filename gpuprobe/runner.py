@@ -1,6 +1,6 @@
 """The child: one request on stdin, one library asked, one JSON object per line on what was its stdout.
 
-Started as `python -I -S …/gpuprobe/runner.py`; stdin stays open for as long as the parent lives. Lines, in this order:
+Started as `python -I -S …/gpuprobe/child.py`; stdin stays open for as long as the parent lives. Lines, in this order:
 
     {"call": "cuInit", "at": 0.01}    a call of the library, said before it is made; seconds since the child began
     {"loaded": "/real/path"}          the file behind the library
@@ -27,10 +27,12 @@ so that a reader need not wake up a hundred times; where the pipe is full, the r
 from __future__ import annotations
 
 import _thread
-import json
+import gc
 import os
 import sys
 import time
+
+from gpuprobe.backends import json_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ MARK = "GPUPROBE_CHILD"
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)
-_written = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` makes one for each of a hundred lines
 _LONGEST_AT_ONCE = 4096  # PIPE_BUF of Linux: what a pipe takes whole or not at all
 _ROUNDS = 8  # a process may start another one while the list is read
 
@@ -104,7 +105,7 @@ class _Voice:
             _tell(self.aloud, {"call": name, "at": _now()})
 
     def tell(self, answer: Json) -> None:
-        line = _written(answer)
+        line = json_lines.written(answer)
         if not self._says_quietly(line):
             _say(self.aloud, line.encode() + b"\n")
 
@@ -216,7 +217,7 @@ def _first_line() -> bytes:
 
 def _request(line: bytes) -> Json:
     try:
-        request = json.loads(line)
+        request = json_lines.read(line)
     except (ValueError, RecursionError) as problem:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
@@ -275,16 +276,13 @@ def _count(value: object) -> bool:
 
 
 def _listing(backend: str) -> tuple[Any, Any]:
-    """The backend's module `listing` and what all share, imported from the package that this file lies in and nowhere else."""
+    """The backend's module `listing` and what all share."""
     package = os.path.dirname(os.path.abspath(__file__))
     if not backend.isidentifier() or not os.path.isfile(os.path.join(package, "backends", backend, "listing.py")):
         raise Malformed(f"there is no backend `{backend}`")
-    sys.path.append(os.path.dirname(package))
-    try:
-        module = __import__(f"gpuprobe.backends.{backend}.listing", fromlist=("load",))
-        from gpuprobe.backends import calling
-    finally:
-        sys.path.pop()
+    module = __import__(f"gpuprobe.backends.{backend}.listing", fromlist=("load",))
+    from gpuprobe.backends import calling
+
     return module, calling
 
 
@@ -301,6 +299,8 @@ def _loaded(request: Json, listing: Any) -> Any:
         return listing.load(request["candidates"], request["paths"], **more)
     finally:
         sys.path[:] = before
+        gc.freeze()  # what was loaded so far stays, and is never looked through
+        gc.enable()
 
 
 def _now() -> float:
@@ -308,7 +308,7 @@ def _now() -> float:
 
 
 def _tell(descriptor: int, answer: Json) -> None:
-    _say(descriptor, _written(answer).encode() + b"\n")
+    _say(descriptor, json_lines.written(answer).encode() + b"\n")
 
 
 def _say(descriptor: int, line: bytes) -> None:
@@ -392,7 +392,3 @@ def _kill(number: int) -> None:
         os.kill(number, _SIGKILL)
     except OSError:
         return  # ended meanwhile
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 ROOMS = (
     "backends",
     "runner",
+    "child",
     "record_classes",
     "once",
     "facts",

@@ -132,7 +132,7 @@ def test_a_thread_that_the_runner_is_refused_is_not_the_librarys_fault() -> None
     environment = {"PATH": "/usr/bin:/bin", "GPUPROBE_CHILD": "mark", "LD_LIBRARY_PATH": str(cuda_driver().parent)}
 
     ran = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", REFUSES_THREADS, start.RUNNER],
+        [sys.executable, "-I", "-S", "-c", REFUSES_THREADS, start.CHILD],
         input=json.dumps(request()).encode() + b"\n",
         capture_output=True,
         env={**environment, "FAKE_CUDA": A_CARD},

@@ -18,7 +18,7 @@ from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
 from gpuprobe.probing import asking, descendants, termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, read_waiting, receive, selectable, stop_waiting
-from gpuprobe.probing.start import RUNNER, NotStarted, interpreter, why_it_never_began, why_refused
+from gpuprobe.probing.start import CHILD, NotStarted, interpreter, why_it_never_began, why_refused
 
 KEPT_BYTES = 1024 * 1024
 GRACE_SECONDS = 0.2  # between asking to end and killing
@@ -349,7 +349,7 @@ def spawn(environ: Mapping[str, str], descriptors: Sequence[int] = ()) -> subpro
         else {"start_new_session": True}
     )
     return subprocess.Popen(
-        [interpreter(), "-I", "-S", RUNNER],
+        [interpreter(), "-I", "-S", CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

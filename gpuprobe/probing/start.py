@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from gpuprobe.strings import of_signal
 
 MARK = "GPUPROBE_CHILD"
-RUNNER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "runner.py")
+CHILD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "child.py")
 
 _UNLIMITED = "max"
 _PIDS = "pids.max"
@@ -36,8 +36,8 @@ def interpreter() -> str:
     """
     if os.environ.get(MARK):
         raise NotStarted(f"this process is a child of gpuprobe already (`{MARK}` is set), and would start itself without end")
-    if not os.path.isfile(RUNNER):
-        raise NotStarted(f"`{RUNNER}` is not a file: put the package gpuprobe beside the program with all its files")
+    if not os.path.isfile(CHILD):
+        raise NotStarted(f"`{CHILD}` is not a file: put the package gpuprobe beside the program with all its files")
     if sys.executable and not getattr(sys, "frozen", False):
         return sys.executable
     found = next(_others(), None)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-RUNNER = Path(__file__).parents[2] / "gpuprobe" / "runner.py"
+CHILD = Path(__file__).parents[2] / "gpuprobe" / "child.py"
 LIMIT = 30.0  # seconds; only a child that should end and does not ever takes them
 
 
@@ -109,7 +109,7 @@ def started(
 ) -> Iterator[tuple[Child, IO[bytes]]]:
     """A child with its request already given; whatever carries its mark is ended afterwards."""
     own = {"GPUPROBE_CHILD": secrets.token_hex(8)} if mark else {}
-    command = [sys.executable, *options, "-I", "-S", str(RUNNER)]
+    command = [sys.executable, *options, "-I", "-S", str(CHILD)]
     line = asked if isinstance(asked, bytes) else json.dumps(asked).encode() + b"\n"
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from tests.backends.talk import RUNNER, request, started, talk, wait_until
+from tests.backends.talk import CHILD, request, started, talk, wait_until
 from tests.doubles import compile_double, cuda_driver, described, nvml_driver, script
 
 CARD = described(name="NVIDIA GeForce RTX 4090", uuid="GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", pci="0000:01:00.0")
@@ -242,30 +242,59 @@ def test_a_mistake_of_ours_is_a_traceback_and_no_failure_of_the_library(tmp_path
     assert answer.failed is None
 
 
+OF_EVERY_CHILD = {
+    "__future__",
+    "_json",
+    "gc",
+    "gpuprobe",
+    "gpuprobe.backends",
+    "gpuprobe.backends.calling",
+    "gpuprobe.backends.json_lines",
+    "gpuprobe.runner",
+    "resource",
+}
+
+
 def test_a_child_imports_the_backend_and_nothing_that_costs_time() -> None:
     answer = talk(request(cuda_driver()), scripted(), options=("-X", "importtime"))
 
     assert answer.is_done
-    assert _imported(answer.stderr) - _imported_by("import ctypes, json") == {
-        "__future__",
-        "gpuprobe",
-        "gpuprobe.backends",
-        "gpuprobe.backends.calling",
+    assert _imported(answer.stderr) - _imported_by("import ctypes") == {
+        *OF_EVERY_CHILD,
         "gpuprobe.backends.cuda",
         "gpuprobe.backends.cuda.card",
         "gpuprobe.backends.cuda.listing",
         "gpuprobe.backends.cuda.results",
-        "resource",
     }
 
 
-def test_a_child_for_nvml_imports_besides_only_what_the_binding_needs() -> None:
+def test_a_child_for_nvml_imports_the_binding_and_nothing_that_the_binding_does_not_use() -> None:
     answer = talk(request(nvml_driver(), "nvml", paths=[BINDING]), scripted(), options=("-X", "importtime"))
 
-    binding = _imported_by(f"import sys, json, ctypes; sys.path.append({BINDING!r}); import pynvml")
     assert answer.is_done
-    assert {name.partition(".")[0] for name in _imported(answer.stderr) - binding} == {"__future__", "gpuprobe", "resource"}
-    assert {"subprocess", "tempfile"}.isdisjoint(_imported(answer.stderr))  # for a function that the binding never calls
+    assert _imported(answer.stderr) - _imported_by("import ctypes") == {
+        *OF_EVERY_CHILD,
+        "gpuprobe.backends.nvml",
+        "gpuprobe.backends.nvml.binding",
+        "gpuprobe.backends.nvml.card",
+        "gpuprobe.backends.nvml.listing",
+        "gpuprobe.backends.nvml.results",
+        "pynvml",
+    }
+
+
+BACKENDS = sorted(path.parent.name for path in CHILD.parent.glob("backends/*/listing.py"))
+DEAR = {"collections", "contextlib", "enum", "functools", "inspect", "json", "re", "subprocess", "threading", "typing"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_child_imports_what_is_dear(backend: str) -> None:
+    answer = talk(request("/nonexistent/library.so", backend), options=("-X", "importtime"))
+
+    assert answer.failed is not None
+    assert answer.failed["status"] == "not_loadable"
+    assert f"gpuprobe.backends.{backend}.listing" in _imported(answer.stderr)
+    assert _imported(answer.stderr) & DEAR == set()
 
 
 def test_a_binding_that_looks_for_its_library_finds_it(tmp_path: Path) -> None:
@@ -282,6 +311,21 @@ def test_a_binding_that_looks_for_its_library_finds_it(tmp_path: Path) -> None:
     answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]), scripted())
 
     assert answer.stderr.decode().split() == 2 * [find_library("c")]
+
+
+def test_a_child_collects_garbage_when_the_library_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text(
+        "import gc, sys\n"
+        "class NVMLError(Exception): value = 999\n"
+        "loading = gc.isenabled()\n"
+        "def nvmlInitWithFlags(flags):\n"
+        "    print(loading, gc.isenabled(), file=sys.stderr)\n"
+        "    raise NVMLError\n"
+    )
+
+    answer = talk(request(nvml_driver(), "nvml", paths=[str(tmp_path)]), scripted())
+
+    assert answer.stderr == b"False True\n"
 
 
 def test_a_child_imports_nothing_from_the_working_directory_or_the_users_paths(tmp_path: Path) -> None:
@@ -319,7 +363,7 @@ def test_the_bindings_directory_gives_the_binding_and_nothing_else(tmp_path: Pat
     during, _, after = answer.stderr.decode().partition("after")
     assert answer.failed is not None
     assert during.splitlines()[-1] == str(tmp_path)
-    assert str(RUNNER.parents[1]) not in during.splitlines()
+    assert str(CHILD.parents[1]) not in during.splitlines()
     assert str(tmp_path) not in after
 
 
@@ -335,7 +379,7 @@ def test_a_request_in_pieces_is_put_together() -> None:
 
 
 def test_a_child_whose_stdin_is_closed_says_so() -> None:
-    command = [sys.executable, "-I", "-S", str(RUNNER)]
+    command = [sys.executable, "-I", "-S", str(CHILD)]
 
     answer = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *command], capture_output=True, check=False)
 

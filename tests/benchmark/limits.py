@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from gpuprobe import runner
+from gpuprobe import child as start_of_a_child
 from tests.benchmark.nvidia_doubles import nvidia
 from tests.benchmark.table import Line, MiB, Unmeasured, mebibytes, milliseconds, ratio, times
 from tests.benchmark.workplace import LONGEST_SECONDS, Workplace, interleaved
@@ -40,7 +40,7 @@ def child(workplace: Workplace) -> Iterator[Line]:
     request = workplace.directory / "request"
     request.write_text(json.dumps(REQUEST) + "\n")
     python = [sys.executable, "-I", "-S"]
-    asking = ["/bin/sh", "-c", 'exec "$@" < "$0"', str(request), *python, runner.__file__]
+    asking = ["/bin/sh", "-c", 'exec "$@" < "$0"', str(request), *python, start_of_a_child.__file__]
     light = ["/bin/sh", "-c", 'exec "$@" < "$0"', str(request), *python, "-c", "import ctypes, json"]
     ours, bare = interleaved(workplace.here, [(asking, environment), (light, environment)], workplace.runs)
     if '"done":true' not in ours[0].out:

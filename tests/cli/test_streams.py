@@ -115,7 +115,7 @@ def _wait_for_children(parent: int) -> list[int]:
     """The children of a command that has started asking."""
     for _ in range(300):
         pids = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-        if any(b"runner.py" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids):
+        if any(b"child.py" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids):
             return pids
         time.sleep(0.02)
     raise AssertionError("no child was started")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from ctypes import CFUNCTYPE, c_int64, c_uint64, c_void_p
 
 from gpuprobe.backends import calling
@@ -135,8 +134,10 @@ def _default_device(library: CDLL, runtime: Runtime) -> int | None:
     """Apple documents that it answers nil in a program without graphics unless that has CoreGraphics loaded."""
     beside = os.path.dirname(os.path.dirname(library._name))  # noqa: PTH120
     runtime.announce("load CoreGraphics")
-    with suppress(calling.Failed):  # without it the call itself shows what is missing
+    try:  # noqa: SIM105 `contextlib` would import collections and functools
         calling.load([f"{beside}/CoreGraphics.framework/CoreGraphics"])
+    except calling.Failed:
+        pass  # without it the call itself shows what is missing
     runtime.announce("MTLCreateSystemDefaultDevice")
     return CFUNCTYPE(c_void_p)(("MTLCreateSystemDefaultDevice", library))()  # type: ignore[no-any-return]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from gpuprobe.backends import calling
-from gpuprobe.backends.nvml import results
+from gpuprobe.backends.nvml import binding, results
 from gpuprobe.backends.nvml.card import Card, answered, raw, text
 
 TYPE_CHECKING = False
@@ -29,37 +29,12 @@ def load(candidates: Sequence[str], paths: Sequence[str]) -> Binding:
     # a candidate elsewhere (WSL) is found through it. On Windows pynvml looks in the system's own directory, by full path.
     library = None if sys.platform == "win32" else calling.load(candidates)
     try:
-        pynvml = _binding()
+        pynvml = binding.imported()
     except Exception as problem:  # a damaged or foreign module of that name may raise anything
         where = ", ".join(paths) or "no directory"
         words = f"`pynvml` was looked for in {where} and not imported: {type(problem).__name__}: {problem}"
         raise calling.Failed("not_loadable", f"{words}; install the distribution `nvidia-ml-py`") from None
     return pynvml, library
-
-
-def _binding() -> Any:
-    """The module `pynvml`. It imports `find_library`, which it never calls (nvidia-ml-py 13.615), from a module that loads
-    subprocess, shutil and tempfile: a third of the child's start. One that does call it gets the real one's answer."""
-    util = "ctypes.util"
-    if util in sys.modules:
-        import pynvml
-
-        return pynvml
-
-    def find_library(name: str) -> str | None:
-        sys.modules.pop(util, None)
-        from ctypes.util import find_library as real
-
-        return real(name)
-
-    sys.modules[util] = stand_in = type(sys)(util)
-    stand_in.find_library = find_library  # type: ignore[attr-defined]
-    try:
-        import pynvml
-    finally:
-        if sys.modules.get(util) is stand_in:
-            del sys.modules[util]
-    return pynvml
 
 
 def loaded_path(library: Binding) -> str | None:

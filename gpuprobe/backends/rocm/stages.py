@@ -5,8 +5,6 @@ The kernel is compiled by hiprtc, which a runtime may come without; then memory 
 
 from __future__ import annotations
 
-import functools
-
 from gpuprobe.backends import bandwidth, headroom, stages
 from gpuprobe.backends.calling import Failed, loaded_path
 from gpuprobe.backends.comparing import fresh, same
@@ -116,7 +114,7 @@ def time_copies(work: Work) -> None:
             *(compute.allocated(card, there) for _ in range(2)),
         ],
         copying=lambda way, source, target, size: compute.copying(source, target, size, _KINDS[way]),
-        seconds=functools.partial(compute.seconds, card),
+        seconds=lambda copy, count: compute.seconds(card, copy, count),
         out_of_memory=(OUT_OF_MEMORY,),
     )
 
