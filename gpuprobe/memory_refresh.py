@@ -18,7 +18,7 @@ from gpuprobe.judging.completion import FROM_SYSTEM, shared_memory
 from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
-from gpuprobe.model import Device, Evidence, Outcome, Probe, Request, Status
+from gpuprobe.model import Device, Evidence, Json, Outcome, Probe, Request, Status
 from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
 from gpuprobe.probing.memory_questions import all_memory_probes
@@ -44,10 +44,11 @@ class Refreshed(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """What is to be asked about devices, thought out for a machine as it is now."""
+    """What is to be asked about devices, thought out for a machine as it is now; `requests` those that have been put."""
 
     unasked: Mapping[int, Silence]  # by position of the device: about whom nobody is asked, and why
     probes: tuple[tuple[Probe, ...], ...]  # for each device, in their order
+    requests: dict[Probe, Json]
 
 
 class _Known(NamedTuple):
@@ -95,7 +96,7 @@ def refresh(
 def questions_about(devices: Sequence[Device], known: Evidence, host: Host, request: Request) -> Questions:
     unasked = _unasked(devices, known.host, host, request)
     probes = all_memory_probes(devices, known)
-    return Questions(unasked, tuple(() if place in unasked else each for place, each in enumerate(probes)))
+    return Questions(unasked, tuple(() if place in unasked else each for place, each in enumerate(probes)), {})
 
 
 def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: str) -> tuple[Figure, ...]:
@@ -147,8 +148,7 @@ def _asked(
         while True:
             for probe in _next_probes(before, outcomes, children.running):
                 if len(children.running) < MOST_CHILDREN:
-                    child_request = asking.child_request(probe, before.host, before.evidence.outcomes)
-                    children.start(probe, child_request, limits(request)[0])
+                    children.start(probe, _request(probe, before), limits(request)[0])
             outcome = children.next(deadline)
             if outcome is None:
                 return outcomes
@@ -158,6 +158,13 @@ def _asked(
     finally:
         if children is not before.lasting:
             children.close()
+
+
+def _request(probe: Probe, before: _Known) -> Json:
+    requests = before.questions.requests
+    if probe not in requests:
+        requests[probe] = asking.child_request(probe, before.host, before.evidence.outcomes)
+    return requests[probe]
 
 
 def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children, request: Request) -> list[Outcome]:

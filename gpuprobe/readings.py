@@ -21,7 +21,7 @@ from gpuprobe.model import Device, Evidence, Json, Request
 from gpuprobe.probing.persistent import Lost, PersistentChildren
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.strings import of_signal
-from gpuprobe.survey.glance import Glance, counted_again, glance
+from gpuprobe.survey.glance import Glance, counted_again, counts, glance
 from gpuprobe.survey.host import read_host, survey_again
 from gpuprobe.survey.processes import accounts, program_names
 
@@ -50,6 +50,7 @@ class Watching:
         self._looked_at = self._surveyed_at = time.monotonic()
         self._questions: Questions | None = None
         self._shares_memory = any(map(shares_memory, devices))
+        self._counts = counts(host, of_the_system=self._shares_memory) if host is not None else ()
 
     def read(self) -> Reading:
         """One reading. Takes as long as a `refresh` at most, and a fraction of it where the children still live."""
@@ -70,12 +71,13 @@ class Watching:
         # Whether a card sleeps is all that `--no-wake` goes by, and no name tells it.
         if not self._request.wake or seen != self._seen or now - self._looked_at >= LOOK_SECONDS:
             return self._looked(survey_again(self._host), seen, now)
-        self._host = counted_again(self._host, of_the_system=self._shares_memory)
+        self._host = counted_again(self._host, self._counts)
         return self._host
 
     def _looked(self, host: Host, seen: Glance, now: float) -> Host:
         self._host, self._seen, self._looked_at = host, seen, now
         self._questions, self._is_looked_at = None, True
+        self._counts = counts(host, of_the_system=self._shares_memory)
         return host
 
     def close(self) -> None:

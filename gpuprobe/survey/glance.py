@@ -5,6 +5,8 @@ A survey takes a hundred files; a reading every second looks at all of them only
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpuprobe.facts import Host, Reading
 from gpuprobe.survey.drm import DRM
 from gpuprobe.survey.memory_limits import CGROUPS
@@ -26,10 +28,14 @@ def glance(tree: Tree | None = None) -> Glance:
     return tuple(map(tree.names, _PLACES)), tree.read(VERSION)
 
 
-def counted_again(earlier: Host, *, of_the_system: bool, tree: Tree | None = None) -> Host:
-    """`earlier` with what its drivers and, where that is asked, the system count of memory now; the same where nobody does."""
+def counts(host: Host, *, of_the_system: bool) -> tuple[str, ...]:
+    """The files in which its drivers and, where that is asked, the system count memory."""
+    return tuple(path for path in host.texts if _is_count(path, of_the_system=of_the_system))
+
+
+def counted_again(earlier: Host, paths: Sequence[str], tree: Tree | None = None) -> Host:
+    """`earlier` with what stands in these files now; the very same where there are none."""
     tree = tree or Tree()
-    paths = [path for path in earlier.texts if _is_count(path, of_the_system=of_the_system)]
     return earlier._replace(texts={**earlier.texts, **{path: tree.read(path) for path in paths}}) if paths else earlier
 
 

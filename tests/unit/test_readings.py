@@ -21,7 +21,7 @@ from gpuprobe.memory_refresh import Refreshed
 from gpuprobe.model import Request
 from gpuprobe.readings import Watching
 from gpuprobe.render.screen import Screen
-from gpuprobe.survey.glance import counted_again, glance
+from gpuprobe.survey.glance import counted_again, counts, glance
 from gpuprobe.survey.tree import Tree
 from tests.records import a_host, evidence_of
 
