@@ -103,7 +103,8 @@ def test_what_amdgpu_and_the_system_count_is_read_each_time(tmp_path: Path) -> N
 
     def texts(*, of_the_system: bool) -> list[str | None]:
         return [
-            each.text for each in counted_again(earlier, of_the_system=of_the_system, tree=Tree(str(tmp_path))).texts.values()
+            each.text
+            for each in counted_again(earlier, counts(earlier, of_the_system=of_the_system), Tree(str(tmp_path))).texts.values()
         ]
 
     assert texts(of_the_system=False) == ["1", "0", "0"]
