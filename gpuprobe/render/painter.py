@@ -137,8 +137,10 @@ class Painter:
             shown = lines[self._top : self._top + rows - 1]
             how = " (arrows, PgDn)" if self._keys.are_read else ""
             lines = [*shown, f"… lines {self._top + 1} to {self._top + len(shown)} of {len(lines)}{how}"]
-        drawn = "\n".join(_CLEAR_LINE + line for line in lines)
-        self._screen.write(f"{_BEGIN}{_HOME}{drawn}{_CLEAR_BELOW}{_END}")
+        *above, last = lines or [""]
+        drawn = "".join([f"{_CLEAR_LINE}{line}\n" for line in above])
+        # Cleared before the last line: behind one that is as wide as the terminal the cursor is still on its last character.
+        self._screen.write(f"{_BEGIN}{_HOME}{drawn}{_CLEAR_BELOW}{last}{_END}")
 
     def _attend(self) -> None:
         came, self._came = self._came, set()

@@ -59,11 +59,12 @@ def test_the_terminal_is_left_as_it_was_also_where_something_breaks(screen: Scre
 
 
 def test_a_picture_is_one_write_from_the_first_place_on_with_what_was_there_cleared(screen: Screen) -> None:
+    """Each line is cleared before it is written: behind one as wide as the terminal that would take its last character."""
     with Painter(screen) as drawing:
         drawing.paint(lines_of("one", "two"))
 
     picture = written(screen).removeprefix(painter._ENTER).removesuffix(painter._LEAVE)
-    assert picture == "\x1b[?2026h\x1b[H\x1b[Kone\n\x1b[Ktwo\x1b[J\x1b[?2026l"
+    assert picture == "\x1b[?2026h\x1b[H\x1b[Kone\n\x1b[Jtwo\x1b[?2026l"
 
 
 @pytest.mark.parametrize(("count", "last"), [(24, "line 24"), (25, "… lines 1 to 23 of 25"), (100, "… lines 1 to 23 of 100")])
@@ -71,8 +72,8 @@ def test_what_does_not_fit_is_counted_and_scrolls_nothing(screen: Screen, count:
     with Painter(screen) as drawing:
         drawing.paint(lines_of(*(f"line {number}" for number in range(1, count + 1))))
 
-    drawn = written(screen).partition("\x1b[H")[2].partition("\x1b[J")[0].replace("\x1b[K", "").split("\n")
-    assert (len(drawn), drawn[-1]) == (24, last)
+    drawn = written(screen).partition("\x1b[H")[2].partition("\x1b[?2026l")[0].split("\n")
+    assert (len(drawn), drawn[-1]) == (24, f"\x1b[J{last}")
 
 
 def test_a_new_size_is_drawn_at_once_without_being_asked_to(screen: Screen) -> None:
