@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
-import signal
 import sys
+
+from gpuprobe import contexts as contextlib
+from gpuprobe import signals as signal
 
 
 def main() -> None:

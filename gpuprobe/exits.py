@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from gpuprobe.enumerations import IntEnum, StrEnum
 
 
 class Exit(IntEnum):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe import machine
 from gpuprobe.discovery import MOST_CHILDREN
@@ -26,6 +25,7 @@ from gpuprobe.probing.server_fallback import ServerFallback
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.clock import moment
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.probing.persistent import PersistentChildren
 

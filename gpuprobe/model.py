@@ -7,11 +7,9 @@ Annotations are not postponed here, nor in other modules of records that every s
 its own, which doubles the cost of a record (70 to 140 µs for eight fields).
 """
 
-from enum import Enum
-from typing import Any
-
+from gpuprobe.enumerations import Enum
 from gpuprobe.facts import Host
-from gpuprobe.record_classes import NamedTuple
+from gpuprobe.record_classes import Any, NamedTuple
 
 MiB = 1024 * 1024
 GiB = 1024 * MiB

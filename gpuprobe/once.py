@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
-About = TypeVar("About")
-Answer = TypeVar("Answer")
+_MOST = 1024
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    About = TypeVar("About")
+    Answer = TypeVar("Answer")
+
+
+def remembered(function: Callable[[About], Answer]) -> Callable[[About], Answer]:
+    """Keeps what was answered about each text, or whatever else can be a key, a thousand of them at a time."""
+    known: dict[About, Answer] = {}
+
+    def asked(about: About) -> Answer:
+        try:
+            return known[about]
+        except KeyError:
+            if len(known) >= _MOST:
+                known.clear()
+            return known.setdefault(about, function(about))
+
+    return asked
 
 
 def once(function: Callable[[About], Answer]) -> Callable[[About], Answer]:

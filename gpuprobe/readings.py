@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.judging.completion import shares_memory
@@ -19,6 +18,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.memory_refresh import Questions, Refreshed, questions_about, refresh
 from gpuprobe.model import Device, Evidence, Json, Request
 from gpuprobe.probing.persistent import Lost, PersistentChildren
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.strings import of_signal
 from gpuprobe.survey.glance import Glance, counted_again, counts, glance

@@ -7,14 +7,17 @@ of its constructor (ten fields, CPython 3.11): a tenth of `list --json`. What a 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
-__all__ = ["NamedTuple"]
+__all__ = ["Any", "NamedTuple"]
+
+TYPE_CHECKING = False
 
 # From 3.14 on annotations are made when they are asked for, and `typing` knows how.
 if TYPE_CHECKING or sys.version_info >= (3, 14) or sys.implementation.name != "cpython":
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 else:
+    Any = object  # as an annotation, which is all that it is here
+
     from _collections import _tuplegetter
 
     class Record(tuple):

@@ -1,13 +1,13 @@
 """What versions, architectures, sizes and names look like: to read what drivers say, and to show it to people."""
 
-import re
-from datetime import datetime
-
+from gpuprobe import patterns as re
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, GiB, MiB
+from gpuprobe.patterns import is_time
 from gpuprobe.record_classes import NamedTuple
 
 KiB = 1024
+_FEBRUARY = 2
 TiB = 1024 * GiB
 
 
@@ -74,17 +74,37 @@ def build_key(path: str) -> tuple[tuple[int, ...], str]:
     `cuda_v9` comes before `cuda_v13` and `rocm_v7_2` before `rocm_v7_10`; a parent such as `x86_64` plays no part.
     """
     # File names end at 255 characters; int() refuses texts of more than 4300 digits.
-    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1][:255]
-    return tuple(int(part) for part in re.findall(r"[0-9]+", name)), name
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2][:255]
+    digits = "".join(letter if letter in "0123456789" else " " for letter in name)
+    return tuple(int(part) for part in digits.split()), name
 
 
 def seconds_between(earlier: str, later: str) -> float | None:
     """Between two times like "2026-11-21T09:00:00Z"; below 0 where they are the other way round. None: no such times."""
+    before, after = _seconds_since_year_0(earlier), _seconds_since_year_0(later)
+    if before is not None and after is not None:
+        return float(after - before)
+    from datetime import datetime
+
     try:
         then, now = (datetime.fromisoformat(text) for text in (earlier, later))
         return (now - then).total_seconds()
     except (ValueError, TypeError):  # the second: one of them without its zone
         return None
+
+
+def _seconds_since_year_0(text: str) -> int | None:
+    """Of a time as gpuprobe writes it, whole seconds of UTC: `datetime` would be 2 ms of each start. None: it is to tell."""
+    if len(text) != len("2026-11-21T09:00:00Z") or not is_time(text):
+        return None
+    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+    hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
+    longest = 28 if month == _FEBRUARY else 30 + (month + month // 8) % 2
+    if not (year and 1 <= month <= 12 and 1 <= day <= longest and hour < 24 and minute < 60 and second < 60):
+        return None
+    years, months = (year, month - 3) if month > _FEBRUARY else (year - 1, month + 9)  # since the last first of March
+    days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5 + day
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
 
 
 def age_between(earlier: str, later: str) -> float | None:

@@ -6,15 +6,12 @@ loses its end, so that a driver's endless name does not cost its card; everythin
 
 from __future__ import annotations
 
-import re
-import types
 from collections.abc import Callable, Iterable
-from enum import Enum
-from functools import cache
-from math import isfinite
-from typing import Any, ForwardRef, TypeVar, Union, get_args, get_origin, get_type_hints
 
-Record = TypeVar("Record")
+from gpuprobe import patterns as re
+from gpuprobe.enumerations import Enum
+from gpuprobe.once import remembered
+from gpuprobe.record_classes import Any
 
 LONGEST_NAME = 4096  # characters; the system's own limit for a path
 LONGEST_TEXT = 256 * 1024  # of a file that the survey read: 64 KiB, each byte perhaps as `\xff`
@@ -23,6 +20,8 @@ MOST = 20_000  # elements of an array, keys of an object
 DEEPEST = 32  # of what a library says of itself, which has no annotation
 
 _LARGEST = 2**63
+_INFINITE = float("inf")  # no comparison with NaN is true
+_Union: Any = type(int | None)
 
 # Captures of the first release call a call of the library a step, and a stage of the validation a rung: files stay readable.
 _WRITTEN = {"calls": "steps", "stages": "rungs"}
@@ -30,9 +29,7 @@ _WRITTEN = {"calls": "steps", "stages": "rungs"}
 # Of the survey's own, where whole files stand; the texts of all other records are names, paths and sentences.
 _WITH_LONG_TEXTS = frozenset({"Host", "Reading"})
 
-_PCI_ADDRESS = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9 _.+-]{0,31}"
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 
 
 class ShapeError(ValueError):
@@ -214,7 +211,7 @@ def _are_ordinary(values: Iterable[Any], depth: int) -> bool:
         elif kind is dict or kind is list:
             fits = depth > 0 and _holds_the_ordinary(value, kind is dict, depth - 1)
         else:
-            fits = isfinite(value) if kind is float else value is None or kind is bool
+            fits = -_INFINITE < value < _INFINITE if kind is float else value is None or kind is bool
         if not fits:
             return False
     return True
@@ -228,24 +225,30 @@ def _holds_the_ordinary(value: Any, has_keys: bool, depth: int) -> bool:
     return _are_ordinary(value, depth)
 
 
-@cache
 def _taken_apart(expected: Any) -> tuple[Any, tuple[Any, ...]]:
-    return get_origin(expected), get_args(expected)
+    """`X | Y`, `tuple[X, ...]` and `dict[X, Y]`; what stands for itself has neither."""
+    if type(expected) is _Union:
+        return _Union, expected.__args__
+    return getattr(expected, "__origin__", None), getattr(expected, "__args__", ())
 
 
-@cache
+@remembered
 def _plain_fields(record: Any) -> dict[str, Any]:
     """Of the fields that hold a text, a number or a switch, or nothing: which of these."""
-    kinds = {name: {hint, *get_args(hint)} & _PLAIN for name, hint in record.__annotations__.items() if _is_plain_or_none(hint)}
+    kinds = {
+        name: {hint, *_taken_apart(hint)[1]} & _PLAIN
+        for name, hint in record.__annotations__.items()
+        if _is_plain_or_none(hint)
+    }
     return {name: kind.pop() for name, kind in kinds.items()}
 
 
 def _is_plain_or_none(hint: Any) -> bool:
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint, type(None))
+    options = hint.__args__ if type(hint) is _Union else (hint, type(None))
     return len(options) == 2 and type(None) in options and not _PLAIN.isdisjoint(options)
 
 
-@cache
+@remembered
 def _fields(record: Any) -> dict[str, str]:
     """As files spell them → as the record does."""
     return {written(name): name for name in record._fields}
@@ -267,7 +270,7 @@ def _check_count(value: list[Any] | dict[str, Any], where: str) -> None:
 def _checked_number(value: Any, where: str) -> Any:
     if type(value) is int and not -_LARGEST <= value <= _LARGEST:
         raise ShapeError(f"{where}: the number is too large")
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, float) and not -_INFINITE < value < _INFINITE:
         raise ShapeError(f"{where}: {value} is no number")
     return value
 
@@ -299,9 +302,9 @@ def _form(pattern: str) -> Callable[[Any], bool]:
 
 _COUNTED = (lambda number: number >= 0, "a number from 0")
 _FORMS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
-    "PciFunction": {"address": (_form(_PCI_ADDRESS), "a PCI address")},
+    "PciFunction": {"address": (re.is_pci_address, "a PCI address")},
     "Partition": {"kind": (_form(_WORD), "a kind of partition")},
-    "Evidence": {"gathered_at": (_form(_TIME), "a time")},
+    "Evidence": {"gathered_at": (re.is_time, "a time")},
     "Device": dict.fromkeys(
         (
             *("number", "vendor_id", "device_id", "compute_major", "compute_minor", "copy"),
@@ -314,12 +317,14 @@ _FORMS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
 
 def _hint(record: Any, name: str) -> Any:
     hint = record.__annotations__[name]
-    return hints(record)[name] if isinstance(hint, str | ForwardRef) else hint
+    return hints(record)[name] if isinstance(hint, str) or hasattr(hint, "__forward_arg__") else hint
 
 
-@cache
+@remembered
 def hints(record: Any) -> dict[str, Any]:
     """Of each field, what it may hold; those too whose records are made when one is needed."""
+    from typing import get_type_hints
+
     from gpuprobe.facts import system_facts
 
     return get_type_hints(record, localns=vars(system_facts))
@@ -330,8 +335,7 @@ def _kind(value: object) -> str:
 
 
 _GENERIC: dict[Any, Callable[[_Reader, tuple[Any, ...], object, str], Any]] = {
-    Union: _Reader.union,
-    types.UnionType: _Reader.union,
+    _Union: _Reader.union,
     tuple: _Reader.array,
     dict: _Reader.mapping,
 }

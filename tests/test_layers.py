@@ -23,6 +23,10 @@ ROOMS = (
     "runner",
     "child",
     "record_classes",
+    "enumerations",
+    "contexts",
+    "signals",
+    "patterns",
     "once",
     "facts",
     "model",
@@ -59,6 +63,10 @@ ROOMS = (
 )
 PURE = {
     "record_classes",
+    "enumerations",
+    "contexts",
+    "signals",
+    "patterns",
     "once",
     "facts",
     "model",

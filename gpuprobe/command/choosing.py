@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.exits import WrongUsage
 from gpuprobe.record_classes import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.judging.consumers import Consumer

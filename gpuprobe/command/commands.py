@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from gpuprobe import deepening
 from gpuprobe.command import gathering, remembering
@@ -13,7 +12,10 @@ from gpuprobe.doctor import card_status
 from gpuprobe.exits import Exit, Unwritable, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json, ValidationScope
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rich.console import RenderableType
 
     from gpuprobe.command.options import Options

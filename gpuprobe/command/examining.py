@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from gpuprobe import deepening
 from gpuprobe.command.gathering import inventory_of, request_of
@@ -12,7 +11,10 @@ from gpuprobe.command.reply import Reply
 from gpuprobe.exits import Exit, WrongUsage, weightiest
 from gpuprobe.model import Inventory, Json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rich.console import RenderableType
 
     from gpuprobe.command.log_file import Log

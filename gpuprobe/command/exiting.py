@@ -6,13 +6,15 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
 
 from gpuprobe.command import plain_lines
 from gpuprobe.exits import Damaged, Exit, Trouble, Unwritable, WrongUsage
 from gpuprobe.render.screen import Screen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from gpuprobe.command.options import Options
     from gpuprobe.command.reply import Launch, Reply, Stream
 

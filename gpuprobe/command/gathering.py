@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe import deepening
+from gpuprobe import patterns as re
 from gpuprobe.exits import WrongUsage
 from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
 from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request, ValidationScope
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement
@@ -84,7 +83,7 @@ def seconds_of(option: str, text: str, fits: Callable[[float], bool], takes: str
     try:
         seconds = float(text)
     except ValueError:
-        seconds = math.nan  # which fits nowhere
+        seconds = float("nan")  # which fits nowhere
     if not fits(seconds):
         digits = re.match(r"[0-9]{1,5}(?=[a-z ]*$)", text)
         example = digits[0] if digits and fits(float(digits[0])) else "10"

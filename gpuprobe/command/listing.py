@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.command.gathering import selected
 from gpuprobe.doctor import card_status
@@ -15,6 +14,7 @@ from gpuprobe.model import Device, Inventory, Json
 from gpuprobe.render.part import Part
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.judging.requirement import Requirement

@@ -7,7 +7,6 @@ Typer reads each of them the same; whatever else is given, also what is wrong, i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from gpuprobe import __version__
 from gpuprobe.command.options import WATCH, WATCH_SECONDS, DoctorOptions, Options
@@ -15,6 +14,10 @@ from gpuprobe.command.reply import Reply, Stream
 from gpuprobe.exits import Exit
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render.screen import Screen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FLAGS = {
     "--allow-software": "allow_software",

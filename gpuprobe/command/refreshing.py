@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.command.gathering import inventory_of, refuse_an_unmatched_choice, request_of, selected
 from gpuprobe.command.remembering import asks_for_everything, remember
@@ -18,6 +17,7 @@ from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Inventory, Json, Request
 from gpuprobe.record_classes import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gpuprobe.facts import Host
 from gpuprobe.model import Evidence, Inventory, Request, Status, ValidationScope
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.saved import Problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.command import gathering
 from gpuprobe.command.choosing import Choice, consumer_of, form_of, refuse_contradictions
@@ -20,6 +19,7 @@ from gpuprobe.libraries import LIBRARIES, library_named
 from gpuprobe.model import SYSTEM, Device, Inventory, Json, Purpose
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.consuming import Use
     from gpuprobe.command.options import Options

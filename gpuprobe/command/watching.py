@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import gc
-import re
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
 
 from gpuprobe.command.gathering import request_of, seconds_of
 from gpuprobe.command.options import WATCH
 from gpuprobe.command.refreshing import discovered, refreshed, reply_of, start_of
 from gpuprobe.command.reply import Stream
+from gpuprobe.contexts import closing
 from gpuprobe.doctor.refreshed import Refreshment
 from gpuprobe.exits import WrongUsage
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from rich.console import RenderableType
 
     from gpuprobe.command.options import Options
     from gpuprobe.render.screen import Screen
 
+    _Answer = TypeVar("_Answer")
+
 _SHORTEST, _LONGEST = 0.1, 86400.0  # seconds
 _MOST_REMARKS = 3
+_WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
 _REMEMBERED = 1000  # readings; no terminal has more columns
 
-_Answer = TypeVar("_Answer")
 Show = Callable[[Refreshment], None]
 
 
@@ -118,7 +121,7 @@ class Picture:
         for place, figure in enumerate(answer.figures):
             self._histories[place] = (self._histories.get(place, "") + level(share_of(figure)))[-_REMEMBERED:]
         for remark in answer.remarks:
-            same = re.sub("[0-9]+", "", remark)
+            same = remark.translate(_WITHOUT_DIGITS)
             _, often = self.remarks.pop(same, ("", 0))
             self.remarks[same] = f"{answer.evidence.gathered_at}: {remark}", often + 1
         for forgotten in list(self.remarks)[:-_MOST_REMARKS]:  # a driver that says something else each time fills no memory

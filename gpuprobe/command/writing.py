@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gpuprobe.exits import WrongUsage
 from gpuprobe.judging.visibility import Variables
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
     from gpuprobe.render.form import Form

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe.doctor.process_surroundings import Surroundings, hidden_by
+from gpuprobe.enumerations import Enum
 from gpuprobe.judging.engine_words import Complaint, Said, Words
 from gpuprobe.judging.held_memory import selector
 from gpuprobe.judging.mapped_libraries import Mapped, gpu_parts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from gpuprobe.doctor.card_status import CardStatus, card_statuses, summary
 from gpuprobe.doctor.findings import Finding, Severity
@@ -13,6 +12,7 @@ from gpuprobe.doctor.machine_findings import findings_of_the_machine
 from gpuprobe.doctor.situation import situation_of
 from gpuprobe.machine import Card
 from gpuprobe.model import Inventory, Reason, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import vendor_of
 
 Wanted = Callable[[Finding], bool]

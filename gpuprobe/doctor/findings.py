@@ -1,11 +1,10 @@
 """What a diagnosis is: one cause, what proves it, and what to do about it on this machine."""
 
-from enum import Enum
-from typing import NamedTuple
-
 from gpuprobe.doctor.reasons import CardReason
+from gpuprobe.enumerations import Enum
 from gpuprobe.machine import Card
 from gpuprobe.model import Reason, Status
+from gpuprobe.record_classes import NamedTuple
 
 
 class Rung(str, Enum):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from gpuprobe.judging.belonging import is_of
 from gpuprobe.judging.visibility import raw_number
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Inventory, Outcome, Purpose, Reason
+from gpuprobe.record_classes import NamedTuple
 
 _PROGRAM = "llama.cpp"
 

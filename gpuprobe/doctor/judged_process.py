@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
 from gpuprobe.doctor.cpu_reasons import Cause
+from gpuprobe.enumerations import Enum
 from gpuprobe.judging.engine_words import Said
 from gpuprobe.judging.held_memory import Holding
 from gpuprobe.judging.mapped_libraries import Mapped

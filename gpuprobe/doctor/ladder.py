@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import Enum
-from typing import NamedTuple
 
 from gpuprobe.doctor.findings import Finding, Rung, Severity
 from gpuprobe.doctor.situation import Situation
+from gpuprobe.enumerations import Enum
 from gpuprobe.judging.belonging import is_of, serves
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
 from gpuprobe.model import Outcome, Purpose, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import vendor_of
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gpuprobe.doctor import container_advice
 from gpuprobe.doctor.findings import Certainty, Finding, Observed, Place, Rung, Severity, Step, run
 from gpuprobe.doctor.reasons import CardReason
@@ -12,6 +10,7 @@ from gpuprobe.doctor.system_changes import joined, logged_in_anew
 from gpuprobe.facts import DeviceNode, Host
 from gpuprobe.machine.asked import text
 from gpuprobe.machine.permissions import error_of, group_is_pending, opens
+from gpuprobe.record_classes import NamedTuple
 
 _NOBODY = 65534  # the group that stands for all that a user namespace has no number for
 _LOADED_POLICY, _LABEL = "/sys/fs/selinux/enforce", "/proc/self/attr/current"

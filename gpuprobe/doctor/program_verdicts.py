@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from gpuprobe.facts import FoundSoftware
 from gpuprobe.judging import compatibility
 from gpuprobe.judging.architecture import UNKNOWN, UNSUPPORTED
 from gpuprobe.judging.programs_without_build import Lack, lacks, sentence
 from gpuprobe.model import SYSTEM, Device, Inventory
+from gpuprobe.record_classes import NamedTuple
 
 # What people call the two programs whose builds are asked → how the builds name them.
 _OF_BUILDS = {"ollama": "ollama", "llama.cpp": "llama.cpp", "llama-server": "llama.cpp", "llamacpp": "llama.cpp"}

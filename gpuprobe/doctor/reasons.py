@@ -1,7 +1,6 @@
 """Why a card is not usable, as `list` says it: every start needs these, and the findings behind them only a sick machine."""
 
-from enum import Enum
-
+from gpuprobe.enumerations import Enum
 from gpuprobe.model import Reason, Status
 from gpuprobe.record_classes import NamedTuple
 

@@ -3,8 +3,7 @@
 The backends name a number and say what it means by itself. A cause that the survey rules out is not named here.
 """
 
-import re
-
+from gpuprobe import patterns as re
 from gpuprobe.model import Outcome
 
 JOIN = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from gpuprobe import machine
 from gpuprobe.facts import DeviceNode, Host
@@ -12,6 +11,7 @@ from gpuprobe.judging.rules import order
 from gpuprobe.libraries import LIBRARIES, Library
 from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Drop, Inventory, Outcome, Purpose
+from gpuprobe.record_classes import NamedTuple
 
 
 class Situation(NamedTuple):

@@ -1,11 +1,10 @@
 """What a machine says of itself before any library is asked: cards, device nodes, libraries and builds, as they lie there."""
 
-from typing import TYPE_CHECKING
-
 from gpuprobe.facts.small_file import Listing as Listing
 from gpuprobe.facts.small_file import Reading as Reading
 from gpuprobe.record_classes import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.facts.system_facts import SystemFacts
 

@@ -4,9 +4,8 @@ A field that is None was not asked for, as in a capture of an older release. Wha
 read, says so: `Reading.problem`, `Listing.problem` and the fields named `problem` hold "absent", "denied" or "error: …".
 """
 
-from typing import NamedTuple
-
 from gpuprobe.facts.small_file import Listing, Reading
+from gpuprobe.record_classes import NamedTuple
 
 
 class Opened(NamedTuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
+from gpuprobe.enumerations import Enum
 from gpuprobe.judging.requirement import Requirement
 
 LONGEST_NAME = 255

@@ -6,12 +6,12 @@ everything newer; names with an `a` on exactly that one, with an `f` within thei
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
 from functools import lru_cache
 
 from gpuprobe import knowledge
+from gpuprobe import patterns as re
+from gpuprobe.enumerations import Enum
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device
 from gpuprobe.record_classes import NamedTuple

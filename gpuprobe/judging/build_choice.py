@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from gpuprobe import environment
 from gpuprobe.facts import FoundBuild, Host
@@ -12,6 +11,7 @@ from gpuprobe.judging.matching import matches
 from gpuprobe.model import SYSTEM, Device
 from gpuprobe.strings import build_key
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.judging.architecture import Fit
 

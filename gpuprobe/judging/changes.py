@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import Enum
 from functools import lru_cache
 
 from gpuprobe import machine
+from gpuprobe.enumerations import Enum
 from gpuprobe.judging.alike import Alike
 from gpuprobe.judging.figures import is_same
 from gpuprobe.judging.nearby import Nearby

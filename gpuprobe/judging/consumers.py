@@ -3,9 +3,8 @@
 Each record says what was read in that program's source, and in which version; the tests run those that can be installed.
 """
 
-from typing import NamedTuple
-
 from gpuprobe.libraries import CUDA, LEVEL_ZERO, METAL, ROCM, VULKAN, Selection
+from gpuprobe.record_classes import NamedTuple
 
 
 class Consumer(NamedTuple):

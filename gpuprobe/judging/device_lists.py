@@ -5,7 +5,7 @@ Nothing here knows which variable or library a list belongs to; `visibility.py` 
 
 from __future__ import annotations
 
-import re
+from gpuprobe import patterns as re
 
 _UUID_PREFIXES = ("GPU-", "MIG-")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from gpuprobe import knowledge, machine
+from gpuprobe import patterns as re
 from gpuprobe.facts import Host
 from gpuprobe.judging import where_to_get
 from gpuprobe.judging.architecture import COMPATIBLE, NATIVE, UNKNOWN, UNSUPPORTED, Fit

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
 from typing import NamedTuple
 
+from gpuprobe.enumerations import Enum
 from gpuprobe.libraries import ENGINES, LIBRARIES
 from gpuprobe.model import GiB, MiB
 

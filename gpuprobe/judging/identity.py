@@ -1,16 +1,15 @@
 """When two views are the same card: the one place that answers it, with the evidence it used."""
 
-import re
-from enum import Enum
-from functools import lru_cache
-
+from gpuprobe import patterns as re
+from gpuprobe.enumerations import Enum
 from gpuprobe.model import Device
+from gpuprobe.once import remembered
 from gpuprobe.record_classes import NamedTuple
 
-# Not compiled here: every start would pay 1 ms for it, on machines without a card too.
-_PCI = r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])(?:\.([0-7]))?"
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_UNIQUE_ID = r"[0-9a-f]{16}"  # ROCr: "GPU-" and the 64 bits of the card's unique_id
+_HEX = frozenset("0123456789abcdef")
+_PCI = (8, 2, 2)  # digits at most of domain, bus and slot
+_UUID = (8, 4, 4, 4, 12)  # digits
+_UNIQUE_ID = (16,)  # ROCr: "GPU-" and the 64 bits of the card's unique_id
 _OLD_SLICE = r"gpu-[0-9a-f-]{36}/[0-9]+/[0-9]+"  # before driver 470: MIG-GPU-<card>/<instance>/<instance>
 
 
@@ -31,25 +30,42 @@ class CardMatch(NamedTuple):
         return self.answer is Match.SAME
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def normal_pci(text: str | None) -> str | None:
     """A PCI address as "0000:01:00.0": lower case, domain of four digits or more, function 0 where none is given.
 
     None: no address, or all zeros, which drivers report for "unknown" (0000:00:00.0 is a bridge on every machine).
     """
-    found = re.fullmatch(_PCI, (text or "").strip().lower())
-    if found is None:
+    parts = _parts_of_address((text or "").strip().lower())
+    if parts is None:
         return None
-    domain, bus, slot, function = (int(part or "0", 16) for part in found.groups())
+    domain, bus, slot, function = parts
     return f"{domain:04x}:{bus:02x}:{slot:02x}.{function}" if domain or bus or slot or function else None
 
 
-@lru_cache(maxsize=1024)
+def _parts_of_address(text: str) -> tuple[int, int, int, int] | None:
+    """`[domain:]bus:slot[.function]`, in hexadecimal: a slot has five bits and a function three."""
+    place, dot, function = text.partition(".")
+    numbers = place.split(":")
+    most = _PCI[-len(numbers) :]
+    if len(numbers) not in (2, 3) or not all(0 < len(each) <= digits for each, digits in zip(numbers, most, strict=True)):
+        return None
+    if not all(map(_HEX.issuperset, numbers)) or (len(numbers[-1]) == 2 and numbers[-1][0] not in "01"):
+        return None
+    if dot and (len(function) != 1 or function not in "01234567"):
+        return None
+    domain, bus, slot = (int(each, 16) for each in ("0", *numbers)[-3:])
+    return domain, bus, slot, int(function or "0")
+
+
+@remembered
 def normal_uuid(text: str | None) -> str | None:
     """A UUID in lower case, without NVIDIA's and AMD's "GPU-"; a slice keeps its "mig-". None: none, or all zeros."""
     body = (text or "").strip().lower().removeprefix("gpu-")
     plain = body.removeprefix("mig-")
-    known = (re.fullmatch(_UUID, plain) or re.fullmatch(_UNIQUE_ID, plain)) and plain.strip("0-")
+    groups = plain.split("-")
+    is_one = tuple(map(len, groups)) in (_UUID, _UNIQUE_ID) and all(map(_HEX.issuperset, groups))
+    known = is_one and plain.strip("0-")
     return body if known or (body != plain and re.fullmatch(_OLD_SLICE, plain)) else None
 
 
@@ -117,5 +133,6 @@ def _between_slices(a: Device, b: Device, by_address: CardMatch) -> CardMatch:
 
 def normal_name(name: str | None) -> str:
     """A product name for comparison: "Radeon RX 7900 XTX (RADV NAVI31)" is "radeon rx 7900 xtx". Empty: unknown."""
-    without_remarks = re.sub(r"\([^()]*\)", " ", (name or "").lower())
+    lower = (name or "").lower()
+    without_remarks = re.sub(r"\([^()]*\)", " ", lower) if "(" in lower else lower
     return " ".join("".join(letter if letter.isalnum() else " " for letter in without_remarks).split())

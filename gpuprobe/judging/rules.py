@@ -8,10 +8,10 @@ Nothing is deleted: a device that does not stay is a `Drop`, with the first reas
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe import machine
+from gpuprobe import patterns as re
 from gpuprobe.facts import Host
 from gpuprobe.judging import build_choice, identity, slices, visibility
 from gpuprobe.judging.completion import completed
@@ -138,7 +138,7 @@ def listed_twice(remaining: Sequence[Device], host: Host, request: Request) -> I
 
 def _why_twice(device: Device, twin: Device, host: Host, named_twice: str | None) -> tuple[Reason, str]:
     """ggml makes several devices of one card where it is told to, and marks each: `NVIDIA … (dev p0/v1)`."""
-    if any(re.search(_VIRTUAL, text or "") for text in (device.name, device.description)):
+    if any("(dev p" in (text or "") and re.search(_VIRTUAL, text or "") for text in (device.name, device.description)):
         told = host.environ.get("GGML_CUDA_DEVICES")
         why = f"`GGML_CUDA_DEVICES={told}` makes several of one card" if told else "ggml made several of one card"
         return Reason.VIRTUAL_DEVICE, f"it is a virtual device: {why}, which share its memory"

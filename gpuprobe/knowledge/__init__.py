@@ -8,12 +8,15 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
 
 from gpuprobe.exits import Damaged
 from gpuprobe.record_classes import NamedTuple
 
-Row = TypeVar("Row", bound=tuple[Any, ...])
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 class Release(NamedTuple):

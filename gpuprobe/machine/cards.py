@@ -1,8 +1,8 @@
 """Which physical GPUs a machine has, by its survey alone, and which devices only look like one."""
 
-import re
 from collections.abc import Iterator, Sequence
 
+from gpuprobe import patterns as re
 from gpuprobe import vendors
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.nvidia import name_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.machine.asked import has_program
+from gpuprobe.record_classes import NamedTuple
 
 _CDI = re.compile(r"/(?:etc|var/run|run)/cdi/[^/]{1,200}\.(?:ya?ml|json)")
 _NODE = re.compile(r"/dev/[\w./-]{1,120}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gpuprobe.facts import Host
 from gpuprobe.machine.surroundings import exists, text_of
+from gpuprobe.record_classes import NamedTuple
 
 # id of the distribution, or of one that it says it is like → its package manager
 _MANAGERS = {

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import re
-
+from gpuprobe import patterns as re
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.surroundings import NONE, text_of, virtualization
 from gpuprobe.model import Device, DeviceType

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from posixpath import basename, dirname
-from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.facts.system_facts import DkmsModule, KernelModules
 from gpuprobe.machine.asked import ABSENT, names_in, reading, text
 from gpuprobe.machine.boot_parameters import values_of
+from gpuprobe.record_classes import NamedTuple
 
 _SYS = "/sys/module"
 _OF_MODPROBE = re.compile(r"/(?:etc|run|usr/local/lib|usr/lib|lib)/modprobe\.d/[^/]+\.conf")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
 from typing import NamedTuple
+
+from gpuprobe.enumerations import Enum
 
 
 class Family(str, Enum):

@@ -1,7 +1,6 @@
 """What Linux's own files say of NVIDIA's GPUs: names, Jetsons and their release, drivers that hide the one of Windows."""
 
-import re
-
+from gpuprobe import patterns as re
 from gpuprobe.environment import cleaned
 from gpuprobe.facts import Host
 from gpuprobe.machine.surroundings import NONE, container, exists, text_of, wsl

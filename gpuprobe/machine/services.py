@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from posixpath import basename
-from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.facts.system_facts import Standing, UnitFiles
+from gpuprobe.record_classes import NamedTuple
 
 
 class Setting(NamedTuple):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from gpuprobe.facts import Host
 from gpuprobe.machine.asked import names_in, text
+from gpuprobe.record_classes import NamedTuple
 
 _OFF = re.compile("^1$")
 _SAYS = (

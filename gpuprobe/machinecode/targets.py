@@ -7,8 +7,9 @@ Intel's are the numbers of a generation of its graphics: "12.60.7".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import NamedTuple
+
+from gpuprobe.enumerations import Enum
 
 
 class Vendor(str, Enum):

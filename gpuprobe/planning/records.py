@@ -6,8 +6,9 @@ Sizes are bytes unless a name says otherwise. `None` is unknown, never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import NamedTuple
+
+from gpuprobe.enumerations import Enum
 
 Scalar = str | int | float | bool
 Metadata = Mapping[str, Scalar | tuple[int | float | bool, ...]]

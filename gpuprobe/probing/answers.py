@@ -7,11 +7,11 @@ not the protocol makes the outcome `unreadable`; what was announced before it st
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from gpuprobe.model import Call, Depth, Device, Json, Outcome, Probe, Status
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 from gpuprobe.probing.stages_taken import Stages, wrong_elements
+from gpuprobe.record_classes import Any
 
 _OF_A_CHILD = frozenset({
     *("number", "type", "partition", "name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.machinery import PathFinder
 from os import pathsep
 
+from gpuprobe import patterns as re
 from gpuprobe.facts import Host
 from gpuprobe.libraries import Library, library_named
 from gpuprobe.model import SYSTEM, Device, Json, Outcome, Probe, Purpose
@@ -96,11 +95,15 @@ def binding_path(module: str | None) -> str | None:
 
     Only where packages are installed: the working directory and `PYTHONPATH` are anybody's.
     """
+    if module is None:
+        return None
+    from importlib.machinery import PathFinder
+
     told = {_resolved(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
     installed = [
         entry for entry in sys.path if os.path.basename(os.path.normpath(entry)) in _PACKAGES and _resolved(entry) not in told
     ]
-    spec = PathFinder.find_spec(module, installed) if module else None
+    spec = PathFinder.find_spec(module, installed)
     if spec is None or spec.origin is None:
         return None
     is_package = spec.submodule_search_locations is not None

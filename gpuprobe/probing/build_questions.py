@@ -6,10 +6,10 @@ through the same driver as the system's own library, which costs less to ask and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 
 from gpuprobe import machine
+from gpuprobe import patterns as re
 from gpuprobe.facts import FoundBuild, Host
 from gpuprobe.judging.build_choice import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.libraries import LIBRARIES, Library, library_named

@@ -5,20 +5,23 @@ The end of a child is its exit or its limit, never the end of a pipe: an orphan 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+from gpuprobe import contexts as contextlib
 from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
 from gpuprobe.probing import asking, descendants, termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, read_waiting, receive, selectable, stop_waiting
 from gpuprobe.probing.start import CHILD, NotStarted, interpreter, why_it_never_began, why_refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 KEPT_BYTES = 1024 * 1024
 GRACE_SECONDS = 0.2  # between asking to end and killing

@@ -9,11 +9,12 @@ still below it for as long as it lives. Where it died before anybody looked, onl
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from gpuprobe import contexts as contextlib
+from gpuprobe import signals as signal
+from gpuprobe.record_classes import NamedTuple
 
 _MOST = 4096  # processes below one child
 

@@ -6,18 +6,18 @@ replaced while it is there: the next would get stuck beside it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
+from gpuprobe import contexts as contextlib
 from gpuprobe.model import Json, Outcome, Probe, Status
 from gpuprobe.probing import termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.children import KILL_SECONDS, Child, Children, spawn
 from gpuprobe.probing.pipes import quiet_pipe
+from gpuprobe.record_classes import NamedTuple
 
 
 class Lost(NamedTuple):

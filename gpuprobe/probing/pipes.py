@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from typing import IO, TYPE_CHECKING
 
+from gpuprobe import contexts as contextlib
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from typing import IO
 
 
 class Tail:

@@ -6,10 +6,10 @@ A driver that hangs uses up all the time there is, and it is then that a server 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from gpuprobe.survey.running_servers import servers
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Thread
 

@@ -11,13 +11,13 @@ environment and closed every descriptor before its library crashed: no ordinary 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from gpuprobe import contexts as contextlib
+from gpuprobe import signals as signal
 from gpuprobe.probing import descendants
 from gpuprobe.probing.start import MARK
 

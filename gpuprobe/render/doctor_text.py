@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.doctor.examination import CardReport, Examination, Told
 from gpuprobe.doctor.findings import Certainty, Place, Rung, Severity, Step
@@ -14,6 +13,7 @@ from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, card_text, indented, notes
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

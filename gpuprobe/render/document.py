@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe import __version__
 from gpuprobe.doctor import card_status, notes
@@ -14,6 +13,7 @@ from gpuprobe.render.device import calls_of, record, rounded, view
 from gpuprobe.render.software_text import engine_records, software_records, with_loads
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.probing.runtime_loading import Loads
 

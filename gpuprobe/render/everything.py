@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.model import SYSTEM, Call, Device, Drop, Inventory, Json, Outcome
 from gpuprobe.render import wording
@@ -11,6 +10,7 @@ from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import indented
 from gpuprobe.strings import printable, size_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

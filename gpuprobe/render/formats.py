@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from gpuprobe import patterns as re
 from gpuprobe.render.form import LINE_BREAKS, Form
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:;/@+=-]*")

@@ -6,12 +6,15 @@ the byte (tests/unit/test_ink.py compares both). Styles are words: "bold", "dim"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
 
+from gpuprobe import patterns as re
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import rich.padding
     import rich.table
     import rich.text

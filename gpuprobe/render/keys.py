@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
 
-_KEY = re.compile(r"\x1b[\[O][0-9;]{0,8}[A-Za-z~]|.", re.DOTALL)
+from gpuprobe import patterns as re
+from gpuprobe.contexts import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_KEY = r"(?s)\x1b[\[O][0-9;]{0,8}[A-Za-z~]|."
 _AT_ONCE = 64  # bytes
 
 
@@ -61,7 +65,7 @@ class Keys:
         raw = os.read(self._number, _AT_ONCE) if readable else b""
         if readable and not raw:  # nobody will press anything there any more
             self.end()
-        return _KEY.findall(raw.decode("utf-8", errors="replace"))
+        return re.findall(_KEY, raw.decode("utf-8", errors="replace")) if raw else ()
 
 
 def _terminal_error() -> type[Exception]:

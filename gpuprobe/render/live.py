@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from gpuprobe.judging.figures import Activity, Figure, User
 from gpuprobe.record_classes import NamedTuple
@@ -13,6 +12,7 @@ from gpuprobe.render.ink import Piece, Text, cell_len, fitted, is_narrow
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
 from gpuprobe.strings import age_between, age_text, printable, size_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

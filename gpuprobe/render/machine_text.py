@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from gpuprobe import machine
 from gpuprobe.facts import Host
@@ -11,6 +10,7 @@ from gpuprobe.machine import Bystander
 from gpuprobe.render.ink import Text
 from gpuprobe.strings import printable, size_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

@@ -4,7 +4,6 @@ number and last words."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.doctor.remedies import remedy
 from gpuprobe.facts import Host
@@ -18,6 +17,7 @@ from gpuprobe.render.tables import BLOCKS_BELOW, indented, shortened
 from gpuprobe.render.wording import seconds_of
 from gpuprobe.strings import printable, size_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure, ServerAnswer
@@ -12,6 +11,7 @@ from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
 from gpuprobe.strings import age_between, age_text, printable, size_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

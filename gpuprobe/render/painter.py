@@ -7,15 +7,17 @@ picture is one write between the marks of a synchronized update: where a termina
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
+from gpuprobe import signals as signal
 from gpuprobe.render.keys import Keys
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rich.console import RenderableType
 
     from gpuprobe.render.screen import Screen

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gpuprobe.record_classes import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.doctor.card_status import CardStatus
     from gpuprobe.model import Device, Drop

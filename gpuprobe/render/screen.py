@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from io import StringIO
-from typing import TYPE_CHECKING, Any, TextIO
 
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 PLAIN_WIDTH = 80
@@ -129,17 +130,11 @@ class Screen:
     def _drawable(self, text: str) -> str:
         return text if self._unicode() else text.translate(_ASCII)
 
-    @contextmanager
-    def progress(self, quiet: bool) -> Iterator[Callable[[str], None] | None]:
+    def progress(self, quiet: bool) -> Progress:
         """Gives a function that takes what is being asked: shown after a second, on a terminal, erased at the end."""
         if quiet or not self.err.isatty() or self._environ.get("TERM") == "dumb":
-            yield None
-            return
-        line = _ProgressLine(self.err, self.width)
-        try:
-            yield line.tell
-        finally:
-            line.erase()
+            return Progress(None)
+        return Progress(_ProgressLine(self.err, self.width))
 
     @classmethod
     def of_process(cls) -> Screen:
@@ -223,6 +218,20 @@ class _Harmless:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for segment in console.render(self._part, options):
             yield segment if segment.text.isprintable() else segment._replace(text=harmless(segment.text))
+
+
+class Progress:
+    """What a block tells of itself while it runs, where somebody sees it."""
+
+    def __init__(self, line: _ProgressLine | None) -> None:
+        self._line = line
+
+    def __enter__(self) -> Callable[[str], None] | None:
+        return None if self._line is None else self._line.tell
+
+    def __exit__(self, *problem: object) -> None:
+        if self._line is not None:
+            self._line.erase()
 
 
 class _ProgressLine:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from gpuprobe.facts import CodeFile, FoundEngine, FoundSoftware
 from gpuprobe.model import Device, Evidence, Json
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from gpuprobe import patterns as re
 from gpuprobe.doctor.card_status import CardStatus
 from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.machine import Card
@@ -15,6 +14,7 @@ from gpuprobe.render import wording
 from gpuprobe.render.ink import Indented, Table, Text, cell_len
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -138,7 +138,7 @@ def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableTy
     alike: dict[tuple[str, str, str | None], list[CardStatus]] = {}
     for status in card_statuses:
         if status.why is not None:
-            same = (status.card.name or "", _RENDER_NODE.sub("renderD*", status.why.because), status.why.advice)
+            same = (status.card.name or "", _without_number(status.why.because), status.why.advice)
             alike.setdefault(same, []).append(status)
     for (_, because, advice), group in alike.items():
         own = group[0].why.because if len(group) == 1 and group[0].why else because
@@ -150,7 +150,8 @@ def unusable_cards(card_statuses: Iterable[CardStatus]) -> Iterator[RenderableTy
             yield indented(printable(advice), by=4)
 
 
-_RENDER_NODE = re.compile(r"renderD[0-9]{1,6}")
+def _without_number(because: str) -> str:
+    return re.sub(r"renderD[0-9]{1,6}", "renderD*", because) if "renderD" in because else because
 
 
 def _cards_text(cards: Sequence[Card]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from gpuprobe.doctor import card_status, refreshed
 from gpuprobe.doctor import notes as machine_notes
@@ -19,11 +18,16 @@ from gpuprobe.render.machine_document import card_record
 from gpuprobe.render.machine_text import bystanders, processor_line
 from gpuprobe.strings import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from rich.console import RenderableType
 
     from gpuprobe.render.live import History
     from gpuprobe.render.part import Part
+else:
+    Protocol = object
 
 
 class Detail(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any
 
 from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
@@ -19,6 +18,10 @@ from gpuprobe.saved import file, proposals
 from gpuprobe.saved.key import Difference, differences, key_of
 from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 KIND = "gpuprobe saved discovery"
 SCHEMA_VERSION = 6  # raised with every change of the records in it and of what stands in its key

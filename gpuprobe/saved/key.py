@@ -3,13 +3,13 @@
 A saved discovery fits as long as all of it is the same. What is measured anew in every run (memory) is no part of it.
 """
 
+from __future__ import annotations
+
 import json
 import os
-import re
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from gpuprobe import __version__
 from gpuprobe.facts import Host, Manifest
@@ -20,6 +20,10 @@ from gpuprobe.survey.nvidia import mig_instances
 from gpuprobe.survey.pci import DEVICES
 from gpuprobe.survey.search import default_directories
 from gpuprobe.survey.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 SUSPENDS = "/sys/power/suspend_stats/success"
@@ -82,8 +86,8 @@ def _container(tree: Tree) -> list[str | None]:
 
 def root_mount(tree: Tree) -> str | None:
     """The kernel's line about what is mounted at `/`: of several the last one, which lies above the others."""
-    lines = re.findall(r"(?m)^[0-9]+ [0-9]+ [0-9:]+ \S+ / .*$", tree.read(MOUNTS).text or "")
-    return lines[-1] if lines else None
+    lines = (tree.read(MOUNTS).text or "").split("\n")
+    return next((line for line in reversed(lines) if line.split(" ", 5)[4:5] == ["/"]), None)
 
 
 def _driver_texts(host: Host) -> Iterator[tuple[str, Any]]:

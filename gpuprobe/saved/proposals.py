@@ -10,9 +10,9 @@ of this start and of this container: another one with the same home directory ma
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 
+from gpuprobe import patterns as re
 from gpuprobe.model import Device
 from gpuprobe.saved.key import BOOT_ID, root_mount
 from gpuprobe.strings import printable

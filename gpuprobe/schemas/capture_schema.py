@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import types
-from enum import Enum
-from typing import Any, Union, get_args, get_origin
+from typing import Union, get_args, get_origin
 
 from gpuprobe.capture import KIND, SCHEMA_VERSION
+from gpuprobe.enumerations import Enum
 from gpuprobe.model import Evidence, Json
+from gpuprobe.record_classes import Any
 from gpuprobe.schemas.vocabulary import TEXT, document, ref
 from gpuprobe.wire import hints, written
 

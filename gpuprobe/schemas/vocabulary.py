@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import NamedTuple
 
+from gpuprobe.enumerations import Enum
 from gpuprobe.model import Json
 
 

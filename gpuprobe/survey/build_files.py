@@ -1,8 +1,8 @@
 """Which files of a directory are a build of ggml's: its backends, and the libraries that are loaded before them."""
 
-import re
 from collections.abc import Iterable, Iterator
 
+from gpuprobe import patterns as re
 from gpuprobe.libraries import ENGINES, LIBRARIES, Engine
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import build_key
@@ -45,7 +45,7 @@ def others(names: Iterable[str], platform: str) -> Iterator[tuple[Engine, str]]:
 
 def is_for_cpu(name: str) -> bool:
     """Whether this file is a backend of ggml for the processor: `libggml-cpu-haswell.so`."""
-    return re.match(r"(?:lib)?ggml-cpu[-.]", name) is not None
+    return name.removeprefix("lib").startswith(("ggml-cpu-", "ggml-cpu."))
 
 
 def loaded_first(names: Iterable[str], platform: str) -> list[str]:
@@ -59,6 +59,10 @@ def loaded_first(names: Iterable[str], platform: str) -> list[str]:
 def _best(names: Iterable[str], stem: str, platform: str) -> str | None:
     """The name without a version behind it, as a program asks for it; else the one with the highest version."""
     before, end = _FORMS.get(platform, _FORMS["linux"])
+    begin = stem.partition("(")[0]
+    names = [name for name in names if begin in name]
+    if not names:
+        return None
     form = re.compile(f"{before}{stem}{end}")
     fitting = [(found[1] != "", name) for name in names if (found := form.fullmatch(name))]
     plain = [name for versioned, name in fitting if not versioned]

@@ -1,6 +1,5 @@
 """Where builds of Ollama and llama.cpp are looked for, in order: as the user says, as Ollama says, then where they install."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename, dirname, normpath
 
@@ -16,6 +15,9 @@ _OLLAMAS = {
     "win32": (),
 }
 _GGMLS = ("/usr/lib/ggml", "/usr/lib64/ggml", "/usr/local/lib/ggml")  # and those of Debian, by architecture
+
+
+_OF_PROCESSORS, _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_"), frozenset("abcdefghijklmnopqrstuvwxyz")
 
 
 class Place(NamedTuple):
@@ -71,7 +73,13 @@ def _llama_cpp(tree: Tree, environ: Mapping[str, str], platform: str) -> Iterato
 
 
 def _triplets(tree: Tree) -> list[str]:
-    return [name for name in tree.names("/usr/lib") if re.fullmatch(r"[a-z0-9_]+-linux-[a-z]+", name)]
+    return [name for name in tree.names("/usr/lib") if _is_triplet(name)]
+
+
+def _is_triplet(name: str) -> bool:
+    """`x86_64-linux-gnu`"""
+    processor, _, system = name.partition("-linux-")
+    return bool(processor and system) and _OF_PROCESSORS.issuperset(processor) and _LETTERS.issuperset(system)
 
 
 def _programs(tree: Tree, environ: Mapping[str, str], platform: str, names: Sequence[str]) -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from gpuprobe import patterns as re
 from gpuprobe.facts import DrmDevice
 from gpuprobe.survey.pci import is_address
 from gpuprobe.survey.tree import Tree
@@ -25,11 +24,11 @@ def devices_off_the_bus(tree: Tree) -> tuple[DrmDevice, ...]:
 
 def is_drm_node(name: str) -> bool:
     """Whether it is a node, and not one of a card's connectors."""
-    return re.fullmatch("(card|renderD)[0-9]{1,9}", name) is not None
+    return re.is_numbered(name, "card", 9) or re.is_numbered(name, "renderD", 9)
 
 
 def _order(node: str) -> tuple[bool, int]:
-    return node.startswith("render"), int(re.sub("[^0-9]", "", node))
+    return node.startswith("render"), int(node.removeprefix("card").removeprefix("renderD"))
 
 
 def _read(tree: Tree, name: str, nodes: list[str]) -> DrmDevice:

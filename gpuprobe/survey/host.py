@@ -5,11 +5,11 @@ Nothing here opens a device node, reads a card's `config` or does anything else 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from gpuprobe import contexts as contextlib
 from gpuprobe import environment, vendors
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundSoftware, Host, NamedPlace, PciFunction, Reading
 from gpuprobe.survey.amd import KFD_NODES, amd_files

@@ -6,9 +6,9 @@ card to answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from gpuprobe import patterns as re
 from gpuprobe.facts import PciFunction, Reading
 from gpuprobe.survey.pci import DEVICES, is_awake
 from gpuprobe.survey.tree import ABSENT, Tree

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Iterable, Iterator
 
+from gpuprobe import patterns as re
 from gpuprobe.survey.tree import Tree
 
 _LISTENS = "0A"  # state TCP_LISTEN in /proc/net/tcp
@@ -19,6 +18,7 @@ class Listening:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self._found: list[tuple[int, str]] | None = None
 
     def ports_of(self, opened: Iterable[str]) -> tuple[int, ...]:
         """`opened`: what a process has open. Only ports that nobody else listens on."""
@@ -28,9 +28,11 @@ class Listening:
         ports = sorted({port for port, inode in self._all if inode in own})
         return tuple(port for port in ports if {inode for number, inode in self._all if number == port} <= own)[:_MOST]
 
-    @functools.cached_property
+    @property
     def _all(self) -> list[tuple[int, str]]:
-        return list(_listening(self._tree))
+        if self._found is None:
+            self._found = list(_listening(self._tree))
+        return self._found
 
 
 def sockets_on(tree: Tree, port: int) -> set[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from gpuprobe import patterns as re
 from gpuprobe.facts import Reading
 from gpuprobe.survey.tree import Tree
 
@@ -24,13 +24,13 @@ def nvidia_files(tree: Tree) -> Iterator[tuple[str, Reading]]:
 
 def mig_instances(tree: Tree) -> Iterator[tuple[str, list[str]]]:
     """(card, its compute instances) of each card that is cut: ("gpu0", ["gi1/ci0", "gi2/ci0"])."""
-    for card in _matching(tree, _CAPABILITIES, r"gpu[0-9]+"):
+    for card in _numbered(tree, _CAPABILITIES, "gpu"):
         place = f"{_CAPABILITIES}/{card}/mig"
-        instances = _matching(tree, place, r"gi[0-9]+")
-        cut = [f"{gpu}/{one}" for gpu in instances for one in _matching(tree, f"{place}/{gpu}", r"ci[0-9]+")]
+        instances = _numbered(tree, place, "gi")
+        cut = [f"{gpu}/{one}" for gpu in instances for one in _numbered(tree, f"{place}/{gpu}", "ci")]
         if cut:
             yield card, cut
 
 
-def _matching(tree: Tree, directory: str, pattern: str) -> list[str]:
-    return [name for name in tree.names(directory) if re.fullmatch(pattern, name)]
+def _numbered(tree: Tree, directory: str, stem: str) -> list[str]:
+    return [name for name in tree.names(directory) if re.is_numbered(name, stem)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from gpuprobe import patterns as re
 from gpuprobe import vendors
 from gpuprobe.facts import Bar, PciFunction
 from gpuprobe.survey.tree import Tree
@@ -15,10 +15,10 @@ PRODUCT_NAMES = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids", "/usr/s
 DISPLAY, BRIDGES = 0x03, 0x06  # classes
 COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
 
-_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 # include/linux/ioport.h
 _WINDOWS, _IS_MEMORY, _IS_UNSET, _LARGEST = 6, 0x200, 0x20000000, 2**63
 
+_HEX = frozenset("0123456789abcdef")
 _LONGEST_NAME = 512  # bytes
 _MOST_NAMES = 8 * 1024 * 1024  # bytes; pci.ids had 1.5 MB in 2025
 
@@ -43,7 +43,7 @@ def pci_functions(tree: Tree, named: Sequence[PciFunction] = ()) -> tuple[PciFun
 
 
 def is_address(name: str) -> bool:
-    return _ADDRESS.fullmatch(name.lower()) is not None
+    return re.is_pci_address(name.lower())
 
 
 def _order(address: str) -> tuple[int, str]:
@@ -90,9 +90,20 @@ def _bars(resource: str | None) -> tuple[Bar, ...] | None:
     """Its windows onto memory, from the kernel's own list: lines of start, end and flags, six of which are the function's."""
     if resource is None:
         return None
-    lines = re.findall(r"(?m)^0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})$", resource[:4096])
-    rows = enumerate(lines[:_WINDOWS])
-    return tuple(bar for number, row in rows if (bar := _bar(number, *(int(each, 16) for each in row))) is not None)
+    rows = [row for line in resource[:4096].split("\n") if (row := _row(line.split(" "))) is not None]
+    return tuple(bar for number, row in enumerate(rows[:_WINDOWS]) if (bar := _bar(number, *row)) is not None)
+
+
+def _row(words: Sequence[str]) -> tuple[int, int, int] | None:
+    """Three numbers as the kernel writes them: `0x00000000f0000000`."""
+    if len(words) != 3 or not all(word.startswith("0x") and _is_hex(word[2:]) for word in words):
+        return None
+    start, end, flags = (int(word, 16) for word in words)
+    return start, end, flags
+
+
+def _is_hex(text: str) -> bool:
+    return 0 < len(text) <= 16 and _HEX.issuperset(text)
 
 
 def _bar(number: int, start: int, end: int, flags: int) -> Bar | None:
@@ -103,7 +114,7 @@ def _bar(number: int, start: int, end: int, flags: int) -> Bar | None:
 
 
 def _drm(tree: Tree, place: str) -> tuple[str, ...]:
-    return tuple(name for name in tree.names(f"{place}/drm") if re.fullmatch("(card|renderD)[0-9]+", name))
+    return tuple(name for name in tree.names(f"{place}/drm") if re.is_numbered(name, "card") or re.is_numbered(name, "renderD"))
 
 
 def _number(text: str | None, radix: int, most: int) -> int | None:
@@ -137,8 +148,8 @@ def product_name(names: bytes, vendor: int | None, device: int | None) -> str | 
     if vendor is None or device is None:
         return None
     start = names.find(b"\n%04x  " % vendor)
-    following = re.compile(rb"\n[^\t#\n]").search(names, start + 1) if start >= 0 else None
-    end = following.start() if following else len(names)
-    found = names.find(b"\n\t%04x  " % device, start, end) if start >= 0 else -1
+    found = names.find(b"\n\t%04x  " % device, start) if start >= 0 else -1
+    if any(line[:1] not in (b"", b"\t", b"#") for line in names[start + 1 : max(found, 0)].split(b"\n")[1:]):
+        return None  # another vendor's lines have begun
     line = names[found + 1 : found + _LONGEST_NAME].partition(b"\n")[0] if found >= 0 else b""
     return line[7:].decode("utf-8", "backslashreplace").strip() or None

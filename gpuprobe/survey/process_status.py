@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
+from gpuprobe import patterns as re
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.tree import ABSENT, Tree
 
 _MOST_PROCESSES = 100_000
 _MOST_GROUPS = 65536  # NGROUPS_MAX
-_FIELD = re.compile(r"(?m)^(\w+):[ \t]*(.*)$")
+_FIELD = r"(?m)^(\w+):[ \t]*(.*)$"
 
 
 class ProcessStatus(NamedTuple):
@@ -34,14 +33,14 @@ def numbers(tree: Tree) -> list[int]:
 
 def number_of(text: str) -> int | None:
     """A process number, of a folder of /proc or as a user gives it."""
-    return int(text) if re.fullmatch("[1-9][0-9]{0,9}", text, re.ASCII) else None
+    return int(text) if re.is_digits(text, 10) and text[0] != "0" else None
 
 
 def status_of(tree: Tree, number: int) -> ProcessStatus:
     reading = tree.read(f"/proc/{number}/status")
     if not reading.text:
         return ProcessStatus(problem=reading.problem or ABSENT)
-    said = dict(_FIELD.findall(reading.text))
+    said = dict(re.findall(_FIELD, reading.text))
     gid = _effective(said.get("Gid", ""))
     return ProcessStatus(
         name=said.get("Name"),
@@ -72,7 +71,7 @@ def _groups(row: str | None, gid: int | None) -> tuple[int, ...] | None:
 
 def _whole(text: str) -> int | None:
     """`isdigit` is true of `²`, which is no number."""
-    return int(text) if re.fullmatch("[0-9]{1,10}", text.strip(), re.ASCII) else None
+    return int(text) if re.is_digits(text.strip(), 10) else None
 
 
 def _kibibytes(text: str) -> int | None:

@@ -7,9 +7,9 @@ listens on it, in this network namespace, is open in that very process, and the 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 
+from gpuprobe import patterns as re
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.loopback_ports import sockets_among, sockets_on
 from gpuprobe.survey.process_status import numbers, status_of

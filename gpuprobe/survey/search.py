@@ -1,9 +1,9 @@
 """Where the loader would find a library, and the Vulkan loader its drivers, decided without loading anything."""
 
-import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from gpuprobe import patterns as re
 from gpuprobe.record_classes import NamedTuple
 
 CACHE_MAGIC = b"glibc-ld.so.cache1.1"
@@ -132,7 +132,7 @@ def linux_places(
     those of the environment that Python runs in. `from_store`: Python's loader reads neither cache nor default directories.
     """
     # An empty element means the working directory, where anybody may have put a library.
-    named = [element for element in re.split("[:;]", environ.get("LD_LIBRARY_PATH", "")) if element]
+    named = [element for element in environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":") if element]
     default = default_directories(machine) if musl is None else musl
     versions = [f"{directory}/lib" for directory in sorted(rocm, key=_version, reverse=True)]
     nvidia = [f"/usr/lib/{_TRIPLETS[machine]}/nvidia/current"] if machine in _TRIPLETS else []

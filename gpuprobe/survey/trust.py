@@ -1,12 +1,12 @@
 """Which libraries another user could replace: a program that loads one of those runs that user's code, as root above all."""
 
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from posixpath import dirname, join, normpath
 
 from gpuprobe import environment
+from gpuprobe import patterns as re
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.tree import Tree
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 from gpuprobe import knowledge
 from gpuprobe.doctor import installing
@@ -19,6 +18,7 @@ from gpuprobe.judging.verdicts import outcomes_of, telling
 from gpuprobe.libraries import ROCM, VULKAN
 from gpuprobe.machine.amd import AmdCard, amd_cards
 from gpuprobe.model import SYSTEM, Device, DeviceType, Outcome, Reason
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import gfx_of_override
 from gpuprobe.vendors import AMD
 

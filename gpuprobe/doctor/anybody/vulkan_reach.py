@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from posixpath import basename
-from typing import NamedTuple
 
 from gpuprobe.doctor import installing
 from gpuprobe.doctor.findings import Finding, Observed, Place, Rung, Severity, Step, run
@@ -22,6 +21,7 @@ from gpuprobe.machine.distribution import distribution
 from gpuprobe.machine.permissions import opens
 from gpuprobe.machine.vulkan_drivers import drivers
 from gpuprobe.model import DeviceType, Outcome, Status
+from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import VENDORS, Vendor, vendor_of
 
 # The Vulkan loader on its standard error, 1.3.239: the dynamic linker's words, then the manifest's library.

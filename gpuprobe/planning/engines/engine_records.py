@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import NamedTuple
 
+from gpuprobe.enumerations import Enum
 from gpuprobe.model import Device
 from gpuprobe.planning.placement import Planner
 from gpuprobe.planning.records import FlashAttention, Model, Placement, Settings

@@ -6,8 +6,9 @@ It measures whole layouts and moves between them; so does this, with a function 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import NamedTuple
+
+from gpuprobe.enumerations import Enum
 
 MINIMUM_CONTEXT = 4096  # `--fit-ctx`
 _CONTEXT_STEP = 256
