@@ -6,8 +6,7 @@ not the protocol makes the outcome `unreadable`; what was announced before it st
 
 from __future__ import annotations
 
-import json
-
+from gpuprobe import json_texts as json
 from gpuprobe.model import Call, Depth, Device, Json, Outcome, Probe, Status
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 from gpuprobe.probing.stages_taken import Stages, wrong_elements
@@ -19,7 +18,6 @@ _OF_A_CHILD = frozenset({
     *("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory"),
 })  # fmt: skip
 _CHANGES = ("total_memory", "free_memory", "used_memory")  # bytes, of a device that is told again
-_DECODER = json.JSONDecoder()  # what json.loads has for each line anew is looked for once
 _LONGEST_CALL = 4096  # characters
 _MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
 
@@ -57,7 +55,7 @@ class Answers:
     def take(self, line: bytes) -> None:
         """Nothing that stands in a line may end more than this child's answer."""
         try:
-            self._take(_DECODER.decode(str(line, "utf-8", "surrogatepass")))
+            self._take(json.loads(str(line, "utf-8", "surrogatepass")))
         except Exception as problem:
             self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
 

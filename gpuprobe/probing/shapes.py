@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from gpuprobe.model import Json
 
 _LARGEST = 2**63
@@ -48,5 +46,5 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, dict) and all(map(_is_plain, item.values())) for item in value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return isfinite(value) and abs(value) < _LARGEST
+        return -_LARGEST < value < _LARGEST  # NaN is in no range
     return value is None or isinstance(value, str | bool)

@@ -142,7 +142,7 @@ class Screen:
 
 
 def _json_text(value: object, indent: int | None) -> str:
-    import json
+    from gpuprobe import json_texts as json
 
     # ASCII, and JSON leaves DEL alone: no control character of a driver's name reaches a terminal.
     text = json.dumps(value, indent=indent).replace("\x7f", "\\u007f")

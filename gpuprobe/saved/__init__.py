@@ -6,10 +6,10 @@ the file is ours (file.py). Whatever is wrong with it is named, and the machine 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 
+from gpuprobe import json_texts as json
 from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Device, Evidence

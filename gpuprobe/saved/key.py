@@ -5,13 +5,13 @@ A saved discovery fits as long as all of it is the same. What is measured anew i
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import zlib
 from collections.abc import Iterator, Mapping
 
 from gpuprobe import __version__
+from gpuprobe import json_texts as json
 from gpuprobe.facts import Host, Manifest
 from gpuprobe.model import Json
 from gpuprobe.record_classes import NamedTuple
