@@ -84,7 +84,7 @@ def test_a_process_that_the_system_refuses_is_told_with_the_limit(
     def refused(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(subprocess, "Popen", refused)
+    monkeypatch.setattr(os, "posix_spawn", refused)
     children = Children(os.environ)
     children.start(Probe("CUDA", Purpose.LIST), request(), 5.0)
 

@@ -5,16 +5,16 @@ The end of a child is its exit or its limit, never the end of a pipe: an orphan 
 
 from __future__ import annotations
 
-import json
 import os
-import selectors
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from gpuprobe import contexts as contextlib
+from gpuprobe import json_texts as json
 from gpuprobe.model import Json, Outcome, Probe, Purpose, Status
 from gpuprobe.probing import asking, descendants, termination
+from gpuprobe.probing import spawning as selectors
+from gpuprobe.probing import spawning as subprocess
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, read_waiting, receive, selectable, stop_waiting
 from gpuprobe.probing.start import CHILD, NotStarted, interpreter, why_it_never_began, why_refused
@@ -346,11 +346,7 @@ class Children:
 
 def spawn(environ: Mapping[str, str], descriptors: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Started apart from our session, so that it and its descendants can be signalled together."""
-    apart: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-        if termination.WINDOWS
-        else {"start_new_session": True}
-    )
+    apart: dict[str, Any] = {"creationflags": 0x200} if termination.WINDOWS else {"start_new_session": True}
     return subprocess.Popen(
         [interpreter(), "-I", "-S", CHILD],
         stdin=subprocess.PIPE,

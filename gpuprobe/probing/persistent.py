@@ -6,13 +6,13 @@ replaced while it is there: the next would get stuck beside it.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 
 from gpuprobe import contexts as contextlib
+from gpuprobe import json_texts as json
 from gpuprobe.model import Json, Outcome, Probe, Status
+from gpuprobe.probing import spawning as subprocess
 from gpuprobe.probing import termination
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.children import KILL_SECONDS, Child, Children, spawn

@@ -7,7 +7,7 @@ the byte (tests/unit/test_ink.py compares both). Styles are words: "bold", "dim"
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from gpuprobe import patterns as re
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 _ATTRIBUTES = ("bold", "dim")
 # One cell each, whatever the release of Unicode: what `rich.cells` takes for it without a table, and what we draw with.
-_NARROW = r"[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff…→←—≤≥]*"
+_NARROW_RANGES = ((0x20, 0x7E), (0xA0, 0xAC), (0xAE, 0x2FF), (0x370, 0x482), (0x2500, 0x25FC), (0x2800, 0x28FF))
+_NARROW = frozenset((*"…→←—≤≥", *(each for first, last in _NARROW_RANGES for each in map(chr, range(first, last + 1)))))
 _WORD = r"\s*\S+\s*"
 
 Piece = tuple[str, str]  # a text and its style
@@ -34,13 +35,7 @@ class NotSimple(Exception):
 
 def is_narrow(text: str) -> bool:
     """Whether each character takes one cell."""
-    return text.isprintable() if text.isascii() else _narrow().fullmatch(text) is not None
-
-
-@cache
-def _narrow() -> re.Pattern[str]:
-    """Compiled when the first text is not ASCII: of most commands none is."""
-    return re.compile(_NARROW)
+    return text.isprintable() if text.isascii() else _NARROW.issuperset(text)
 
 
 def cell_len(text: str) -> int:

@@ -476,7 +476,7 @@ def shape_of(record: type, seen: dict[str, Any]) -> dict[str, Any]:
         fields = seen[record.__name__] = dict[str, str]()
         for name, hint in hints(record).items():
             named = str(hint).replace("gpuprobe.facts.", "").replace("gpuprobe.model.", "")
-        named = named.replace("dict[str, object]", "dict[str, typing.Any]")  # as this annotation is in a start
+            named = named.replace("dict[str, object]", "dict[str, typing.Any]")  # as this annotation is in a start
             fields[name] = f"{named} = {record._field_defaults.get(name, '')!r}"  # type: ignore[attr-defined]
             for inner in records_in(hint):
                 shape_of(inner, seen)
