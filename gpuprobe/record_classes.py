@@ -48,14 +48,35 @@ else:
         def __getnewargs__(self) -> tuple[Any, ...]:
             return tuple(self)
 
+    _FEW = 40
+    _made_by: dict[Any, int] = {}
+
     def _first(cls: Any, /, *values: Any, **named: Any) -> Any:
-        """The constructor of a class that has made no record yet: it makes the one that stays, as `collections` would."""
+        """The constructor of a class that has made few records: it puts them together, until one is worth compiling.
+
+        Compiling takes as long as fifty records that are put together, and most classes make one or two in a start.
+        """
+        fields, made = cls._fields, _made_by.get(cls, 0)
+        if made < _FEW and len(values) + len(named) <= len(fields):
+            _made_by[cls] = made + 1
+            rest = fields[len(values) :]
+            try:
+                whole = (*values, *[named[each] if each in named else cls._field_defaults[each] for each in rest])
+            except KeyError:
+                whole = ()  # a field is missing, and the compiled one says which
+            if whole and named.keys() <= set(rest):
+                return tuple.__new__(cls, whole)
+        return _compiled(cls)(cls, *values, **named)
+
+    def _compiled(cls: Any) -> Any:
+        """The constructor that stays, as `collections` would make it."""
         names = "".join(f"{name}, " for name in cls._fields)
         scope = {"__builtins__": {}, "_made": tuple.__new__}
         constructor = eval(f"lambda _class, {names}: _made(_class, ({names}))", scope)  # noqa: S307 - its own fields' names
         constructor.__name__, constructor.__defaults__ = "__new__", tuple(cls._field_defaults.values()) or None
         cls.__new__ = staticmethod(constructor)
-        return constructor(cls, *values, **named)
+        _made_by.pop(cls, None)
+        return constructor
 
     class _Kind(type):
         """Makes of `class Name(NamedTuple)` a plain class, whose kind is `type`."""

@@ -189,8 +189,10 @@ def _cropped(line: list[Piece], width: int) -> list[Piece]:
 def _breaks(text: str, width: int) -> list[int]:
     """Where a line is broken: before the word that does not fit, and in one that fits no line (rich/_wrap.py)."""
     found: list[int] = []
+    if len(text) <= width:
+        return found
     taken, match = 0, re.compile(_WORD).match
-    word = match(text) if len(text) > width else None
+    word = match(text)
     while word is not None:  # never searched for: that would try every blank of many
         start, length = word.start(), len(word[0].rstrip())
         if length <= width - taken:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from gpuprobe import patterns as re
 from gpuprobe.model import Device
 from gpuprobe.saved.key import BOOT_ID, root_mount
 from gpuprobe.strings import printable
@@ -21,6 +20,7 @@ from gpuprobe.survey.tree import Tree
 NAME = "devices"
 # What no shell gives a meaning to within a word: the scripts leave out whatever else stands in the file.
 PLAIN = r"[A-Za-z0-9:.#_/-]+"
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:.#_/-")
 
 
 def text(devices: Iterable[Device], root: str = "/") -> bytes:
@@ -44,5 +44,5 @@ def _lines(devices: Iterable[Device]) -> Iterator[str]:
         numbered = f"{device.library}:{device.ordinal}".replace(" ", "-") if device.ordinal is not None else None
         name = printable(device.name or "").encode("ascii", "replace").decode()
         for word in dict.fromkeys((numbered, device.id, device.pci_id)):
-            if word is not None and re.fullmatch(PLAIN, word):
+            if word and _PLAIN.issuperset(word):
                 yield f"{word}\t{name}"
