@@ -13,10 +13,8 @@ from gpuprobe.libraries import library_named, rank_of
 from gpuprobe.model import SYSTEM, Evidence, Outcome, Probe, Purpose, Request, Status
 from gpuprobe.probing import asking, questions
 from gpuprobe.probing.children import Children
+from gpuprobe.probing.start import MOST_CHILDREN
 from gpuprobe.survey.clock import moment
-
-# Two cores and sixty-four cards must not mean sixty-four interpreters at once.
-MOST_CHILDREN = 16
 
 Watch = Callable[[str], None]
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gpuprobe import machine
-from gpuprobe.discovery import MOST_CHILDREN
 from gpuprobe.facts import Host
 from gpuprobe.judging import figures
 from gpuprobe.judging.completion import FROM_SYSTEM, shared_memory
@@ -22,6 +21,7 @@ from gpuprobe.probing import asking
 from gpuprobe.probing.children import Children
 from gpuprobe.probing.memory_questions import all_memory_probes
 from gpuprobe.probing.server_fallback import ServerFallback
+from gpuprobe.probing.start import MOST_CHILDREN
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.survey.clock import moment
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gpuprobe import deepening
 from gpuprobe import patterns as re
 from gpuprobe.exits import WrongUsage
-from gpuprobe.facts import Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import LIBRARIES, spelled
 from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request, ValidationScope
@@ -15,6 +13,7 @@ from gpuprobe.model import Device, Evidence, Inventory, Outcome, Probe, Request,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
+    from gpuprobe.facts import Host
     from gpuprobe.judging.requirement import Requirement
 
 
@@ -105,6 +104,8 @@ def inventory_of(options: Options, request: Request, known: Evidence | None = No
         return judge(replay(captured, request), request)
     if may_be_saved and (saved := _saved(options, request)) is not None:
         return judge(saved, request)
+    from gpuprobe import deepening
+
     return deepening.judged(evidence_of_this_machine(options, request, known), request)
 
 

@@ -9,9 +9,7 @@ from gpuprobe.command.remembering import asks_for_everything, remember
 from gpuprobe.command.reply import Reply
 from gpuprobe.doctor.refreshed import Refreshment, headline, is_in_doubt
 from gpuprobe.exits import Exit
-from gpuprobe.facts import Host
 from gpuprobe.judging import changes, figures
-from gpuprobe.judging.changes import Change
 from gpuprobe.judging.figures import Figure
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Evidence, Inventory, Json, Request
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gpuprobe.command.options import Options
+    from gpuprobe.facts import Host
+    from gpuprobe.judging.changes import Change
     from gpuprobe.memory_refresh import Refreshed
     from gpuprobe.render.screen import Screen
     from gpuprobe.saved import Saved

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gpuprobe.facts import Host
 from gpuprobe.model import Evidence, Inventory, Request, Status, ValidationScope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gpuprobe.command.options import Options
+    from gpuprobe.facts import Host
     from gpuprobe.saved import Problem
 
 

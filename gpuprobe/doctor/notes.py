@@ -13,8 +13,11 @@ from gpuprobe.judging.rules import order
 from gpuprobe.judging.slices import alone, unlisted
 from gpuprobe.judging.verdicts import describe
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
-from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Inventory, MiB, Outcome, Purpose, Reason, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.machine import Card
 
 
 def of_inventory(inventory: Inventory) -> tuple[str, ...]:

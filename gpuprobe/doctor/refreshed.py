@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from gpuprobe.doctor import card_status, notes
 from gpuprobe.judging.changes import Change, ChangeKind
-from gpuprobe.judging.figures import Figure, ServerAnswer
-from gpuprobe.model import Evidence, Inventory
 from gpuprobe.record_classes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.judging.figures import Figure, ServerAnswer
+    from gpuprobe.model import Evidence, Inventory
 
 
 class Refreshment(NamedTuple):

@@ -8,11 +8,14 @@ from gpuprobe import machine
 from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.judging.belonging import is_of, serves
-from gpuprobe.judging.views import View
 from gpuprobe.libraries import library_named
-from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Inventory, Purpose, Reason, Status, Verdict
 from gpuprobe.record_classes import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.judging.views import View
+    from gpuprobe.machine import Card
 
 
 class Unviewed(NamedTuple):

@@ -10,10 +10,13 @@ from gpuprobe.enumerations import Enum
 from gpuprobe.judging.alike import Alike
 from gpuprobe.judging.figures import is_same
 from gpuprobe.judging.nearby import Nearby
-from gpuprobe.machine import Card
 from gpuprobe.model import Device, Evidence, Outcome, Status
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import size_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.machine import Card
 
 
 class ChangeKind(str, Enum):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 
-from gpuprobe.survey.running_servers import servers
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Thread
@@ -48,7 +46,11 @@ class ServerFallback:
         self._cancelled = True
 
     def _ask(self) -> None:
-        found = () if self._cancelled else servers()
+        if self._cancelled:
+            return
+        from gpuprobe.survey import running_servers
+
+        found = running_servers.servers()
         if found:
             from gpuprobe.probing.server_info import ask_servers
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from gpuprobe import __version__
 from gpuprobe.doctor import card_status, notes
-from gpuprobe.exits import Exit
 from gpuprobe.model import Device, Drop, Inventory, Json, Outcome, Status
 from gpuprobe.render import machine_document
 from gpuprobe.render.device import calls_of, record, rounded, view
@@ -15,6 +14,7 @@ from gpuprobe.strings import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from gpuprobe.exits import Exit
     from gpuprobe.probing.runtime_loading import Loads
 
 SCHEMA_VERSION = 1

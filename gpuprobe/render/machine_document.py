@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gpuprobe import machine, vendors
-from gpuprobe.doctor.card_status import CardStatus
-from gpuprobe.doctor.reasons import Why
-from gpuprobe.facts import Host
 from gpuprobe.judging import theoretical_bandwidth
 from gpuprobe.judging.effects import effects
-from gpuprobe.machine import Bystander, Card
-from gpuprobe.model import Json
 from gpuprobe.strings import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.doctor.card_status import CardStatus
+    from gpuprobe.doctor.reasons import Why
+    from gpuprobe.facts import Host
+    from gpuprobe.machine import Bystander, Card
+    from gpuprobe.model import Json
 
 
 def host_record(host: Host) -> Json:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gpuprobe import machine
-from gpuprobe.facts import Host
-from gpuprobe.machine import Bystander
 from gpuprobe.render.ink import Text
 from gpuprobe.strings import printable, size_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from gpuprobe.facts import Host
+    from gpuprobe.machine import Bystander
 
 
 def processor_line(host: Host) -> RenderableType:

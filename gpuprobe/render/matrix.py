@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gpuprobe.doctor.remedies import remedy
-from gpuprobe.facts import Host
 from gpuprobe.judging.measured_bandwidth import Speeds, rate_text, speeds_of
-from gpuprobe.judging.views import View
 from gpuprobe.libraries import BUILD_CONTEXT_CALLS, BUILD_INIT_CALLS, LIBRARIES
 from gpuprobe.model import SYSTEM, Json, Stage, StageName, StageResult, Verdict
 from gpuprobe.render import wording
@@ -20,6 +18,9 @@ from gpuprobe.strings import printable, size_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from gpuprobe.facts import Host
+    from gpuprobe.judging.views import View
 
 LAST_LINES = 5
 _SHORTEST_NAME = 10

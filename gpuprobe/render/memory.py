@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gpuprobe.judging.changes import Change
-from gpuprobe.judging.figures import Figure, ServerAnswer
 from gpuprobe.render import wording
 from gpuprobe.render.ink import Table, Text
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented, shortened
@@ -14,6 +12,9 @@ from gpuprobe.strings import age_between, age_text, printable, size_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from gpuprobe.judging.changes import Change
+    from gpuprobe.judging.figures import Figure, ServerAnswer
 
 _HEADER = ("DEVICE", "NAME", "FREE", "USED", "", "SOURCE", "AGE")
 _NAME, _SHORTEST_NAME, _BAR = 1, 12, 4

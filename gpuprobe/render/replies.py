@@ -7,21 +7,24 @@ from collections.abc import Iterable, Sequence
 from gpuprobe import __version__
 from gpuprobe.doctor.refreshed import Refreshment, measured, notes_of
 from gpuprobe.doctor.remedies import remedy
-from gpuprobe.doctor.unviewed import Unviewed
 from gpuprobe.exits import Exit
-from gpuprobe.facts import Host
-from gpuprobe.judging.changes import Change
-from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, User
-from gpuprobe.judging.flash_attention import Effective, FlashAnswer
 from gpuprobe.judging.measured_bandwidth import speeds_of
-from gpuprobe.judging.under_map import Check
-from gpuprobe.judging.views import View
-from gpuprobe.judging.visibility import Variables
 from gpuprobe.model import Device, Inventory, Json, Stage, Verdict
 from gpuprobe.render.device import calls_of, flash_attention_of, identity, rounded
 from gpuprobe.render.document import SCHEMA_VERSION, envelope, last_words, probe_record, warnings_of
 from gpuprobe.render.machine_document import why_record
 from gpuprobe.strings import age_between, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.doctor.unviewed import Unviewed
+    from gpuprobe.facts import Host
+    from gpuprobe.judging.changes import Change
+    from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, User
+    from gpuprobe.judging.flash_attention import Effective, FlashAnswer
+    from gpuprobe.judging.under_map import Check
+    from gpuprobe.judging.views import View
+    from gpuprobe.judging.visibility import Variables
 
 
 def validate_document(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from gpuprobe.facts import CodeFile, FoundEngine, FoundSoftware
-from gpuprobe.model import Device, Evidence, Json
 from gpuprobe.strings import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from gpuprobe.facts import CodeFile, FoundEngine, FoundSoftware
     from gpuprobe.judging.architecture import Fit
     from gpuprobe.judging.compatibility import Compatibility
+    from gpuprobe.model import Device, Evidence, Json
     from gpuprobe.probing.runtime_loading import Loads
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gpuprobe import patterns as re
-from gpuprobe.doctor.card_status import CardStatus
-from gpuprobe.doctor.unviewed import Unviewed
-from gpuprobe.machine import Card
 from gpuprobe.model import SYSTEM, Device, Verdict
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
@@ -17,6 +14,10 @@ from gpuprobe.strings import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from gpuprobe.doctor.card_status import CardStatus
+    from gpuprobe.doctor.unviewed import Unviewed
+    from gpuprobe.machine import Card
 
 BLOCKS_BELOW = 60  # columns
 GAP = 2

@@ -7,15 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from gpuprobe.doctor import card_status, refreshed
 from gpuprobe.doctor import notes as machine_notes
 from gpuprobe.doctor.refreshed import Refreshment, measured
-from gpuprobe.doctor.unviewed import Unviewed
-from gpuprobe.judging.flash_attention import Effective, FlashAnswer, of_device
-from gpuprobe.judging.views import View
 from gpuprobe.model import Device, Inventory
-from gpuprobe.render import everything, matrix, software_text, tables, wording
-from gpuprobe.render.device import record
+from gpuprobe.render import tables, wording
 from gpuprobe.render.ink import Text
-from gpuprobe.render.machine_document import card_record
-from gpuprobe.render.machine_text import bystanders, processor_line
 from gpuprobe.strings import printable
 
 TYPE_CHECKING = False
@@ -24,6 +18,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from gpuprobe.doctor.unviewed import Unviewed
+    from gpuprobe.judging.flash_attention import Effective, FlashAnswer
+    from gpuprobe.judging.views import View
     from gpuprobe.render.live import History
     from gpuprobe.render.part import Part
 else:
@@ -47,6 +44,9 @@ def line(text: str, style: str = "") -> Text:
 def list_text(
     inventory: Inventory, part: Part, text: str, detail: Detail, *, width: int, with_all: bool
 ) -> Iterator[RenderableType]:
+    from gpuprobe.render import everything
+    from gpuprobe.render.machine_text import bystanders, processor_line
+
     yield line(text, "bold")
     if part.one:
         yield from _one(inventory, part)
@@ -76,6 +76,10 @@ _WHERE_NEXT = {
 
 
 def _one(inventory: Inventory, part: Part) -> Iterator[RenderableType]:
+    from gpuprobe.render import everything, software_text
+    from gpuprobe.render.device import record
+    from gpuprobe.render.machine_document import card_record
+
     for device in part.kept:
         yield Text.assemble((wording.numbered(device), "bold green"), f"  {wording.name_of(device)}")
         shown = software_text.with_loads(record(device, inventory), part.loads)
@@ -100,6 +104,8 @@ def validate_text(
     seconds: float | None,
 ) -> Iterator[RenderableType]:
     """`others`: the cards without a view; `seconds`: how long everything took, None where a capture was judged."""
+    from gpuprobe.render import everything, matrix
+
     yield line(text if seconds is None or not shown else f"{text}, in {wording.seconds_of(seconds)}", "bold")
     if shown:
         yield from matrix.matrix(shown, width)
@@ -120,6 +126,8 @@ _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 def flash_attn_text(
     inventory: Inventory, chosen: Sequence[Device], answer: FlashAnswer, effective: Effective, detail: Detail
 ) -> Iterator[RenderableType]:
+    from gpuprobe.judging.flash_attention import of_device
+
     yield line(f"flash attention: {_ANSWERS[answer.supported]}; {answer.because}", "bold")
     for device in chosen:
         own = of_device(device)
@@ -165,7 +173,8 @@ def refresh_text(answer: Refreshment, text: str, detail: Detail, width: int, dif
 
 
 def _below_the_figures(answer: Refreshment, detail: Detail, diff: bool, notes: Sequence[str]) -> Iterator[RenderableType]:
-    from gpuprobe.render import memory
+    if diff or detail.verbose:
+        from gpuprobe.render import everything, memory
 
     if diff:
         yield memory.change_line(answer.changes, answer.compared_with)

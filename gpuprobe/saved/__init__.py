@@ -14,7 +14,7 @@ from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
 from gpuprobe.model import Device, Evidence
 from gpuprobe.record_classes import NamedTuple
-from gpuprobe.saved import file, proposals
+from gpuprobe.saved import file
 from gpuprobe.saved.key import Difference, differences, key_of
 from gpuprobe.strings import seconds_between
 from gpuprobe.survey.clock import moment
@@ -84,6 +84,7 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     meanwhile = [each for each in differences(key_of(evidence.host), key) if not _comes_of_asking(each)]
     if meanwhile:
         return f"while the libraries were asked, something changed: {meanwhile[0].because}"
+    from gpuprobe.saved import proposals
     from gpuprobe.wire import to_json
 
     said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
@@ -104,6 +105,8 @@ def forget(path: str | None = None) -> None:
     """Takes the saved discovery away: a later run has put it in doubt."""
     path = path or file.place(os.environ)
     if path is not None:
+        from gpuprobe.saved import proposals
+
         file.remove(path)
         file.remove(proposals.beside(path))
 

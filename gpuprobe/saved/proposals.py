@@ -12,10 +12,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from gpuprobe.model import Device
 from gpuprobe.saved.key import BOOT_ID, root_mount
 from gpuprobe.strings import printable
 from gpuprobe.survey.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gpuprobe.model import Device
 
 NAME = "devices"
 # What no shell gives a meaning to within a word: the scripts leave out whatever else stands in the file.

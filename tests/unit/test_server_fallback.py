@@ -11,6 +11,7 @@ import pytest
 from gpuprobe.judging.figures import ServerAnswer
 from gpuprobe.probing import server_fallback, server_info, side_work
 from gpuprobe.probing.server_fallback import LAST_SECONDS, ServerFallback
+from gpuprobe.survey import running_servers
 
 ANSWER = ServerAnswer(process=42, port=11434)
 
@@ -32,7 +33,7 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     monkeypatch.setattr(server_fallback, "time", SimpleNamespace(monotonic=lambda: made.now))
-    monkeypatch.setattr(server_fallback, "servers", lambda: made.servers)
+    monkeypatch.setattr(running_servers, "servers", lambda: made.servers)
     monkeypatch.setattr(server_info, "ask_servers", made.ask)
     return made
 
@@ -103,7 +104,7 @@ def test_servers_are_asked_without_a_thread_where_the_system_refuses_one(monkeyp
 
     asked: list[str] = []
     monkeypatch.setattr(threading.Thread, "start", refused)
-    monkeypatch.setattr(server_fallback, "servers", lambda: asked.append("servers"))
+    monkeypatch.setattr(running_servers, "servers", lambda: asked.append("servers"))
 
     assert server_fallback.ServerFallback(None, 1.0).answers() == ()
     assert side_work.started_or_done(asked.append, "now") is None
