@@ -41,8 +41,8 @@ if not TYPE_CHECKING:
             value, end = _scan(whole, len(whole) - len(whole.lstrip(_BLANK)))
             if not whole[end:].strip(_BLANK):
                 return value
-        except (StopIteration, ValueError, TypeError):
-            pass  # said by `json`
+        except (StopIteration, ValueError, TypeError, SystemError):
+            pass  # said by `json`. The last: CPython 3.11 has no words for it while `json.decoder` is not loaded
         import json
 
         return json.loads(text)
