@@ -2,7 +2,7 @@
 
 A device that nobody told of keeps the figure of the last reading that did. Each time it is looked which cards and nodes there
 are, so that those that come and go are noticed without a library being loaded; what they are, and which drivers serve them, is
-looked at every five seconds, and what is installed every ten.
+looked at every ten seconds, and what is installed every thirty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gpuprobe.survey.glance import Glance, counted_again, counts, glance
 from gpuprobe.survey.host import read_host, survey_again
 from gpuprobe.survey.processes import accounts, program_names
 
-LOOK_SECONDS, INSTALLED_SECONDS = 5.0, 10.0
+LOOK_SECONDS, INSTALLED_SECONDS = 10.0, 30.0
 
 
 class Reading(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from gpuprobe import json_texts as json
 from gpuprobe.facts import Host
 from gpuprobe.libraries import LIBRARIES
-from gpuprobe.model import Device, Evidence
+from gpuprobe.model import Device, Evidence, Outcome, Status
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.saved import file
 from gpuprobe.saved.key import Difference, differences, key_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 KIND = "gpuprobe saved discovery"
 SCHEMA_VERSION = 6  # raised with every change of the records in it and of what stands in its key
 MOST_SECONDS = 24 * 3600.0  # what no key sees, such as a card that broke, is noticed within a day
+_SLOW = 1.0  # seconds for a call, by which something may be judged
 _CLOCK_SECONDS = 60.0  # by which a clock may be set back without a discovery seeming to come from the future
 
 # Nobody has to be told of these: they are how it should be.
@@ -87,7 +88,7 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
     from gpuprobe.saved import proposals
     from gpuprobe.wire import to_json
 
-    said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(evidence)}
+    said = {"kind": KIND, "schema_version": SCHEMA_VERSION, "key": key, "evidence": to_json(_kept(evidence))}
     discovery = json.dumps(said, separators=(",", ":")).encode()
     for place, content in ((path, discovery), (proposals.beside(path), proposals.text(devices))):
         try:
@@ -95,6 +96,17 @@ def save(evidence: Evidence, host: Host, path: str | None = None, devices: Itera
         except (file.Untrusted, OSError, ValueError) as problem:
             return f"`{place}` cannot be written: {getattr(problem, 'strerror', None) or problem}"
     return None
+
+
+def _kept(evidence: Evidence) -> Evidence:
+    """Without the quick calls of who answered, by which nothing is judged: three quarters of the records that a start reads."""
+    return evidence._replace(outcomes=tuple(map(_with_slow_calls, evidence.outcomes)))
+
+
+def _with_slow_calls(outcome: Outcome) -> Outcome:
+    if outcome.status is not Status.OK:
+        return outcome
+    return outcome._replace(calls=tuple(call for call in outcome.calls if call.seconds is None or call.seconds >= _SLOW))
 
 
 def _comes_of_asking(difference: Difference) -> bool:

@@ -65,18 +65,18 @@ class Looked:
         return earlier
 
 
-@pytest.mark.parametrize(("wake", "looks"), [(True, 1), (False, 7)])
-def test_all_is_looked_at_every_ten_seconds_and_what_changes_every_five(
+@pytest.mark.parametrize(("wake", "looks"), [(True, 2), (False, 28)])
+def test_all_is_looked_at_every_thirty_seconds_and_what_changes_every_ten(
     monkeypatch: pytest.MonkeyPatch, wake: bool, looks: int
 ) -> None:
     """With `--no-wake` each time: whether a card sleeps is seen in no name."""
     machine = Looked(monkeypatch, a_host())
     watched = Watching((), evidence_of(), Request(wake=wake))
-    for machine.now in range(8):
+    for machine.now in range(29):
         watched.read()
     assert (machine.surveys, machine.looks) == (1, looks)
 
-    machine.now = 10
+    machine.now = 30
     watched.read()
     watched.close()
 

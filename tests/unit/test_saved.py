@@ -17,7 +17,7 @@ import pytest
 
 from gpuprobe import saved
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
-from gpuprobe.model import Evidence
+from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Status
 from gpuprobe.saved import file
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.wire import hints
@@ -60,6 +60,19 @@ def problem_of(path: str | Path, host: Host | None = None, now: str = NOW) -> tu
 
 def test_what_is_saved_is_found_again_as_it_was(written: Path) -> None:
     assert saved.load(a_machine(), str(written), NOW) == saved.Saved(evidence())
+
+
+def test_of_who_answered_slow_calls_are_saved_and_of_who_did_not_all(path: str) -> None:
+    """A `cuInit` of eight seconds tells that the driver puts cards down; a hundred quick calls tell nothing."""
+    calls = (Call("cuInit", 8.0), Call("cuDeviceGetCount", 0.001), Call("cuDeviceGet", None))
+    answered = evidence().outcomes[0]._replace(calls=calls)
+    failed = Outcome(Probe("NVML", Purpose.LIST), status=Status.CRASHED, calls=calls)
+    saved.save(evidence()._replace(outcomes=(answered, failed)), a_machine(), path)
+
+    found = saved.load(a_machine(), path, NOW).evidence
+
+    assert found is not None
+    assert [outcome.calls for outcome in found.outcomes] == [(calls[0], calls[2]), calls]
 
 
 def test_only_its_owner_may_read_it_whatever_the_umask(path: str) -> None:
