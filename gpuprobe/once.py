@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 
-def remembered(function: Callable[[About], Answer]) -> Callable[[About], Answer]:
-    """Keeps what was answered about each text, or whatever else can be a key, a thousand of them at a time."""
+def remembered(function: Callable[[About], Answer], most: int = _MOST) -> Callable[[About], Answer]:
+    """Keeps what was answered about each text, or whatever else can be a key, so many of them at a time."""
     known: dict[About, Answer] = {}
 
     def asked(about: About) -> Answer:
         try:
             return known[about]
         except KeyError:
-            if len(known) >= _MOST:
+            if len(known) >= most:
                 known.clear()
             return known.setdefault(about, function(about))
 

@@ -18,7 +18,7 @@ _marks = attrgetter(
 
 
 class Alike:
-    """Devices in their order. Two are equal where each is known by the same as the other's: a key for `lru_cache`."""
+    """Devices in their order. Two are equal where each is known by the same as that of the other."""
 
     def __init__(self, devices: Iterable[Device]) -> None:
         self.devices: Sequence[Device] = tuple(devices)

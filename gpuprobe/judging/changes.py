@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from gpuprobe import machine
 from gpuprobe.enumerations import Enum
@@ -11,6 +10,7 @@ from gpuprobe.judging.alike import Alike
 from gpuprobe.judging.figures import is_same
 from gpuprobe.judging.nearby import Nearby
 from gpuprobe.model import Device, Evidence, Outcome, Status
+from gpuprobe.once import remembered
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.strings import size_text
 
@@ -57,15 +57,15 @@ def unknown_devices(old: Evidence, new: Evidence) -> Iterator[Change]:
         before = old.outcome_of(outcome.probe)
         if before is None or outcome.probe.purpose.is_validation or outcome.status is Status.UNREADABLE:
             continue
-        for place in _unknown(Alike(before.devices), Alike(outcome.devices)):
+        for place in _unknown((Alike(before.devices), Alike(outcome.devices))):
             device = outcome.devices[place]
             name = device.name or "a device"
             yield Change(ChangeKind.DEVICE_NEW, device.id, f"{outcome.probe.library} now lists {name} ({device.id})")
 
 
-@lru_cache(maxsize=16)
-def _unknown(before: Alike, now: Alike) -> tuple[int, ...]:
-    """Positions in `now`."""
+def _unknown_anew(before_and_now: tuple[Alike, Alike]) -> tuple[int, ...]:
+    """Positions in those of now."""
+    before, now = before_and_now
     near = Nearby(before.devices)
     return tuple(
         place
@@ -74,27 +74,33 @@ def _unknown(before: Alike, now: Alike) -> tuple[int, ...]:
     )
 
 
+_unknown = remembered(_unknown_anew, most=16)
+
+
 def device_changes(before: Sequence[Device], after: Sequence[Device]) -> Iterator[Change]:
     """Of the usable devices: whose driver is another one, which came and went, whose free memory is."""
     known, there = Alike(before), Alike(after)
-    pairs = [(device, None if now is None else after[now]) for device, now in zip(before, _found(known, there), strict=True)]
+    pairs = [(device, None if now is None else after[now]) for device, now in zip(before, _found((known, there)), strict=True)]
     yield from dict.fromkeys(change for device, now in pairs if now is not None for change in _driver(device, now))
     for device, now in pairs:
         if now is None:
             yield Change(ChangeKind.DEVICE_GONE, device.id, f"{_called(device)} ({device.name or 'unnamed'}) has disappeared")
         else:
             yield from _memory(device, now)
-    for device, then in zip(after, _found(there, known), strict=True):
+    for device, then in zip(after, _found((there, known)), strict=True):
         if then is None:
             yield Change(ChangeKind.DEVICE_NEW, device.id, f"{_called(device)} ({device.name or 'unnamed'}) is new")
 
 
-@lru_cache(maxsize=16)
-def _found(devices: Alike, among: Alike) -> tuple[int | None, ...]:
+def _found_anew(devices_and_others: tuple[Alike, Alike]) -> tuple[int | None, ...]:
     """For each device its position among the others; None: it is not there."""
+    devices, among = devices_and_others
     near, places = Nearby(among.devices), {id(other): place for place, other in enumerate(among.devices)}
     found = (_same(device, near) for device in devices.devices)
     return tuple(None if other is None else places[id(other)] for other in found)
+
+
+_found = remembered(_found_anew, most=16)
 
 
 def _same(device: Device, others: Nearby) -> Device | None:

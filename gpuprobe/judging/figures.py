@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.alike import Alike
@@ -16,6 +15,7 @@ from gpuprobe.judging.nearby import Nearby
 from gpuprobe.judging.verdicts import describe, validations_of
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Outcome, Probe, Status
+from gpuprobe.once import remembered
 from gpuprobe.record_classes import NamedTuple
 
 # Beside a library's own figures: how far the kernel's total may be off for it to be the same memory.
@@ -102,12 +102,12 @@ def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
     if not told:
         return {}
-    return {place: told[answer] for place, answer in _matched(Alike(known), Alike(each.device for each in told))}
+    return {place: told[answer] for place, answer in _matched((Alike(known), Alike(each.device for each in told)))}
 
 
-@lru_cache(maxsize=16)
-def _matched(known: Alike, told: Alike) -> tuple[tuple[int, int], ...]:
+def _matched_anew(known_and_told: tuple[Alike, Alike]) -> tuple[tuple[int, int], ...]:
     """Positions in both."""
+    known, told = known_and_told
     often = Counter((_list_of(device), _kind(device)) for device in told.devices)
     unmistakable = [
         (answer, device) for answer, device in enumerate(told.devices) if often[_list_of(device), _kind(device)] == 1
@@ -123,6 +123,9 @@ def _matched(known: Alike, told: Alike) -> tuple[tuple[int, int], ...]:
     nameless = [device for _, device in unmistakable if not _is_named(device)]
     found = ((place, _surest(device, list(near.of(device)) if _is_named(device) else nameless)) for place, device in sure)
     return tuple((place, answer_of[id(device)]) for place, device in found if device is not None)
+
+
+_matched = remembered(_matched_anew, most=16)
 
 
 def _surest(device: Device, told: Sequence[Device]) -> Device | None:

@@ -103,10 +103,21 @@ else:
                 os.set_inheritable(each, True)
             defaults = [signal.SIGPIPE, signal.SIGXFSZ]
             return os.posix_spawn(args[0], args, env, file_actions=[*as_streams, *closed], setsid=True, setsigdef=defaults)
+        except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
+            return _by_subprocess(args, env, high, passed)
         finally:
             for each in passed:
                 os.set_inheritable(each, False)
             _close(made)
+
+    def _by_subprocess(args: Sequence[str], env: Mapping[str, str], streams: Sequence[int], passed: Sequence[int]) -> int:
+        import subprocess
+
+        stdin, stdout, stderr = streams
+        given = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "pass_fds": passed}
+        process = subprocess.Popen(args, env=env, start_new_session=True, **given)
+        process.returncode = 0  # it is not waited for there
+        return process.pid
 
     def _inheritable() -> list[int]:
         """What whoever started this process left open for its children: a pipe among it would seem held by ours."""

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from gpuprobe.strings import of_signal
 
 MARK = "GPUPROBE_CHILD"
+CHILD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "child.py")
 # Two cores and sixty-four cards must not mean sixty-four interpreters at once.
 MOST_CHILDREN = 16
-CHILD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "child.py")
 
 _UNLIMITED = "max"
 _PIDS = "pids.max"

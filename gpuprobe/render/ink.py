@@ -7,9 +7,9 @@ the byte (tests/unit/test_ink.py compares both). Styles are words: "bold", "dim"
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from gpuprobe import patterns as re
+from gpuprobe.once import remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ def coloured(line: Sequence[Piece]) -> str:
     return "".join([f"\x1b[{_code(style)}m{text}\x1b[0m" if text and style else text for text, style in line])
 
 
-@lru_cache(maxsize=32)
+@remembered
 def _code(style: str) -> str:
     words = style.split()
     if not all(word in _CODES for word in words):
