@@ -32,7 +32,7 @@ import os
 import sys
 import time
 
-from gpuprobe.backends import json_lines
+from gpuprobe import json_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class _Voice:
             _tell(self.aloud, {"call": name, "at": _now()})
 
     def tell(self, answer: Json) -> None:
-        line = json_lines.written(answer)
+        line = _written(answer)
         if not self._says_quietly(line):
             _say(self.aloud, line.encode() + b"\n")
 
@@ -217,7 +217,7 @@ def _first_line() -> bytes:
 
 def _request(line: bytes) -> Json:
     try:
-        request = json_lines.read(line)
+        request = json_texts.loads(line)
     except (ValueError, RecursionError) as problem:
         raise Malformed(f"the request on stdin is not one line of JSON: {problem}") from None
     if not isinstance(request, dict):
@@ -308,7 +308,11 @@ def _now() -> float:
 
 
 def _tell(descriptor: int, answer: Json) -> None:
-    _say(descriptor, json_lines.written(answer).encode() + b"\n")
+    _say(descriptor, _written(answer).encode() + b"\n")
+
+
+def _written(answer: Json) -> str:
+    return json_texts.dumps(answer, separators=(",", ":"))
 
 
 def _say(descriptor: int, line: bytes) -> None:

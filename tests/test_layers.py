@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "gpuprobe"
 
 # From the bottom up: a room may import from the rooms before it, and from itself.
 ROOMS = (
+    "json_texts",
     "backends",
     "runner",
     "child",
@@ -26,7 +27,6 @@ ROOMS = (
     "enumerations",
     "contexts",
     "signals",
-    "json_texts",
     "patterns",
     "once",
     "facts",

@@ -249,7 +249,7 @@ OF_EVERY_CHILD = {
     "gpuprobe",
     "gpuprobe.backends",
     "gpuprobe.backends.calling",
-    "gpuprobe.backends.json_lines",
+    "gpuprobe.json_texts",
     "gpuprobe.runner",
     "resource",
 }

@@ -1,4 +1,4 @@
-"""The child's JSON is that of the package `json`, to the character and to the error."""
+"""Our JSON is that of the package `json`, to the character and to the error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe.backends import json_lines
+from gpuprobe import json_texts
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -25,9 +25,9 @@ VALUES = st.recursive(
 @pytest.fixture
 def without_c_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.setitem(sys.modules, "_json", None)
-    yield importlib.reload(json_lines)
+    yield importlib.reload(json_texts)
     monkeypatch.undo()
-    importlib.reload(json_lines)
+    importlib.reload(json_texts)
 
 
 def as_the_package_reads(line: bytes) -> Any:
@@ -39,24 +39,24 @@ def as_the_package_reads(line: bytes) -> Any:
 
 def as_we_read(line: bytes) -> Any:
     try:
-        return json_lines.read(line)
+        return json_texts.loads(line)
     except (ValueError, RecursionError) as problem:
         return type(problem), str(problem)
 
 
 @given(st.dictionaries(st.text(), VALUES))
 def test_a_line_is_what_the_package_writes(value: dict[str, Any]) -> None:
-    assert json_lines.written(value) == json.dumps(value, separators=(",", ":"))
+    assert json_texts.dumps(value, separators=(",", ":")) == json.dumps(value, separators=(",", ":"))
 
 
 def test_what_is_no_json_is_not_written() -> None:
     with pytest.raises(TypeError, match="Object of type bytes is not JSON serializable"):
-        json_lines.written({"name": b"NVIDIA"})
+        json_texts.dumps({"name": b"NVIDIA"})
 
 
 @given(VALUES)
 def test_what_was_written_is_read(value: object) -> None:
-    assert json_lines.read(json.dumps(value).encode()) == value
+    assert json_texts.loads(json.dumps(value).encode()) == value
 
 
 @given(st.binary() | st.text(alphabet='{}[]",:019.eE+- \n\t\\untrfalsé\0').map(str.encode))
@@ -90,8 +90,8 @@ def test_what_is_odd_is_read_or_refused_as_by_the_package(line: bytes) -> None:
 
 def test_where_the_c_parts_are_missing_the_package_is_taken(without_c_parts: ModuleType) -> None:
     assert without_c_parts._PARTS is None
-    assert without_c_parts.written({"a": [1, None, "ü"]}) == '{"a":[1,null,"\\u00fc"]}'
-    assert without_c_parts.read(b' {"a": 1}') == {"a": 1}
+    assert without_c_parts.dumps({"a": [1, None, "ü"]}) == '{"a": [1, null, "\\u00fc"]}'
+    assert without_c_parts.loads(b' {"a": 1}') == {"a": 1}
 
 
 @pytest.mark.parametrize("name", ["make_encoder", "make_scanner"])
@@ -102,9 +102,9 @@ def test_where_the_c_parts_are_others_the_package_is_taken(monkeypatch: pytest.M
     strange = (lambda: None) if other == "one that takes something else" else lambda *_: lambda *_: ("{}", 2)
     monkeypatch.setattr(_json, name, strange)
 
-    assert json_lines._c_parts() is None
+    assert json_texts._c_parts() is None
 
 
 def test_in_this_python_the_c_parts_are_taken() -> None:
     """Were they not, every child would pay for `re` and `enum`, and nothing else would tell."""
-    assert json_lines._PARTS is not None
+    assert json_texts._PARTS is not None
