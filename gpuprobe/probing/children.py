@@ -333,7 +333,8 @@ class Children:
                 os.close(child.exit_descriptor)
             child.exit_descriptor = None
         if child.quiet is not None:
-            os.close(child.quiet)
+            with contextlib.suppress(OSError):
+                os.close(child.quiet)
             child.quiet = None
         for pipe in (child.process.stdin, child.process.stdout, child.process.stderr):
             if pipe is not None:
