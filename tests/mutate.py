@@ -160,15 +160,15 @@ def _patience(tests: Iterable[str], known: Map) -> float:
     return PATIENCE + 4 * sum(known.seconds[test] for test in tests)
 
 
-def judged(mutant: Mutant, known: Map) -> Verdict:
-    """In a process of its own, which imports the changed module."""
+def judged(mutant: Mutant, known: Map, suspected: str) -> Verdict:
+    """In a process of its own, which imports the changed module. `suspected`: the test that is most likely to fail, or ""."""
     tests = nearest_first(mutant, known)
     folder = _folder("mutant", without_a_mutant() / "gpuprobe", without_a_mutant())
     try:
         _written(folder, mutant.module, mutated(mutant.module, mutant.place))
         if not _imports(folder, mutant.module):
             return Verdict(mutant, "killed", NO_IMPORT)
-        for some in (tests[:FIRST], tests[FIRST:]):
+        for some in ([suspected] if suspected else [], tests[:FIRST], tests[FIRST:]):
             how, by = _noticed(folder, some, known) if some else ("survived", "")
             if how != "survived":
                 return Verdict(mutant, how, by)
@@ -192,6 +192,8 @@ def judge_in_forks(chosen: list[Mutant], known: Map, seconds: float, to: Path) -
                 "seconds": _patience(tests, known),
             }
         )
+    if not jobs:
+        return
     asked = temporary.folder("jobs") / "jobs.json"
     whole = {"jobs": jobs, "tests": known.tests, "memory": MEMORY, "at_once": AT_ONCE, "seconds": seconds}
     asked.write_text(json.dumps(whole), encoding="utf-8")
@@ -214,7 +216,8 @@ def read(file: Path) -> dict[tuple[str, int], Verdict]:
 
 
 def run(chosen: list[Mutant], known: Map, minutes: float, to: Path) -> list[Verdict]:
-    """Those that no test runs first, then those that a fork can have, then the others."""
+    """Those that no test runs first, then those that a fork can have, then the others. A line that runs before a test too is
+    changed in a fork only to find who suspects it: there one half of a test is as it was."""
     end = time.monotonic() + minutes * 60
 
     def left() -> list[Mutant]:
@@ -223,12 +226,17 @@ def run(chosen: list[Mutant], known: Map, minutes: float, to: Path) -> list[Verd
 
     def other_way(mutant: Mutant) -> None:
         if time.monotonic() < end:
-            _note(judged(mutant, known), to)
+            _note(judged(mutant, known, suspected.get((mutant.module, mutant.place), "")), to)
 
     for mutant in left():
         if not nearest_first(mutant, known):
             _note(Verdict(mutant, "not run"), to)
     judge_in_forks([each for each in left() if not runs_on_import(each, known)], known, end - time.monotonic(), to)
+    suspects = temporary.folder("suspects") / "verdicts.tsv"
+    judge_in_forks(
+        [each for each in left() if each.inside and runs_on_import(each, known)], known, end - time.monotonic(), suspects
+    )
+    suspected = {place: verdict.by for place, verdict in read(suspects).items() if verdict.how == "killed"}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(other_way, left()))
     verdicts = read(to)
