@@ -6,7 +6,7 @@ fails without a mutant is left out; those that noticed one run without any once 
 A table, a constant or a default is changed where a module is imported, and no test runs its line. One whose import fails is
 killed at once. Others have survived when no test of a bounded set fails: 300 tests that run a line which reads what the changed
 statement names, and 200 others that depend on the module (`tests.which_tests` says which). So have lines of functions that run
-before a test does, for the cases of several.
+before a test does, for the cases of several, when no test that runs the line fails in a fork either.
 `--sample N`, `--seed N`, `--only TEXT` (of a module's name); `--on-import`: of the sample those alone that run on import.
 `--minutes N`: no new mutant after that time. `--to FILE` says each verdict as it comes, and what stands there is not judged
 again; `--again FILE` judges what survived there; `--map FILE` keeps which test runs what, and holds as long as no source and no
@@ -35,7 +35,7 @@ from tests import temporary
 from tests.forked import ASLEEP, OTHER_WAY
 from tests.mutants import ROOMS, Mutant, mutants, mutated, source_of
 from tests.test_layers import MODULES, PACKAGE, room
-from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_map, runs_on_import
+from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_map, running, runs_on_import
 
 _BESIDE = ("tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
 FIRST = 40  # tests asked before all others
@@ -181,7 +181,7 @@ def judge_in_forks(chosen: list[Mutant], known: Map, seconds: float, to: Path) -
     number = {test: place for place, test in enumerate(known.tests)}
     jobs = []
     for mutant in chosen:
-        tests = nearest_first(mutant, known)
+        tests = running(mutant, known)
         jobs.append(
             {
                 "name": f"{mutant.module}\t{mutant.place}\t{mutant.name}",

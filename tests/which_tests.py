@@ -83,8 +83,11 @@ def runs_on_import(mutant: Mutant, known: Map) -> bool:
 
 
 def nearest_first(mutant: Mutant, known: Map) -> list[str]:
-    if runs_on_import(mutant, known):
-        return _bounded(mutant, known)
+    return _bounded(mutant, known) if runs_on_import(mutant, known) else running(mutant, known)
+
+
+def running(mutant: Mutant, known: Map) -> list[str]:
+    """All that run its line, which is a function's."""
     tests = _that_run(mutant, known)
     return sorted(tests, key=lambda test: (mutant.module not in _imports(_file(test)), known.seconds[test], test))
 
