@@ -1,4 +1,4 @@
-"""Where a changed constant can be noticed: what reads it, under whatever name."""
+"""Where a changed constant can be noticed, by what reads it under whatever name, and who is asked first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import mutants, readers
+from tests import mutants, readers, which_tests
 
 TABLE = """
 LIMIT = 4
@@ -74,3 +74,14 @@ def test_what_a_constant_is_made_of_does_not_read_it() -> None:
 
     assert found["table"] == lines(TABLE, "def most(size=_TWICE, of: LIMIT = 0):", "return size")
     assert found["far"] == lines(FAR, "return table._TWICE")
+
+
+def test_a_bound_leaves_out_the_slower_tests_of_a_file_before_a_file() -> None:
+    one, other, near = (f"tests/unit/{name}.py" for name in ("test_tree", "test_wire", "test_tensor_types"))
+    seconds = {f"{one}::a": 0.2, f"{one}::b": 0.1, f"{one}::c": 0.3, f"{other}::a": 9.0, f"{near}::a": 5.0, f"{near}::b": 6.0}
+    known = which_tests.Map(tuple(seconds), seconds, frozenset(), {}, {})
+    mutant = mutants.Mutant("planning.tensor_types", 0, 1, 1, range(0), "")
+
+    found = which_tests._in_turn(set(seconds), mutant, known)
+
+    assert found == [f"{near}::a", f"{near}::b", f"{one}::b", f"{other}::a", f"{one}::a", f"{one}::c"]
