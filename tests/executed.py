@@ -138,16 +138,17 @@ def caches() -> Iterator[Callable[[], object]]:
 
 
 class Choice:
-    """Runs the chosen tests, and those that nobody knows: a mutant may give a test's case another name."""
+    """Runs the chosen tests as they are ordered, and then those that nobody knows: a mutant may give a case another name."""
 
     def __init__(self, read: Path, to: Path) -> None:
         choice = json.loads(read.read_text(encoding="utf-8"))
-        self.chosen = set(choice["chosen"])
+        self.chosen = {test: place for place, test in enumerate(choice["chosen"])}
         self.known = set(choice["known"])
         self.to = to
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if item.nodeid in self.chosen or item.nodeid not in self.known]
+        items.sort(key=lambda item: self.chosen.get(item.nodeid, len(self.chosen)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._note(report)
@@ -162,13 +163,14 @@ class Choice:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if to := os.environ.get("EXECUTED_MAP"):
-        from tests import in_a_fork
+    from tests import in_a_fork
 
+    if to := os.environ.get("EXECUTED_MAP"):
         watch = Watch(Path.cwd() / "gpuprobe", Path(to))
         in_a_fork.take_over(watch.hand_over)
         config.pluginmanager.register(watch)
         sys.settrace(watch.called)
         threading.settrace(watch.called)
     if read := os.environ.get("EXECUTED_CHOICE"):
+        in_a_fork.take_over()
         config.pluginmanager.register(Choice(Path(read), Path(os.environ["EXECUTED_FAILED"])))

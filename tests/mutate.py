@@ -1,12 +1,16 @@
 """Mutants of the pure rooms, and whether a test notices: `python -m tests.mutate` (a sample of 300; an hour of one core).
 
 Once, the unit tests and whole machines run without a mutant, and which lines each of them runs is noted. A mutant then runs in
-a copy of the package with the tests that run its line, the nearest and quickest first, up to the first failure; where a
-module's own lines are changed, with the tests of all that imports it too. A test that fails without a mutant is left out;
-those that noticed one run without any once more at the end.
-`--sample N`, `--seed N`, `--only TEXT` (of a module's name), `--minutes N`: no new mutant after that time. `--to FILE` says
-each verdict as it comes, and what stands there is not judged again; `--again FILE` judges what survived there; `--map FILE`
-keeps which test runs what, and holds as long as no source and no test is changed.
+a copy of the package with the tests that run its line, the nearest and quickest first, up to the first failure. A test that
+fails without a mutant is left out; those that noticed one run without any once more at the end.
+A table, a constant or a default is changed where a module is imported, and no test runs its line. One whose import fails is
+killed at once. Others have survived when no test of a bounded set fails: 300 tests that run a line which reads what the changed
+statement names, and 200 others that depend on the module (`tests.which_tests` says which). So have lines of functions that run
+before a test does, for the cases of several, when no test that runs the line fails in a fork either.
+`--sample N`, `--seed N`, `--only TEXT` (of a module's name); `--on-import`: of the sample those alone that run on import.
+`--minutes N`: no new mutant after that time. `--to FILE` says each verdict as it comes, and what stands there is not judged
+again; `--again FILE` judges what survived there; `--map FILE` keeps which test runs what, and holds as long as no source and no
+test is changed.
 """
 
 from __future__ import annotations
@@ -29,14 +33,14 @@ from typing import NamedTuple
 
 from tests import temporary
 from tests.forked import ASLEEP, OTHER_WAY
-from tests.mutants import Mutant, mutants, mutated, source_of
+from tests.mutants import ROOMS, Mutant, mutants, mutated, source_of
 from tests.test_layers import MODULES, PACKAGE, room
-from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_map, runs_on_import
+from tests.which_tests import TESTS, Map, files_of_tests, nearest_first, read_map, running, runs_on_import
 
-ROOMS = ("judging", "doctor", "planning", "machine", "strings", "fleet", "machinecode", "environment")
 _BESIDE = ("tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
 FIRST = 40  # tests asked before all others
 PATIENCE = 30.0  # seconds of a core beside what the tests take; a mutant that never ends is noticed
+NO_IMPORT = "the import of its module"
 MEMORY = 6 << 30  # bytes of address space
 AT_ONCE = os.cpu_count() or 1
 
@@ -126,6 +130,17 @@ def _files() -> list[str]:
     return [str(test.relative_to(TESTS.parent)) for test in files_of_tests()]
 
 
+def _imports(folder: Path, module: str) -> bool:
+    command = [sys.executable, "-c", f"import gpuprobe.{module}"]
+    environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    limit = ASLEEP * PATIENCE
+    try:
+        done = subprocess.run(command, cwd=folder, env=environ, stderr=subprocess.DEVNULL, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
 def _noticed(folder: Path, tests: list[str], known: Map) -> tuple[str, str]:
     """How it ends, and the test that fails first."""
     choice, failed = folder / "choice.json", folder / "failed.txt"
@@ -145,13 +160,15 @@ def _patience(tests: Iterable[str], known: Map) -> float:
     return PATIENCE + 4 * sum(known.seconds[test] for test in tests)
 
 
-def judged(mutant: Mutant, known: Map) -> Verdict:
-    """In a process of its own, which imports the changed module."""
+def judged(mutant: Mutant, known: Map, suspected: str) -> Verdict:
+    """In a process of its own, which imports the changed module. `suspected`: the test that is most likely to fail, or ""."""
     tests = nearest_first(mutant, known)
     folder = _folder("mutant", without_a_mutant() / "gpuprobe", without_a_mutant())
     try:
         _written(folder, mutant.module, mutated(mutant.module, mutant.place))
-        for some in (tests[:FIRST], tests[FIRST:]):
+        if not _imports(folder, mutant.module):
+            return Verdict(mutant, "killed", NO_IMPORT)
+        for some in ([suspected] if suspected else [], tests[:FIRST], tests[FIRST:]):
             how, by = _noticed(folder, some, known) if some else ("survived", "")
             if how != "survived":
                 return Verdict(mutant, how, by)
@@ -164,7 +181,7 @@ def judge_in_forks(chosen: list[Mutant], known: Map, seconds: float, to: Path) -
     number = {test: place for place, test in enumerate(known.tests)}
     jobs = []
     for mutant in chosen:
-        tests = nearest_first(mutant, known)
+        tests = running(mutant, known)
         jobs.append(
             {
                 "name": f"{mutant.module}\t{mutant.place}\t{mutant.name}",
@@ -175,6 +192,8 @@ def judge_in_forks(chosen: list[Mutant], known: Map, seconds: float, to: Path) -
                 "seconds": _patience(tests, known),
             }
         )
+    if not jobs:
+        return
     asked = temporary.folder("jobs") / "jobs.json"
     whole = {"jobs": jobs, "tests": known.tests, "memory": MEMORY, "at_once": AT_ONCE, "seconds": seconds}
     asked.write_text(json.dumps(whole), encoding="utf-8")
@@ -197,7 +216,8 @@ def read(file: Path) -> dict[tuple[str, int], Verdict]:
 
 
 def run(chosen: list[Mutant], known: Map, minutes: float, to: Path) -> list[Verdict]:
-    """Those that no test runs first, then those that a fork can have, then the others."""
+    """Those that no test runs first, then those that a fork can have, then the others. A line that runs before a test too is
+    changed in a fork only to find who suspects it: there one half of a test is as it was."""
     end = time.monotonic() + minutes * 60
 
     def left() -> list[Mutant]:
@@ -206,12 +226,17 @@ def run(chosen: list[Mutant], known: Map, minutes: float, to: Path) -> list[Verd
 
     def other_way(mutant: Mutant) -> None:
         if time.monotonic() < end:
-            _note(judged(mutant, known), to)
+            _note(judged(mutant, known, suspected.get((mutant.module, mutant.place), "")), to)
 
     for mutant in left():
         if not nearest_first(mutant, known):
             _note(Verdict(mutant, "not run"), to)
     judge_in_forks([each for each in left() if not runs_on_import(each, known)], known, end - time.monotonic(), to)
+    suspects = temporary.folder("suspects") / "verdicts.tsv"
+    judge_in_forks(
+        [each for each in left() if each.inside and runs_on_import(each, known)], known, end - time.monotonic(), suspects
+    )
+    suspected = {place: verdict.by for place, verdict in read(suspects).items() if verdict.how == "killed"}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(other_way, left()))
     verdicts = read(to)
@@ -250,6 +275,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--only", default="")
+    parser.add_argument("--on-import", action="store_true")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--to", type=Path)
     parser.add_argument("--again", type=Path)
@@ -262,6 +288,8 @@ def main(arguments: list[str]) -> int:
     chosen = sample(asked.sample, asked.seed, asked.only)
     if asked.again:
         chosen = [verdict.mutant for verdict in read(asked.again).values() if verdict.survived]
+    if asked.on_import:
+        chosen = [each for each in chosen if runs_on_import(each, known)]
     verdicts = run(chosen, known, asked.minutes, asked.to or temporary.folder("verdicts") / "verdicts.tsv")
     wrong = fail_without(verdicts, known)
     killed = say(verdicts)

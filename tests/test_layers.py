@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections import Counter
@@ -104,6 +105,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+@functools.cache
 def own(path: Path) -> set[str]:
     names = {name.removeprefix("gpuprobe.") for name in imported(path) if name.startswith("gpuprobe.")}
     return {name for name in names if name in MODULES}

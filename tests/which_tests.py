@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutants import Mutant
+from tests.readers import readers
 from tests.test_layers import MODULES, PACKAGE, own
 
 TESTS = Path(__file__).parent
@@ -18,6 +20,9 @@ PURE_TESTS = ("unit", "doctor", "fleet", "machinecode")
 # Whole machines, and the commands that judge a capture or read answers of others: through all pure rooms.
 _COMMANDS = ("doctor", "env", "env_for", "fleet", "forms_of_list", "plan", "plan_measured", "software", "undecided", "unviewed")
 WHOLE = (TESTS / "test_scenarios.py", *(TESTS / "cli" / f"test_{name}.py" for name in _COMMANDS))
+
+# Tests that a mutant of a module's own lines has to survive: those that read what is changed, and others that depend on it.
+NEAR, FAR = 300, 200
 
 
 class Map(NamedTuple):
@@ -74,25 +79,59 @@ def _file(test: str) -> Path:
 
 def runs_on_import(mutant: Mutant, known: Map) -> bool:
     """Or before a test of its own, in what several tests share."""
-    file = str(MODULES[mutant.module].relative_to(PACKAGE))
-    return not mutant.inside or mutant.line in known.shared.get(file, ())
+    return not mutant.inside or mutant.line in known.shared.get(_in_package(mutant.module), ())
 
 
 def nearest_first(mutant: Mutant, known: Map) -> list[str]:
-    tests = _tests_of(mutant, known)
+    return _bounded(mutant, known) if runs_on_import(mutant, known) else running(mutant, known)
+
+
+def running(mutant: Mutant, known: Map) -> list[str]:
+    """All that run its line, which is a function's."""
+    tests = _that_run(mutant, known)
     return sorted(tests, key=lambda test: (mutant.module not in _imports(_file(test)), known.seconds[test], test))
 
 
-def _tests_of(mutant: Mutant, known: Map) -> set[str]:
-    """Those that run its line, or its function where no line is known; of a module's own lines all that may depend on them."""
-    file = str(MODULES[mutant.module].relative_to(PACKAGE))
-    if not runs_on_import(mutant, known):
-        return known.of_lines(file, [mutant.line]) or known.of_lines(file, mutant.inside)
+def _that_run(mutant: Mutant, known: Map) -> set[str]:
+    """Those that run its line, or its function where no line is known."""
+    file = _in_package(mutant.module)
+    return known.of_lines(file, [mutant.line]) or known.of_lines(file, mutant.inside)
+
+
+def _bounded(mutant: Mutant, known: Map) -> list[str]:
+    """First those that run a line which reads what the changed statement names, or the changed line of a function that several
+    tests share; then others that depend on the module. Of each, files that name the module come first, and each file in turn:
+    a bound leaves out slower tests of a file before it leaves out a file."""
+    near = _that_run(mutant, known) if mutant.inside else _that_read(mutant, known)
+    return [
+        *_in_turn(near, mutant, known)[:NEAR],
+        *_in_turn(_dependent(mutant.module, known) - near, mutant, known)[:FAR],
+    ]
+
+
+def _that_read(mutant: Mutant, known: Map) -> set[str]:
+    lines = readers(mutant.module, mutant.line)
+    return set[str]().union(*(known.of_lines(_in_package(module), read) for module, read in lines.items()))
+
+
+def _in_turn(tests: set[str], mutant: Mutant, known: Map) -> list[str]:
+    turn, of_file = dict[str, int](), Counter[str]()
+    for test in sorted(tests, key=lambda test: (known.seconds[test], test)):
+        turn[test] = of_file[test.partition("::")[0]]
+        of_file[test.partition("::")[0]] += 1
+    return sorted(turn, key=lambda test: (mutant.module not in _imports(_file(test)), turn[test], known.seconds[test]))
+
+
+def _dependent(module: str, known: Map) -> set[str]:
+    """All that run a line of the module, or whose file reaches it by imports, and whole machines."""
+    file = _in_package(module)
     found = known.of_lines(file, map(int, known.lines.get(file, {})))
-    files = {
-        test for test in files_of_tests() if test in WHOLE or any(mutant.module in _reached(each) for each in _imports(test))
-    }
+    files = {test for test in files_of_tests() if test in WHOLE or any(module in _reached(each) for each in _imports(test))}
     return found | {test for test in known.tests if test not in known.failed and _file(test) in files}
+
+
+def _in_package(module: str) -> str:
+    return str(MODULES[module].relative_to(PACKAGE))
 
 
 def read_map(written: Path) -> Map:

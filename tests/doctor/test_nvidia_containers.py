@@ -6,7 +6,7 @@ import pytest
 
 from gpuprobe.doctor.findings import Place
 from gpuprobe.doctor.reasons import CardReason
-from gpuprobe.facts import Host
+from gpuprobe.facts import FoundLibrary, Host
 from tests.doctor.nvidia_machines import (
     BOTH,
     DOCKER,
@@ -25,7 +25,7 @@ from tests.doctor.nvidia_machines import (
     passed,
     texts,
 )
-from tests.records import an_outcome
+from tests.records import a_card, an_outcome
 
 NO_CUDA = (absent("libcuda.so.1"), absent("libnvidia-ml.so.1"))
 PODMAN = {"/run/.containerenv": ""}
@@ -111,6 +111,16 @@ def test_a_snap_is_connected_to_the_driver() -> None:
     assert (found.id, is_certain(found), found.settle) == ("snap-confinement", False, "snap connections ollama")
     assert "snap connect ollama:opengl" in commands(found)
     assert "ubuntu-drivers" not in commands(found)
+
+
+@pytest.mark.parametrize("driver", ["nvidia", None])
+@pytest.mark.parametrize("libraries", [BOTH, ()])
+def test_a_snap_is_to_be_connected_where_the_card_has_its_driver_and_the_snap_lacks_the_libraries(
+    driver: str | None, libraries: tuple[FoundLibrary, ...]
+) -> None:
+    host = nvidia_host(pci=(a_card(driver=driver),), libraries=libraries, environ={"SNAP_NAME": "ollama"})
+
+    assert ("snap-confinement" in ids(findings(host, *NO_CUDA))) is (driver == "nvidia" and not libraries)
 
 
 def flatpak(extension: str) -> Host:

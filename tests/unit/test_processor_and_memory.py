@@ -65,12 +65,28 @@ def test_sets_of_instructions_are_named_as_linux_names_them() -> None:
     assert processor(a_host(facts={**said, "hw.optional.arm.FEAT_I8MM": 0})).features == ("avx", "bmi2", "bf16")
 
 
+# What `lscpu` calls them (util-linux, lscpu-arm.c), and the kernel those that are younger (arch/arm64/include/asm/cputype.h).
+ARM = "0xd03 Cortex-A53, 0xd07 Cortex-A57, 0xd08 Cortex-A72, 0xd0b Cortex-A76, 0xd0c Neoverse-N1, 0xd40 Neoverse-V1"
+ARM += ", 0xd42 Cortex-A78AE, 0xd49 Neoverse-N2, 0xd4f Neoverse-V2, 0xd83 Neoverse-V3AE, 0xd85 Cortex-X925, 0xd87 Cortex-A725"
+
+
+def an_arm_processor(implementer: str, part: str) -> str | None:
+    return processor(with_files({"/proc/cpuinfo": f"CPU implementer: {implementer}\nCPU part: {part}"})).model
+
+
+@pytest.mark.parametrize(("part", "name"), [row.split() for row in ARM.split(", ")])
+def test_a_processor_of_arm_has_the_name_that_lscpu_gives_it(part: str, name: str) -> None:
+    """Arm spells the Cortexes with a hyphen, the Neoverses without."""
+    assert an_arm_processor("0x41", part) == f"Arm {name.replace('Neoverse-', 'Neoverse ')}"
+    assert an_arm_processor("0x42", part) is None
+
+
 @pytest.mark.parametrize(
     ("implementer", "part", "model"),
-    [("0x41", "0xd0c", "Arm Neoverse N1"), ("0x4e", "0x004", "NVIDIA Carmel"), ("0x41", "0x1", None), ("", "", None)],
+    [("0x4e", "0x004", "NVIDIA Carmel"), ("0x41", "0x004", None), ("0x41", "0x1", None), ("", "", None)],
 )
 def test_an_arm_processor_is_named_by_two_numbers(implementer: str, part: str, model: str | None) -> None:
-    assert processor(with_files({"/proc/cpuinfo": f"CPU implementer: {implementer}\nCPU part: {part}"})).model == model
+    assert an_arm_processor(implementer, part) == model
 
 
 GROUP = "/sys/fs/cgroup/x"
