@@ -120,7 +120,7 @@ class Child:
         self.hear_quiet()
         code = self.process.returncode
         status, message = self._ending(code)
-        if status in (Status.OK, Status.CRASHED) and self.answers.has_begun is False:
+        if status in (Status.OK, Status.CRASHED) and self.answers.has_begun is False and self.answers.rubbish is None:
             status, message = Status.NOT_STARTED, why_it_never_began(code, self.stderr.text())
         return self.answers.outcome(
             status=status,
