@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
@@ -209,5 +208,7 @@ def _tell(failure: Failure, screen: Screen, json: bool) -> None:
 
 def _let_go(stream: TextIO) -> None:
     """What could not be written stays in the stream's buffer: Python would try once more at its end, and complain."""
-    with contextlib.suppress(OSError):  # where no more files may be open, Python's complaint is all that is lost
+    try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError:  # where no more files may be open, Python's complaint is what stays
+        return

@@ -3,7 +3,6 @@
 # A Path object per file would cost more than reading the file.
 # ruff: noqa: PTH109, PTH115, PTH116, PTH118, PTH208
 
-import contextlib
 import errno
 import os
 import stat
@@ -71,8 +70,7 @@ class Tree:
                 size += len(chunk)
             return b"".join(chunks)
         finally:
-            with contextlib.suppress(OSError):  # whatever close(2) says, it is closed; and what was read is known
-                os.close(descriptor)
+            _close(descriptor)
 
     def read(self, path: str, most: int = SMALL) -> Reading:
         """The text, bytes that are not UTF-8 as `\\xff`; or why there is none: "absent", "denied" or "error: …"."""
@@ -170,6 +168,14 @@ class Tree:
             return real if self.root == "/" else real.removeprefix(os.path.realpath(self.root))
         except (OSError, ValueError):
             return path
+
+
+def _close(descriptor: int) -> None:
+    """Whatever close(2) says, it is closed; and what was read is known."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        return
 
 
 def _refuse_odd(status: os.stat_result) -> None:
