@@ -9,7 +9,6 @@ import errno
 import json
 import os
 import secrets
-import select
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import pytest
 
 from gpuprobe.discovery import gather
 from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Request, Status
-from gpuprobe.probing import asking, start, termination
+from gpuprobe.probing import asking, spawning, start, termination
 from gpuprobe.probing import children as children_module
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.host import read_host
@@ -292,7 +291,7 @@ def test_what_closing_says_of_a_child_that_has_ended_changes_no_answer(
     assert outcome.status is Status.OK
 
 
-@pytest.mark.skipif(not hasattr(select, "epoll"), reason="only Linux has epoll")
+@pytest.mark.skipif(not hasattr(spawning, "epoll"), reason="only Linux has epoll")
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENOMEM, errno.EINTR])
 def test_a_system_that_refuses_the_best_way_to_wait_is_waited_for_in_another(
     monkeypatch: pytest.MonkeyPatch, driver: Callable[..., None], error: int
@@ -302,7 +301,7 @@ def test_a_system_that_refuses_the_best_way_to_wait_is_waited_for_in_another(
     def refused(*_: object) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(select, "epoll", refused)
+    monkeypatch.setattr(spawning, "epoll", refused)
 
     outcome = of(asked(), "CUDA")
 

@@ -18,7 +18,6 @@ from gpuprobe.model import SYSTEM, Probe, Purpose
 from gpuprobe.planning.engine_log import END, Choice, Row, choice_of, is_whole, rows_of
 from gpuprobe.probing import termination
 from gpuprobe.probing.asking import child_environment
-from gpuprobe.probing.selector import a_selector
 from gpuprobe.strings import of_signal
 from gpuprobe.survey.engine_programs import FIT_PARAMS, EngineProgram
 
@@ -116,7 +115,7 @@ def _listened(process: subprocess.Popen[bytes], deadline: float, seconds: float,
     pipe = process.stdout
     if pipe is None:
         return Heard((), "it has no output")
-    with a_selector() as selector:
+    with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         for line in _Lines(pipe, selector, deadline):
             if line is None:
