@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 MAGIC = b"glibc-ld.so.cache1.1"
 LIBC6_X86_64, LIBC6_I386, LIBC6_AARCH64 = 0x0303, 0x0003, 0x0A03
@@ -134,3 +137,16 @@ def _add_drm_device(root: Path, name: str, device: Function) -> None:
 def _write(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch, name: str, path: str) -> None:
+    """Lets this function of `os` refuse this path the first time, as where all files that a process may open are open."""
+    real, left = getattr(os, name), [path]
+
+    def refuse(asked: object, *more: object, **options: object) -> object:
+        if left and str(asked) == path:
+            left.clear()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(asked, *more, **options)
+
+    monkeypatch.setattr(os, name, refuse)

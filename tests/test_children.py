@@ -5,6 +5,7 @@ The doubles are real shared libraries that really crash, hang and print inside a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -20,7 +21,8 @@ import pytest
 
 from gpuprobe.discovery import gather
 from gpuprobe.model import Evidence, Json, Outcome, Probe, Purpose, Request, Status
-from gpuprobe.probing import asking, start, termination
+from gpuprobe.probing import asking, spawning, start, termination
+from gpuprobe.probing import children as children_module
 from gpuprobe.probing.children import Children
 from gpuprobe.survey.host import read_host
 from tests.closing import closing_fails
@@ -287,6 +289,43 @@ def test_what_closing_says_of_a_child_that_has_ended_changes_no_answer(
     outcome = of(asked(), "CUDA")
 
     assert outcome.status is Status.OK
+
+
+@pytest.mark.skipif(not hasattr(spawning, "epoll"), reason="only Linux has epoll")
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENOMEM, errno.EINTR])
+def test_a_system_that_refuses_the_best_way_to_wait_is_waited_for_in_another(
+    monkeypatch: pytest.MonkeyPatch, driver: Callable[..., None], error: int
+) -> None:
+    driver()
+
+    def refused(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(spawning, "epoll", refused)
+
+    outcome = of(asked(), "CUDA")
+
+    assert outcome.status is Status.OK
+
+
+def test_an_answer_that_cannot_be_read_says_why(monkeypatch: pytest.MonkeyPatch, driver: Callable[..., None]) -> None:
+    driver()
+    left = [errno.EIO]
+
+    def receive(source: int, size: int = 1 << 20) -> bytes:
+        if left:
+            raise OSError(left.pop(), "Input/output error")
+        return os.read(source, size)
+
+    monkeypatch.setattr(children_module, "receive", receive)
+    children = Children(os.environ)
+    children.start(Probe("CUDA", Purpose.LIST), request(), 60.0)
+
+    outcome = children.next()
+    children.close()
+
+    assert outcome is not None
+    assert (outcome.status, "Input/output error" in str(outcome.message)) == (Status.UNREADABLE, True)
 
 
 def test_closing_ends_what_still_runs(driver: Callable[..., None]) -> None:

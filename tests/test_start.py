@@ -147,6 +147,15 @@ def test_a_thread_that_the_runner_is_refused_is_not_the_librarys_fault() -> None
     assert "; the limit of processes and threads is " in told
 
 
+def test_a_child_that_was_refused_a_pipe_names_the_limit_of_files() -> None:
+    said = "gpuprobe runner: no thread or pipe could be made: [Errno 24] Too many open files\n"
+
+    told = start.why_it_never_began(1, said)
+
+    assert "; the limit of open files is " in told
+    assert "processes" not in told
+
+
 def test_an_end_before_the_first_call_is_ours_whatever_ended_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A preloaded library that kills every process, a Python that is broken: nothing of CUDA was loaded."""
     broken = tmp_path / "python"

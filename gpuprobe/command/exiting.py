@@ -176,11 +176,21 @@ def _bug(problem: Exception, arguments: Sequence[str], screen: Screen) -> Failur
 
         for line in "".join(format_exception(problem)).splitlines():
             screen.complain(line)
-    if isinstance(problem, MemoryError):
+    if _is_of_memory(problem):
         limits = "raise the limit (`ulimit -v`, `ulimit -d`, the container's), or end other programs"
         return Failure(Trouble.NO_MEMORY, "gpuprobe was refused the memory it needs", limits, Exit.BUG)
     said = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
     return Failure(Trouble.BUG, f"this is a bug in gpuprobe: {said}", REPORT, Exit.BUG)
+
+
+# What glibc's loader says of a part of Python that it has no memory for (elf/dl-load.c, dl-reloc.c, dl-minimal.c).
+_NO_ROOM = ("failed to map segment", "cannot apply additional memory protection", "cannot allocate memory")
+
+
+def _is_of_memory(problem: Exception) -> bool:
+    if isinstance(problem, ImportError):
+        return any(words in str(problem).casefold() for words in _NO_ROOM)
+    return isinstance(problem, MemoryError) or (isinstance(problem, OSError) and problem.errno == errno.ENOMEM)
 
 
 def _tell(failure: Failure, screen: Screen, json: bool) -> None:
@@ -198,4 +208,7 @@ def _tell(failure: Failure, screen: Screen, json: bool) -> None:
 
 def _let_go(stream: TextIO) -> None:
     """What could not be written stays in the stream's buffer: Python would try once more at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError:  # where no more files may be open, Python's complaint is what stays
+        return

@@ -263,7 +263,10 @@ def _is_integrated(card: Card, known: Sequence[Device]) -> bool:
 
 
 def unclaimed_render_nodes(host: Host) -> tuple[str, ...]:
-    """Render nodes that belong to nothing the survey saw, on a machine whose bus has no graphics at all."""
+    """Render nodes that belong to nothing the survey saw, on a machine whose bus has no graphics at all: where it could not be
+    looked at, they may be a card's."""
+    if any(each.place.startswith("/sys/") and each.problem != "absent" for each in machine.unread(host)):
+        return ()
     claimed = {f"/dev/dri/{name}" for each in host.off_the_bus for name in each.drm}
     unknown = (node.path for node in host.nodes if node.path.startswith("/dev/dri/renderD"))
     on_the_bus = host.platform != "linux" or any(function.drm for function in host.pci)

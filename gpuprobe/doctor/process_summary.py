@@ -53,6 +53,9 @@ def remarks(table: Table, elsewhere: Sequence[int], absent: Absent, shown: Seque
         whose = f" of {accounts}" if accounts else ""
         how = "CAP_SYS_PTRACE is missing here" if as_root else "`sudo gpuprobe running` may"
         yield f"{table.unreadable} {noun}{whose} cannot be looked into; {how}"
+    if table.failures:
+        noun = "process" if len(table.failures) == 1 else "processes"
+        yield f"{len(table.failures)} {noun} could not be read ({table.failures[0]}): whether they compute is not known"
     if elsewhere and not table.namespace:
         noun = "process" if len(elsewhere) == 1 else "processes"
         yield f"the driver names {len(elsewhere)} {noun} that cannot be seen here: {', '.join(map(str, elsewhere[:6]))}"

@@ -7,7 +7,7 @@ card's PCI folder. Variables such as `ROCR_VISIBLE_DEVICES` and `HSA_OVERRIDE_GF
 from collections.abc import Iterator, Sequence
 
 from gpuprobe.facts import Host, PciFunction
-from gpuprobe.machine.surroundings import exists, text_of
+from gpuprobe.machine.surroundings import exists, is_uncertain, text_of
 from gpuprobe.model import Device, DeviceType, GiB, Partition
 from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
@@ -146,10 +146,10 @@ def _pool(host: Host, function: PciFunction, name: str) -> Pool | None:
 def _type(host: Host, function: PciFunction, vram: Pool | None, gtt: Pool | None) -> DeviceType:
     """Only cards with memory chips of their own name their maker. What is left is integrated where little memory is set
     aside and much is shared; an APU to which the firmware gives half of the memory stays unknown."""
-    named = (f"{_FUNCTIONS}{function.address}/{file}" for file in ("mem_info_vram_vendor", "board_info"))
+    named = [f"{_FUNCTIONS}{function.address}/{file}" for file in ("mem_info_vram_vendor", "board_info")]
     if any(exists(host, path) for path in named):
         return DeviceType.DISCRETE
-    if vram is None or gtt is None:
+    if vram is None or gtt is None or any(is_uncertain(host, path) for path in named):
         return DeviceType.UNKNOWN
     shares = vram.total <= 4 * GiB and gtt.total >= 8 * GiB and gtt.total >= 4 * vram.total
     return DeviceType.INTEGRATED if shares else DeviceType.UNKNOWN

@@ -6,7 +6,7 @@ from gpuprobe import patterns as re
 from gpuprobe import vendors
 from gpuprobe.facts import Host, PciFunction
 from gpuprobe.machine.nvidia import name_of
-from gpuprobe.machine.surroundings import exists, text_of, wsl
+from gpuprobe.machine.surroundings import exists, is_uncertain, text_of, wsl
 from gpuprobe.once import once
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.vendors import VENDORS
@@ -129,7 +129,8 @@ def _board(host: Host, on_the_bus: Sequence[Card]) -> Card | None:
     maker = next((each for each in VENDORS if each.device_tree and _is_made_by(compatible, each.device_tree)), None)
     if maker is None or (maker.board_on_the_bus in compatible and any(maker.made(card.vendor_id) for card in on_the_bus)):
         return None
-    loaded = maker.board_driver is not None and exists(host, f"/sys/module/{maker.board_driver}/initstate")
+    state = f"/sys/module/{maker.board_driver}/initstate"
+    loaded = maker.board_driver is not None and (exists(host, state) or is_uncertain(host, state))
     return Card(kind="board", vendor_id=maker.pci_id, name=model, driver=maker.board_driver if loaded else None)
 
 

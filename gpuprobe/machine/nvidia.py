@@ -3,7 +3,7 @@
 from gpuprobe import patterns as re
 from gpuprobe.environment import cleaned
 from gpuprobe.facts import Host
-from gpuprobe.machine.surroundings import NONE, container, exists, text_of, wsl
+from gpuprobe.machine.surroundings import NONE, container, exists, is_uncertain, text_of, wsl
 from gpuprobe.record_classes import NamedTuple
 
 # NVIDIA's Jetson Linux archive: release of Linux for Tegra → JetPack. No inference build is made for 4 any more.
@@ -65,6 +65,9 @@ def jetpack(host: Host) -> JetPack | None:
 
 def _installed_jetpack(host: Host, problem: str | None) -> JetPack | None:
     path = "/etc/nv_tegra_release"
+    if is_uncertain(host, path):
+        unread = f"`{path}` could not be read ({host.texts[path].problem}): on a Jetson set JETSON_JETPACK, for example to 6"
+        return JetPack(None, path, problem=problem or unread)
     if not exists(host, path):
         return JetPack(None, "JETSON_JETPACK", problem=problem) if problem else None
     # "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: …"

@@ -97,6 +97,7 @@ class Table(NamedTuple):
     looked_at: int = 0
     unreadable: int = 0  # of other accounts: neither their maps nor a command line that is known
     unreadable_accounts: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()  # "error: …", for each that could not be read for another reason than its account
     ended: tuple[int, ...] = ()  # while they were looked at
     hidden: bool = False  # /proc shows this account only its own (`hidepid`)
     namespace: bool = False  # only the processes of a PID namespace are seen

@@ -16,6 +16,7 @@ _CGROUPS = (
     ("systemd-nspawn", "systemd-nspawn@", ""),
 )
 _WHOLE_ELEMENTS = ("docker", "lxc")
+_CONTAINER_FILES = ("/.flatpak-info", "/run/.containerenv", "/.dockerenv", "/run/systemd/container", "/proc/self/cgroup")
 _VENDORS = (
     ("vmware", "VMware"),
     ("virtualbox", "VirtualBox"),
@@ -38,9 +39,15 @@ def text_of(host: Host, path: str) -> str:
 
 
 def exists(host: Host, path: str) -> bool:
-    """Whether a file was there, readable or not."""
+    """Whether a file was there, readable or not: an error that is no refusal is not known to be the file's own."""
     reading = host.texts.get(path)
-    return reading is not None and reading.problem != "absent"
+    return reading is not None and reading.problem in (None, "denied")
+
+
+def is_uncertain(host: Host, path: str) -> bool:
+    """Whether an error came in place of an answer, as from a file system that is broken or a limit of open files."""
+    reading = host.texts.get(path)
+    return reading is not None and (reading.problem or "").startswith("error")
 
 
 def fields_of(text: str) -> dict[str, str]:
@@ -100,7 +107,12 @@ def container(host: Host) -> str | None:
     }
     certain = next((name for name, there in marks.items() if there), None)
     named = text_of(host, "/run/systemd/container") or cleaned(host.environ.get("container", ""))
-    return certain or named or _by_cgroup(text_of(host, "/proc/self/cgroup")) or (NONE if host.texts else None)
+    return certain or named or _by_cgroup(text_of(host, "/proc/self/cgroup")) or (NONE if _all_looked_at(host) else None)
+
+
+def _all_looked_at(host: Host) -> bool:
+    """Whether none of the files that would name a container gave an error in place of an answer."""
+    return bool(host.texts) and not any(is_uncertain(host, path) for path in _CONTAINER_FILES)
 
 
 def _by_cgroup(text: str) -> str | None:

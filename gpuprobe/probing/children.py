@@ -17,6 +17,7 @@ from gpuprobe.probing import spawning as selectors
 from gpuprobe.probing import spawning as subprocess
 from gpuprobe.probing.answers import Answers
 from gpuprobe.probing.pipes import Tail, exit_descriptor, read_waiting, receive, selectable, stop_waiting
+from gpuprobe.probing.selector import a_selector
 from gpuprobe.probing.start import CHILD, NotStarted, interpreter, why_it_never_began, why_refused
 
 TYPE_CHECKING = False
@@ -119,7 +120,7 @@ class Child:
         self.hear_quiet()
         code = self.process.returncode
         status, message = self._ending(code)
-        if status in (Status.OK, Status.CRASHED) and self.answers.has_begun is False:
+        if status in (Status.OK, Status.CRASHED) and self.answers.has_begun is False and self.answers.rubbish is None:
             status, message = Status.NOT_STARTED, why_it_never_began(code, self.stderr.text())
         return self.answers.outcome(
             status=status,
@@ -158,7 +159,7 @@ class Children:
         self._environ = environ
         self.watch = watch
         self._mark = os.urandom(8).hex()
-        self._selector = selectors.DefaultSelector()
+        self._selector = a_selector()
         self._children: list[Child] = []
         self._finished: list[Outcome] = []
         self._count = 0
@@ -257,9 +258,12 @@ class Children:
         take: Take | None = key.data[1]
         if take is None:
             return
-        chunk = b""
-        with contextlib.suppress(OSError):  # a pipe that cannot be read is one that has ended
+        try:
             chunk = receive(key.fileobj)  # type: ignore[arg-type]
+        except OSError as problem:
+            chunk = b""  # as if it had come to its end
+            if take == key.data[0].hear:
+                key.data[0].answers.reject(f"reading it failed: {problem.strerror}")
         if not chunk:
             self._selector.unregister(key.fileobj)
             return

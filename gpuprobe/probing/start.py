@@ -83,8 +83,14 @@ def why_it_never_began(code: int | None, stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     said = f": {lines[-1].removeprefix('gpuprobe runner: ')}" if lines else ""
     ended = of_signal(-code) if code is not None and code < 0 else f"exit code {code}"
-    limit = f"; {_of_processes()}" if "thread" in said else ""
-    return f"the child ended ({ended}) before it loaded anything{said}{limit}"
+    return f"the child ended ({ended}) before it loaded anything{said}{_limit_behind(said)}"
+
+
+def _limit_behind(said: str) -> str:
+    """The runner says the error of a thread and that of its pipe in one sentence; each has a limit of its own."""
+    if any(f"[Errno {number}]" in said for number in _TOO_MANY_FILES):
+        return f"; {_limit('RLIMIT_NOFILE', 'open files', 'ulimit -n')}"
+    return f"; {_of_processes()}" if "thread" in said else ""
 
 
 def _of_processes() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gpuprobe import vendors
 from gpuprobe.facts import DeviceNode
 from gpuprobe.machine.mode_bits import may_open
-from gpuprobe.survey.tree import Tree
+from gpuprobe.survey.tree import ABSENT, Tree
 
 _NAMES = ("dxg", *(name for vendor in vendors.VENDORS for name in vendor.nodes))  # how GPU nodes directly under /dev begin
 CARD_NODES = tuple(f"/dev/{name}" for name in _NAMES)
@@ -25,7 +25,9 @@ def nodes(tree: Tree) -> Iterator[DeviceNode]:
     paths = [f"/dev/{name}" for name in tree.names("/dev") if name.startswith(_NAMES)]
     paths += [f"{place}/{name}" for place in _FOLDERS for name in tree.names(place)]
     for path in paths:
-        status = tree.status(path)
+        status, problem = tree.status_or_why(path)
+        if problem is not None and problem != ABSENT:
+            tree.unread_below(path.rpartition("/")[0], problem)
         if status is not None and not stat.S_ISDIR(status.st_mode):
             yield _node(tree, path, status)
 

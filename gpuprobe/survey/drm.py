@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gpuprobe import patterns as re
 from gpuprobe.facts import DrmDevice
-from gpuprobe.survey.pci import is_address
-from gpuprobe.survey.tree import Tree
+from gpuprobe.survey.pci import driver_of, is_address
+from gpuprobe.survey.tree import ABSENT, Tree
 
 DRM = "/sys/class/drm"
 
@@ -16,7 +16,10 @@ def devices_off_the_bus(tree: Tree) -> tuple[DrmDevice, ...]:
     """By the number of their first node."""
     nodes: dict[str, list[str]] = {}
     for node in sorted(filter(is_drm_node, tree.names(DRM)), key=_order):
-        name = (tree.target(f"{DRM}/{node}/device") or "").rpartition("/")[2]
+        link = tree.link(f"{DRM}/{node}/device")
+        if link.problem is not None and link.problem != ABSENT:
+            tree.unread_below(DRM, link.problem)
+        name = (link.text or "").rpartition("/")[2]
         if name and not is_address(name):
             nodes.setdefault(name, []).append(node)
     return tuple(_read(tree, name, found) for name, found in list(nodes.items())[:_MOST])
@@ -36,7 +39,7 @@ def _read(tree: Tree, name: str, nodes: list[str]) -> DrmDevice:
     described = tree.read(f"{place}/uevent").text or ""
     return DrmDevice(
         name=name,
-        driver=(tree.target(f"{place}/driver") or "").rpartition("/")[2] or None,
+        driver=driver_of(tree, place),
         drm=tuple(nodes),
         compatible=tuple(re.findall(r"(?m)^OF_COMPATIBLE_[0-9]+=(.+)$", described)[:16]),
     )

@@ -112,7 +112,6 @@ def read_host(
         nodes=nodes,
         libraries=tuple(libraries(tree, environ, platform, machine)),
         manifests=tuple(manifests(tree, environ, platform)),
-        facts=_facts(tree, platform),
         builds=found.builds,
         empty_places=(*found.empty, *_without_packages(tree, software_dirs)),
         software=(
@@ -122,6 +121,7 @@ def read_host(
         ),
         engines=found.engines,
         off_the_bus=devices_off_the_bus(tree) if platform == "linux" else (),
+        facts=_facts(tree, platform),
     )
 
 
@@ -142,8 +142,8 @@ def survey_again(earlier: Host) -> Host:
         texts={**lasting, **changing, **dict((*limits, *of_drivers))},
         pci=functions,
         nodes=tuple(nodes_of(tree)),
-        facts=_facts(tree, earlier.platform),
         off_the_bus=devices_off_the_bus(tree),
+        facts=_facts(tree, earlier.platform),
     )
 
 
@@ -229,6 +229,7 @@ def _cache_files(tree: Tree) -> Iterator[str]:
 
 
 def _facts(tree: Tree, platform: str) -> dict[str, int | str | None]:
+    """Behind all else: what could not be listed when it was asked for is said here."""
     if platform == "linux":
         return {
             "cpu_count": os.cpu_count() if tree.is_this_machine else None,

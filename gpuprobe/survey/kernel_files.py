@@ -191,5 +191,5 @@ def kernel_listings(tree: Tree, host: Host) -> dict[str, Listing]:
 
 
 def listing(tree: Tree, path: str, most: int = _MOST_NAMES) -> Listing:
-    problem = tree.why_unlisted(path)
-    return Listing(None, problem) if problem is not None else Listing(tree.names(path)[:most])
+    listed = tree.listed(path)
+    return Listing(None, listed.problem) if listed.problem is not None else Listing(listed.names[:most])

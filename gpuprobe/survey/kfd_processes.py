@@ -15,11 +15,12 @@ _MOST = 4096
 def kfd_shares(root: str = "/") -> dict[int, tuple[Share, ...]] | None:
     """By process number, as the first PID namespace counts. None: this kernel does not tell, or not to us."""
     tree = Tree(root)
-    if tree.why_unlisted(f"{KFD}/proc") is not None:
+    listed = tree.listed(f"{KFD}/proc")
+    if listed.problem is not None:
         return None
     cards = _cards(tree)
     found: dict[int, tuple[Share, ...]] = {}
-    for name in tree.names(f"{KFD}/proc")[:_MOST]:
+    for name in listed.names[:_MOST]:
         if re.fullmatch("[1-9][0-9]{0,9}", name, re.ASCII):
             found[int(name)] = tuple(_shares(tree, f"{KFD}/proc/{name}", cards))
     return found

@@ -110,9 +110,9 @@ def _alias(tree: Tree, function: PciFunction) -> str:
 
 def dkms_modules(tree: Tree) -> tuple[DkmsModule, ...] | None:
     """By name and version; None: DKMS' directory may not be read."""
+    names = [name for name in tree.folders(_DKMS) if _DKMS_MODULE.fullmatch(name)][:_MOST_VERSIONS]
     if tree.why_unlisted(_DKMS) not in (None, ABSENT):
         return None
-    names = [name for name in tree.folders(_DKMS) if _DKMS_MODULE.fullmatch(name)][:_MOST_VERSIONS]
     return tuple(each for name in names for each in _versions(tree, name))
 
 

@@ -64,10 +64,10 @@ def _content(tree: Tree, path: str) -> str:
 
 
 def _names(tree: Tree, path: str) -> tuple[str, ...]:
-    problem = tree.why_unlisted(path)
-    if problem is not None:
-        raise _Unreadable(problem)
-    return tree.names(path)
+    listed = tree.listed(path)
+    if listed.problem is not None:
+        raise _Unreadable(listed.problem)
+    return listed.names
 
 
 def _dpkg(tree: Tree) -> Iterator[Package]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from gpuprobe import patterns as re
 from gpuprobe import vendors
 from gpuprobe.facts import Bar, PciFunction
-from gpuprobe.survey.tree import Tree
+from gpuprobe.survey.tree import ABSENT, Tree
 
 DEVICES = "/sys/bus/pci/devices"
 PRODUCT_NAMES = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids", "/usr/share/pci.ids")
@@ -52,8 +52,11 @@ def _order(address: str) -> tuple[int, str]:
 
 def _may_be_kept(tree: Tree, name: str) -> bool:
     place = f"{DEVICES}/{name}"
-    kind = _number(tree.line(f"{place}/class"), 16, 0xFFFFFF)
+    read = tree.read(f"{place}/class")
+    kind = _number(read.text, 16, 0xFFFFFF)
     if kind is None:  # rubbish: what has a DRM device is a display controller all the same
+        if read.problem is not None and read.problem != ABSENT:
+            tree.unread_below(DEVICES, read.problem)
         return bool(_drm(tree, place))
     if kind >> 16 == DISPLAY or kind >> 8 in COMPUTE:
         return True
@@ -68,12 +71,15 @@ def _read(tree: Tree, name: str) -> PciFunction:
     status = tree.line(f"{place}/power/runtime_status")
     awake = is_awake(status)
     override = tree.line(f"{place}/driver_override")
+    vendor = tree.read(f"{place}/vendor")
+    if vendor.problem is not None and vendor.problem != ABSENT:  # whoever made it: this may be a card
+        tree.unread_below(DEVICES, vendor.problem)
     return PciFunction(
         address=name.lower(),
-        vendor=_number(tree.line(f"{place}/vendor"), 16, 0xFFFF),
+        vendor=_number(vendor.text, 16, 0xFFFF),
         device=_number(tree.line(f"{place}/device"), 16, 0xFFFF),
         class_code=_number(tree.line(f"{place}/class"), 16, 0xFFFFFF),
-        driver=(tree.target(f"{place}/driver") or "").rpartition("/")[2] or None,
+        driver=driver_of(tree, place),
         driver_override=None if override == "(null)" else override,
         runtime_status=status,
         numa_node=_number(tree.line(f"{place}/numa_node"), 10, 0xFFFF),
@@ -84,6 +90,15 @@ def _read(tree: Tree, name: str) -> PciFunction:
         drm=_drm(tree, place),
         bars=_bars(tree.read(f"{place}/resource").text),
     )
+
+
+def driver_of(tree: Tree, place: str) -> str | None:
+    """The bound kernel driver of a device. Where the link gives an error, its other file says it too."""
+    link = tree.link(f"{place}/driver")
+    if link.problem is None or link.problem == ABSENT:
+        return (link.text or "").rpartition("/")[2] or None
+    said = re.search(r"(?m)^DRIVER=(.+)$", tree.read(f"{place}/uevent").text or "")
+    return said[1] if said else None
 
 
 def _bars(resource: str | None) -> tuple[Bar, ...] | None:

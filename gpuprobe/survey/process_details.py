@@ -79,11 +79,11 @@ def _read(tree: Tree, path: str, most: int, problems: list[tuple[str, str]]) -> 
 
 def _opened(tree: Tree, place: str, problems: list[tuple[str, str]]) -> tuple[tuple[str, str], ...] | None:
     """(number, what it is) of each open file; None where they may not be listed."""
-    why = tree.why_unlisted(f"{place}/fd")
-    if why is not None:
-        problems.append(("fd", why))
+    listed = tree.listed(f"{place}/fd")
+    if listed.problem is not None:
+        problems.append(("fd", listed.problem))
         return None
-    links = [(name, tree.link(f"{place}/fd/{name}")) for name in tree.names(f"{place}/fd")[:_MOST_OPEN]]
+    links = [(name, tree.link(f"{place}/fd/{name}")) for name in listed.names[:_MOST_OPEN]]
     # Root without CAP_SYS_PTRACE may list what another account has open, and read none of it.
     if any(link.problem == DENIED for _, link in links):
         problems.append(("fd", DENIED))
@@ -134,9 +134,10 @@ def _beside(tree: Tree, place: str, mapped: tuple[str, ...], program: str | None
 
 def _own_nodes(tree: Tree, place: str) -> tuple[str, ...] | None:
     """None: its root may not be looked into."""
-    if tree.why_unlisted(f"{place}/root/dev") is not None:
+    listed = tree.listed(f"{place}/root/dev")
+    if listed.problem is not None:
         return None
-    names = [*tree.names(f"{place}/root/dev"), *(f"dri/{name}" for name in tree.names(f"{place}/root/dev/dri"))]
+    names = [*listed.names, *(f"dri/{name}" for name in tree.names(f"{place}/root/dev/dri"))]
     return tuple(path for name in names if (path := f"/dev/{name}").startswith(_NODES) and path != "/dev/dri")
 
 

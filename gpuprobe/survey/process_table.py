@@ -17,7 +17,7 @@ from gpuprobe.survey.loopback_ports import Listening
 from gpuprobe.survey.process_details import details
 from gpuprobe.survey.process_status import numbers
 from gpuprobe.survey.processes import FIRST_NAMESPACE, accounts
-from gpuprobe.survey.tree import DENIED, READING, Tree, problem_of
+from gpuprobe.survey.tree import ABSENT, DENIED, READING, Tree, problem_of
 from gpuprobe.vendors import VENDORS
 
 MOST_FOUND = 256  # processes that are read in full
@@ -56,6 +56,7 @@ def process_table(
         looked_at=len(there_are),
         unreadable=len(looked.denied),
         unreadable_accounts=tuple(sorted(set(accounts(looked.denied[:64], root).values()))),
+        failures=tuple(looked.failures),
         ended=tuple(number for number in wanted[:MOST_FOUND] if number not in there),
         hidden=_is_hidden(tree),
         namespace=tree.target("/proc/self/ns/pid") not in (None, FIRST_NAMESPACE),
@@ -64,21 +65,25 @@ def process_table(
 
 
 class _Look:
-    """The first look at each process; `denied` are those of which nothing is known."""
+    """The first look at each process; `denied` are those of which nothing is known, `failures` why of others that is so."""
 
     def __init__(self, tree: Tree, known: KnownCommand, own: int | None, passed_over: PassedOver) -> None:
         self._tree, self._known, self._own, self._passed_over = tree, known, own, passed_over
         self.denied: list[int] = []
+        self.failures: list[str] = []
 
     def matters(self, number: int) -> bool:
         if number == self._own:
             return False
-        command = _beginning(self._tree, number, "cmdline")
-        if not command:
-            return False  # one of the kernel's own threads
-        if self._known(command.decode("utf-8", "backslashreplace").rstrip("\0").split("\0")):
-            return True
-        pages = _beginning(self._tree, number, "statm").split(b" ")[0]
+        try:
+            command = _beginning(self._tree, number, "cmdline")
+            if not command:
+                return False  # one of the kernel's own threads
+            if self._known(command.decode("utf-8", "backslashreplace").rstrip("\0").split("\0")):
+                return True
+            pages = _beginning(self._tree, number, "statm").split(b" ")[0]
+        except OSError as error:
+            return self._unknown(number, error)
         if not pages.isdigit() or int(pages) * _PAGE < _SMALLEST or self._passed_over.get(number) == (command, pages):
             return False
         return self._maps_matter(number, command, pages)
@@ -88,23 +93,27 @@ class _Look:
             if _is_of_interest(_maps(self._tree, number)):
                 return True
         except OSError as error:
-            if problem_of(error) == DENIED:
-                self.denied.append(number)
-            return False
+            return self._unknown(number, error)
         self._passed_over[number] = command, pages
+        return False
+
+    def _unknown(self, number: int, error: OSError) -> bool:
+        """One that has ended meanwhile is none."""
+        problem = problem_of(error)
+        if problem == DENIED:
+            self.denied.append(number)
+        elif problem != ABSENT:
+            self.failures.append(problem)
         return False
 
 
 def _beginning(tree: Tree, number: int, name: str) -> bytes:
-    """Of a small file of a process, in one read: this is done for each of hundreds. Empty where there is none."""
+    """Of a small file of a process, in one read: this is done for each of hundreds."""
+    descriptor = os.open(tree.at(f"/proc/{number}/{name}"), READING)
     try:
-        descriptor = os.open(tree.at(f"/proc/{number}/{name}"), READING)
-        try:
-            return os.read(descriptor, 4096)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        return b""
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
 
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

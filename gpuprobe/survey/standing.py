@@ -54,8 +54,11 @@ def daemons(tree: Tree) -> dict[str, int] | None:
     if _is_a_part(tree):
         return None
     short = {name[:_LONGEST_COMM]: name for name in _DAEMONS}
-    called = ((short.get(tree.line(f"/proc/{each}/comm") or ""), each) for each in numbers(tree))
-    return {name: each for name, each in called if name is not None}
+    called = {each: tree.read(f"/proc/{each}/comm") for each in numbers(tree)}
+    if tree.why_unlisted("/proc") is not None or any(said.problem not in (None, ABSENT) for said in called.values()):
+        return None  # the one that was not seen may be such a helper
+    names = ((short.get((said.text or "").strip()), each) for each, said in called.items())
+    return {name: each for name, each in names if name is not None}
 
 
 def _is_a_part(tree: Tree) -> bool:
@@ -140,11 +143,11 @@ def _libraries(maps: str | None) -> tuple[str, ...] | None:
 
 
 def _nodes(tree: Tree, place: str, problems: dict[str, str]) -> tuple[str, ...] | None:
-    problem = tree.why_unlisted(place)
-    if problem is not None:
-        problems["nodes"] = problem
+    listed = tree.listed(place)
+    if listed.problem is not None:
+        problems["nodes"] = listed.problem
         return None
-    targets = (tree.target(f"{place}/{name}") or "" for name in tree.names(place)[:4096])
+    targets = (tree.target(f"{place}/{name}") or "" for name in listed.names[:4096])
     return tuple(sorted({target for target in targets if _NODE.fullmatch(target)}))[:64]
 
 

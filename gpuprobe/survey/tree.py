@@ -20,10 +20,19 @@ _KERNELS = ("/sys/", "/proc/")
 _OF_OTHERS = ("/fd/", "/root/", "/cwd/")  # below /proc: ways out of it, to what a process chose
 
 
-class Tree(NamedTuple):
+class Listed(NamedTuple):
+    """`problem`, in the words of `Tree.read`: why nothing is known of what is in the directory."""
+
+    names: tuple[str, ...]
+    problem: str | None = None
+
+
+class Tree:
     """Paths are given, and come back, as on the machine itself: without the root."""
 
-    root: str = "/"
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
+        self._unlisted: dict[str, str] = {}
 
     @property
     def is_this_machine(self) -> bool:
@@ -61,7 +70,7 @@ class Tree(NamedTuple):
                 size += len(chunk)
             return b"".join(chunks)
         finally:
-            os.close(descriptor)
+            _close(descriptor)
 
     def read(self, path: str, most: int = SMALL) -> Reading:
         """The text, bytes that are not UTF-8 as `\\xff`; or why there is none: "absent", "denied" or "error: …"."""
@@ -75,28 +84,45 @@ class Tree(NamedTuple):
         text = self.read(path).text
         return (text.strip() if text else None) or None
 
+    def listed(self, path: str) -> Listed:
+        """What is in a directory, sorted, or why that is not known, by one look: a second one can end otherwise."""
+        try:
+            return Listed(tuple(sorted(os.listdir(self.at(path)))))
+        except (OSError, ValueError) as error:
+            return Listed((), self._not_listed(path, error))
+
     def names(self, path: str) -> tuple[str, ...]:
         """What is in a directory, sorted; nothing where there is none. See `why_unlisted` for the difference."""
-        try:
-            return tuple(sorted(os.listdir(self.at(path))))
-        except (OSError, ValueError):
-            return ()
+        return self.listed(path).names
 
     def folders(self, path: str) -> tuple[str, ...]:
         """The directories in a directory, and links to some, sorted; nothing where it cannot be listed."""
         try:
             with os.scandir(self.at(path)) as entries:
                 return tuple(sorted(entry.name for entry in entries if entry.is_dir()))
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            self._not_listed(path, error)
             return ()
 
     def why_unlisted(self, path: str) -> str | None:
-        """Why a directory cannot be listed, in the words of `read`; None: it can."""
+        """Why a directory cannot be listed, or could not be when it was, in the words of `read`; None: it can."""
+        if path in self._unlisted:
+            return self._unlisted[path]
         try:
             os.scandir(self.at(path)).close()
         except (OSError, ValueError) as error:
             return problem_of(error)
         return None
+
+    def unread_below(self, path: str, problem: str) -> None:
+        """Something in this directory could not be read that says what the others are."""
+        self._unlisted.setdefault(path, problem)
+
+    def _not_listed(self, path: str, error: OSError | ValueError) -> str:
+        problem = problem_of(error)
+        if problem != ABSENT:  # it may be there the next time
+            self._unlisted[path] = problem
+        return problem
 
     def target(self, path: str) -> str | None:
         """What a symbolic link says, unresolved; None: no link."""
@@ -114,10 +140,14 @@ class Tree(NamedTuple):
 
     def status(self, path: str) -> os.stat_result | None:
         """What `stat` says of the file behind all links; None: there is none, or it may not be asked."""
+        return self.status_or_why(path)[0]
+
+    def status_or_why(self, path: str) -> tuple[os.stat_result | None, str | None]:
+        """As `status`, and why there is none in the words of `read`."""
         try:
-            return os.stat(self.at(path))
-        except (OSError, ValueError):
-            return None
+            return os.stat(self.at(path)), None
+        except (OSError, ValueError) as error:
+            return None, problem_of(error)
 
     def is_file(self, path: str) -> bool:
         """Whether an ordinary file is there, links followed: never a pipe, whose opening or reading waits."""
@@ -140,6 +170,14 @@ class Tree(NamedTuple):
             return path
 
 
+def _close(descriptor: int) -> None:
+    """Whatever close(2) says, it is closed; and what was read is known."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        return
+
+
 def _refuse_odd(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -148,6 +186,7 @@ def _refuse_odd(status: os.stat_result) -> None:
 
 
 def problem_of(error: OSError | ValueError) -> str:
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    # The third is /proc's answer for a process that ended since its file was opened.
+    if isinstance(error, (FileNotFoundError, NotADirectoryError, ProcessLookupError)):
         return ABSENT
     return DENIED if isinstance(error, PermissionError) else f"error: {getattr(error, 'strerror', None) or error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -175,6 +176,31 @@ def test_a_bug_with_json_is_a_document_and_with_v_a_traceback_beside_it(
 
     assert checked("error", out.getvalue())["error"]["code"] == "bug"
     assert "Traceback" in err.getvalue()
+
+
+REFUSED = [
+    MemoryError(),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ImportError("/usr/lib/python3/_struct.so: failed to map segment from shared object"),
+    ImportError(
+        "/usr/lib/python3/_struct.so: cannot apply additional memory protection after relocation: Cannot allocate memory"
+    ),
+]
+
+
+@pytest.mark.parametrize("problem", REFUSED, ids=lambda problem: type(problem).__name__)
+def test_memory_that_was_refused_is_no_bug(monkeypatch: pytest.MonkeyPatch, problem: Exception) -> None:
+    def refused(options: object, devices: object = (), *, diff: bool = False) -> None:
+        raise problem
+
+    monkeypatch.setattr(refreshing, "refresh", refused)
+
+    out, err = StringIO(), StringIO()
+    code = run(["refresh", "--json"], Screen(out, err, {}))
+
+    told = checked("error", out.getvalue())["error"]
+    assert (code, told["code"]) == (1, "no_memory")
+    assert "`ulimit -v`" in told["hint"]
 
 
 @pytest.mark.parametrize("written", [None, b"[[packages", b"\xff"], ids=["missing", "half", "no text"])

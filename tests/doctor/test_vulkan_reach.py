@@ -207,6 +207,14 @@ def test_a_render_node_of_no_card_is_a_gpu_all_the_same() -> None:
     assert found.settle == "cat /sys/class/drm/renderD128/device/uevent"
 
 
+@pytest.mark.parametrize("fact", ["sys_problem", "pci_problem", "drm_problem"])
+@pytest.mark.parametrize("problem", ["denied", "error: Too many open files"])
+def test_a_render_node_is_not_said_to_be_no_card_s_where_the_bus_was_not_seen(fact: str, problem: str) -> None:
+    host = a_host(nodes=(a_node(),), texts=UBUNTU, facts={fact: problem})
+
+    assert of_the_machine(host, not_installed("Vulkan")) == ()
+
+
 def test_a_render_node_of_a_virtual_display_is_no_gpu() -> None:
     virtio = a_card("0000:00:01.0", vendor=0x1AF4, device=0x1050, driver="virtio-pci", drm=("card0",))
 

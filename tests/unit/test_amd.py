@@ -140,6 +140,13 @@ def test_integrated_is_what_shares_much_and_has_no_chips_of_its_own(
     assert only(surveyed(tmp_path, files)).type is kind
 
 
+def test_a_card_whose_maker_of_memory_could_not_be_read_is_of_no_known_kind(tmp_path: Path) -> None:
+    host = surveyed(tmp_path, INTEGRATED)
+    unread = {f"/sys/bus/pci/devices/{PLACE}/board_info": Reading(None, "error: Too many open files")}
+
+    assert only(host._replace(texts={**host.texts, **unread})).type is DeviceType.UNKNOWN
+
+
 @pytest.mark.parametrize("locations", [[0x500, 0x501, 0x502], [0x500, 0x10000500, 0x20000500]])
 def test_partitions_are_told_by_their_place_whichever_bits_the_kernel_numbers_them_in(
     tmp_path: Path, locations: list[int]

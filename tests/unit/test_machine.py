@@ -147,6 +147,23 @@ def tegra(chip: str, *functions: PciFunction) -> Host:
     return a_host(texts, machine="aarch64", pci=functions)
 
 
+ERROR = Reading(None, "error: Too many open files")
+
+
+def test_a_jetson_whose_driver_could_not_be_looked_for_is_not_said_to_lack_it() -> None:
+    host = tegra("tegra234")
+    (card,) = judged.cards(host._replace(texts={**host.texts, "/sys/module/nvgpu/initstate": ERROR}))
+
+    assert card.driver == "nvgpu"
+
+
+def test_a_release_file_that_could_not_be_read_is_not_said_to_name_none() -> None:
+    found = judged.jetpack(a_host(machine="aarch64")._replace(texts={"/etc/nv_tegra_release": ERROR}))
+
+    assert found is not None
+    assert "could not be read (error: Too many open files)" in (found.problem or "")
+
+
 def test_a_jetson_has_a_card_that_is_not_on_the_bus() -> None:
     (card,) = judged.cards(tegra("tegra234"))
 
@@ -312,6 +329,13 @@ def test_a_mark_that_may_not_be_read_is_a_mark() -> None:
     host = a_host()._replace(texts={"/run/.containerenv": Reading(None, "denied"), "/.dockerenv": Reading(None, "absent")})
 
     assert judged.container(host) == "podman"
+
+
+def test_where_a_mark_gave_an_error_nobody_knows_whether_this_is_a_container() -> None:
+    texts = {"/run/.containerenv": Reading(None, "error: Too many open files"), "/.dockerenv": Reading(None, "absent")}
+
+    assert judged.container(a_host()._replace(texts=texts)) is None
+    assert judged.container(a_host()._replace(texts={**texts, "/.dockerenv": Reading("")})) == "docker"
 
 
 @pytest.mark.parametrize(
@@ -520,7 +544,7 @@ def test_available_memory_stays_between_nothing_and_the_total(limit: str, curren
 
     if found.available is None:  # what the group holds is not told, so what it leaves is unknown
         assert found.limit is not None
-        assert not current.strip().isdigit()
+        assert not current.strip().isdecimal()
         return
     assert 0 <= found.available <= 8 * GiB
     assert found.limit is None or found.available <= found.limit

@@ -85,6 +85,12 @@ def test_what_was_asked_for_and_is_not_there_is_said_once() -> None:
             True,
             ["5 processes of a, b, c, d, … cannot be looked into; CAP_SYS_PTRACE is missing here"],
         ),
+        (
+            SEEN._replace(failures=("error: Too many open files",) * 2),
+            (),
+            True,
+            ["2 processes could not be read (error: Too many open files): whether they compute is not known"],
+        ),
         (SEEN, (5,), False, ["the driver names 1 process that cannot be seen here: 5"]),
         (
             SEEN,

@@ -19,7 +19,7 @@ from gpuprobe.survey.kfd_processes import kfd_shares
 from gpuprobe.survey.process_logs import HEAD, logs_of
 from gpuprobe.survey.process_table import process_table
 from tests.closing import closing_fails
-from tests.file_trees import machine
+from tests.file_trees import failing_once, machine
 from tests.records import a_device
 from tests.running_records import a_card, a_process
 
@@ -120,6 +120,16 @@ def test_a_process_that_has_ended_or_is_a_zombie_is_none(tmp_path: Path) -> None
     table = process_table(is_known, a_machine(tmp_path, dead))
 
     assert (table.found, table.ended) == ((), (42,))
+
+
+@pytest.mark.parametrize("file", ["cmdline", "statm", "maps"])
+def test_a_process_that_could_not_be_read_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str) -> None:
+    root = a_machine(tmp_path, proc(42, "x", "x", ("/dev/kfd",)))
+    failing_once(monkeypatch, "open", f"{root}/proc/42/{file}")
+
+    table = process_table(is_known, root)
+
+    assert (table.found, table.failures) == ((), ("error: Too many open files",))
 
 
 def test_a_number_that_was_asked_for_is_read_whatever_it_is_and_a_missing_one_is_said(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from gpuprobe.survey.command_lines import about_gpus
 from gpuprobe.survey.seen_as import root_of, seen_as
 from gpuprobe.survey.standing import daemons, process, servers
 from gpuprobe.survey.tree import Tree
-from tests.file_trees import Content, machine
+from tests.file_trees import Content, failing_once, machine
 
 STATUS = (
     "Name:\tollama\nUmask:\t0022\nUid:\t998\t998\t998\t998\nGid:\t998\t998\t998\t998\nGroups:\t44 998 \n"
@@ -206,6 +206,16 @@ def test_variables_of_the_files_that_a_unit_names_count_above_its_own(tmp_path: 
 
     assert found is not None
     assert found.environ == {"CUDA_VISIBLE_DEVICES": "1"}
+
+
+@pytest.mark.parametrize(("function", "path"), [("open", "/proc/5/comm"), ("listdir", "/proc")])
+def test_a_helper_that_could_not_be_looked_for_is_not_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: str, path: str
+) -> None:
+    tree = Tree(machine(tmp_path, {"/proc/5/comm": "nv-fabricmanage\n"}))
+    failing_once(monkeypatch, function, tree.at(path))
+
+    assert daemons(tree) is None
 
 
 def test_in_a_container_nobody_knows_which_helpers_the_machine_runs(tmp_path: Path) -> None:
