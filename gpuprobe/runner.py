@@ -188,11 +188,14 @@ def _leave_no_core_file() -> None:
         import resource
     except ImportError:  # Windows
         return
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    # 1 byte holds no core file either, and it is the one value that also keeps the kernel from starting the program that
-    # `core_pattern` names (fs/coredump.c): 0 does not, and a core of a process with a GPU mapped takes seconds there.
-    limit = 0 if hard == 0 else 1
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    try:
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        # 1 byte holds no core file either, and it is the one value that also keeps the kernel from starting the program that
+        # `core_pattern` names (fs/coredump.c): 0 does not, and a core of a process with a GPU mapped takes seconds there.
+        limit = 0 if hard == 0 else 1
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    except (OSError, ValueError):  # a sandbox forbids it: a library that crashes then costs time, and still has its answer
+        return
 
 
 def _take_in_orphans() -> None:

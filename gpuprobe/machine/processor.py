@@ -59,12 +59,13 @@ class Cache(NamedTuple):
 
 
 class Processor(NamedTuple):
-    """`threads`: those online; `cores`: the physical ones among them; `features`: the SIMD sets, by Linux's names."""
+    """`threads`: those online; `cores`: the physical ones among them; `features`: the SIMD sets, by Linux's names; None:
+    nobody tells them."""
 
     model: str | None
     cores: int | None
     threads: int | None
-    features: tuple[str, ...]
+    features: tuple[str, ...] | None
     caches: tuple[Cache, ...] = ()
 
 
@@ -115,7 +116,7 @@ def _cores(host: Host, fields: dict[str, str], threads: int | None) -> int | Non
     return max(1, threads // together) if together else None
 
 
-def _features(host: Host, fields: dict[str, str]) -> tuple[str, ...]:
+def _features(host: Host, fields: dict[str, str]) -> tuple[str, ...] | None:
     texts = (
         fields.get("flags") or fields.get("Features") or "",
         str(host.facts.get("machdep.cpu.features") or ""),
@@ -123,7 +124,7 @@ def _features(host: Host, fields: dict[str, str]) -> tuple[str, ...]:
         " ".join(name for name, value in host.facts.items() if value == 1),
     )
     said = set(" ".join(texts).casefold().split())
-    return tuple(name for name, spellings in _FEATURES.items() if said.intersection(spellings))
+    return tuple(name for name, spellings in _FEATURES.items() if said.intersection(spellings)) if said else None
 
 
 def _caches(host: Host) -> Iterator[Cache]:

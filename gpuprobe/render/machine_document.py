@@ -41,7 +41,7 @@ def system_record(host: Host) -> Json:
             "cores": processor.cores,
             "threads": processor.threads,
             "allowed_threads": host.cpus_allowed,
-            "features": list(processor.features),
+            "features": None if processor.features is None else list(processor.features),
             "caches": [{"level": one.level, "type": one.type, "size_bytes": one.size} for one in processor.caches],
         },
         "memory": {

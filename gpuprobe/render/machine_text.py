@@ -22,7 +22,7 @@ def processor_line(host: Host) -> RenderableType:
     chip = [
         printable(processor.model or "model unknown"),
         *(_counted(number, noun) for number, noun in ((processor.cores, "core"), (processor.threads, "thread")) if number),
-        " ".join(processor.features),
+        " ".join(processor.features or ()),
     ]
     limit = f" (container's limit {size_text(memory.limit)})" if memory.limit is not None else ""
     room = f"{_size(memory.available)} of {_size(memory.total)} memory available{limit}"

@@ -76,7 +76,7 @@ ANSWERS = (
                 cores=WHOLE_OR_NONE,
                 threads=WHOLE_OR_NONE,
                 allowed_threads=WHOLE_OR_NONE,
-                features=TEXTS,
+                features=or_none(TEXTS),
                 caches=array(
                     closed(
                         level=WHOLE,

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from ctypes.util import find_library
@@ -14,6 +15,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
+from gpuprobe import runner
 from tests.backends.talk import CHILD, request, started, talk, wait_until
 from tests.doubles import compile_double, cuda_driver, described, nvml_driver, script
 
@@ -395,3 +397,15 @@ def _imported(stderr: bytes) -> set[str]:
 def _imported_by(code: str) -> set[str]:
     command = [sys.executable, "-X", "importtime", "-I", "-S", "-c", code]
     return _imported(subprocess.run(command, capture_output=True, check=True).stderr)
+
+
+@pytest.mark.parametrize("problem", [PermissionError(1, "Operation not permitted"), ValueError("not allowed to raise it")])
+def test_where_core_files_cannot_be_forbidden_the_library_is_asked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(resource, "setrlimit", forbidden)
+
+    runner._leave_no_core_file()

@@ -389,6 +389,11 @@ def test_a_processor_with_efficient_cores_is_counted_right() -> None:
     assert found.features == ("avx", "f16c", "fma", "avx2")
 
 
+@pytest.mark.parametrize(("text", "features"), [("", None), ("model name : X\n", None), ("flags : fpu vme\n", ())])
+def test_a_processor_of_which_nobody_tells_the_sets_is_not_one_without_any(text: str, features: object) -> None:
+    assert judged.processor(a_host({"/proc/cpuinfo": text})).features == features
+
+
 def test_two_sockets_count_twice() -> None:
     found = judged.processor(a_host({"/proc/cpuinfo": BLOCK, "/sys/devices/system/cpu/online": "0-15,16-31\n"}))
 
@@ -427,7 +432,7 @@ def test_caches_are_in_bytes() -> None:
 
 
 def test_nothing_known_of_a_processor_is_unknown_and_not_zero() -> None:
-    assert judged.processor(a_host()) == judged.Processor(None, None, None, (), ())
+    assert judged.processor(a_host()) == judged.Processor(None, None, None, None, ())
 
 
 def test_macos_and_windows_say_the_same_in_their_own_words() -> None:
