@@ -35,7 +35,13 @@ def of_loading(words: str) -> str | None:
         return "reinstall what brings them in one version"
     if "built for another kind of machine" in words:
         return "reinstall the package that brings it"
+    if any(said in words for said in _NO_MEMORY):
+        return "raise the limit of memory of this shell, service or container (`ulimit -v`), or end what uses it up"
     return None
+
+
+# glibc's loader (elf/dl-load.c), where mmap(2) was refused.
+_NO_MEMORY = ("cannot map zero-fill pages", "failed to map segment from shared object: Cannot allocate memory")
 
 
 # The loader names what was not found: the library itself, or one that it needs. Compiled when used: every start would pay.

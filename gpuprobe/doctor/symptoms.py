@@ -214,7 +214,7 @@ def unserved(card: Card) -> Why | None:
 def _left_out(outcome: Outcome, inventory: Inventory) -> int:
     """0: it was asked; 1: it was not, because asking wakes a card; 2: it is not there; 3: the user left it out; 4: this
     version cannot ask it. That a library is not there explains nothing while another was not asked."""
-    if outcome.status.not_there:
+    if outcome.status.not_there and not _is_installed(library_named(outcome.probe.library), inventory.evidence.host):
         return 2
     if outcome.status is not Status.SKIPPED:
         return 0
@@ -222,6 +222,11 @@ def _left_out(outcome: Outcome, inventory: Inventory) -> int:
         return 4
     named = not inventory.request.libraries or outcome.probe.library in inventory.request.libraries
     return 1 if named and not inventory.request.wake else 3
+
+
+def _is_installed(library: Library, host: Host) -> bool:
+    """Whether the linker finds a file of it: one that does not load is the fault, and not that there is none."""
+    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)
 
 
 def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
@@ -232,16 +237,20 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
         hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
         return f"{hidden}; remove it: `{cure}`"
     if outcome.status.not_there:
-        return of_loading(outcome.message or "") or library.advice or None
+        is_there = _is_installed(library, host)
+        return of_loading(outcome.message or "") or (_one_version(library) if is_there else library.advice) or None
     if outcome.status is Status.TIMED_OUT:
         return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"
     if outcome.status is Status.CRASHED:
-        maker = library.vendors[0].name if len(library.vendors) == 1 else library.name
-        whole = f"reinstall the {maker} driver so that all its packages have one version"
-        return f"{whole}; `gpuprobe list --all -v` shows its last output"
+        return f"{_one_version(library)}; `gpuprobe list --all -v` shows its last output"
     if outcome.status is Status.SKIPPED and not inventory.request.wake:
         return "run it without `--no-wake`"
     return None
+
+
+def _one_version(library: Library) -> str:
+    maker = library.vendors[0].name if len(library.vendors) == 1 else library.name
+    return f"reinstall the {maker} driver so that all its packages have one version"
 
 
 def listing(library: Library, inventory: Inventory) -> Outcome | None:

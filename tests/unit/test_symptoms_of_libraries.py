@@ -8,7 +8,7 @@ import pytest
 
 from gpuprobe.doctor.reasons import Why
 from gpuprobe.doctor.symptoms import library_failed, listing, number_of
-from gpuprobe.facts import Host
+from gpuprobe.facts import FoundLibrary, Host
 from gpuprobe.judging.rules import judge
 from gpuprobe.libraries import CUDA
 from gpuprobe.machine import Card, cards
@@ -176,3 +176,31 @@ def test_the_systems_library_speaks_and_a_builds_only_in_its_absence() -> None:
     assert chosen(build()) == build()
     assert chosen(build(None)) is None
     assert chosen(ended(Status.CRASHED, "Vulkan"), an_outcome(a_device(), probe=Probe("CUDA", Purpose.UNFILTERED))) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (
+            "`libcuda.so.1` did not load: libcuda.so.1: cannot map zero-fill pages",
+            "raise the limit of memory of this shell, service or container (`ulimit -v`), or end what uses it up",
+        ),
+        (
+            "`libcuda.so.1` did not load: libcuda.so.1: file too short",
+            "reinstall the NVIDIA driver so that all its packages have one version",
+        ),
+    ],
+)
+def test_a_library_that_is_there_and_does_not_load_goes_before_one_that_does_not_start(
+    words: str, advice: str
+) -> None:
+    """It is no library that is not there, of which nobody wants to know while another one fails."""
+    host = with_card()._replace(libraries=(FoundLibrary("libcuda.so.1", "/usr/lib/libcuda.so.1", "/usr/lib/x", "cache"),))
+    damaged = ended(Status.NOT_LOADABLE)._replace(message=words)
+
+    found = failing(damaged, ended(Status.INIT_FAILED, "Vulkan"), host=host)
+    without = failing(damaged, ended(Status.INIT_FAILED, "Vulkan"))
+
+    assert found is not None and without is not None
+    assert (found.brief, found.because, found.advice) == ("CUDA did not load", f"CUDA: {words}", advice)
+    assert without.brief == "Vulkan did not start"
