@@ -98,7 +98,10 @@ else:
                     made.append(descriptor)
                 high.append(descriptor)
             as_streams = [(os.POSIX_SPAWN_DUP2, descriptor, place) for place, descriptor in enumerate(high)]
-            closed = [(os.POSIX_SPAWN_CLOSE, each) for each in _inheritable() if each not in passed]
+            left_open = _inheritable()
+            if left_open is None:
+                return _by_subprocess(args, env, high, passed)
+            closed = [(os.POSIX_SPAWN_CLOSE, each) for each in left_open if each not in passed]
             for each in passed:
                 os.set_inheritable(each, True)
             defaults = [signal.SIGPIPE, signal.SIGXFSZ]
@@ -119,10 +122,15 @@ else:
         process.returncode = 0  # it is not waited for there
         return process.pid
 
-    def _inheritable() -> list[int]:
-        """What whoever started this process left open for its children: a pipe among it would seem held by ours."""
+    def _inheritable() -> list[int] | None:
+        """What whoever started this process left open for its children: a pipe among it would seem held by ours. None: that
+        cannot be listed, as without /proc, and subprocess tries each number."""
+        try:
+            names = os.listdir(_OPEN)  # noqa: PTH208 - pathlib loads urllib and ipaddress
+        except OSError:
+            return None
         found = []
-        for name in os.listdir(_OPEN):  # noqa: PTH208 - pathlib loads urllib and ipaddress
+        for name in names:
             try:
                 if int(name) > _STANDARD_ERROR and os.get_inheritable(int(name)):
                     found.append(int(name))

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from gpuprobe.probing import spawning
 from gpuprobe.probing.spawning import PIPE, Popen, TimeoutExpired
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is subprocess itself")
@@ -94,6 +95,16 @@ def test_where_the_c_library_makes_no_session_subprocess_starts_the_child(monkey
     monkeypatch.setattr(os, "posix_spawn", has_no_sessions)
 
     assert answer(started()) == ("hello [0, 1, 2] True child", "aside", 0)
+
+
+def test_where_it_cannot_be_listed_what_is_open_nothing_of_it_is_left_to_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without /proc."""
+    left_open = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(left_open, True)
+    monkeypatch.setattr(spawning, "_OPEN", "/nowhere")
+
+    assert answer(started()) == ("hello [0, 1, 2] True child", "aside", 0)
+    os.close(left_open)
 
 
 @pytest.mark.parametrize("closed", ["0", "1", "2", "0 1", "0 2", "1 2", "0 1 2"])

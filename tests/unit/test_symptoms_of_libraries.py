@@ -191,9 +191,7 @@ def test_the_systems_library_speaks_and_a_builds_only_in_its_absence() -> None:
         ),
     ],
 )
-def test_a_library_that_is_there_and_does_not_load_goes_before_one_that_does_not_start(
-    words: str, advice: str
-) -> None:
+def test_a_library_that_is_there_and_does_not_load_goes_before_one_that_does_not_start(words: str, advice: str) -> None:
     """It is no library that is not there, of which nobody wants to know while another one fails."""
     host = with_card()._replace(libraries=(FoundLibrary("libcuda.so.1", "/usr/lib/libcuda.so.1", "/usr/lib/x", "cache"),))
     damaged = ended(Status.NOT_LOADABLE)._replace(message=words)
