@@ -70,7 +70,7 @@ class Watching:
             return self._looked(read_host(lib_dirs=self._request.lib_dirs, software=False), seen, now)
         # Whether a card sleeps is all that `--no-wake` goes by, and no name tells it.
         if not self._request.wake or seen != self._seen or now - self._looked_at >= LOOK_SECONDS:
-            return self._looked(survey_again(self._host), seen, now)
+            return self._looked(survey_again(self._host, self._request.lib_dirs), seen, now)
         self._host = counted_again(self._host, self._counts)
         return self._host
 

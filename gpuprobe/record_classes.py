@@ -1,7 +1,8 @@
-"""`NamedTuple` as records are made of it: that of `typing`, whose constructors are compiled when the first record is made.
+"""`NamedTuple` as records are made of it: that of `typing`, whose constructors are compiled for whom makes many.
 
 A start makes seventy classes of records, and of most of them never a record. Each cost 86 µs, of which 73 were the compiling
-of its constructor (ten fields, CPython 3.11): a tenth of `list --json`. What a record can do is as in `typing`.
+of its constructor (ten fields, CPython 3.11): a tenth of `list --json`. It is compiled for the forty-first record of a class.
+What a record can do is as in `typing`.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from gpuprobe.model import Outcome, Probe, Purpose, Status
-from gpuprobe.probing import termination
+from gpuprobe.probing import children as waiting
+from gpuprobe.probing import pipes, termination
 from gpuprobe.probing.persistent import Lost, PersistentChildren
+from gpuprobe.probing.pipes import read_waiting
 from tests.doubles import described, nvml_driver, script
 from tests.test_children import wait_for
 
@@ -126,6 +128,50 @@ def test_one_that_fails_at_its_second_answer_is_replaced(
     (lost,) = watched.children.lost()
     assert (lost.process, lost.outcome) == (first, failed)
     wait_for(lambda: termination.state_of(first) in (None, "Z"))
+
+
+def test_an_answer_that_is_longer_than_is_read_at_once_is_read_whole(
+    watching: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a pipe holds a mebibyte (pages of 64 KiB); a line is then cut between two looks."""
+    cards = [CARD.replace("0a", f"{number:02x}").replace(":01:", f":{number:02x}:") for number in range(1, 9)]
+    monkeypatch.setattr(waiting, "read_waiting", lambda descriptor: read_waiting(descriptor, 100))
+    watched = watching(*cards)
+
+    first, second = watched.ask(), watched.ask()
+
+    assert (second.status, second.devices) == (Status.OK, first.devices)
+
+
+def test_a_pipe_that_would_stand_where_a_stream_was_closed_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, far = os.pipe()
+    numbers = iter([(near, 2), (1, far)])
+    closed: list[int] = []
+    with monkeypatch.context() as narrow:
+        narrow.setattr(os, "pipe", lambda: next(numbers))
+        narrow.setattr(os, "close", closed.append)
+
+        assert (pipes.quiet_pipe(), pipes.quiet_pipe()) == (None, None)
+
+    assert closed == [near, 2, 1, far]
+    os.close(near)
+    os.close(far)
+
+
+def test_a_card_that_was_away_for_an_answer_is_described_anew(
+    watching: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = CARD.replace("0a", "0b").replace(":01:", ":02:")
+    file = tmp_path / "cards"
+    watched = watching()
+    monkeypatch.setenv("FAKE_NVML", str(file))
+    found = []
+    for place, cards in enumerate(([CARD, other], [CARD], [CARD, other], [CARD, other])):
+        file.write_text(script(*cards, *["#"] * place))
+        outcome = watched.ask()
+        found.append((outcome.status, len(outcome.devices), outcome.facts.get("nvml_version") is not None))
+
+    assert found == [(Status.OK, 2, True), (Status.OK, 1, True), (Status.OK, 2, True), (Status.OK, 2, True)]
 
 
 def test_a_library_that_says_no_is_asked_by_a_new_child_and_nobody_is_lost_to_a_fault(watching: Callable[..., Watched]) -> None:

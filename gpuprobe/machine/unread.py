@@ -21,7 +21,8 @@ class Unread(NamedTuple):
     def state(self) -> str:
         """What came of looking there: a clause."""
         known = {_ABSENT: "is not there", "denied": "cannot be listed by this user"}.get(self.problem)
-        return f"`{self.place}` {known or f'could not be listed ({self.problem})'}"
+        how = "read in full" if self.problem.endswith("`") else "listed"  # of a file in it, the problem names which
+        return f"`{self.place}` {known or f'could not be {how} ({self.problem})'}"
 
 
 # The fact that says why, the directory, what stands in it, and whether it is missing on an ordinary machine.

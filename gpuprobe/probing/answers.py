@@ -19,6 +19,7 @@ _OF_A_CHILD = frozenset({
 })  # fmt: skip
 _CHANGES = ("total_memory", "free_memory", "used_memory")  # bytes, of a device that is told again
 _LONGEST_CALL = 4096  # characters
+_MOST_REFUSED = 100  # lines; half a million fit into what is heard, and each is parsed twice
 _MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
 
 _FAILURES = {
@@ -40,10 +41,11 @@ class Answers:
         self.probe = probe
         self.devices: list[Device] = []
         self._before = {device.number: device for device in before.devices} if before is not None else {}
+        self._is_first = before is None
         self._copies: dict[str, int] = {}  # of each key
         self.starts: list[tuple[str, float]] = []
         self._named = b""  # the last call of a quiet answer; all of it comes before what is said aloud
-        self.facts: Json = {} if before is None else before.facts
+        self.facts: Json = {}
         self.loaded: str | None = None if before is None else before.loaded
         self.failed: Json | None = None
         self.depth: Depth | None = None
@@ -51,12 +53,16 @@ class Answers:
         self.is_waiting = False  # for its turn
         self.done_at: float | None = None
         self.rubbish: str | None = None
+        self._refused = 0
 
     def take(self, line: bytes) -> None:
-        """Nothing that stands in a line may end more than this child's answer."""
+        """Nothing that stands in a line may end more than this child's answer, nor its lines more than the time for it."""
+        if self._refused >= _MOST_REFUSED:
+            return
         try:
             self._take(json.loads(str(line, "utf-8", "surrogatepass")))
         except Exception as problem:
+            self._refused += 1
             self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
 
     def take_quiet(self, lines: list[bytes]) -> None:
@@ -80,9 +86,8 @@ class Answers:
     @property
     def has_begun(self) -> bool:
         """Whether anything of a library was called or loaded: what ends a child before that is none of its doing."""
-        return (
-            bool(self.starts or self._named) or self.loaded is not None or self.failed is not None or self.done_at is not None
-        )
+        called = bool(self.starts or self._named) or not self._is_first
+        return called or self.loaded is not None or self.failed is not None or self.done_at is not None
 
     def _take(self, said: Any) -> None:
         if not isinstance(said, dict) or not said:
@@ -144,7 +149,7 @@ class Answers:
     def _calls(self) -> tuple[Call, ...]:
         """A call lasts until the next one begins, the last one until `done`; without it nobody knows.
 
-        A quiet answer has no times. Where it came to its end it has no calls either: they are those of the answer before.
+        A quiet call has no time. Where the answer came to its end it is left out: the calls are those of the answer before.
         """
         ends = [*(at for _, at in self.starts), self.done_at][1:]
         said = (

@@ -56,7 +56,7 @@ class Child:
         self.seconds = seconds
         self.began = time.monotonic()
         self.next_escalation = self.began + seconds
-        self._line = b""
+        self._line = self._quiet_line = b""
         self._heard = 0
         self._waits_since: float | None = None
         self._waited = 0.0
@@ -75,9 +75,10 @@ class Child:
                 self.answers.take(line)
 
     def hear_quiet(self) -> None:
-        """Takes what lies in the quiet pipe, in whole lines; it was said before what comes now."""
+        """Takes what lies in the quiet pipe; it was said before what comes now."""
         while self.quiet is not None and (chunk := read_waiting(self.quiet)) and self._fits(chunk):
-            self.answers.take_quiet(chunk.splitlines())
+            *lines, self._quiet_line = (self._quiet_line + chunk).split(b"\n")
+            self.answers.take_quiet(lines)
 
     def _fits(self, chunk: bytes) -> bool:
         self._heard += len(chunk)

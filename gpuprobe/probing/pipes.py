@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import IO
 
 
+_STANDARD_ERROR = 2
+
+
 class Tail:
     """The last `limit` bytes of a stream, and how many came before them."""
 
@@ -55,20 +58,28 @@ def receive(source: int | socket.socket, size: int = 1 << 20) -> bytes:
 
 
 def quiet_pipe() -> tuple[int, int] | None:
-    """A pipe from a child that nobody waits for: the end to read, which never waits, and the child's. None: not here, or none
-    could be had; without it the child says everything aloud."""
-    if sys.platform == "win32":
+    """A pipe from a child that nobody waits for: the end to read, which never waits, and the child's. None: none could be had,
+    or not here; without it the child says everything aloud.
+
+    On Linux alone a pipe takes 4096 bytes at once or not at all. Where a stream was closed, the pipe would have its number, and
+    the child has a stream there.
+    """
+    if sys.platform != "linux":
         return None
     try:
         near, far = os.pipe()
     except OSError:
+        return None
+    if min(near, far) <= _STANDARD_ERROR:
+        os.close(near)
+        os.close(far)
         return None
     os.set_blocking(near, False)
     return near, far
 
 
 def read_waiting(descriptor: int, size: int = 1 << 16) -> bytes:
-    """What has come, whole lines of it where no more than PIPE_BUF is written at once; `b""` where nothing has."""
+    """What has come; `b""` where nothing has."""
     try:
         return os.read(descriptor, size)
     except OSError:

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 
 def a_selector() -> DefaultSelector | PollSelector:
-    """The system's best; where it refuses the descriptor or the memory for that, one that needs neither."""
+    """The system's best; where it refuses that (a filter of system calls, memory), one that needs nothing of it. The error of
+    the first, where no file can be opened any more for the other."""
     try:
         return DefaultSelector()
-    except OSError:
-        import selectors
-
-        if not hasattr(selectors, "PollSelector"):
-            raise
-        return selectors.PollSelector()
+    except OSError as refused:
+        try:
+            from selectors import PollSelector
+        except (ImportError, OSError):
+            raise refused from None
+        return PollSelector()

@@ -5,6 +5,7 @@ Those two load fifteen modules more, a sixth of a start. They are taken themselv
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -107,6 +108,11 @@ else:
             defaults = [signal.SIGPIPE, signal.SIGXFSZ]
             return os.posix_spawn(args[0], args, env, file_actions=[*as_streams, *closed], setsid=True, setsigdef=defaults)
         except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
+            return _by_subprocess(args, env, high, passed)
+        except OSError as problem:
+            if problem.errno != errno.EBADF:
+                raise
+            # glibc refuses to close a number above the limit of open files, which was lowered after it was opened.
             return _by_subprocess(args, env, high, passed)
         finally:
             for each in passed:

@@ -106,7 +106,8 @@ def _kept(evidence: Evidence) -> Evidence:
 def _with_slow_calls(outcome: Outcome) -> Outcome:
     if outcome.status is not Status.OK:
         return outcome
-    return outcome._replace(calls=tuple(call for call in outcome.calls if call.seconds is None or call.seconds >= _SLOW))
+    last = outcome.calls[-1:]  # which says how far it came
+    return outcome._replace(calls=(*(call for call in outcome.calls[:-1] if (call.seconds or 0.0) >= _SLOW), *last))
 
 
 def _comes_of_asking(difference: Difference) -> bool:

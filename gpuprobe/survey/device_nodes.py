@@ -27,7 +27,7 @@ def nodes(tree: Tree) -> Iterator[DeviceNode]:
     for path in paths:
         status, problem = tree.status_or_why(path)
         if problem is not None and problem != ABSENT:
-            tree.unread_below(path.rpartition("/")[0], problem)
+            tree.unread_below("/dev/dri" if path.startswith("/dev/dri/") else "/dev", path, problem)
         if status is not None and not stat.S_ISDIR(status.st_mode):
             yield _node(tree, path, status)
 

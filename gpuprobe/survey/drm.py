@@ -18,7 +18,7 @@ def devices_off_the_bus(tree: Tree) -> tuple[DrmDevice, ...]:
     for node in sorted(filter(is_drm_node, tree.names(DRM)), key=_order):
         link = tree.link(f"{DRM}/{node}/device")
         if link.problem is not None and link.problem != ABSENT:
-            tree.unread_below(DRM, link.problem)
+            tree.unread_below(DRM, f"{DRM}/{node}/device", link.problem)
         name = (link.text or "").rpartition("/")[2]
         if name and not is_address(name):
             nodes.setdefault(name, []).append(node)

@@ -125,13 +125,13 @@ def read_host(
     )
 
 
-def survey_again(earlier: Host) -> Host:
+def survey_again(earlier: Host, lib_dirs: Sequence[str] = ()) -> Host:
     """This machine a moment after `earlier`: its cards, nodes, drivers and memory are read, and the rest is taken over.
 
     What is installed, what the processor is and what the system is called take two thirds of a survey's time.
     """
     if earlier.platform != "linux":
-        return read_host(software=False)
+        return read_host(lib_dirs=lib_dirs, software=False)
     tree = Tree()
     functions = pci_functions(tree, earlier.pci)
     lasting = {path: reading for path, reading in earlier.texts.items() if path in _LASTING or path.startswith(CPUS)}

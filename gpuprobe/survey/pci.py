@@ -56,7 +56,7 @@ def _may_be_kept(tree: Tree, name: str) -> bool:
     kind = _number(read.text, 16, 0xFFFFFF)
     if kind is None:  # rubbish: what has a DRM device is a display controller all the same
         if read.problem is not None and read.problem != ABSENT:
-            tree.unread_below(DEVICES, read.problem)
+            tree.unread_below(DEVICES, f"{place}/class", read.problem)
         return bool(_drm(tree, place))
     if kind >> 16 == DISPLAY or kind >> 8 in COMPUTE:
         return True
@@ -73,7 +73,7 @@ def _read(tree: Tree, name: str) -> PciFunction:
     override = tree.line(f"{place}/driver_override")
     vendor = tree.read(f"{place}/vendor")
     if vendor.problem is not None and vendor.problem != ABSENT:  # whoever made it: this may be a card
-        tree.unread_below(DEVICES, vendor.problem)
+        tree.unread_below(DEVICES, f"{place}/vendor", vendor.problem)
     return PciFunction(
         address=name.lower(),
         vendor=_number(vendor.text, 16, 0xFFFF),

@@ -114,9 +114,9 @@ class Tree:
             return problem_of(error)
         return None
 
-    def unread_below(self, path: str, problem: str) -> None:
-        """Something in this directory could not be read that says what the others are."""
-        self._unlisted.setdefault(path, problem)
+    def unread_below(self, directory: str, path: str, problem: str) -> None:
+        """A file in this directory could not be read that says what is there."""
+        self._unlisted.setdefault(directory, f"{problem} at `{path}`")
 
     def _not_listed(self, path: str, error: OSError | ValueError) -> str:
         problem = problem_of(error)
@@ -136,7 +136,8 @@ class Tree:
         try:
             return Reading(os.readlink(self.at(path)))
         except (OSError, ValueError) as error:
-            return Reading(None, problem_of(error))
+            is_no_link = isinstance(error, OSError) and error.errno == errno.EINVAL
+            return Reading(None, ABSENT if is_no_link else problem_of(error))
 
     def status(self, path: str) -> os.stat_result | None:
         """What `stat` says of the file behind all links; None: there is none, or it may not be asked."""

@@ -157,7 +157,27 @@ def test_a_device_that_is_told_again_says_what_can_change_and_keeps_the_rest() -
     assert (device.name, device.free_memory, device.used_memory, device.copy) == ("NVIDIA H100", 1, 8, 0)
     assert device.capabilities == {"activity": activity}
     assert (outcome.status, outcome.library_path) == (Status.OK, "/usr/lib/libcuda.so.1")
-    assert outcome.facts == {"api_version": "13.0"}
+
+
+def test_what_was_said_of_the_library_is_not_taken_over_into_the_next_answer() -> None:
+    """A validation says there how much memory is free: left out, it is unknown."""
+    assert heard_again({"device": AGAIN}).facts == {}
+
+
+def test_a_second_answer_that_ends_before_its_first_call_is_of_a_library_that_was_loaded() -> None:
+    first = Answers(LISTING)
+
+    assert Answers(LISTING, first).has_begun
+    assert not Answers(LISTING).has_begun
+
+
+def test_endless_rubbish_is_not_read_to_its_end() -> None:
+    answers = Answers(LISTING)
+    for _ in range(200):
+        answers.take(b"{")
+    answers.take(b'{"call": "cuInit", "at": 0.1}')
+
+    assert (answers.rubbish is not None, answers.last_call) == (True, None)
 
 
 def test_what_is_not_told_again_is_unknown_and_not_as_it_was() -> None:

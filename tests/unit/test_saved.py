@@ -63,7 +63,8 @@ def test_what_is_saved_is_found_again_as_it_was(written: Path) -> None:
 
 
 def test_of_who_answered_slow_calls_are_saved_and_of_who_did_not_all(path: str) -> None:
-    """A `cuInit` of eight seconds tells that the driver puts cards down; a hundred quick calls tell nothing."""
+    """A `cuInit` of eight seconds tells that the driver puts cards down, the last call how far it came, and a hundred others
+    nothing."""
     calls = (Call("cuInit", 8.0), Call("cuDeviceGetCount", 0.001), Call("cuDeviceGet", None))
     answered = evidence().outcomes[0]._replace(calls=calls)
     failed = Outcome(Probe("NVML", Purpose.LIST), status=Status.CRASHED, calls=calls)

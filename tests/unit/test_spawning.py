@@ -107,6 +107,20 @@ def test_where_it_cannot_be_listed_what_is_open_nothing_of_it_is_left_to_the_chi
     os.close(left_open)
 
 
+def test_a_descriptor_above_a_limit_that_was_lowered_is_left_to_no_child() -> None:
+    """glibc refuses to close it: `exec 200>lock; ulimit -n 100`."""
+    program = (
+        "import os, resource\n"
+        "os.dup2(os.open('/dev/null', os.O_RDONLY), 200)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "from tests.unit.test_spawning import answer, started\n"
+        "print(answer(started()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stdout == f"{('hello [0, 1, 2] True child', 'aside', 0)}\n", done.stderr
+
+
 @pytest.mark.parametrize("closed", ["0", "1", "2", "0 1", "0 2", "1 2", "0 1 2"])
 def test_a_stream_that_was_closed_here_costs_the_child_none(closed: str) -> None:
     """The pipes then have the numbers of streams, and must not be written over each other."""

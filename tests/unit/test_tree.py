@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gpuprobe.facts import Reading
+from gpuprobe.machine.unread import unread
 from gpuprobe.probing.asking import binding_path
 from gpuprobe.survey import elf
 from gpuprobe.survey.host import read_host
@@ -70,7 +71,7 @@ def test_a_function_whose_class_cannot_be_read_may_be_a_card(monkeypatch: pytest
 
     host = read_host(root, {}, "linux", "x86_64")
 
-    assert (host.pci, host.facts["pci_problem"]) == ((), "error: Too many open files")
+    assert (host.pci, host.facts["pci_problem"]) == ((), f"error: Too many open files at `{place}/class`")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,8 @@ def test_what_may_be_a_card_and_could_not_be_read_is_not_left_out_in_silence(
 
     host = read_host(root, {}, "linux", "x86_64")
 
-    assert host.facts[fact] == "error: Too many open files"
+    assert host.facts[fact] == f"error: Too many open files at `{path}`"
+    assert f"could not be read in full (error: Too many open files at `{path}`)" in unread(host)[0].sentence
 
 
 def test_the_driver_of_a_card_is_said_by_two_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

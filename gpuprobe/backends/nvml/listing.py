@@ -55,17 +55,19 @@ def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> 
     from gpuprobe.backends.nvml.activity import activity, activity_of_slice
 
     nvml, count = library[0], _started(library[0], announce, facts, kept)
-    uuids: dict[int, str] = kept["uuids"]
+    before: dict[int, str] = kept["uuids"]
+    now: dict[int, str] = {}
+    kept["uuids"] = now
     slices = count
     for number in range(count):
         card = Card(nvml, announce, number, kept["driver_version"])
-        again = card.again(uuids.pop(number, None))
+        again = card.again(before.get(number))
         described = again or card.described()
         if card.handle is not None:
             described["capabilities"]["activity"] = activity(card)
         line = card.line_again(again) if again else card.line(described)
         if line.get("uuid") and not (card.problems or card.is_cut):
-            uuids[number] = line["uuid"]
+            now[number] = line["uuid"]
         yield line
         for each in card.slices(slices, _doing_of_slices(described, activity_of_slice)):
             slices += 1
@@ -84,14 +86,14 @@ def _listed(nvml: Any, announce: Announce, facts: Facts) -> Iterator[Json]:
 
 
 def _started(nvml: Any, announce: Announce, facts: Facts, kept: Json) -> int:
-    """How many cards there are. `kept`: what is known from before, if the driver and the number of cards are as they were."""
+    """How many cards there are. `kept`: what is known from before, if the driver is as it was."""
     start(nvml, announce)
     announce("nvmlSystemGetDriverVersion")
     driver = text(answered(nvml, raw(nvml.nvmlSystemGetDriverVersion)))
     if kept.get("driver_version", 0) != driver:
         said = {"driver_version": driver, **_versions(nvml, announce)}
-        facts({key: value for key, value in said.items() if value is not None})
-        kept.update(driver_version=driver, uuids={})
+        kept.update(driver_version=driver, uuids={}, said={key: value for key, value in said.items() if value is not None})
+    facts(kept["said"])
     announce("nvmlDeviceGetCount_v2")
     count = check(nvml, "nvmlDeviceGetCount_v2", nvml.nvmlDeviceGetCount)
     if count == 0:
