@@ -48,7 +48,6 @@ OTHER_ROOMS = {
     "probing.engine_asking": "lines, which are `engine-log`",
     "probing.runtime_loading": "our own paths",
     "probing.termination": "the kernel's state of our own child",
-    "saved.proposals": "our own selectors",
     "survey.engine_programs": "paths that were found",
 }
 

@@ -26,7 +26,6 @@ UNKNOWN = {
     "machine/intel.py": 1,
     "planning/weights.py": 1,  # made by gpuprobe's own fit
     "survey/code_files.py": 1,  # names with a `*` from our tables, against names of files
-    "survey/nvidia.py": 1,
     "wire.py": 1,
 }
 
