@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from itertools import chain
@@ -27,7 +26,6 @@ def watch(options: Options, text: str, targets: Sequence[str]) -> Stream:
     inventory = machine_of(options)
 
     def run(screen: Screen) -> None:
-        gc.enable()  # it was switched off for commands that end at once
         answers = readings(RunningNow(inventory, request_of(options)), wanted)
         if options.json:
             with closing(answers) as found:

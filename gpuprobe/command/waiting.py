@@ -73,6 +73,7 @@ def _awaited(options: Options, devices: Sequence[str], requirement: Requirement,
     """The reading that met it, or the last one. The processes that read stay, so that nothing is initialised again."""
     if options.source is not None:
         raise WrongUsage("a capture does not change, so `--from` has no meaning with `--wait`", "leave one of them out")
+    gc.freeze()  # what was loaded so far stays
     gc.enable()  # it was switched off for commands that end at once
     end = time.monotonic() + seconds
     with closing(readings(options, devices)) as found:

@@ -41,7 +41,6 @@ def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: boo
         raise WrongUsage("a capture cannot be watched, so `--from` has no meaning with `--watch`", "leave one of them out")
 
     def run(screen: Screen) -> None:
-        gc.enable()  # it was switched off for commands that end at once
         if options.json:
             _one_after_another(options, devices, every, lambda answer: written(answer, options, diff=diff))
         elif screen.can_be_drawn_on:
@@ -78,10 +77,18 @@ def readings(options: Options, devices: Sequence[str] = ()) -> Generator[Refresh
 def paced(found: Iterable[_Answer], every: float, show: Callable[[_Answer], None], wait: Callable[[float], None]) -> None:
     """In even steps from the first reading on; one that takes longer than a step is not made up for."""
     due = time.monotonic()
-    for answer in found:
+    for place, answer in enumerate(found):
         show(answer)
+        if place == 0:
+            collected_from_now_on()
         due = max(due + every, time.monotonic())
         wait(due)
+
+
+def collected_from_now_on() -> None:
+    """Garbage is looked for, as it is not in commands that end at once; what a start has loaded stays, and is passed over."""
+    gc.freeze()
+    gc.enable()
 
 
 def written(answer: Refreshment, options: Options, *, diff: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from io import StringIO
 from itertools import product
@@ -14,7 +15,7 @@ import pytest
 from gpuprobe import readings
 from gpuprobe.command.options import Options
 from gpuprobe.command.refreshing import refreshed
-from gpuprobe.command.watching import Picture
+from gpuprobe.command.watching import Picture, paced
 from gpuprobe.facts import Host, Reading
 from gpuprobe.judging.rules import judge
 from gpuprobe.memory_refresh import Refreshed
@@ -122,6 +123,20 @@ def test_a_function_on_the_bus_and_another_driver_are_seen_at_a_glance(tmp_path:
     (tmp_path / "proc/driver/nvidia/version").write_text("590.44.01")
 
     assert before != with_a_card != glance(tree) == glance(tree)
+
+
+def test_garbage_is_looked_for_behind_the_first_reading_and_not_while_all_is_loaded() -> None:
+    """What is loaded stays: it was looked through ten times before the first picture."""
+    seen: list[bool] = []
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        paced(range(3), 0.0, lambda _: seen.append(gc.isenabled()), lambda _: None)
+    finally:
+        gc.unfreeze()
+        (gc.enable if was_enabled else gc.disable)()
+
+    assert seen == [False, True, True]
 
 
 def test_a_driver_that_says_something_else_each_time_fills_no_memory() -> None:
