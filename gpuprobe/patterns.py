@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from re import *  # noqa: F403 - as it is
 
-_DIGITS = frozenset("0123456789")
+_DIGITS, _HEX = frozenset("0123456789"), frozenset("0123456789abcdef")
 _TO_ZEROS = str.maketrans("123456789", "0" * 9)
 _HEX_TO_ZEROS = str.maketrans("123456789abcdef", "0" * 15)
 
@@ -28,6 +28,11 @@ if not TYPE_CHECKING:
 def is_digits(text: str, most: int) -> bool:
     """Whether it is `[0-9]{1,most}`."""
     return 0 < len(text) <= most and _DIGITS.issuperset(text)
+
+
+def is_hex(text: str, most: int) -> bool:
+    """Whether it is `[0-9a-f]{1,most}`."""
+    return 0 < len(text) <= most and _HEX.issuperset(text)
 
 
 def is_numbered(name: str, stem: str, most: int = 255) -> bool:

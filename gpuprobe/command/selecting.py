@@ -249,7 +249,7 @@ def _unasked(inventory: Inventory) -> list[str]:
     request, host = inventory.request.libraries, inventory.evidence.host
     if not request:
         return []
-    from gpuprobe.probing.needs import installed
+    from gpuprobe.judging.belonging import installed
 
     return [library.name for library in LIBRARIES if library.name not in request and installed(library, host)]
 

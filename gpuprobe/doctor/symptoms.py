@@ -10,7 +10,7 @@ from gpuprobe.doctor import container_advice
 from gpuprobe.doctor.reasons import CardReason, Why
 from gpuprobe.doctor.remedies import JOIN, of_loading, remedy
 from gpuprobe.facts import Host
-from gpuprobe.judging.belonging import is_of, serves
+from gpuprobe.judging.belonging import installed, is_of, serves
 from gpuprobe.judging.verdicts import describe, outcomes_of, telling
 from gpuprobe.libraries import LIBRARIES, Library, library_named, rank_of
 from gpuprobe.machine import Card
@@ -214,7 +214,8 @@ def unserved(card: Card) -> Why | None:
 def _left_out(outcome: Outcome, inventory: Inventory) -> int:
     """0: it was asked; 1: it was not, because asking wakes a card; 2: it is not there; 3: the user left it out; 4: this
     version cannot ask it. That a library is not there explains nothing while another was not asked."""
-    if outcome.status.not_there and not _is_installed(library_named(outcome.probe.library), inventory.evidence.host):
+    # One that is there and does not load is the fault, and not that there is none.
+    if outcome.status.not_there and not installed(library_named(outcome.probe.library), inventory.evidence.host):
         return 2
     if outcome.status is not Status.SKIPPED:
         return 0
@@ -222,11 +223,6 @@ def _left_out(outcome: Outcome, inventory: Inventory) -> int:
         return 4
     named = not inventory.request.libraries or outcome.probe.library in inventory.request.libraries
     return 1 if named and not inventory.request.wake else 3
-
-
-def _is_installed(library: Library, host: Host) -> bool:
-    """Whether the linker finds a file of it: one that does not load is the fault, and not that there is none."""
-    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)
 
 
 def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | None:
@@ -237,7 +233,7 @@ def _advice(library: Library, outcome: Outcome, inventory: Inventory) -> str | N
         hidden = f"`{path}` is a driver for Linux, which never works in WSL and hides that of Windows in `/usr/lib/wsl/lib`"
         return f"{hidden}; remove it: `{cure}`"
     if outcome.status.not_there:
-        is_there = _is_installed(library, host)
+        is_there = installed(library, host)
         return of_loading(outcome.message or "") or (_one_version(library) if is_there else library.advice) or None
     if outcome.status is Status.TIMED_OUT:
         return "give it longer (`--timeout 120`); if it hangs all the same, the end of `sudo dmesg` may say why"

@@ -1,5 +1,6 @@
-"""Which card a view is a view of, and which cards are a library's business."""
+"""Which card a view is a view of, which cards are a library's business, and whether it is there at all."""
 
+from gpuprobe.facts import Host
 from gpuprobe.judging.identity import normal_pci
 from gpuprobe.libraries import Library, library_named
 from gpuprobe.machine import Card
@@ -24,3 +25,8 @@ def is_of(device: Device, card: Card) -> bool:
 def serves(library: Library, card: Card) -> bool:
     """Whether cards of this vendor are the library's business; an unknown vendor may be anybody's."""
     return not library.vendors or card.vendor_id is None or card.vendor_id in library.vendor_ids
+
+
+def installed(library: Library, host: Host) -> bool:
+    """Whether the loader finds a file of it; whether that loads is another question."""
+    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)

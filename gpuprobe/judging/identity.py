@@ -6,7 +6,6 @@ from gpuprobe.model import Device
 from gpuprobe.once import remembered
 from gpuprobe.record_classes import NamedTuple
 
-_HEX = frozenset("0123456789abcdef")
 _PCI = (8, 2, 2)  # digits at most of domain, bus and slot
 _UUID = (8, 4, 4, 4, 12)  # digits
 _UNIQUE_ID = (16,)  # ROCr: "GPU-" and the 64 bits of the card's unique_id
@@ -48,9 +47,9 @@ def _parts_of_address(text: str) -> tuple[int, int, int, int] | None:
     place, dot, function = text.partition(".")
     numbers = place.split(":")
     most = _PCI[-len(numbers) :]
-    if len(numbers) not in (2, 3) or not all(0 < len(each) <= digits for each, digits in zip(numbers, most, strict=True)):
+    if len(numbers) not in (2, 3) or not all(map(re.is_hex, numbers, most)):
         return None
-    if not all(map(_HEX.issuperset, numbers)) or (len(numbers[-1]) == 2 and numbers[-1][0] not in "01"):
+    if len(numbers[-1]) == 2 and numbers[-1][0] not in "01":
         return None
     if dot and (len(function) != 1 or function not in "01234567"):
         return None
@@ -64,7 +63,8 @@ def normal_uuid(text: str | None) -> str | None:
     body = (text or "").strip().lower().removeprefix("gpu-")
     plain = body.removeprefix("mig-")
     groups = plain.split("-")
-    is_one = tuple(map(len, groups)) in (_UUID, _UNIQUE_ID) and all(map(_HEX.issuperset, groups))
+    lengths = tuple(map(len, groups))
+    is_one = lengths in (_UUID, _UNIQUE_ID) and all(map(re.is_hex, groups, lengths))
     known = is_one and plain.strip("0-")
     return body if known or (body != plain and re.fullmatch(_OLD_SLICE, plain)) else None
 

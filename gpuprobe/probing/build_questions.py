@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator
 from gpuprobe import machine
 from gpuprobe import patterns as re
 from gpuprobe.facts import FoundBuild, Host
+from gpuprobe.judging.belonging import installed
 from gpuprobe.judging.build_choice import chosen_by_name, is_for_ollama, is_named
 from gpuprobe.libraries import LIBRARIES, Library, library_named
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status
-from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
+from gpuprobe.probing.needs import sleeping, switched_off, vendor_cards
 
 Answer = tuple[Status, str]
 

@@ -1,4 +1,4 @@
-"""Which cards a library is asked for on this machine, and whether it is there at all. Pure."""
+"""Which cards a library is asked for on this machine. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from gpuprobe import environment, machine
 from gpuprobe.facts import FoundBuild, Host
 from gpuprobe.judging.build_choice import is_ollamas
 from gpuprobe.libraries import Library
-
-
-def installed(library: Library, host: Host) -> bool:
-    return any(found.name in library.sonames.get(host.platform, ()) for found in host.libraries)
 
 
 def vendor_cards(library: Library, host: Host) -> tuple[machine.Card, ...]:

@@ -6,14 +6,12 @@ import os
 import sys
 
 from gpuprobe import contexts as contextlib
+from gpuprobe.probing.spawning import STANDARD_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from typing import IO
-
-
-_STANDARD_ERROR = 2
 
 
 class Tail:
@@ -70,7 +68,7 @@ def quiet_pipe() -> tuple[int, int] | None:
         near, far = os.pipe()
     except OSError:
         return None
-    if min(near, far) <= _STANDARD_ERROR:
+    if min(near, far) <= STANDARD_ERROR:
         os.close(near)
         os.close(far)
         return None

@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gpuprobe.facts import Host
 from gpuprobe.judging import identity, slices, visibility
+from gpuprobe.judging.belonging import installed
 from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
 from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing import build_questions
-from gpuprobe.probing.needs import installed, sleeping, switched_off, vendor_cards
+from gpuprobe.probing.needs import sleeping, switched_off, vendor_cards
 
 
 def next_probes(evidence: Evidence, request: Request, running: Collection[Probe] = ()) -> tuple[Probe, ...]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+STANDARD_ERROR = 2  # the last of a process's streams
+
 __all__ = ["EVENT_READ", "PIPE", "DefaultSelector", "Popen", "SelectorKey", "TimeoutExpired"]
 
 if TYPE_CHECKING or sys.platform != "linux":
@@ -30,7 +32,6 @@ else:
     PIPE, EVENT_READ = -1, 1
     _LONGEST_NAP = 0.05  # seconds between two looks at a process that is waited for
     _OPEN = "/proc/self/fd"
-    _STANDARD_ERROR = 2
 
     class TimeoutExpired(Exception):
         """The process is still there."""
@@ -94,7 +95,7 @@ else:
         try:
             for stream in streams:
                 descriptor = stream
-                while descriptor <= _STANDARD_ERROR:
+                while descriptor <= STANDARD_ERROR:
                     descriptor = os.dup(descriptor)
                     made.append(descriptor)
                 high.append(descriptor)
@@ -138,7 +139,7 @@ else:
         found = []
         for name in names:
             try:
-                if int(name) > _STANDARD_ERROR and os.get_inheritable(int(name)):
+                if int(name) > STANDARD_ERROR and os.get_inheritable(int(name)):
                     found.append(int(name))
             except OSError:
                 continue  # the listing's own

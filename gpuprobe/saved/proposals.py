@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NAME = "devices"
 # What no shell gives a meaning to within a word: the scripts leave out whatever else stands in the file.
-PLAIN = r"[A-Za-z0-9:.#_/-]+"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:.#_/-")
 
 

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from gpuprobe.facts import Host, Reading
 from gpuprobe.survey.drm import DRM
+from gpuprobe.survey.host import MEMINFO
 from gpuprobe.survey.memory_limits import CGROUPS
 from gpuprobe.survey.nvidia import VERSION
 from gpuprobe.survey.pci import DEVICES
 from gpuprobe.survey.tree import Tree
-
-MEMINFO = "/proc/meminfo"
 
 _PLACES = (DEVICES, DRM, "/dev", "/dev/dri")
 _COUNTED_BY_A_DRIVER = ("/mem_info_vram_used", "/mem_info_gtt_used")

@@ -18,7 +18,6 @@ COMPUTE = (0x1200, 0x0B40)  # class and subclass: accelerators, coprocessors
 # include/linux/ioport.h
 _WINDOWS, _IS_MEMORY, _IS_UNSET, _LARGEST = 6, 0x200, 0x20000000, 2**63
 
-_HEX = frozenset("0123456789abcdef")
 _LONGEST_NAME = 512  # bytes
 _MOST_NAMES = 8 * 1024 * 1024  # bytes; pci.ids had 1.5 MB in 2025
 
@@ -111,14 +110,10 @@ def _bars(resource: str | None) -> tuple[Bar, ...] | None:
 
 def _row(words: Sequence[str]) -> tuple[int, int, int] | None:
     """Three numbers as the kernel writes them: `0x00000000f0000000`."""
-    if len(words) != 3 or not all(word.startswith("0x") and _is_hex(word[2:]) for word in words):
+    if len(words) != 3 or not all(word.startswith("0x") and re.is_hex(word[2:], 16) for word in words):
         return None
     start, end, flags = (int(word, 16) for word in words)
     return start, end, flags
-
-
-def _is_hex(text: str) -> bool:
-    return 0 < len(text) <= 16 and _HEX.issuperset(text)
 
 
 def _bar(number: int, start: int, end: int, flags: int) -> Bar | None:

@@ -403,9 +403,14 @@ def _imported_by(code: str) -> set[str]:
 def test_where_core_files_cannot_be_forbidden_the_library_is_asked_all_the_same(
     monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
-    def forbidden(*_: object) -> None:
+    asked: list[object] = []
+
+    def forbidden(*limit: object) -> None:
+        asked.append(limit[0])
         raise problem
 
     monkeypatch.setattr(resource, "setrlimit", forbidden)
 
-    runner._leave_no_core_file()
+    runner._leave_no_core_file()  # what it raised would end the child before a library is loaded
+
+    assert asked == [resource.RLIMIT_CORE]

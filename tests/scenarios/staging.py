@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from gpuprobe.backends import calling
 from gpuprobe.discovery import gather, replay
 from gpuprobe.facts import DeviceNode, Host
+from gpuprobe.judging.belonging import installed
 from gpuprobe.libraries import AMDGPU, CUDA, LEVEL_ZERO, LIBRARIES, NVML, ROCM, VULKAN, Library
 from gpuprobe.machine.mode_bits import may_open
 from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
-from gpuprobe.probing.needs import installed, vendor_cards
+from gpuprobe.probing.needs import vendor_cards
 from gpuprobe.probing.questions import not_asked
 from gpuprobe.survey.host import read_host
 from gpuprobe.wire import from_json, to_json

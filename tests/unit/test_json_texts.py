@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -108,3 +109,22 @@ def test_where_the_c_parts_are_others_the_package_is_taken(monkeypatch: pytest.M
 def test_in_this_python_the_c_parts_are_taken() -> None:
     """Were they not, every child would pay for `re` and `enum`, and nothing else would tell."""
     assert json_texts._PARTS is not None
+
+
+@given(VALUES | st.floats() | st.lists(st.floats()) | st.dictionaries(st.text(), st.floats()))
+def test_a_text_is_what_the_package_writes_whatever_stands_between(value: object) -> None:
+    """Also of what is no number, which the package writes as JavaScript would."""
+    assert json_texts.dumps(value) == json.dumps(value)
+    assert json_texts.dumps(value, separators=(",", ":")) == json.dumps(value, separators=(",", ":"))
+    assert json_texts.dumps(value, indent=2) == json.dumps(value, indent=2)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": [1, 2', '{"a": 1}x', '"\x01"', "1 2", "\ufeff1"])
+def test_a_text_is_refused_in_the_words_of_the_package_where_that_is_not_loaded_yet(text: str) -> None:
+    program = "import sys; from gpuprobe.json_texts import loads\n"
+    program += "try:\n    loads(sys.argv[1])\nexcept ValueError as problem:\n    print(type(problem).__name__, problem)"
+    done = subprocess.run([sys.executable, "-c", program, text], capture_output=True, text=True, check=True, timeout=60)
+
+    with pytest.raises(json.JSONDecodeError) as refused:
+        json.loads(text)
+    assert done.stdout == f"JSONDecodeError {refused.value}\n"

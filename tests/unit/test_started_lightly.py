@@ -1,4 +1,4 @@
-"""What stands in the place of the standard library's modules at a start does what those do."""
+"""What stands in the place of the standard library's modules at a start does what those do; see also test_json_texts."""
 
 from __future__ import annotations
 
@@ -7,57 +7,20 @@ import enum
 import json
 import pickle
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuprobe import json_texts, patterns
+from gpuprobe import patterns
 from gpuprobe.exits import Exit, Trouble, weightiest
 from gpuprobe.model import Status
 from gpuprobe.strings import seconds_between
 
-TEXTS = ["", "{", '{"a": [1, 2', '{"a": 1}x', "[1] ", " \n{}", "NaN", '"\x01"', "1 2", "\ufeff1", '{"a": 1.5e3, "b": null}']
 PIECES = st.sampled_from(
     ["0", "9", "a", "f", "g", ":", ".", "-", "+", "T", "Z", "0000", "01", "7", "8", "²", "\n", "2026-11-21T09:00:00"]
 )
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-)
-
-
-def said(read: Any, text: str | bytes) -> str:
-    try:
-        return repr(read(text))
-    except ValueError as problem:
-        return f"{type(problem).__name__}: {problem}"
-
-
-@pytest.mark.parametrize("text", [*TEXTS, *(text.encode() for text in TEXTS), b"\xff", b'"\xed\xa0\x80"'])
-def test_a_text_is_read_as_json_reads_it_and_refused_in_its_words(text: str | bytes) -> None:
-    assert said(json_texts.loads, text) == said(json.loads, text)
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_a_text_is_refused_in_the_words_of_json_where_that_is_not_loaded_yet(text: str) -> None:
-    program = "import sys; from gpuprobe.json_texts import loads\n"
-    program += "try:\n    print(repr(loads(sys.argv[1])))\n"
-    program += "except ValueError as problem:\n    print(f'{type(problem).__name__}: {problem}')"
-    arguments = [sys.executable, "-c", program, text]
-    done = subprocess.run(arguments, capture_output=True, text=True, encoding="utf-8", check=True, timeout=60)
-
-    assert done.stdout == said(json.loads, text) + "\n"
-
-
-@given(VALUES)
-def test_a_value_is_written_as_json_writes_it(value: object) -> None:
-    assert json_texts.dumps(value) == json.dumps(value)
-    assert json_texts.dumps(value, separators=(",", ":")) == json.dumps(value, separators=(",", ":"))
-    assert json_texts.dumps(value, indent=2) == json.dumps(value, indent=2)
 
 
 @given(st.lists(PIECES, max_size=9).map("".join))
