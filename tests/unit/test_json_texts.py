@@ -128,3 +128,17 @@ def test_a_text_is_refused_in_the_words_of_the_package_where_that_is_not_loaded_
     with pytest.raises(json.JSONDecodeError) as refused:
         json.loads(text)
     assert done.stdout == f"JSONDecodeError {refused.value}\n"
+
+
+TEXTS = ["", "{", '{"a": [1, 2', '{"a": 1}x', "[1] ", " \n{}", "NaN", '"\x01"', "1 2", "\ufeff1", '{"a": 1.5e3, "b": null}']
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *(text.encode() for text in TEXTS)])
+def test_a_text_and_its_bytes_are_read_or_refused_as_by_the_package(text: str | bytes) -> None:
+    def said(read: Any) -> str:
+        try:
+            return repr(read(text))
+        except ValueError as problem:
+            return f"{type(problem).__name__}: {problem}"
+
+    assert said(json_texts.loads) == said(json.loads)
