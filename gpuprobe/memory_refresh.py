@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gpuprobe import machine
 from gpuprobe.facts import Host
 from gpuprobe.judging import figures
+from gpuprobe.judging.alike import Alike
 from gpuprobe.judging.completion import FROM_SYSTEM, shared_memory
-from gpuprobe.judging.figures import Figure, ServerAnswer, Silence, Told
+from gpuprobe.judging.figures import Activity, Figure, ServerAnswer, Silence, Told
 from gpuprobe.libraries import library_named
 from gpuprobe.machine import Card
 from gpuprobe.model import Device, Evidence, Json, Outcome, Probe, Request, Status
@@ -48,7 +49,9 @@ class Questions(NamedTuple):
 
     unasked: Mapping[int, Silence]  # by position of the device: about whom nobody is asked, and why
     probes: tuple[tuple[Probe, ...], ...]  # for each device, in their order
+    known: Alike  # the devices
     requests: dict[Probe, Json]
+    doing: dict[int, tuple[object, Activity | None]]  # by position: what was said last, and what was read in it
 
 
 class _Known(NamedTuple):
@@ -60,7 +63,15 @@ class _Known(NamedTuple):
     counted: tuple[Device, ...]  # what the kernel's own files tell of memory
     questions: Questions
     lasting: PersistentChildren | None
-    told: dict[int, list[Told | None]]  # worked out so far, by the number of answers
+    told: dict[int, _ToldSoFar]  # worked out so far, by the number of answers
+
+
+class _ToldSoFar(NamedTuple):
+    """By so many answers."""
+
+    by_libraries: list[Told]
+    matched: dict[int, Told]  # those of them that are about a device, by its position
+    best: list[Told | None]  # for each device, by the most trustworthy source that told
 
 
 def refresh(
@@ -95,8 +106,8 @@ def refresh(
 
 def questions_about(devices: Sequence[Device], known: Evidence, host: Host, request: Request) -> Questions:
     unasked = _unasked(devices, known.host, host, request)
-    probes = all_memory_probes(devices, known)
-    return Questions(unasked, tuple(() if place in unasked else each for place, each in enumerate(probes)), {})
+    probes = tuple(() if place in unasked else each for place, each in enumerate(all_memory_probes(devices, known)))
+    return Questions(unasked, probes, Alike(devices), {}, {})
 
 
 def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: str) -> tuple[Figure, ...]:
@@ -180,7 +191,7 @@ def _next_probes(before: _Known, outcomes: Sequence[Outcome], running: Sequence[
     answered = {outcome.probe for outcome in outcomes}
     open_probes = (
         next((probe for probe in _worth_asking(place, before, told) if probe not in answered), None)
-        for place, told in enumerate(_told(before, outcomes))
+        for place, told in enumerate(_told(before, outcomes).best)
     )
     return [probe for probe in dict.fromkeys(open_probes) if probe is not None and probe not in running]
 
@@ -192,19 +203,21 @@ def _worth_asking(place: int, before: _Known, told: Told | None) -> Sequence[Pro
     return [probe for probe in probes if before.lasting is not None and library_named(probe.library).witness]
 
 
-def _told(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
-    """What is known about each device, by the most trustworthy source that told. There is nothing but one more answer."""
+def _told(before: _Known, outcomes: Sequence[Outcome]) -> _ToldSoFar:
+    """What is known about each device. There is nothing but one more answer."""
     if len(outcomes) not in before.told:
         before.told[len(outcomes)] = _told_by(before, outcomes)
     return before.told[len(outcomes)]
 
 
-def _told_by(before: _Known, outcomes: Sequence[Outcome]) -> list[Told | None]:
-    listed = figures.matched(before.devices, list(figures.told_by(outcomes)))
-    return [
+def _told_by(before: _Known, outcomes: Sequence[Outcome]) -> _ToldSoFar:
+    told = list(figures.told_by(outcomes))
+    listed = figures.matched(before.questions.known, told)
+    best = [
         None if place in before.questions.unasked else _best(device, before, listed.get(place), outcomes)
         for place, device in enumerate(before.devices)
     ]
+    return _ToldSoFar(told, listed, best)
 
 
 def _best(device: Device, before: _Known, listed: Told | None, outcomes: Sequence[Outcome]) -> Told | None:
@@ -215,13 +228,23 @@ def _best(device: Device, before: _Known, listed: Told | None, outcomes: Sequenc
 
 
 def _figures(before: _Known, outcomes: Sequence[Outcome], now: str) -> Iterator[Figure]:
-    doing = figures.activities(before.devices, outcomes) if before.lasting is not None else {}
-    for place, (device, told) in enumerate(zip(before.devices, _told(before, outcomes), strict=True)):
+    so_far = _told(before, outcomes)
+    doing = _doing(before.questions, so_far) if before.lasting is not None else {}
+    for place, (device, told) in enumerate(zip(before.devices, so_far.best, strict=True)):
         if told is not None:
             yield Figure(figures.with_figure(device, told), told.source, now, activity=doing.get(place))
         else:
             silence = _silence(place, before, outcomes)
             yield Figure(device, figures.old_source(device), before.evidence.gathered_at, silence, doing.get(place))
+
+
+def _doing(questions: Questions, so_far: _ToldSoFar) -> dict[int, Activity | None]:
+    """By position; what is said again, word for word, is not read again."""
+    said = figures.what_they_do(questions.known, so_far.by_libraries, so_far.matched)
+    for place, each in said.items():
+        if place not in questions.doing or questions.doing[place][0] is not each:
+            questions.doing[place] = each, figures.activity_from(each)
+    return {place: questions.doing[place][1] for place in said}
 
 
 def _silence(place: int, before: _Known, outcomes: Sequence[Outcome]) -> Silence:

@@ -112,7 +112,9 @@ def _said(lost: Lost) -> str:
 
 def _named(figures: Sequence[Figure]) -> tuple[Figure, ...]:
     users = {user.process for figure in figures for user in _users(figure.activity)}
-    names = program_names(users) if users else {}
+    if not users:
+        return tuple(figures)
+    names = program_names(users)
     owners = accounts(names) if names else {}
     return tuple(figure._replace(activity=_with_names(figure.activity, names, owners)) for figure in figures)
 

@@ -68,7 +68,7 @@ def main() -> NoReturn:
         os._exit(2)
     _take_in_orphans()
     try:
-        more = _watched_input() if os.environ.get(MARK) else 0
+        more = _watched_input(lasting=request["repeat"]) if os.environ.get(MARK) else 0
         voice = _Voice(answers, request["quiet"])
     except (RuntimeError, OSError) as problem:  # nothing of a library has been touched yet
         _say(2, f"gpuprobe runner: no thread or pipe could be made: {problem}\n".encode(errors="replace"))
@@ -77,7 +77,7 @@ def main() -> NoReturn:
         answer = _answering(voice, request, listing, calling, more)
         answer()
         _tell(answers, {"done": True, "at": _now()})
-        while request["repeat"] and os.read(more, 1):
+        while request["repeat"] and _is_asked_again(more):
             voice.lower()
             answer()
             _tell(answers, {"done": True, "at": _now()})
@@ -145,13 +145,50 @@ def _answering(voice: _Voice, request: Json, listing: Any, calling: Any, more: i
     return answer
 
 
-def _watched_input() -> int:
-    """A descriptor that has what stdin has; a thread reads stdin itself, and notices its end also while a library hangs."""
+def _watched_input(*, lasting: bool) -> int:
+    """A descriptor that has what stdin has; a thread notices the end of stdin also while a library hangs.
+
+    Of a child that stays it does not read along on Linux: each line would wake up two threads.
+    """
+    if lasting and sys.platform == "linux" and (end := _end_of_input()) is not None:
+        _thread.start_new_thread(_end_when, (end,))
+        return 0
     ours, fed = os.pipe()
     if os.name == "posix":
         os.set_blocking(fed, False)  # were it full, the thread would wait here and miss the end of stdin
-    _thread.start_new_thread(_end_with_the_parent, (fed,))
+    _thread.start_new_thread(_end_when, (lambda: _feed(fed),))
     return ours
+
+
+def _end_of_input() -> Callable[[], object] | None:
+    """Waits until nobody can write to stdin any more, whatever else comes. None: not here."""
+    try:
+        from select import poll
+
+        waiting = poll()
+        waiting.register(0, 0)  # no event is asked for: what is left is that it was hung up
+        waiting.poll(0)
+    except (ImportError, OSError):
+        return None
+    return waiting.poll
+
+
+def _feed(fed: int) -> None:
+    """Up to the end of stdin."""
+    while piece := os.read(0, 65536):
+        try:
+            os.write(fed, piece)
+        except OSError:
+            continue  # nobody asks that much
+
+
+def _is_asked_again(more: int) -> bool:
+    """Waits for the next line. Where there is none any more, it is as `_end_with_the_parent` has it."""
+    if os.read(more, 1):
+        return True
+    if os.environ.get(MARK):
+        _end_with_the_parent()
+    return False
 
 
 def _prove(answers: int, request: Json, listing: Any, calling: Any, more: int) -> None:
@@ -333,13 +370,14 @@ def _leave() -> NoReturn:
     os._exit(0)
 
 
-def _end_with_the_parent(fed: int) -> None:
-    """Waits for the end of stdin, which means that gpuprobe is gone, and takes along all that was started from here."""
-    while piece := os.read(0, 65536):
-        try:
-            os.write(fed, piece)
-        except OSError:
-            continue  # nobody asks that much
+def _end_when(waited: Callable[[], object]) -> None:
+    """Behind the end of stdin, which means that gpuprobe is gone."""
+    waited()
+    _end_with_the_parent()
+
+
+def _end_with_the_parent() -> NoReturn:
+    """Takes along all that was started from here."""
     mark = f"{MARK}={os.environ[MARK]}".encode()
     for _ in range(_ROUNDS):
         for number in (others := _processes_with(mark)):

@@ -114,13 +114,14 @@ class Picture:
 
     def __init__(self, options: Options, every: float, diff: bool, screen: Screen) -> None:
         from gpuprobe.doctor.lasting_notes import LastingNotes
+        from gpuprobe.render.live import Remembered
 
         self._options, self._every, self._diff, self._screen = options, every, diff, screen
         self._histories: dict[int, str] = {}
         self.remarks: dict[str, tuple[str, int]] = {}  # without numbers: as it was last said, and how often
         self._answer: Refreshment | None = None
         self._notes: Sequence[str] = ()  # on the machine
-        self._lasting = LastingNotes()
+        self._lasting, self._drawn = LastingNotes(), Remembered()
 
     def take(self, answer: Refreshment) -> None:
         from gpuprobe.render.live import level, share_of
@@ -153,6 +154,7 @@ class Picture:
             notes=self._notes,
             height=height,
             is_last=is_last,
+            remembered=self._drawn,
         )
 
 

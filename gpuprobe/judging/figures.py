@@ -6,7 +6,7 @@ A device that nobody told of keeps its old figure, which is then stale. What can
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gpuprobe.judging import identity
 from gpuprobe.judging.alike import Alike
@@ -98,11 +98,12 @@ def told_by(outcomes: Iterable[Outcome]) -> Iterator[Told]:
                     yield Told(device, outcome.probe.library)
 
 
-def matched(known: Sequence[Device], told: Sequence[Told]) -> dict[int, Told]:
+def matched(known: Sequence[Device] | Alike, told: Sequence[Told]) -> dict[int, Told]:
     """Position in `known` → the one answer that is surely about it; a witness, which sees every process, before a library."""
     if not told:
         return {}
-    return {place: told[answer] for place, answer in _matched((Alike(known), Alike(each.device for each in told)))}
+    known = known if isinstance(known, Alike) else Alike(known)
+    return {place: told[answer] for place, answer in _matched((known, Alike(each.device for each in told)))}
 
 
 def _matched_anew(known_and_told: tuple[Alike, Alike]) -> tuple[tuple[int, int], ...]:
@@ -137,10 +138,18 @@ def _surest(device: Device, told: Sequence[Device]) -> Device | None:
 
 def activities(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[int, Activity]:
     """Position in `known` → what the device is doing, where a witness tells it."""
-    witnessed = [told for told in told_by(outcomes) if "activity" in told.device.capabilities]
-    found = matched(known, witnessed).items()
-    read = ((place, activity_from(told.device.capabilities["activity"])) for place, told in found)
+    read = ((place, activity_from(said)) for place, said in what_they_do(known, list(told_by(outcomes))).items())
     return {place: activity for place, activity in read if activity is not None}
+
+
+def what_they_do(
+    known: Sequence[Device] | Alike, told: Sequence[Told], found: Mapping[int, Told] | None = None
+) -> dict[int, object]:
+    """Position in `known` → what a witness said that the device is doing. `found`: who of `told` is about which, if known."""
+    witnessed = [each for each in told if "activity" in each.device.capabilities]
+    if found is None or len(witnessed) != len(told):
+        found = matched(known, witnessed)
+    return {place: each.device.capabilities["activity"] for place, each in found.items()}
 
 
 def users_of_cut_cards(known: Sequence[Device], outcomes: Sequence[Outcome]) -> dict[str, tuple[User, ...]]:
@@ -238,6 +247,8 @@ def with_figure(device: Device, answer: Told) -> Device:
     if used is None and answer.source != FROM_SYSTEM and free is not None and total is not None:
         used = max(0, total - free)
     version = answer.device.kernel_version or device.kernel_version
+    if (free, used, total, version) == (device.free_memory, device.used_memory, device.total_memory, device.kernel_version):
+        return device
     return device._replace(free_memory=free, used_memory=used, total_memory=total, kernel_version=version)
 
 
@@ -251,11 +262,13 @@ def from_validation(device: Device, outcomes: Sequence[Outcome]) -> Told | None:
     return None
 
 
-def from_kernel(device: Device, views: Iterable[Device]) -> Told | None:
+def from_kernel(device: Device, views: Sequence[Device]) -> Told | None:
     """The kernel's count in sysfs, where it is of the memory that the library speaks of: an integrated GPU has several.
 
     A partition of a card is not counted apart.
     """
+    if not views:
+        return None
     place, total = identity.normal_pci(device.pci_id), device.total_memory
     if place is None or total is None or device.partition is not None:
         return None

@@ -6,6 +6,8 @@ not the protocol makes the outcome `unreadable`; what was announced before it st
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpuprobe import json_texts as json
 from gpuprobe.model import Call, Depth, Device, Json, Outcome, Probe, Status
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
@@ -42,6 +44,8 @@ class Answers:
         self.devices: list[Device] = []
         self._before = {device.number: device for device in before.devices} if before is not None else {}
         self._is_first = before is None
+        self._read_before = before.read if before is not None else {}
+        self.read: dict[bytes, Device] = {}  # each line that told of a device, and what stands in it
         self._copies: dict[str, int] = {}  # of each key
         self.starts: list[tuple[str, float]] = []
         self._named = b""  # the last call of a quiet answer; all of it comes before what is said aloud
@@ -60,7 +64,10 @@ class Answers:
         if self._refused >= _MOST_REFUSED:
             return
         try:
-            self._take(json.loads(str(line, "utf-8", "surrogatepass")))
+            # Of a card at rest the same line comes again and again; "again" in it means the device that it was then, too.
+            device = self._read_before.get(line) or self._take(json.loads(str(line, "utf-8", "surrogatepass")))
+            if device is not None:
+                self._add(device, line)
         except Exception as problem:
             self._refused += 1
             self.reject(f"{str(problem)[:200] or type(problem).__name__}: {line[:80]!r}")
@@ -89,7 +96,8 @@ class Answers:
         called = bool(self.starts or self._named) or not self._is_first
         return called or self.loaded is not None or self.failed is not None or self.done_at is not None
 
-    def _take(self, said: Any) -> None:
+    def _take(self, said: Any) -> Device | None:
+        """The device that was told, if it was one."""
         if not isinstance(said, dict) or not said:
             raise NotTheProtocol("not an object")
         kind = next(iter(said))
@@ -100,7 +108,14 @@ class Answers:
             from gpuprobe.wire import from_json  # a machine without a card starts no child that answers
 
             said = from_json(Any, said)
-        handler(self, said)
+        return handler(self, said)
+
+    def _add(self, device: Device, line: bytes) -> None:
+        if len(self.devices) == _MOST_DEVICES:
+            raise NotTheProtocol(f"more than {_MOST_DEVICES} devices")
+        self.read[line] = device
+        copies = self._copies[device.key] = self._copies.get(device.key, -1) + 1
+        self.devices.append(device._replace(copy=copies) if copies else device)
 
     def outcome(self, **ended: Any) -> Outcome:
         """The outcome, given how the process ended (`status` as far as that alone tells, exit code, stderr…)."""
@@ -109,7 +124,7 @@ class Answers:
         status = self._status(ended.pop("status"))
         if status is Status.UNREADABLE and self.rubbish:
             message = f"its answer is not the protocol ({self.rubbish})"
-        devices = tuple(device._replace(library_path=device.library_path or self.loaded) for device in self.devices)
+        devices = tuple(map(self._located, self.devices))
         return Outcome(
             self.probe,
             status=status,
@@ -126,6 +141,9 @@ class Answers:
             facts=self.facts,
             **ended,
         )
+
+    def _located(self, device: Device) -> Device:
+        return device if device.library_path or not self.loaded else device._replace(library_path=self.loaded)
 
     def _status(self, ended: Status) -> Status:
         """`done` is the only proof of success, and rubbish beside it spoils the proof.
@@ -211,13 +229,9 @@ class Answers:
             raise NotTheProtocol("facts are not an object")
         self.facts.update(said["facts"])
 
-    def _device(self, said: Json) -> None:
-        if len(self.devices) == _MOST_DEVICES:
-            raise NotTheProtocol(f"more than {_MOST_DEVICES} devices")
+    def _device(self, said: Json) -> Device:
         again = isinstance(said["device"], dict) and said["device"].get("again") is True
-        device = self._device_again(said["device"]) if again else device_from(said["device"], self.probe)
-        copies = self._copies[device.key] = self._copies.get(device.key, -1) + 1
-        self.devices.append(device._replace(copy=copies))
+        return self._located(self._device_again(said["device"]) if again else device_from(said["device"], self.probe))
 
     def _device_again(self, said: Json) -> Device:
         known = self._before.get(number_or_none(said.get("number")) or 0)
@@ -238,7 +252,7 @@ def _depth(said: object) -> Depth:
         raise NotTheProtocol("a depth that there is not") from None
 
 
-_HANDLERS = {
+_HANDLERS: dict[str, Callable[[Answers, Json], Device | None]] = {
     "call": Answers._call,
     "done": Answers._done,
     "failed": Answers._failed,

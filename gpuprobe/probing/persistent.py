@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Mapping
 
 from gpuprobe import contexts as contextlib
-from gpuprobe import json_texts as json
 from gpuprobe.model import Json, Outcome, Probe, Status
 from gpuprobe.probing import spawning as subprocess
 from gpuprobe.probing import termination
@@ -34,8 +33,8 @@ class PersistentChildren(Children):
 
     def __init__(self, environ: Mapping[str, str], watch: Callable[[str], None] | None = None) -> None:
         super().__init__(environ, watch)
-        self._resting: dict[Probe, tuple[str, Child]] = {}  # with the request that it answers
-        self._requests: dict[Probe, str] = {}
+        self._resting: dict[Probe, tuple[Json, Child]] = {}  # with the request that it answers
+        self._requests: dict[Probe, Json] = {}
         self._stuck: dict[Probe, subprocess.Popen[bytes]] = {}
         self._lost: list[Lost] = []
 
@@ -55,15 +54,14 @@ class PersistentChildren(Children):
             message = f"not asked: process {stuck.pid}, which was asked before, cannot be ended"
             self._finished.append(Outcome(probe, status=Status.SKIPPED, message=message))
             return
-        text = json.dumps(request)
-        asked_before, child = self._resting.pop(probe, ("", None))
-        if child is not None and asked_before == text:
+        asked_before, child = self._resting.pop(probe, ({}, None))
+        if child is not None and asked_before == request:
             _ask_again(child, seconds)
             self._children.append(child)
             return
         if child is not None:
             self._end(child)
-        self._requests[probe] = text
+        self._requests[probe] = request
         super().start(probe, {**request, "repeat": True}, seconds)
 
     def _spawned(self, environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int | None, Json]:

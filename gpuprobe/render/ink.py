@@ -312,6 +312,17 @@ def _fitted(text: str, width: int) -> str:
     return cell.plain
 
 
+def joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same with one piece where several beside each other have no style."""
+    found: list[Piece] = []
+    for text, style in pieces:
+        if not style and found and not found[-1][1]:
+            found[-1] = found[-1][0] + text, ""
+        else:
+            found.append((text, style))
+    return found
+
+
 def plain(line: Sequence[Piece]) -> str:
     return "".join([text for text, _ in line])
 

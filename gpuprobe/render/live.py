@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 
-from gpuprobe.judging.figures import Activity, Figure, User
+from gpuprobe.judging.figures import Figure, User
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
-from gpuprobe.render.ink import Piece, Text, cell_len, fitted, is_narrow
+from gpuprobe.render.ink import Piece, Text, cell_len, fitted, is_narrow, joined
+from gpuprobe.render.live_cells import DIM, Cells, Row, cells_of
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
 from gpuprobe.strings import age_between, age_text, printable, size_text
 
@@ -19,26 +19,9 @@ if TYPE_CHECKING:
 LEVELS = "▁▂▃▄▅▆▇█"
 UNTOLD = "·"
 MOST_USERS = 8
-_DIM, _FULL, _NEARLY_FULL = "dim", 0.9, 0.7
-_HOT, _WARM = 85, 75  # °C: cards slow themselves down from about 83 to 95 on
 _SHORTEST_NAME, _SHORTEST_HISTORY = 14, 16  # cells
 
 History = str  # a cell for each reading, as `level` gives it, the latest last
-
-
-class Row(NamedTuple):
-    """The cells of one device. Figures have fixed widths, so that nothing moves when they change."""
-
-    device: str
-    name: str
-    memory: str
-    bar: str
-    load: str
-    temperature: str
-    power: str
-    watts: str  # the same without the limit
-    clock: str
-    history: str  # its label; the line behind it takes what room there is
 
 
 _HEADINGS = Row("DEVICE", "NAME", "USED", "", "UTIL", "TEMP", "POWER", "POWER", "CLOCK", "HISTORY")
@@ -80,23 +63,64 @@ def latest(history: History, cells: int) -> str:
     return history[-cells:] if cells > 0 else ""
 
 
+class Remembered:
+    """What was drawn of the devices of one watch. A device at rest has the cells of the reading before in most of them."""
+
+    def __init__(self) -> None:
+        self._cells: dict[int, tuple[Figure, Cells]] = {}  # by position
+        self._layout: tuple[object, _Layout | None] = (None, None)
+        self._lines: dict[int, tuple[object, Sequence[_Line]]] = {}
+
+    def cells(self, place: int, figure: Figure) -> Cells:
+        then, cells = self._cells.get(place, (None, None))
+        if then is None or cells is None or not _is_as_it_was(then, figure):
+            cells = cells_of(figure)
+            self._cells[place] = figure, cells
+        return cells
+
+    def layout(self, rows: Sequence[Row], width: int, is_short: bool) -> _Layout | None:
+        drawn_from = (rows, width, is_short)
+        if self._layout[0] != drawn_from:
+            self._layout = drawn_from, _layout(rows, width, is_short)
+        return self._layout[1]
+
+    def lines(self, place: int, cells: Cells, layout: _Layout) -> Sequence[_Line]:
+        drawn_from = (cells, layout)
+        if place not in self._lines or self._lines[place][0] != drawn_from:
+            self._lines[place] = drawn_from, _lines_of(cells, layout)
+        return self._lines[place][1]
+
+
+def _is_as_it_was(then: Figure, now: Figure) -> bool:
+    return then.device is now.device and then.activity is now.activity and then.stale == now.stale
+
+
 def live_table(
-    figures: Sequence[Figure], histories: Mapping[int, History], now: str, width: int, height: int | None = None
+    figures: Sequence[Figure],
+    histories: Mapping[int, History],
+    now: str,
+    width: int,
+    height: int | None = None,
+    *,
+    remembered: Remembered | None = None,
 ) -> Iterator[RenderableType]:
     """One line per device where that fits, two where it does not, a block below 60 columns or where neither fits.
 
     `height`: the lines of the terminal; where two for each device are too many, each has a short one. What is left of them
     shows who uses the devices.
     """
-    rows = [_row(figure) for figure in figures]
-    is_short = height is not None and 2 * len(rows) + _BESIDE > height
-    layout = _layout(rows, width, is_short) if rows else None
-    drawn: list[RenderableType] = []
-    if layout is None:
-        for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
-            drawn += (*_block(row, histories.get(place, ""), width), *_under(figure, now))
-    else:
-        drawn += _table(figures, rows, histories, layout, now)
+    remembered = remembered or Remembered()
+    cells = [remembered.cells(*each) for each in enumerate(figures)]
+    is_short = height is not None and 2 * len(cells) + _BESIDE > height
+    layout = remembered.layout([each.row for each in cells], width, is_short) if cells else None
+    drawn: list[RenderableType] = [_heads(layout)] if layout is not None else []
+    for place, (figure, each) in enumerate(zip(figures, cells, strict=True)):
+        history = histories.get(place, "")
+        if layout is None:
+            drawn += _block(each.row, history, width)
+        else:
+            drawn += [_with_history(line, history) for line in remembered.lines(place, each, layout)]
+        drawn += _under(figure, now)
     yield from drawn
     yield from _users(figures, max(MOST_USERS, (height or 0) - len(drawn) - _BESIDE_USERS))
 
@@ -136,92 +160,48 @@ def _widest(cells: Sequence[str]) -> int:
     return max(map(len if is_narrow("".join(cells)) else cell_len, cells))
 
 
-def _table(
-    figures: Sequence[Figure], rows: Sequence[Row], histories: Mapping[int, History], layout: _Layout, now: str
-) -> Iterator[RenderableType]:
-    """The heads, and of each device its lines and what is said below them."""
+class _Line(NamedTuple):
+    """One line of a device without its history, for which there are so many cells at one place in it; 0: not here."""
+
+    before: list[Piece]
+    room: int
+    after: list[Piece]
+
+
+def _heads(layout: _Layout) -> Text:
+    columns = zip(layout.upper, layout.widths, strict=True)
+    return Text.line([piece for name, width in columns for piece in ((_cell(_HEADINGS, name, width), "bold"), _BETWEEN)])
+
+
+def _lines_of(cells: Cells, layout: _Layout) -> list[_Line]:
     both = (layout.upper, layout.lower) if any(layout.lower) else (layout.upper,)
-    places = [list(zip(names, layout.widths, strict=True)) for names in both]
-    cells = dict(zip(Row._fields, zip(_HEADINGS, *rows, strict=True), strict=True))
-    columns = {name: fitted(cells[name], width) for name, width in chain(*places) if name}
-    yield Text.line([piece for name in layout.upper for piece in ((columns[name][0], "bold"), _BETWEEN)])
-    for place, (figure, row) in enumerate(zip(figures, rows, strict=True)):
-        styles = _styles(figure)
-        plain = styles[""]
-        for names in places:
-            pieces: list[Piece] = []
-            for name, width in names:
-                if name == "history":
-                    pieces += _history(row.history, histories.get(place, ""), width)
-                else:
-                    pieces.append((columns[name][place + 1], styles.get(name, plain)) if name else (" " * width, ""))
-                pieces.append(_BETWEEN)
-            yield Text.line(pieces)
-        yield from _under(figure, now)
+    return [_line_of(cells, list(zip(names, layout.widths, strict=True))) for names in both]
+
+
+def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> _Line:
+    plain, room = cells.styles[""], 0
+    before: list[Piece] = []
+    pieces: list[Piece] = []
+    for name, width in places:
+        if name == "history":
+            label = f"{cells.row.history} "
+            before, pieces, room = [*pieces, (label, DIM)], [], width - len(label)
+        else:
+            pieces.append((_cell(cells.row, name, width), cells.styles.get(name, plain) if name else ""))
+        pieces.append(_BETWEEN)
+    return _Line(joined(before), room, joined(pieces)) if room else _Line(joined(pieces), 0, [])
+
+
+def _cell(row: Row, name: str, width: int) -> str:
+    return fitted((getattr(row, name),), width)[0] if name else " " * width
 
 
 _BETWEEN = (" " * GAP, "")
 
 
-def _history(label: str, history: History, width: int) -> tuple[Piece, Piece]:
-    room = width - len(label) - 1
-    return (f"{label} ", _DIM), (latest(history, room).ljust(room), "")
-
-
-def _styles(figure: Figure) -> dict[str, str]:
-    """Name of a cell → its style; the others have that of none."""
-    plain = _DIM if figure.stale else ""
-    activity = figure.activity or _UNKNOWN
-    return {
-        "": plain,
-        "device": "bold green",
-        "bar": plain or _bar_style(figure),
-        "load": plain or _limit_style(activity.utilization, 100 * _NEARLY_FULL, 100 * _FULL),
-        "temperature": plain or _limit_style(activity.temperature, _WARM, _HOT),
-    }
-
-
-_UNKNOWN = Activity()
-
-
-def _bar_style(figure: Figure) -> str:
-    used, total = figure.device.used_memory, figure.device.total_memory
-    share = used / total if used is not None and total else 0.0
-    return "red" if share >= _FULL else "yellow" if share >= _NEARLY_FULL else "green"
-
-
-def _limit_style(value: int | None, much: float, most: float) -> str:
-    return "" if value is None or value < much else "bold red" if value >= most else "yellow"
-
-
-def _row(figure: Figure) -> Row:
-    device, activity = figure.device, figure.activity or _UNKNOWN
-    memory = wording.memory_of(device)
-    total = "" if device.total_memory is None else memory.rpartition(" of ")[2]
-    return Row(
-        device=wording.numbered(device),
-        name=wording.name_of(device),
-        memory=memory.rjust(2 * len(total) - len(total.partition(" ")[2]) + 3),
-        bar=wording.bar_of(device),
-        load=_figure(activity.utilization, 3, "%"),
-        temperature=_figure(activity.temperature, 3, "°C"),
-        power=_power(activity),
-        watts=_figure(None if activity.power is None else round(activity.power), 4, "W"),
-        clock=_figure(activity.clock, 4, "MHz"),
-        history="memory" if activity.utilization is None else "load",
-    )
-
-
-def _figure(value: int | None, digits: int, unit: str) -> str:
-    return "-".rjust(digits) if value is None else f"{value} {unit}".rjust(digits + 1 + len(unit))
-
-
-def _power(activity: Activity) -> str:
-    draw, limit = activity.power, activity.power_limit
-    if draw is None or limit is None:
-        return _figure(None if draw is None else round(draw), 4, "W")
-    most = str(round(limit))
-    return f"{str(round(draw)).rjust(len(most))} of {most} W"
+def _with_history(line: _Line, history: History) -> Text:
+    before, room, after = line
+    return Text.line([*before, (latest(history, room).ljust(room), ""), *after] if room else [*before])
 
 
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
@@ -261,9 +241,9 @@ def _users(figures: Sequence[Figure], most: int) -> Iterator[RenderableType]:
     shown = zip(_USER_HEADS, *(_user(*pair) for pair in found[:most]), strict=True)
     columns = [_padded(column, to_the_right=place == 1) for place, column in enumerate(shown)]
     for place, cells in enumerate(zip(*columns, strict=True)):
-        yield Text("  ".join(cells).rstrip(), style=_DIM if place else "bold", no_wrap=True, overflow="ellipsis")
+        yield Text("  ".join(cells).rstrip(), style=DIM if place else "bold", no_wrap=True, overflow="ellipsis")
     if len(found) > most:
-        yield indented(f"and {len(found) - most} more processes", style=_DIM)
+        yield indented(f"and {len(found) - most} more processes", style=DIM)
 
 
 _USER_HEADS = ("DEVICE", "MEMORY", "USER", "PROCESS")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gpuprobe.doctor.unviewed import Unviewed
     from gpuprobe.judging.flash_attention import Effective, FlashAnswer
     from gpuprobe.judging.views import View
-    from gpuprobe.render.live import History
+    from gpuprobe.render.live import History, Remembered
     from gpuprobe.render.part import Part
 else:
     Protocol = object
@@ -151,15 +151,16 @@ def watch_text(
     notes: Sequence[str],
     height: int | None = None,
     is_last: bool = False,
+    remembered: Remembered | None = None,
 ) -> Iterator[RenderableType]:
-    """`notes`: those on the machine."""
+    """`notes`: those on the machine. `remembered`: of the readings before."""
     from gpuprobe.render import live
 
     now = answer.evidence.gathered_at
     yield line(refreshed.headline(answer), "bold")
     ends = "" if is_last else "; Ctrl-C ends it" if height is None else "; q or Ctrl-C ends it"
     yield line(f"{now}, every {every:g} s{ends}", "dim")
-    yield from live.live_table(answer.figures, histories, now, width, height)
+    yield from live.live_table(answer.figures, histories, now, width, height, remembered=remembered)
     yield from _below_the_figures(answer, detail, diff, notes)
 
 

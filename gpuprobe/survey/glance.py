@@ -15,16 +15,23 @@ from gpuprobe.survey.nvidia import VERSION
 from gpuprobe.survey.pci import DEVICES
 from gpuprobe.survey.tree import Tree
 
-_PLACES = (DEVICES, DRM, "/dev", "/dev/dri")
+_LISTED = (DEVICES, DRM)  # a directory of sysfs has the time at which it was first looked at
+_DATED = ("/dev", "/dev/dri")
 _COUNTED_BY_A_DRIVER = ("/mem_info_vram_used", "/mem_info_gtt_used")
 
-Glance = tuple[tuple[tuple[str, ...], ...], Reading]
+Glance = tuple[tuple[tuple[str, ...], ...], tuple[tuple[int, int] | None, ...], Reading]
 
 
 def glance(tree: Tree | None = None) -> Glance:
-    """The names of functions on the bus and of device nodes, and NVIDIA's loaded driver; equal where nothing came or went."""
+    """The functions on the bus, when the last device node came or went, NVIDIA's loaded driver: equal where all is as before."""
     tree = tree or Tree()
-    return tuple(map(tree.names, _PLACES)), tree.read(VERSION)
+    return tuple(map(tree.names, _LISTED)), tuple(_changed(tree, place) for place in _DATED), tree.read(VERSION)
+
+
+def _changed(tree: Tree, directory: str) -> tuple[int, int] | None:
+    """Which directory it is and when a name in it changed; None: there is none, or it may not be asked."""
+    status = tree.status(directory)
+    return None if status is None else (status.st_ino, status.st_mtime_ns)
 
 
 def counts(host: Host, *, of_the_system: bool) -> tuple[str, ...]:

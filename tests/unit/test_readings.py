@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from io import StringIO
 from itertools import product
@@ -123,6 +124,23 @@ def test_a_function_on_the_bus_and_another_driver_are_seen_at_a_glance(tmp_path:
     (tmp_path / "proc/driver/nvidia/version").write_text("590.44.01")
 
     assert before != with_a_card != glance(tree) == glance(tree)
+
+
+@pytest.mark.parametrize("directory", ["dev", "dev/dri"])
+def test_a_device_node_that_comes_or_goes_is_seen_at_a_glance(tmp_path: Path, directory: str) -> None:
+    """By the time of its directory: to list a hundred names a second was the most of a glance."""
+    tree, place = Tree(str(tmp_path)), tmp_path / directory
+    nowhere = glance(tree)
+    place.mkdir(parents=True)
+    os.utime(place, ns=(0, 0))  # the file system's clock goes in steps, and both happen in one of them
+    before = glance(tree)
+
+    (place / "nvidia0").touch()
+    came = glance(tree)
+    os.utime(place, ns=(1, 1))
+    (place / "nvidia0").unlink()
+
+    assert nowhere != before != came != glance(tree) == glance(tree)
 
 
 def test_garbage_is_looked_for_behind_the_first_reading_and_not_while_all_is_loaded() -> None:

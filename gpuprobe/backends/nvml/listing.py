@@ -6,6 +6,7 @@ It only witnesses: a card that NVML lists and CUDA does not is a finding. It als
 from __future__ import annotations
 
 import sys
+import time
 
 from gpuprobe.backends import calling
 from gpuprobe.backends.nvml import binding, results
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
     Binding = tuple[Any, CDLL | None]  # the module pynvml, and the library where this file loaded it
+
+_MODES_SECONDS = 10.0
 
 
 def load(candidates: Sequence[str], paths: Sequence[str]) -> Binding:
@@ -50,7 +53,8 @@ def devices(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json
 def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> Iterator[Json]:
     """The same with what each card is doing. Started again for each reading, which NVML only counts.
 
-    Of a card that the reading before knew by the same number and UUID, only what can change is asked.
+    Of a card that the reading before knew by the same number and UUID, only what can change is asked, and only now and then
+    what an administrator has to change.
     """
     from gpuprobe.backends.nvml.activity import activity, activity_of_slice
 
@@ -58,10 +62,11 @@ def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> 
     before: dict[int, str] = kept["uuids"]
     now: dict[int, str] = {}
     kept["uuids"] = now
+    with_modes = _is_time_for_modes(kept)
     slices = count
     for number in range(count):
         card = Card(nvml, announce, number, kept["driver_version"])
-        again = card.again(before.get(number))
+        again = card.again(before.get(number), modes=with_modes)
         described = again or card.described()
         if card.handle is not None:
             described["capabilities"]["activity"] = activity(card)
@@ -72,6 +77,14 @@ def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> 
         for each in card.slices(slices, _doing_of_slices(described, activity_of_slice)):
             slices += 1
             yield each
+
+
+def _is_time_for_modes(kept: Json) -> bool:
+    now = time.monotonic()
+    if now < kept.get("modes_due", now):
+        return False
+    kept["modes_due"] = now + _MODES_SECONDS
+    return True
 
 
 def _listed(nvml: Any, announce: Announce, facts: Facts) -> Iterator[Json]:
