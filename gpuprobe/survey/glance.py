@@ -23,7 +23,7 @@ Glance = tuple[tuple[tuple[str, ...], ...], tuple[tuple[int, int] | None, ...], 
 
 
 def glance(tree: Tree | None = None) -> Glance:
-    """The functions on the bus, when the last device node came or went, NVIDIA's loaded driver: equal where all is as before."""
+    """The functions on the bus, when the last device node came or went, NVIDIA's loaded driver: equal where nothing changed."""
     tree = tree or Tree()
     return tuple(map(tree.names, _LISTED)), tuple(_changed(tree, place) for place in _DATED), tree.read(VERSION)
 

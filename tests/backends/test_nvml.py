@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +302,33 @@ def test_who_uses_a_slice_is_told_of_the_slice() -> None:
 def test_a_slice_that_names_nobody_is_not_empty_where_the_card_tells_of_no_processes() -> None:
     """NVML tells the processes of a card with slices only to whom it trusts."""
     assert users_of_slices("", "42:3000", '""') == {FIRST: None, SLICES[0]: [(42, 3000 << 20)], SLICES[1]: None}
+
+
+MODES = ("nvmlDeviceGetComputeMode", "nvmlDeviceGetEccMode", "nvmlDeviceGetMigMode")
+READING_AT_TIMES = """
+import json, sys
+from types import SimpleNamespace
+from gpuprobe.backends.nvml import listing
+
+library, kept = listing.load([sys.argv[1]], sys.argv[2:]), {}
+for moment in (0.0, 1.0, 9.9, 10.1, 11.0):
+    listing.time = SimpleNamespace(monotonic=lambda: moment)
+    calls = []
+    (line,) = listing.readings(library, calls.append, lambda facts: None, kept)
+    print(json.dumps([calls, line["capabilities"]]))
+"""
+
+
+def test_what_only_an_administrator_changes_is_asked_every_ten_seconds_and_all_else_each_time() -> None:
+    card = described(name="NVIDIA H100", uuid=FIRST, pci="0000:01:00.0", **DOING)
+    command = [sys.executable, "-c", READING_AT_TIMES, str(nvml_driver()), BINDING]
+    ran = subprocess.run(command, env={**os.environ, "FAKE_NVML": script(card)}, capture_output=True, text=True, check=True)
+
+    said = [json.loads(line) for line in ran.stdout.splitlines()]
+    asked = [[mode in calls for mode in MODES] for calls, _ in said]
+    assert asked == [[True] * 3, [False] * 3, [False] * 3, [True] * 3, [False] * 3]
+    assert ["compute_mode" in told for _, told in said] == [True, False, False, True, False]
+    assert all("nvmlDeviceGetUUID" in calls and told["activity"]["utilization_percent"] == 37 for calls, told in said)
 
 
 def test_a_lost_card_is_doing_nothing_that_is_known() -> None:

@@ -203,3 +203,44 @@ def test_a_quiet_answer_that_ends_in_the_middle_ends_in_its_last_call() -> None:
 
     assert (outcome.status, outcome.calls) == (Status.CRASHED, (Call("cuDevice\\xffGet", None),))
     assert heard_again(b"cuInit").calls == ()
+
+
+def answered(before: Answers | None, *said: object) -> Answers:
+    answers = Answers(LISTING, before)
+    answers.take_quiet([json.dumps(line).encode() for line in said])
+    return answers
+
+
+def test_what_is_said_again_word_for_word_is_read_once() -> None:
+    """Most readings of a card at rest are as the one before."""
+    first = answered(None, {"loaded": "/usr/lib/libcuda.so.1"}, {"device": CARD})
+    second = answered(first, {"device": AGAIN})
+    third = answered(second, {"device": AGAIN})
+    fourth = answered(third, {"device": {**AGAIN, "free_memory": 2}})
+
+    (device,), (same,), (other,) = (each.outcome(status=Status.OK).devices for each in (second, third, fourth))
+    assert same is device
+    assert (device.free_memory, device.library_path, other.free_memory) == (1, "/usr/lib/libcuda.so.1", 2)
+
+
+def test_the_same_line_after_another_card_is_of_that_one() -> None:
+    first = answered(None, {"device": {**CARD, "name": "before"}})
+    second = answered(first, {"device": AGAIN})
+    renamed = answered(second, {"device": {**CARD, "name": "behind"}})
+
+    (device,) = answered(renamed, {"device": AGAIN}).outcome(status=Status.OK).devices
+    assert device.name == "behind"
+
+
+def test_twins_that_are_told_again_word_for_word_are_still_counted() -> None:
+    twins = [{"device": {**CARD, "number": number}} for number in (0, 1)]
+    first = answered(None, *twins)
+
+    assert [device.copy for device in answered(first, *twins).devices] == [0, 1]
+    assert [device.copy for device in answered(first, twins[1]).devices] == [0]
+
+
+def test_one_line_a_thousand_times_is_no_thousand_cards_more() -> None:
+    first = answered(None, {"device": CARD})
+
+    assert len(answered(first, *[{"device": CARD}] * 2000).devices) == 1024

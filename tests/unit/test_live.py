@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from gpuprobe.judging.figures import Activity, Figure, Silence, User, activity_from, why_silent
 from gpuprobe.model import GiB, Outcome, Probe, Purpose, Status
 from gpuprobe.render.ink import Text
-from gpuprobe.render.live import latest, level, live_table, share_of
+from gpuprobe.render.live import Remembered, latest, level, live_table, share_of
 from gpuprobe.render.memory import age_of
 from gpuprobe.render.screen import ByRich, Screen
 from tests.records import a_device
@@ -41,6 +41,40 @@ def drawn(
     screen = Screen(StringIO(), StringIO(), {"COLUMNS": str(width)})
     histories = dict.fromkeys(range(len(figures)), "".join(map(level, history)))
     return screen.drawn(live_table(figures, histories, NOW, width, height)).splitlines()
+
+
+_READ = tuple(
+    figure(activity, silence, name=name, used_memory=used)
+    for activity in (BUSY, BUSY._replace(utilization=100, temperature=None), None)
+    for silence in (None, Silence("it hangs"))
+    for name, used in (("RTX 4090", 4 * GiB), ("名前の長いカード", 24 * GiB))
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(_READ), min_size=1, max_size=4),
+            st.sampled_from((40, 80, 120, 200)),
+            st.sampled_from((None, 12, 40)),
+            st.text("▁▅·", max_size=40),
+        ),
+        min_size=2,
+        max_size=6,
+    )
+)
+@settings(deadline=None)
+def test_what_is_remembered_of_the_readings_before_changes_nothing_that_is_seen(
+    readings: list[tuple[list[Figure], int, int | None, str]],
+) -> None:
+    remembered = Remembered()
+    for figures, width, height, history in readings:
+        screen = Screen(StringIO(), StringIO(), {"COLUMNS": str(width), "FORCE_COLOR": "1"})
+        histories = dict.fromkeys(range(len(figures)), history)
+        again, anew = (
+            screen.drawn(live_table(figures, histories, NOW, width, height, remembered=known)) for known in (remembered, None)
+        )
+        assert again == anew
 
 
 def test_a_history_shows_the_latest_readings_and_leaves_a_dot_where_nobody_told() -> None:
