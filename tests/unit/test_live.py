@@ -43,11 +43,14 @@ def drawn(
     return screen.drawn(live_table(figures, histories, NOW, width, height)).splitlines()
 
 
+_DEVICES = tuple(
+    figure(name=name, used_memory=used).device for name, used in (("RTX 4090", 4 * GiB), ("名前の長いカード", 24 * GiB))
+)
 _READ = tuple(
-    figure(activity, silence, name=name, used_memory=used)
+    Figure(device, "NVML", BEFORE, silence, activity)
     for activity in (BUSY, BUSY._replace(utilization=100, temperature=None), None)
     for silence in (None, Silence("it hangs"))
-    for name, used in (("RTX 4090", 4 * GiB), ("名前の長いカード", 24 * GiB))
+    for device in _DEVICES
 )
 
 
