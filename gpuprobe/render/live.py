@@ -149,8 +149,9 @@ def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> _Layout 
         flexible = [upper for upper in widths if upper in shortest]
         room = width - GAP * (len(shown) - 1) - sum(cells for upper, cells in widths.items() if upper not in shortest)
         if room >= sum(shortest[upper] for upper in flexible):
-            widths["name"] = min(widths["name"], room - shortest["history"]) if "history" in flexible else room
-            widths["history"] = room - widths["name"]
+            if "name" in widths:  # a driver may call its device "-", which tells as little as no name
+                widths["name"] = min(widths["name"], room - shortest["history"]) if "history" in flexible else room
+            widths["history"] = room - widths.get("name", 0)
             upper, lower = zip(*shown, strict=True)
             return _Layout(upper, lower, tuple(widths[name] for name in upper))
     return None

@@ -105,6 +105,13 @@ def test_a_wide_terminal_has_a_line_for_each_device_and_a_narrow_one_two() -> No
     assert folded[2].split() == ["load", "▁▅·█", "██░░░░░░░░", "2520", "MHz"]
 
 
+@pytest.mark.parametrize("width", [60, 80, 160, 200])
+def test_a_device_that_its_driver_calls_by_a_dash_has_no_name(width: int) -> None:
+    unnamed = figure(None, name="-", total_memory=None, free_memory=None, used_memory=None)
+
+    assert drawn(unnamed, width=width)[1].startswith("CUDA:0")
+
+
 def test_below_sixty_columns_a_device_is_a_block() -> None:
     assert drawn(figure(), width=50)[:4] == [
         "CUDA:0  NVIDIA GeForce RTX 4090",
