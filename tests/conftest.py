@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,15 +34,27 @@ def pytest_configure() -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary.stray())
 
 
+_LEFT = pytest.StashKey[list[str]]()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """A run that leaves temporary files behind has failed, whatever its tests say."""
     yield
-    if left := sorted(path.name for path in temporary.stray().iterdir()):
+    left = session.config.stash.get(_LEFT, []) + sorted(path.name for path in temporary.stray().iterdir())
+    if hasattr(session.config, "workeroutput"):  # one of several processes of pytest-xdist
+        session.config.workeroutput["left"] = left
+    elif left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         session.config.pluginmanager.getplugin("terminalreporter").write_line(
             f"temporary files were left behind: {left}", red=True
         )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What one of several processes has left behind."""
+    node.config.stash.setdefault(_LEFT, []).extend(getattr(node, "workeroutput", {}).get("left", []))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

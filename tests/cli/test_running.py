@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -362,8 +363,9 @@ def apart(
 
 def open_to_all(place: Path) -> None:
     """What another account runs has its files there."""
-    for each in (place, *place.parents[:2]):
-        each.chmod(0o755)
+    while not (mode := place.stat().st_mode) & stat.S_ISVTX:  # the system's own folder for temporary files is open to all
+        place.chmod(mode | 0o055)
+        place = place.parent
 
 
 @needs_root
