@@ -68,7 +68,7 @@ def main() -> NoReturn:
         os._exit(2)
     _take_in_orphans()
     try:
-        more = _watched_input(lasting=request["repeat"]) if os.environ.get(MARK) else 0
+        more = _watched_input(lasting=request["repeat"] and not request["turns"]) if os.environ.get(MARK) else 0
         voice = _Voice(answers, request["quiet"])
     except (RuntimeError, OSError) as problem:  # nothing of a library has been touched yet
         _say(2, f"gpuprobe runner: no thread or pipe could be made: {problem}\n".encode(errors="replace"))
@@ -183,9 +183,15 @@ def _feed(fed: int) -> None:
 
 
 def _is_asked_again(more: int) -> bool:
-    """Waits for the next line. Where there is none any more, it is as `_end_with_the_parent` has it."""
-    if os.read(more, 1):
-        return True
+    """Waits for the next line. Where there is none any more, it is as `_end_with_the_parent` has it.
+
+    A library that closed stdin, or made it one that does not wait, is asked no more: it is replaced.
+    """
+    try:
+        if os.read(more, 1):
+            return True
+    except OSError:
+        return False
     if os.environ.get(MARK):
         _end_with_the_parent()
     return False

@@ -61,6 +61,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files with what the program says now")
 
 
+# Modules that start programs and servers, and those that look at what runs here: one would find what the other started.
+_ONE_AT_A_TIME = {
+    *("test_running", "test_real_running", "test_servers", "test_plan_truth", "test_plan_measured", "test_real_fit"),
+    *("test_real_consumers", "test_refresh", "test_watch", "test_failing_calls"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` these run in one process of several."""
+    for item in items:
+        if item.path.stem in _ONE_AT_A_TIME:
+            item.add_marker(pytest.mark.xdist_group("programs"))
+
+
 @pytest.fixture
 def bless(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be rewritten; read the difference before committing it."""

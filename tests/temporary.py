@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,8 +17,9 @@ def _root() -> Path:
     return directory
 
 
-# Before anything else is said to be the place for temporary files, as `stray` is.
-_SYSTEMS = tempfile.gettempdir()
+# Before anything else is said to be the place for temporary files, as `stray` is. In one of several processes of pytest-xdist that
+# was said already, and the first one tells where the system's are.
+_SYSTEMS = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()
 
 
 def folder(what: str) -> Path:

@@ -22,6 +22,7 @@ _OF_A_CHILD = frozenset({
 _CHANGES = ("total_memory", "free_memory", "used_memory")  # bytes, of a device that is told again
 _LONGEST_CALL = 4096  # characters
 _MOST_REFUSED = 100  # lines; half a million fit into what is heard, and each is parsed twice
+_MOST_CAPABILITIES = 1024  # of one device, over all answers of a child that stays
 _MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
 
 _FAILURES = {
@@ -64,8 +65,7 @@ class Answers:
         if self._refused >= _MOST_REFUSED:
             return
         try:
-            # Of a card at rest the same line comes again and again; "again" in it means the device that it was then, too.
-            device = self._read_before.get(line) or self._take(json.loads(str(line, "utf-8", "surrogatepass")))
+            device = self._known(line) or self._take(json.loads(str(line, "utf-8", "surrogatepass")))
             if device is not None:
                 self._add(device, line)
         except Exception as problem:
@@ -109,6 +109,12 @@ class Answers:
 
             said = from_json(Any, said)
         return handler(self, said)
+
+    def _known(self, line: bytes) -> Device | None:
+        """What the same line told in the answer before, as of a card at rest, where that is still what is known of it."""
+        device = self._read_before.get(line)
+        known = self._before.get(device.number) if device is not None else None
+        return device if device is not None and known is not None and known.uuid == device.uuid else None
 
     def _add(self, device: Device, line: bytes) -> None:
         if len(self.devices) == _MOST_DEVICES:
@@ -238,7 +244,10 @@ class Answers:
         if known is None or known.uuid != said.get("uuid"):
             raise NotTheProtocol("a device again that was not told before")
         changed: dict[str, Any] = {field: number_or_none(said.get(field)) for field in _CHANGES}
-        return known._replace(copy=0, capabilities={**known.capabilities, **_capabilities(said)}, **changed)
+        capabilities = {**known.capabilities, **_capabilities(said)}
+        if len(capabilities) > _MOST_CAPABILITIES:
+            raise NotTheProtocol(f"more than {_MOST_CAPABILITIES} capabilities")
+        return known._replace(copy=0, capabilities=capabilities, **changed)
 
 
 def _shortened(call: str) -> str:

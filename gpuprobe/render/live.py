@@ -190,7 +190,7 @@ def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> _Line:
         else:
             pieces.append((_cell(cells.row, name, width), cells.styles.get(name, plain) if name else ""))
         pieces.append(_BETWEEN)
-    return _Line(joined(before), room, joined(pieces)) if room else _Line(joined(pieces), 0, [])
+    return _Line(joined(before), room, joined(pieces)) if before else _Line(joined(pieces), 0, [])
 
 
 def _cell(row: Row, name: str, width: int) -> str:

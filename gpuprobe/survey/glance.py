@@ -23,13 +23,16 @@ Glance = tuple[tuple[tuple[str, ...], ...], tuple[tuple[int, int] | None, ...], 
 
 
 def glance(tree: Tree | None = None) -> Glance:
-    """The functions on the bus, when the last device node came or went, NVIDIA's loaded driver: equal where nothing changed."""
+    """The functions on the bus, when the last device node came or went, NVIDIA's loaded driver."""
     tree = tree or Tree()
     return tuple(map(tree.names, _LISTED)), tuple(_changed(tree, place) for place in _DATED), tree.read(VERSION)
 
 
 def _changed(tree: Tree, directory: str) -> tuple[int, int] | None:
-    """Which directory it is and when a name in it changed; None: there is none, or it may not be asked."""
+    """Which directory it is and when a name in it changed last; None: there is none, or it may not be asked.
+
+    That clock goes in steps of some milliseconds: a node that comes right behind one that was seen is left to the next look.
+    """
     status = tree.status(directory)
     return None if status is None else (status.st_ino, status.st_mtime_ns)
 

@@ -244,3 +244,19 @@ def test_one_line_a_thousand_times_is_no_thousand_cards_more() -> None:
     first = answered(None, {"device": CARD})
 
     assert len(answered(first, *[{"device": CARD}] * 2000).devices) == 1024
+
+
+def test_the_same_line_is_of_another_card_where_its_number_was_given_away() -> None:
+    first = answered(None, {"device": CARD})
+    second = answered(first, {"device": AGAIN}, {"device": {**CARD, "uuid": "GPU-2"}})
+
+    assert answered(second, {"device": AGAIN}).rubbish is not None
+
+
+def test_what_a_device_can_do_does_not_grow_from_answer_to_answer() -> None:
+    answers = answered(None, {"device": CARD})
+    for number in range(20):
+        answers = answered(answers, {"device": {**AGAIN, "capabilities": {f"{number}-{each}": 1 for each in range(100)}}})
+
+    assert len(answers.devices) == 0
+    assert answers.rubbish is not None

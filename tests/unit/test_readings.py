@@ -138,9 +138,10 @@ def test_a_device_node_that_comes_or_goes_is_seen_at_a_glance(tmp_path: Path, di
     (place / "nvidia0").touch()
     came = glance(tree)
     os.utime(place, ns=(1, 1))
+    aged = glance(tree)
     (place / "nvidia0").unlink()
 
-    assert nowhere != before != came != glance(tree) == glance(tree)
+    assert nowhere != before != came != aged != glance(tree) == glance(tree)
 
 
 def test_garbage_is_looked_for_behind_the_first_reading_and_not_while_all_is_loaded() -> None:

@@ -54,7 +54,7 @@ def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> 
     """The same with what each card is doing. Started again for each reading, which NVML only counts.
 
     Of a card that the reading before knew by the same number and UUID, only what can change is asked, and only now and then
-    what an administrator has to change.
+    what an administrator has to change: the slices of a card that was just cut come with that.
     """
     from gpuprobe.backends.nvml.activity import activity, activity_of_slice
 
