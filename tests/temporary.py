@@ -17,8 +17,8 @@ def _root() -> Path:
     return directory
 
 
-# Before anything else is said to be the place for temporary files, as `stray` is. In one of several processes that was said already,
-# and the first one, which runs no tests, tells where the system's are.
+# Before anything else is said to be the place for temporary files, as `stray` is. One of several processes was told that
+# before, and the first one, which runs no tests, tells where the system's are.
 _SYSTEMS = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()
 
 

@@ -227,7 +227,7 @@ def test_no_other_command_pays_for_looking_at_processes() -> None:
 
 # With what each loads in its turn they were half of what a start took: 1 to 5 ms of 110 each (CPython 3.11).
 DONE_WITHOUT = {"typing", "re", "enum", "contextlib", "json", "datetime", "signal", "math"}
-DONE_WITHOUT |= {"subprocess", "selectors", "threading", "locale", "importlib", "functools"}
+DONE_WITHOUT |= {"subprocess", "selectors", "threading", "locale", "importlib", "functools", "types"}
 A_REFRESH = """
 import sys
 before = set(sys.modules)

@@ -108,11 +108,11 @@ def test_one_that_dies_right_behind_its_answer_gave_it_and_is_lost_all_the_same(
 @pytest.mark.parametrize(
     ("misdeed", "status"),
     [
-        ("crash nvmlDeviceGetUUID@2", Status.CRASHED),
-        ("exit nvmlDeviceGetUUID@2 0", Status.EXITED),
-        ("hang nvmlDeviceGetUUID@2", Status.TIMED_OUT),
-        ("stop nvmlDeviceGetUUID@2", Status.TIMED_OUT),
-        ("rubbish nvmlDeviceGetUUID@2", Status.UNREADABLE),
+        ("crash nvmlDeviceGetMemoryInfo_v2@2", Status.CRASHED),
+        ("exit nvmlDeviceGetMemoryInfo_v2@2 0", Status.EXITED),
+        ("hang nvmlDeviceGetMemoryInfo_v2@2", Status.TIMED_OUT),
+        ("stop nvmlDeviceGetMemoryInfo_v2@2", Status.TIMED_OUT),
+        ("rubbish nvmlDeviceGetMemoryInfo_v2@2", Status.UNREADABLE),
     ],
 )
 def test_one_that_fails_at_its_second_answer_is_replaced(
@@ -181,7 +181,7 @@ def test_a_library_that_says_no_is_asked_by_a_new_child_and_nobody_is_lost_to_a_
 
 
 def test_noise_between_and_during_answers_reaches_no_answer(watching: Callable[..., Watched]) -> None:
-    watched = watching("print nvmlDeviceGetMemoryInfo_v2 100000", "say nvmlDeviceGetUUID hello")
+    watched = watching("print nvmlDeviceGetMemoryInfo_v2 100000", "say nvmlDeviceGetPowerUsage hello")
 
     outcomes = [watched.ask() for _ in range(5)]
 
@@ -204,7 +204,7 @@ def test_one_that_cannot_be_ended_is_not_joined_by_another(
 ) -> None:
     """As one that is stuck in the kernel: killing it does nothing. It is stopped, for one that hangs would still notice the
     end of its stdin, and end itself."""
-    watched = watching("stop nvmlDeviceGetUUID@2")
+    watched = watching("stop nvmlDeviceGetMemoryInfo_v2@2")
     watched.ask()
     (first,) = watched.children.process_ids
     with monkeypatch.context() as powerless:

@@ -97,7 +97,7 @@ def binding_path(module: str | None) -> str | None:
     """
     if module is None:
         return None
-    from importlib.machinery import PathFinder
+    from _frozen_importlib_external import PathFinder  # as `importlib.machinery` has it, which loads two more modules
 
     told = {_resolved(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
     installed = [

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from types import FrameType
 
 from gpuprobe import signals as signal
 from gpuprobe.render.keys import Keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from rich.console import RenderableType

@@ -102,7 +102,7 @@ def test_a_line_of_the_watch_leaves_out_what_was_asked_where_nothing_failed(mach
 
 
 def test_a_line_of_the_watch_says_what_was_asked_where_something_failed(machine: Machine) -> None:
-    machine.behaves("crash nvmlDeviceGetUUID@3")
+    machine.behaves("crash nvmlDeviceGetMemoryInfo_v2@3")
 
     with lines(**machine.variables) as watched:
         failed = watched.until(lambda document: "probes" in document)

@@ -164,14 +164,14 @@ def test_a_child_that_is_killed_is_replaced_and_the_next_reading_tells_so(machin
 
 def test_a_driver_that_crashes_in_the_middle_of_a_watch_costs_no_figure(machine: Machine) -> None:
     """The library answers in the place of the witness, and the witness has a new child at the next reading."""
-    machine.behaves("crash nvmlDeviceGetUUID@3")
+    machine.behaves("crash nvmlDeviceGetMemoryInfo_v2@3")
 
     with lines(**machine.variables) as watched:
         document = watched.until(lambda document: "restarting" in str(document["warnings"]))
         after = watched.next()
 
     assert (free(document), document["devices"][0]["memory_source"]) == ([20], "CUDA")
-    replaced = r"NVML: .* in `nvmlDeviceGetUUID` .*; restarting it \(process \d+\)"
+    replaced = r"NVML: .* in `nvmlDeviceGetMemoryInfo_v2` .*; restarting it \(process \d+\)"
     assert re.search(replaced, str(document["warnings"]))
     assert (after["devices"][0]["memory_source"], after["devices"][0]["stale"]) == ("NVML", False)
 

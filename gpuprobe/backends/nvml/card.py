@@ -50,12 +50,12 @@ class Card:
         """A card that is lost still has its number: the other cards are asked all the same."""
         return {} if self.handle is None else self.identity() | self.place() | self.memory() | self.modes()
 
-    def again(self, uuid: str | None, *, modes: bool) -> Json | None:
-        """What can change of the card that had this UUID; `modes`: what only an administrator changes, too. None: it is another
-        one, is cut into slices, or does not tell all."""
-        if uuid is None or self.handle is None or self.uuid() != uuid:
+    def again(self, uuid: str, *, closely: bool) -> Json | None:
+        """What can change of the card that had this UUID; `closely`: its UUID, and what only an administrator changes, too.
+        None: it is another one, is cut into slices, or does not tell all."""
+        if self.handle is None or (closely and self.uuid() != uuid):
             return None
-        found = self.memory() | (self.modes() if modes else {"capabilities": {}})
+        found = self.memory() | (self.modes() if closely else {"capabilities": {}})
         if self.problems or self.is_cut:
             self.problems.clear()
             return None

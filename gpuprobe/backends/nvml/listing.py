@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
     Binding = tuple[Any, CDLL | None]  # the module pynvml, and the library where this file loaded it
 
-_MODES_SECONDS = 10.0
+_LOOK_SECONDS = 10.0
 
 
 def load(candidates: Sequence[str], paths: Sequence[str]) -> Binding:
@@ -53,37 +53,38 @@ def devices(library: Binding, announce: Announce, facts: Facts) -> Iterator[Json
 def readings(library: Binding, announce: Announce, facts: Facts, kept: Json) -> Iterator[Json]:
     """The same with what each card is doing. Started again for each reading, which NVML only counts.
 
-    Of a card that the reading before knew by the same number and UUID, only what can change is asked, and only now and then
-    what an administrator has to change: the slices of a card that was just cut come with that.
+    Of a card that the reading before knew, only what can change is asked. Every ten seconds it is looked for by its number, is
+    asked for its UUID, and for what only an administrator changes: the slices of a card that was just cut come with that.
     """
     from gpuprobe.backends.nvml.activity import activity, activity_of_slice
 
     nvml, count = library[0], _started(library[0], announce, facts, kept)
-    before: dict[int, str] = kept["uuids"]
-    now: dict[int, str] = {}
-    kept["uuids"] = now
-    with_modes = _is_time_for_modes(kept)
+    before: dict[int, tuple[Any, str]] = kept["cards"]
+    now: dict[int, tuple[Any, str]] = {}
+    kept["cards"] = now
+    closely = _is_time_to_look_closely(kept)
     slices = count
     for number in range(count):
-        card = Card(nvml, announce, number, kept["driver_version"])
-        again = card.again(before.get(number), modes=with_modes)
+        handle, uuid = before.get(number, (None, None))
+        card = Card(nvml, announce, number, kept["driver_version"], None if closely else handle)
+        again = card.again(uuid, closely=closely) if uuid is not None else None
         described = again or card.described()
         if card.handle is not None:
             described["capabilities"]["activity"] = activity(card)
         line = card.line_again(again) if again else card.line(described)
         if line.get("uuid") and not (card.problems or card.is_cut):
-            now[number] = line["uuid"]
+            now[number] = card.handle, line["uuid"]
         yield line
         for each in card.slices(slices, _doing_of_slices(described, activity_of_slice)):
             slices += 1
             yield each
 
 
-def _is_time_for_modes(kept: Json) -> bool:
+def _is_time_to_look_closely(kept: Json) -> bool:
     now = time.monotonic()
-    if now < kept.get("modes_due", now):
+    if now < kept.get("look_due", now):
         return False
-    kept["modes_due"] = now + _MODES_SECONDS
+    kept["look_due"] = now + _LOOK_SECONDS
     return True
 
 
@@ -105,7 +106,7 @@ def _started(nvml: Any, announce: Announce, facts: Facts, kept: Json) -> int:
     driver = text(answered(nvml, raw(nvml.nvmlSystemGetDriverVersion)))
     if kept.get("driver_version", 0) != driver:
         said = {"driver_version": driver, **_versions(nvml, announce)}
-        kept.update(driver_version=driver, uuids={}, said={key: value for key, value in said.items() if value is not None})
+        kept.update(driver_version=driver, cards={}, said={key: value for key, value in said.items() if value is not None})
     facts(kept["said"])
     announce("nvmlDeviceGetCount_v2")
     count = check(nvml, "nvmlDeviceGetCount_v2", nvml.nvmlDeviceGetCount)
