@@ -1,8 +1,8 @@
 """Reading after reading of the same devices, by children that stay: what each holds and does now, and what became of whom.
 
-A device that nobody told of keeps the figure of the last reading that did. Each time it is looked which cards and nodes there
-are, so that those that come and go are noticed without a library being loaded; what they are, and which drivers serve them, is
-looked at every ten seconds, and what is installed every thirty.
+A device that nobody told of keeps the figure of the last reading that did. Every two seconds it is looked which cards and nodes
+there are, so that those that come and go are noticed without a library being loaded; what they are, and which drivers serve
+them, is looked at every ten seconds, and what is installed every thirty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gpuprobe.survey.glance import Glance, counted_again, counts, glance
 from gpuprobe.survey.host import read_host, survey_again
 from gpuprobe.survey.processes import accounts, program_names
 
-LOOK_SECONDS, INSTALLED_SECONDS = 10.0, 30.0
+GLANCE_SECONDS, LOOK_SECONDS, INSTALLED_SECONDS = 1.9, 10.0, 30.0  # of readings a second apart, every other one
 
 
 class Reading(NamedTuple):
@@ -47,7 +47,7 @@ class Watching:
         self._is_looked_at = True  # since the changes were looked for
         self._host = host
         self._seen = glance()
-        self._looked_at = self._surveyed_at = time.monotonic()
+        self._glanced_at = self._looked_at = self._surveyed_at = time.monotonic()
         self._questions: Questions | None = None
         self._shares_memory = any(map(shares_memory, devices))
         self._counts = counts(host, of_the_system=self._shares_memory) if host is not None else ()
@@ -64,7 +64,10 @@ class Watching:
 
     def _look(self) -> Host:
         """The machine now; looked at anew where something came or went, and now and then."""
-        now, seen = time.monotonic(), glance()
+        now = time.monotonic()
+        seen = self._seen
+        if now - self._glanced_at >= GLANCE_SECONDS:
+            self._glanced_at, seen = now, glance()
         if self._host is None or now - self._surveyed_at >= INSTALLED_SECONDS:
             self._surveyed_at = now
             return self._looked(read_host(lib_dirs=self._request.lib_dirs, software=False), seen, now)

@@ -8,7 +8,7 @@ from gpuprobe.judging.figures import is_same
 from gpuprobe.judging.nearby import Nearby
 from gpuprobe.libraries import library_named
 from gpuprobe.model import Device, Evidence, Outcome, Probe, Purpose, Status
-from gpuprobe.probing.questions import validation_probe
+from gpuprobe.probing.validation_questions import validation_probe
 
 _Source = tuple[str, str, str | None]  # library, build, manifest
 

@@ -9,18 +9,18 @@ been validated is worth validating, so planning and judging cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 
 from gpuprobe.facts import Host
-from gpuprobe.judging import identity, slices, visibility
+from gpuprobe.judging import identity, slices
 from gpuprobe.judging.belonging import installed
 from gpuprobe.judging.rules import judge, offered, order
 from gpuprobe.judging.verdicts import validates
-from gpuprobe.judging.visibility import Variables
 from gpuprobe.libraries import LIBRARIES, Drivers, Library, library_named, rank_of
 from gpuprobe.model import SYSTEM, Device, DeviceType, Evidence, Outcome, Probe, Purpose, Request, Status, ValidationScope
 from gpuprobe.probing import build_questions
 from gpuprobe.probing.needs import sleeping, switched_off, vendor_cards
+from gpuprobe.probing.validation_questions import validation_probe
 
 
 def next_probes(evidence: Evidence, request: Request, running: Collection[Probe] = ()) -> tuple[Probe, ...]:
@@ -188,43 +188,6 @@ def _proofs(probe: Probe, evidence: Evidence, request: Request) -> list[Probe]:
     asked = {outcome.probe for outcome in evidence.outcomes}
     attempts = (probe._replace(purpose=Purpose.PROVE, until=request.until, attempt=number) for number in range(request.repeat))
     return [attempt for attempt in attempts if attempt not in asked]
-
-
-def validation_probe(
-    device: Device, listed: Sequence[Device] = (), platform: str = "linux", environ: Mapping[str, str] | None = None
-) -> Probe:
-    """The question whether this device computes. `listed` is every device that is offered, `environ` what they were listed
-    under: a child that is to see one device alone needs its name as it is outside the user's own list."""
-    drivers = library_named(device.library).drivers
-    if drivers is not None and device.manifest is not None:
-        variables: Variables = drivers.only(device.manifest)
-    else:
-        variables = _for_it_alone(device, listed, platform, environ or {})
-    return Probe(
-        device.library,
-        Purpose.VALIDATE,
-        build=device.build,
-        device=device.key,
-        manifest=device.manifest,
-        variables=variables,
-    )
-
-
-def _for_it_alone(device: Device, listed: Sequence[Device], platform: str, environ: Mapping[str, str]) -> Variables:
-    """The variables that leave a child this device and no other of its library; none where no token can name it.
-
-    The token is that of the device as it was listed: what a witness added would make it another question in a replay.
-    """
-    selection = library_named(device.library).selections.get(platform)
-    if library_named(device.library).one_slice and identity.is_slice(device) and selection is not None and device.uuid:
-        return ((selection.variable, device.uuid),)
-    if not library_named(device.library).validated_alone:
-        return ()
-    mine = [other for other in listed if (other.library, other.build) == (device.library, device.build)]
-    device = next((other for other in mine if other.key == device.key), device)
-    if visibility.filter_id(device, environ, platform, mine) is None:
-        return ()
-    return visibility.visible_variables([device], mine, platform, environ)
 
 
 def _worth_validating(evidence: Evidence, request: Request) -> list[Device]:

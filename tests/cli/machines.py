@@ -7,7 +7,7 @@ from pathlib import Path
 from gpuprobe import capture
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, PciFunction, Reading
 from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, GiB, MiB, Outcome, Probe, Purpose, Status
-from gpuprobe.probing.questions import validation_probe
+from gpuprobe.probing.validation_questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_software_renderer, an_outcome
 
 FIRST, SECOND, RADEON = "0000:01:00.0", "0000:41:00.0", "0000:03:00.0"

@@ -205,7 +205,9 @@ def test_a_library_without_a_witness_is_watched_too(tmp_path: Path) -> None:
     with lines("-v", **variables) as watched:
         watched.next()
         children = watched.children()
-        Path(f"{vulkan.directory}/libfake_vulkan0.so.script").write_text(f"{radeon} free={5 * GIB}")
+        new = tmp_path / "new"
+        new.write_text(f"{radeon} free={5 * GIB}")
+        new.replace(f"{vulkan.directory}/libfake_vulkan0.so.script")  # whole at once: the double reads it while it is watched
         document = watched.until(lambda document: free(document) == [5])
 
         assert watched.children() == children

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpuprobe.facts import FoundBuild, FoundLibrary, Host, Manifest, PciFunction, Reading
 from gpuprobe.libraries import NVML, VULKAN
 from gpuprobe.model import Call, Depth, Device, DeviceType, Evidence, Outcome, Status
-from gpuprobe.probing.questions import validation_probe
+from gpuprobe.probing.validation_questions import validation_probe
 from tests.records import AMD, APPLE, INTEL, a_card, a_device, a_host, a_manifest, an_outcome
 from tests.scenarios.parts import FIRST, A, B, GiB, arm, computer
 from tests.scenarios.staging import ASKED_AT, not_found

@@ -13,7 +13,7 @@ from gpuprobe.judging.matching import matches
 from gpuprobe.judging.rules import judge
 from gpuprobe.judging.visibility import visible_variables
 from gpuprobe.model import Depth, Device, DeviceType, GiB, Inventory, Outcome, Partition, Reason, Request, Status
-from gpuprobe.probing.questions import validation_probe
+from gpuprobe.probing.validation_questions import validation_probe
 from tests.records import a_device, a_host, a_slice, a_software_renderer, evidence_of
 
 A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-99999999-2222-3333-4444-555555555555"

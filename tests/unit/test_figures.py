@@ -22,7 +22,7 @@ from gpuprobe.judging.figures import (
 from gpuprobe.judging.rules import judge
 from gpuprobe.model import Depth, Device, DeviceType, Evidence, GiB, Outcome, Partition, Probe, Purpose, Request, Status
 from gpuprobe.probing.memory_questions import all_memory_probes
-from gpuprobe.probing.questions import validation_probe
+from gpuprobe.probing.validation_questions import validation_probe
 from tests.records import AMD, a_card, a_device, a_host, a_slice, an_outcome, evidence_of
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"

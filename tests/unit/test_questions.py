@@ -25,7 +25,8 @@ from gpuprobe.model import (
     ValidationScope,
 )
 from gpuprobe.probing.asking import child_request
-from gpuprobe.probing.questions import next_probes, not_asked, validation_probe
+from gpuprobe.probing.questions import next_probes, not_asked
+from gpuprobe.probing.validation_questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_manifest, a_software_renderer, an_outcome
 
 FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"

@@ -51,12 +51,16 @@ class Looked:
     """A machine of which is counted how often all, and how often what can change, is looked at; its clock is set by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
-        self.now, self.surveys, self.looks, self.names = 0.0, 0, 0, "card0"
+        self.now, self.surveys, self.looks, self.glances, self.names = 0.0, 0, 0, 0, "card0"
         self._host = host
         monkeypatch.setattr(readings, "time", SimpleNamespace(monotonic=lambda: self.now))
-        monkeypatch.setattr(readings, "glance", lambda: self.names)
+        monkeypatch.setattr(readings, "glance", self._glance)
         monkeypatch.setattr(readings, "read_host", self._survey)
         monkeypatch.setattr(readings, "survey_again", self._look)
+
+    def _glance(self) -> str:
+        self.glances += 1
+        return self.names
 
     def _survey(self, **_: object) -> Host:
         self.surveys += 1
@@ -76,7 +80,7 @@ def test_all_is_looked_at_every_thirty_seconds_and_what_changes_every_ten(
     watched = Watching((), evidence_of(), Request(wake=wake))
     for machine.now in range(29):
         watched.read()
-    assert (machine.surveys, machine.looks) == (1, looks)
+    assert (machine.surveys, machine.looks, machine.glances) == (1, looks, 15)
 
     machine.now = 30
     watched.read()
@@ -85,14 +89,16 @@ def test_all_is_looked_at_every_thirty_seconds_and_what_changes_every_ten(
     assert machine.surveys == 2
 
 
-def test_what_comes_or_goes_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_or_goes_is_looked_at_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Looked(monkeypatch, a_host())
     watched = Watching((), evidence_of(), Request())
-    for machine.now, machine.names in enumerate(("card0", "card0", "card0 card1", "card0 card1")):
+    looks = []
+    for machine.now, machine.names in enumerate(("card0", "card0 card1", "card0 card1", "card0 card1", "card0 card1")):
         watched.read()
+        looks.append(machine.looks)
     watched.close()
 
-    assert (machine.surveys, machine.looks) == (1, 1)
+    assert (machine.surveys, looks) == (1, [0, 0, 1, 1, 1])
 
 
 def test_what_amdgpu_and_the_system_count_is_read_each_time(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from gpuprobe.judging.slices import alone, as_partition, seen_at_once, unlisted
 from gpuprobe.libraries import CUDA, LIBRARIES
 from gpuprobe.machine import cards
 from gpuprobe.model import Device, Evidence, Outcome, Partition, Probe, Purpose, Request, Status, ValidationScope
-from gpuprobe.probing.questions import next_probes, validation_probe
+from gpuprobe.probing.questions import next_probes
+from gpuprobe.probing.validation_questions import validation_probe
 from tests.records import a_card, a_device, a_host, a_slice, an_outcome
 
 FIRST, CARD = "0000:01:00.0", "GPU-00000000-0000-0000-0000-00000000000a"
