@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import temporary
+from tests import temporary, turns
 from tests.doctor.told_diagnoses import pytest_pyfunc_call
 
 __all__ = ["pytest_pyfunc_call"]
@@ -61,18 +61,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files with what the program says now")
 
 
-# Modules that start programs and servers, and those that look at what runs here: one would find what the other started.
-_ONE_AT_A_TIME = {
-    *("test_running", "test_real_running", "test_servers", "test_plan_truth", "test_plan_measured", "test_real_fit"),
-    *("test_real_consumers", "test_refresh", "test_watch", "test_failing_calls"),
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` these run in one process of several."""
-    for item in items:
-        if item.path.stem in _ONE_AT_A_TIME:
-            item.add_marker(pytest.mark.xdist_group("programs"))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """With `--dist loadfile` the tests of a module follow each other, and what it has started is there for all of them."""
+    with turns.turn(item.path.stem, None if nextitem is None else nextitem.path.stem):
+        return (yield)
 
 
 @pytest.fixture
