@@ -234,6 +234,14 @@ def test_a_child_that_rests_or_hangs_between_two_answers_ends_with_its_parent() 
             assert child.family() == []
 
 
+def test_a_child_whose_library_closes_stdin_answers_and_leaves() -> None:
+    """Nobody can ask it again; that is no mistake of ours."""
+    with started(request(cuda_driver(), repeat=True), scripted("chaos cuDeviceGetName close-standard")) as (child, _):
+        child.wait_for('"done"')
+
+        assert child.process.wait(20) == 0
+
+
 def test_a_mistake_of_ours_is_a_traceback_and_no_failure_of_the_library(tmp_path: Path) -> None:
     (tmp_path / "pynvml.py").write_text("NVMLError = KeyError\n")
 
