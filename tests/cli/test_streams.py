@@ -209,7 +209,9 @@ def test_a_table_of_its_own_that_cannot_be_read_is_named_and_no_bug(
 ) -> None:
     machine = machines.evidence(an_outcome(machines.a_geforce()), host=machines.with_driver())
     monkeypatch.setattr(knowledge, "__file__", str(tmp_path / "knowledge.py"))
-    knowledge.tables.cache_clear()
+    for each in vars(knowledge).values():  # other tests have read what is in the tables
+        if hasattr(each, "cache_clear"):
+            each.cache_clear()
     if written is not None:
         for file in ("causes", "cuda", "packages", "rocm"):
             (tmp_path / f"{file}.toml").write_bytes(written)
