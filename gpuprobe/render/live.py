@@ -162,10 +162,10 @@ def _widest(cells: Sequence[str]) -> int:
 
 
 class _Line(NamedTuple):
-    """One line of a device without its history, for which there are so many cells at one place in it; 0: not here."""
+    """One line of a device without its history, for which there are so many cells at one place in it; None: not here."""
 
     before: list[Piece]
-    room: int
+    room: int | None
     after: list[Piece]
 
 
@@ -180,7 +180,8 @@ def _lines_of(cells: Cells, layout: _Layout) -> list[_Line]:
 
 
 def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> _Line:
-    plain, room = cells.styles[""], 0
+    plain = cells.styles[""]
+    room: int | None = None
     before: list[Piece] = []
     pieces: list[Piece] = []
     for name, width in places:
@@ -190,7 +191,7 @@ def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> _Line:
         else:
             pieces.append((_cell(cells.row, name, width), cells.styles.get(name, plain) if name else ""))
         pieces.append(_BETWEEN)
-    return _Line(joined(before), room, joined(pieces)) if before else _Line(joined(pieces), 0, [])
+    return _Line(joined(before), room, joined(pieces))
 
 
 def _cell(row: Row, name: str, width: int) -> str:
@@ -201,8 +202,8 @@ _BETWEEN = (" " * GAP, "")
 
 
 def _with_history(line: _Line, history: History) -> Text:
-    before, room, after = line
-    return Text.line([*before, (latest(history, room).ljust(room), ""), *after] if room else [*before])
+    shown = [] if line.room is None else [(latest(history, line.room).ljust(line.room), "")]
+    return Text.line([*line.before, *shown, *line.after])
 
 
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:
