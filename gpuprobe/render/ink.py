@@ -273,6 +273,22 @@ class Table:
         return drawn
 
 
+class Drawn:
+    """A line of characters of one cell that is drawn already: with the codes of its styles, and without."""
+
+    def __init__(self, coloured: str, plain: str) -> None:
+        self.coloured, self.plain = coloured, plain
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> Drawn:
+        return cls(coloured(pieces), plain(pieces))
+
+    def __rich__(self) -> rich.text.Text:
+        from rich.text import Text
+
+        return Text.from_ansi(self.coloured)
+
+
 def _text(of: str | Text) -> Text:
     return Text(of) if isinstance(of, str) else of
 

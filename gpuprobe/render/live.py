@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gpuprobe.judging.figures import Figure, User
-from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render import wording
-from gpuprobe.render.ink import Piece, Text, cell_len, fitted, is_narrow, joined
+from gpuprobe.render.ink import Drawn, Text, cell_len, is_narrow
 from gpuprobe.render.live_cells import DIM, Cells, Row, cells_of
+from gpuprobe.render.live_lines import HEADINGS, History, Layout, Line, heads_of, latest, lines_of
 from gpuprobe.render.tables import BLOCKS_BELOW, GAP, indented
 from gpuprobe.strings import age_between, age_text, printable, size_text
 
@@ -20,11 +20,6 @@ LEVELS = "▁▂▃▄▅▆▇█"
 UNTOLD = "·"
 MOST_USERS = 8
 _SHORTEST_NAME, _SHORTEST_HISTORY = 14, 16  # cells
-
-History = str  # a cell for each reading, as `level` gives it, the latest last
-
-
-_HEADINGS = Row("DEVICE", "NAME", "USED", "", "UTIL", "TEMP", "POWER", "POWER", "CLOCK", "HISTORY")
 
 # The columns from left to right, each with what stands below it in the second line of a device.
 Columns = tuple[tuple[str, str], ...]
@@ -59,17 +54,13 @@ def level(share: float | None) -> str:
     return UNTOLD if share is None else LEVELS[min(len(LEVELS) - 1, max(0, int(share * len(LEVELS))))]
 
 
-def latest(history: History, cells: int) -> str:
-    return history[-cells:] if cells > 0 else ""
-
-
 class Remembered:
     """What was drawn of the devices of one watch. A device at rest has the cells of the reading before in most of them."""
 
     def __init__(self) -> None:
         self._cells: dict[int, tuple[Figure, Cells]] = {}  # by position
-        self._layout: tuple[object, _Layout | None] = (None, None)
-        self._lines: dict[int, tuple[object, Sequence[_Line]]] = {}
+        self._layout: tuple[object, tuple[Layout, Text | Drawn] | None] = (None, None)
+        self._lines: dict[int, tuple[object, Sequence[Line]]] = {}
 
     def cells(self, place: int, figure: Figure) -> Cells:
         then, cells = self._cells.get(place, (None, None))
@@ -78,16 +69,18 @@ class Remembered:
             self._cells[place] = figure, cells
         return cells
 
-    def layout(self, rows: Sequence[Row], width: int, is_short: bool) -> _Layout | None:
+    def layout(self, rows: Sequence[Row], width: int, is_short: bool) -> tuple[Layout, Text | Drawn] | None:
+        """With its headings."""
         drawn_from = (rows, width, is_short)
         if self._layout[0] != drawn_from:
-            self._layout = drawn_from, _layout(rows, width, is_short)
+            found = _layout(rows, width, is_short)
+            self._layout = drawn_from, None if found is None else (found, heads_of(found))
         return self._layout[1]
 
-    def lines(self, place: int, cells: Cells, layout: _Layout) -> Sequence[_Line]:
+    def lines(self, place: int, cells: Cells, layout: Layout) -> Sequence[Line]:
         drawn_from = (cells, layout)
         if place not in self._lines or self._lines[place][0] != drawn_from:
-            self._lines[place] = drawn_from, _lines_of(cells, layout)
+            self._lines[place] = drawn_from, lines_of(cells, layout)
         return self._lines[place][1]
 
 
@@ -113,13 +106,13 @@ def live_table(
     cells = [remembered.cells(*each) for each in enumerate(figures)]
     is_short = height is not None and 2 * len(cells) + _BESIDE > height
     layout = remembered.layout([each.row for each in cells], width, is_short) if cells else None
-    drawn: list[RenderableType] = [_heads(layout)] if layout is not None else []
+    drawn: list[RenderableType] = [layout[1]] if layout is not None else []
     for place, (figure, each) in enumerate(zip(figures, cells, strict=True)):
         history = histories.get(place, "")
         if layout is None:
             drawn += _block(each.row, history, width)
         else:
-            drawn += [_with_history(line, history) for line in remembered.lines(place, each, layout)]
+            drawn += [line.with_history(history) for line in remembered.lines(place, each, layout[0])]
         drawn += _under(figure, now)
     yield from drawn
     yield from _users(figures, max(MOST_USERS, (height or 0) - len(drawn) - _BESIDE_USERS))
@@ -129,17 +122,11 @@ _BESIDE_USERS = 8  # lines: title, time, heads, how many more, and room for note
 _BESIDE = 12  # lines above and below the devices: title, heads, who uses them, a note
 
 
-class _Layout(NamedTuple):
-    upper: tuple[str, ...]
-    lower: tuple[str, ...]
-    widths: tuple[int, ...]
-
-
-def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> _Layout | None:
+def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> Layout | None:
     """The first that fits; None: a block for each device."""
     if width < BLOCKS_BELOW:
         return None
-    cells = dict(zip(Row._fields, zip(_HEADINGS, *rows, strict=True), strict=True))
+    cells = dict(zip(Row._fields, zip(HEADINGS, *rows, strict=True), strict=True))
     told = {name for name, (_, *said) in cells.items() if "".join(said).strip(" -")}
     widest = {"": 0, **{name: _widest(column) for name, column in cells.items()}}
     for columns in (_ONE_LINE, *((_SHORT,) if is_short else ()), _TWO_LINES):
@@ -153,57 +140,12 @@ def _layout(rows: Sequence[Row], width: int, is_short: bool = False) -> _Layout 
                 widths["name"] = min(widths["name"], room - shortest["history"]) if "history" in flexible else room
             widths["history"] = room - widths.get("name", 0)
             upper, lower = zip(*shown, strict=True)
-            return _Layout(upper, lower, tuple(widths[name] for name in upper))
+            return Layout(upper, lower, tuple(widths[name] for name in upper))
     return None
 
 
 def _widest(cells: Sequence[str]) -> int:
     return max(map(len if is_narrow("".join(cells)) else cell_len, cells))
-
-
-class _Line(NamedTuple):
-    """One line of a device without its history, for which there are so many cells at one place in it; None: not here."""
-
-    before: list[Piece]
-    room: int | None
-    after: list[Piece]
-
-
-def _heads(layout: _Layout) -> Text:
-    columns = zip(layout.upper, layout.widths, strict=True)
-    return Text.line([piece for name, width in columns for piece in ((_cell(_HEADINGS, name, width), "bold"), _BETWEEN)])
-
-
-def _lines_of(cells: Cells, layout: _Layout) -> list[_Line]:
-    both = (layout.upper, layout.lower) if any(layout.lower) else (layout.upper,)
-    return [_line_of(cells, list(zip(names, layout.widths, strict=True))) for names in both]
-
-
-def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> _Line:
-    plain = cells.styles[""]
-    room: int | None = None
-    before: list[Piece] = []
-    pieces: list[Piece] = []
-    for name, width in places:
-        if name == "history":
-            label = f"{cells.row.history} "
-            before, pieces, room = [*pieces, (label, DIM)], [], width - len(label)
-        else:
-            pieces.append((_cell(cells.row, name, width), cells.styles.get(name, plain) if name else ""))
-        pieces.append(_BETWEEN)
-    return _Line(joined(before), room, joined(pieces))
-
-
-def _cell(row: Row, name: str, width: int) -> str:
-    return fitted((getattr(row, name),), width)[0] if name else " " * width
-
-
-_BETWEEN = (" " * GAP, "")
-
-
-def _with_history(line: _Line, history: History) -> Text:
-    shown = [] if line.room is None else [(latest(history, line.room).ljust(line.room), "")]
-    return Text.line([*line.before, *shown, *line.after])
 
 
 def _block(row: Row, history: History, width: int) -> Iterator[RenderableType]:

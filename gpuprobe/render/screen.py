@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 80
 WIDEST = 1000  # nobody reads a longer line, and drawing one of a million columns takes seconds
 PROGRESS_AFTER_SECONDS = 1.0
+_HEEDED = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM")
 
 # What the tables draw with, for a terminal whose encoding has none of it. One character for one: the columns stay.
 _ASCII = str.maketrans("█░…—▁▂▃▄▅▆▇·°≤", "#.~-_.-=+*%  <")
@@ -27,7 +28,9 @@ class Screen:
     """Standard output and standard error as a command sees them; a test replaces the whole object."""
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
-        self.out, self.err, self._environ = out, err, environ
+        self.out, self.err = out, err
+        # Each look into `os.environ` encodes a name and decodes a value, and a picture of a watch takes five.
+        self._environ = {name: environ.get(name, "") for name in _HEEDED}
         self.colour_allowed = True
         for stream in (out, err):
             if hasattr(stream, "reconfigure"):
@@ -36,7 +39,7 @@ class Screen:
     @property
     def width(self) -> int:
         """Columns: `COLUMNS` where it is a number above 0, else the terminal's, else 80."""
-        told = self._environ.get("COLUMNS", "")
+        told = self._environ["COLUMNS"]
         if told.isascii() and told.isdigit() and told.strip("0"):
             return min(int(told.lstrip("0")[:9]), WIDEST)
         try:
@@ -46,16 +49,16 @@ class Screen:
 
     @property
     def colour(self) -> bool:
-        if not self.colour_allowed or self._environ.get("NO_COLOR"):
+        if not self.colour_allowed or self._environ["NO_COLOR"]:
             return False
-        if self._environ.get("FORCE_COLOR"):
+        if self._environ["FORCE_COLOR"]:
             return True
-        return self.out.isatty() and self._environ.get("TERM") != "dumb"
+        return self.out.isatty() and self._environ["TERM"] != "dumb"
 
     @property
     def can_be_drawn_on(self) -> bool:
         """Whether a picture can be drawn in the place of another one."""
-        return self.out.isatty() and self._environ.get("TERM") != "dumb"
+        return self.out.isatty() and self._environ["TERM"] != "dumb"
 
     def show(self, parts: Iterable[RenderableType]) -> None:
         """Writes Rich renderables, as plain text where colours are not welcome; what is a plain text is a line as it is,
@@ -63,13 +66,15 @@ class Screen:
         self.write(self.drawn(parts))
 
     def drawn(self, parts: Iterable[RenderableType]) -> str:
-        from gpuprobe.render.ink import Indented, NotSimple, Table, Text, coloured, plain
+        from gpuprobe.render.ink import Drawn, Indented, NotSimple, Table, Text, coloured, plain
 
         colour, width, by_rich = self.colour, self.width, None
         drawn: list[str] = []
         for part in parts:
             try:
-                if isinstance(part, str):
+                if isinstance(part, Drawn):
+                    drawn.append(part.coloured if colour else part.plain)
+                elif isinstance(part, str):
                     drawn += harmless(part).split("\n")
                 elif isinstance(part, Text | Table | Indented):
                     drawn += [coloured(line) if colour else plain(line) for line in part.lines(width)]
@@ -132,7 +137,7 @@ class Screen:
 
     def progress(self, quiet: bool) -> Progress:
         """Gives a function that takes what is being asked: shown after a second, on a terminal, erased at the end."""
-        if quiet or not self.err.isatty() or self._environ.get("TERM") == "dumb":
+        if quiet or not self.err.isatty() or self._environ["TERM"] == "dumb":
             return Progress(None)
         return Progress(_ProgressLine(self.err, self.width))
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gpuprobe.doctor.unviewed import Unviewed
     from gpuprobe.judging.flash_attention import Effective, FlashAnswer
     from gpuprobe.judging.views import View
-    from gpuprobe.render.live import History, Remembered
+    from gpuprobe.render.live import Remembered
+    from gpuprobe.render.live_lines import History
     from gpuprobe.render.part import Part
 else:
     Protocol = object

@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from gpuprobe.judging.figures import Activity, Figure, Silence, User, activity_from, why_silent
 from gpuprobe.model import GiB, Outcome, Probe, Purpose, Status
 from gpuprobe.render.ink import Text
-from gpuprobe.render.live import Remembered, latest, level, live_table, share_of
+from gpuprobe.render.live import Remembered, level, live_table, share_of
+from gpuprobe.render.live_lines import latest
 from gpuprobe.render.memory import age_of
 from gpuprobe.render.screen import ByRich, Screen
 from tests.records import a_device
