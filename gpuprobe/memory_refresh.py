@@ -49,9 +49,11 @@ class Questions(NamedTuple):
 
     unasked: Mapping[int, Silence]  # by position of the device: about whom nobody is asked, and why
     probes: tuple[tuple[Probe, ...], ...]  # for each device, in their order
+    witnesses: tuple[tuple[Probe, ...], ...]  # those of them that also tell what it is doing
     known: Alike  # the devices
     requests: dict[Probe, Json]
     doing: dict[int, tuple[object, Activity | None]]  # by position: what was said last, and what was read in it
+    told: dict[int, tuple[object, _ToldSoFar]]  # by so many answers: what was told last, and what was found in it
 
 
 class _Known(NamedTuple):
@@ -60,10 +62,9 @@ class _Known(NamedTuple):
     devices: tuple[Device, ...]
     evidence: Evidence  # of the discovery
     host: Host  # as it is now
-    counted: tuple[Device, ...]  # what the kernel's own files tell of memory
+    counted: tuple[Told | None, ...]  # for each device, what files of the system tell of its memory
     questions: Questions
     lasting: PersistentChildren | None
-    told: dict[int, _ToldSoFar]  # worked out so far, by the number of answers
 
 
 class _ToldSoFar(NamedTuple):
@@ -92,7 +93,7 @@ def refresh(
     now, (_, in_all) = moment(), limits(request)
     deadline = None if in_all is None else time.monotonic() + in_all
     questions = questions or questions_about(devices, known, host, request)
-    before = _Known(tuple(devices), known, host, machine.witnesses(host), questions, lasting, {})
+    before = _Known(tuple(devices), known, host, _counted(devices, host), questions, lasting)
     fallback = ServerFallback(in_all, limits(request)[0])
     try:
         outcomes = _asked(before, request, deadline, watch, fallback)
@@ -107,7 +108,20 @@ def refresh(
 def questions_about(devices: Sequence[Device], known: Evidence, host: Host, request: Request) -> Questions:
     unasked = _unasked(devices, known.host, host, request)
     probes = tuple(() if place in unasked else each for place, each in enumerate(all_memory_probes(devices, known)))
-    return Questions(unasked, probes, Alike(devices), {}, {})
+    witnesses = tuple(tuple(probe for probe in each if library_named(probe.library).witness) for each in probes)
+    return Questions(unasked, probes, witnesses, Alike(devices), {}, {}, {})
+
+
+def _counted(devices: Sequence[Device], host: Host) -> tuple[Told | None, ...]:
+    views = machine.witnesses(host)
+    return tuple(_from_files(device, host, views) for device in devices)
+
+
+def _from_files(device: Device, host: Host, views: Sequence[Device]) -> Told | None:
+    shared = shared_memory(device, host)
+    if shared is not device:  # an integrated GPU of NVIDIA takes what the system has
+        return Told(shared, FROM_SYSTEM)
+    return figures.from_kernel(device, views)
 
 
 def _by_servers(found: Sequence[Figure], servers: Sequence[ServerAnswer], now: str) -> tuple[Figure, ...]:
@@ -189,42 +203,37 @@ def _too_late(before: _Known, outcomes: tuple[Outcome, ...], children: Children,
 def _next_probes(before: _Known, outcomes: Sequence[Outcome], running: Sequence[Probe]) -> list[Probe]:
     """The next question for each device without a figure. A library waits for the witness that may make it needless."""
     answered = {outcome.probe for outcome in outcomes}
-    open_probes = (
-        next((probe for probe in _worth_asking(place, before, told) if probe not in answered), None)
-        for place, told in enumerate(_told(before, outcomes).best)
-    )
-    return [probe for probe in dict.fromkeys(open_probes) if probe is not None and probe not in running]
+    worth_asking = dict.fromkeys(_worth_asking(*each, before) for each in enumerate(_told(before, outcomes).best))
+    open_probes = dict.fromkeys(next((probe for probe in each if probe not in answered), None) for each in worth_asking)
+    return [probe for probe in open_probes if probe is not None and probe not in running]
 
 
-def _worth_asking(place: int, before: _Known, told: Told | None) -> Sequence[Probe]:
-    probes = before.questions.probes[place]
+def _worth_asking(place: int, told: Told | None, before: _Known) -> Sequence[Probe]:
     if told is None:
-        return probes
-    return [probe for probe in probes if before.lasting is not None and library_named(probe.library).witness]
+        return before.questions.probes[place]
+    return before.questions.witnesses[place] if before.lasting is not None else ()
 
 
 def _told(before: _Known, outcomes: Sequence[Outcome]) -> _ToldSoFar:
-    """What is known about each device. There is nothing but one more answer."""
-    if len(outcomes) not in before.told:
-        before.told[len(outcomes)] = _told_by(before, outcomes)
-    return before.told[len(outcomes)]
+    """What is known about each device; thought out anew where something else was told."""
+    remembered = before.questions.told
+    said = before.counted, [(outcome.probe, outcome.status, outcome.devices, outcome.facts) for outcome in outcomes]
+    if len(outcomes) not in remembered or remembered[len(outcomes)][0] != said:
+        remembered[len(outcomes)] = said, _told_by(before, outcomes)
+    return remembered[len(outcomes)][1]
 
 
 def _told_by(before: _Known, outcomes: Sequence[Outcome]) -> _ToldSoFar:
     told = list(figures.told_by(outcomes))
     listed = figures.matched(before.questions.known, told)
+    contexts = tuple(outcome for outcome in outcomes if outcome.probe.purpose.is_validation)
     best = [
-        None if place in before.questions.unasked else _best(device, before, listed.get(place), outcomes)
+        None
+        if place in before.questions.unasked
+        else before.counted[place] or listed.get(place) or (figures.from_validation(device, contexts) if contexts else None)
         for place, device in enumerate(before.devices)
     ]
     return _ToldSoFar(told, listed, best)
-
-
-def _best(device: Device, before: _Known, listed: Told | None, outcomes: Sequence[Outcome]) -> Told | None:
-    shared = shared_memory(device, before.host)
-    if shared is not device:  # an integrated GPU of NVIDIA takes what the system has
-        return Told(shared, FROM_SYSTEM)
-    return figures.from_kernel(device, before.counted) or listed or figures.from_validation(device, outcomes)
 
 
 def _figures(before: _Known, outcomes: Sequence[Outcome], now: str) -> Iterator[Figure]:

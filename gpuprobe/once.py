@@ -29,6 +29,18 @@ def remembered(function: Callable[[About], Answer], most: int = _MOST) -> Callab
     return asked
 
 
+def lately(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Keeps the last answer, and gives it again as long as it is asked about what equals that: of one reading after another."""
+    last: list[tuple[tuple[object, ...], Answer]] = []
+
+    def asked(*about: object) -> Answer:
+        if not last or last[0][0] != about:
+            last[:] = [(about, function(*about))]
+        return last[0][1]
+
+    return asked
+
+
 def once(function: Callable[[About], Answer]) -> Callable[[About], Answer]:
     """Keeps what was answered about the last two things that were asked about, as two are compared; the same one is the very
     same object. For records alone: they do not change.

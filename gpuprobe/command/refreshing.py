@@ -12,7 +12,8 @@ from gpuprobe.exits import Exit
 from gpuprobe.judging import changes, figures
 from gpuprobe.judging.figures import Figure
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Evidence, Inventory, Json, Request
+from gpuprobe.model import Device, Evidence, Inventory, Json, Request
+from gpuprobe.once import lately
 from gpuprobe.record_classes import NamedTuple
 
 TYPE_CHECKING = False
@@ -128,11 +129,16 @@ def refreshed(known: Inventory, found: Refreshed, remarks: Sequence[str] = ()) -
 
 
 def _since(inventory: Inventory, found: Sequence[Figure], now: Evidence) -> Iterable[Change]:
-    there = [figure.device for figure in found if figure.silence is None or not figure.silence.is_gone]
+    there = tuple([figure.device for figure in found if figure.silence is None or not figure.silence.is_gone])
     yield from changes.card_changes(inventory.evidence, now)
     yield from changes.unknown_devices(inventory.evidence, now)
-    yield from changes.device_changes(inventory.kept, there)
+    yield from _device_changes(inventory.kept, there)
     yield from changes.library_changes(inventory.evidence, now)
+
+
+@lately
+def _device_changes(before: Sequence[Device], after: Sequence[Device]) -> Sequence[Change]:
+    return tuple(changes.device_changes(before, after))
 
 
 def discovered(start: Start) -> Refreshment:

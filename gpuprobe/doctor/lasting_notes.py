@@ -19,15 +19,28 @@ class LastingNotes:
     def __init__(self) -> None:
         self._made_of: tuple[object, ...] | None = None
         self._notes: tuple[str, ...] = ()
+        self._latest: tuple[object, ...] | None = None
 
     def on(self, answer: Refreshment) -> tuple[str, ...]:
         """What `notes.of_inventory` says of the devices that were measured."""
         inventory = measured(answer)
+        latest = _with_figures(inventory)
+        if latest == self._latest:
+            return self._notes
+        self._latest = latest
         made_of = _without_figures(inventory)
         if made_of != self._made_of:
             self._notes = notes.of_inventory(inventory)
             self._made_of = None if notes.take_in_figures(inventory) else made_of
         return self._notes
+
+
+def _with_figures(inventory: Inventory) -> tuple[object, ...]:
+    """Quick to compare on a machine at rest, whose records are the very same ones."""
+    evidence = inventory.evidence
+    outcomes = [(_OUTCOME(outcome), outcome.seconds is None, outcome.devices) for outcome in evidence.outcomes]
+    extra = evidence.appeared, evidence.not_understood, inventory.drops, inventory.request
+    return inventory.kept, outcomes, evidence.host, extra
 
 
 def _without_figures(inventory: Inventory) -> tuple[object, ...]:

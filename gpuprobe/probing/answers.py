@@ -12,13 +12,9 @@ from gpuprobe import json_texts as json
 from gpuprobe.model import Call, Depth, Device, Json, Outcome, Probe, Status
 from gpuprobe.probing.shapes import NotTheProtocol, number_or_none, seconds, text, text_or_none
 from gpuprobe.probing.stages_taken import Stages, wrong_elements
-from gpuprobe.record_classes import Any
+from gpuprobe.probing.told_devices import capabilities_of, device_from
+from gpuprobe.record_classes import Any, NamedTuple
 
-_OF_A_CHILD = frozenset({
-    *("number", "type", "partition", "name", "description", "pci_id", "uuid", "uuid_space", "gfx_target"),
-    *("api_version", "kernel_version", "runtime_version", "driver_name", "library_path"),
-    *("vendor_id", "device_id", "compute_major", "compute_minor", "total_memory", "free_memory", "used_memory"),
-})  # fmt: skip
 _CHANGES = ("total_memory", "free_memory", "used_memory")  # bytes, of a device that is told again
 _LONGEST_CALL = 4096  # characters
 _MOST_REFUSED = 100  # lines; half a million fit into what is heard, and each is parsed twice
@@ -37,6 +33,17 @@ _FAILURES = {
 }
 
 
+class _Told(NamedTuple):
+    """What a child said beside its answers: the lines, and what stood in them."""
+
+    lines: list[bytes]
+    devices: tuple[Device, ...]
+    read: dict[bytes, Device]
+    facts: Json
+    copies: dict[str, int]
+    named: bytes
+
+
 class Answers:
     """Collects the lines of one child. `before`: what it answered before; it does not say again what stays as it was."""
 
@@ -44,6 +51,12 @@ class Answers:
         self.probe = probe
         self.devices: list[Device] = []
         self._before = {device.number: device for device in before.devices} if before is not None else {}
+        self._earlier = before.told if before is not None else None
+        self._quiet: list[bytes] = []
+        self._kinds: set[str] = set()  # of lines
+        self._is_plain = False  # of calls, facts and devices alone, up to the last quiet line
+        self._loud = 0  # lines
+        self._located_devices: tuple[Device, ...] | None = None
         self._is_first = before is None
         self._read_before = before.read if before is not None else {}
         self.read: dict[bytes, Device] = {}  # each line that told of a device, and what stands in it
@@ -61,6 +74,11 @@ class Answers:
         self._refused = 0
 
     def take(self, line: bytes) -> None:
+        """A line that was said aloud."""
+        self._loud += 1
+        self._hear(line)
+
+    def _hear(self, line: bytes) -> None:
         """Nothing that stands in a line may end more than this child's answer, nor its lines more than the time for it."""
         if self._refused >= _MOST_REFUSED:
             return
@@ -74,11 +92,29 @@ class Answers:
 
     def take_quiet(self, lines: list[bytes]) -> None:
         """Lines of the pipe beside the answers, where calls are bare names."""
+        if self._earlier is not None and lines == self._earlier.lines and not (self._quiet or self._loud):
+            self._take_again(self._earlier)
+            return
+        self._quiet += lines
         for line in lines:
             if line[:1] == b"{":
-                self.take(line)
+                self._hear(line)
             else:
                 self._named = line
+        self._is_plain = self._kinds <= _PLAIN
+
+    def _take_again(self, earlier: _Told) -> None:
+        """All as in the answer before, to the byte: the same records, in the same tuple."""
+        self._quiet, self._is_plain = list(earlier.lines), True
+        self.devices, self.read, self.facts = list(earlier.devices), dict(earlier.read), dict(earlier.facts)
+        self._located_devices, self._copies, self._named = earlier.devices, dict(earlier.copies), earlier.named
+
+    @property
+    def told(self) -> _Told | None:
+        """What was said beside the answers, where that was calls, facts and devices, and nothing aloud but its end."""
+        if self.rubbish is not None or self.done_at is None or self._loud != 1 or not self._is_plain:
+            return None
+        return _Told(self._quiet, self._devices(), self.read, self.facts, self._copies, self._named)
 
     def reject(self, why: str) -> None:
         """What came is not the protocol; the first reason is kept."""
@@ -104,7 +140,8 @@ class Answers:
         handler = _HANDLERS.get(kind)
         if handler is None:
             raise NotTheProtocol("unknown kind of line")
-        if handler is not _CALL:
+        self._kinds.add(kind)
+        if kind not in _MEASURED:
             from gpuprobe.wire import from_json  # a machine without a card starts no child that answers
 
             said = from_json(Any, said)
@@ -130,11 +167,10 @@ class Answers:
         status = self._status(ended.pop("status"))
         if status is Status.UNREADABLE and self.rubbish:
             message = f"its answer is not the protocol ({self.rubbish})"
-        devices = tuple(map(self._located, self.devices))
         return Outcome(
             self.probe,
             status=status,
-            devices=devices,
+            devices=self._devices(),
             calls=self._calls(),
             library_path=self.loaded,
             code=failed.get("code"),
@@ -147,6 +183,11 @@ class Answers:
             facts=self.facts,
             **ended,
         )
+
+    def _devices(self) -> tuple[Device, ...]:
+        if self._located_devices is None or len(self._located_devices) != len(self.devices):
+            self._located_devices = tuple(map(self._located, self.devices))
+        return self._located_devices
 
     def _located(self, device: Device) -> Device:
         return device if device.library_path or not self.loaded else device._replace(library_path=self.loaded)
@@ -187,7 +228,7 @@ class Answers:
         return _shortened(self._named.decode(errors="backslashreplace"))
 
     def _call(self, said: Json) -> None:
-        """Of all lines the only one that comes by the hundred: its two values are checked here, and no other is looked at."""
+        """Of all lines the only one that comes by the hundred."""
         self.starts.append((_shortened(text(said["call"])), seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
@@ -244,7 +285,7 @@ class Answers:
         if known is None or known.uuid != said.get("uuid"):
             raise NotTheProtocol("a device again that was not told before")
         changed: dict[str, Any] = {field: number_or_none(said.get(field)) for field in _CHANGES}
-        capabilities = {**known.capabilities, **_capabilities(said)}
+        capabilities = {**known.capabilities, **capabilities_of(said)}
         if len(capabilities) > _MOST_CAPABILITIES:
             raise NotTheProtocol(f"more than {_MOST_CAPABILITIES} capabilities")
         return known._replace(copy=0, capabilities=capabilities, **changed)
@@ -274,27 +315,6 @@ _HANDLERS: dict[str, Callable[[Answers, Json], Device | None]] = {
     "figures": Answers._figures,
     "not_possible": Answers._not_possible,
 }
-_CALL = _HANDLERS["call"]
-
-
-def device_from(said: object, probe: Probe) -> Device:
-    """One device line as a record, read by the rules of a capture: what a child may say, a capture can hold.
-
-    ShapeError, NotTheProtocol.
-    """
-    if not isinstance(said, dict):
-        raise NotTheProtocol("a device without a number")
-    known = {field: value for field, value in said.items() if field in _OF_A_CHILD and value is not None}
-    place = {"library": probe.library, "build": probe.build, "manifest": probe.manifest}
-    from gpuprobe.wire import from_json
-
-    device: Device = from_json(Device, {**known, **place, "capabilities": _capabilities(said)}, "device")
-    return device
-
-
-def _capabilities(said: Json) -> Any:
-    """What a device says that has no field of its own, with the reasons for what it does not know."""
-    capabilities, problems = said.get("capabilities") or {}, said.get("problems")
-    if isinstance(capabilities, dict) and isinstance(problems, dict) and problems:
-        return {**capabilities, "problems": problems}
-    return capabilities
+# What is looked at in them is checked as it is taken, and nothing else of them is kept.
+_MEASURED = ("call", "done")
+_PLAIN = {"device", "facts"}

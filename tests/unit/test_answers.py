@@ -260,3 +260,102 @@ def test_what_a_device_can_do_does_not_grow_from_answer_to_answer() -> None:
 
     assert len(answers.devices) == 0
     assert answers.rubbish is not None
+
+
+def test_an_answer_that_is_the_same_to_the_byte_is_the_same_devices() -> None:
+    """What is worked out from them then holds as it is."""
+    lines = ({"facts": {"api_version": "13.0"}}, {"device": AGAIN}, {"device": {**CARD, "number": 4}})
+    done = b'{"done": true, "at": 0.5}'
+    first = answered(None, {"loaded": "/usr/lib/libcuda.so.1"}, {"device": CARD})
+    first.take(done)
+    outcomes = []
+    for _ in range(3):
+        first = answered(first, *lines)
+        first.take(done)
+        outcomes.append(first.outcome(status=Status.OK))
+
+    second, third, fourth = outcomes
+    assert fourth == third == second
+    assert fourth.devices is third.devices
+    fifth = answered(first, lines[1], {"device": {**CARD, "number": 4, "name": "renamed"}})
+    assert fifth.devices[0] is fourth.devices[0]
+    assert (fourth.facts, [device.number for device in fourth.devices]) == ({"api_version": "13.0"}, [3, 4])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{"device": {**AGAIN, "free_memory": 2}}],
+        [{"device": AGAIN}, {"device": {**CARD, "number": 4}}],
+        [{"facts": {"api_version": "13.0"}}, {"device": AGAIN}],
+        [{"failed": {"status": "call_failed", "code": 3}}],
+        [],
+    ],
+)
+def test_what_follows_an_answer_is_its_own_and_what_follows_that_too(other: list[object]) -> None:
+    said: list[list[object]] = [[{"device": CARD}], [{"device": AGAIN}], other, [{"device": {**CARD, "name": "new"}}], other]
+    before, whole = None, []
+    for lines in said:
+        before = answered(before, *lines)
+        before.take(b'{"done": true, "at": 0.5}')
+        whole.append(before.outcome(status=Status.OK))
+
+    before, loud = None, []
+    for lines in said:
+        before = Answers(LISTING, before)
+        for line in lines:
+            before.take(json.dumps(line).encode())
+        before.take(b'{"done": true, "at": 0.5}')
+        loud.append(before.outcome(status=Status.OK))
+    assert [(each.devices, each.facts, each.code, each.status) for each in whole] == [
+        (each.devices, each.facts, each.code, each.status) for each in loud
+    ]
+
+
+def test_what_failed_in_one_answer_fails_again_where_the_next_says_the_same() -> None:
+    first = answered(None, {"device": CARD})
+    for _ in range(3):
+        first.take(b'{"done": true, "at": 0.5}')
+        first = answered(first, {"failed": {"status": "call_failed", "code": 3}})
+        assert first.outcome(status=Status.OK).code == 3
+
+
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_the_same_lines_in_two_pieces_and_more_behind_them_are_all_heard(cut: int) -> None:
+    lines = [json.dumps({"device": {**CARD, "number": number}}).encode() for number in range(3)]
+    first = Answers(LISTING)
+    first.take_quiet(lines[:cut])
+    first.take(b'{"done": true, "at": 0.5}')
+    second = Answers(LISTING, first)
+    second.take_quiet(lines[:cut])
+    second.take_quiet(lines[cut:])
+
+    assert [device.number for device in second.outcome(status=Status.OK).devices] == [0, 1, 2]
+
+
+def test_what_was_said_aloud_beside_the_same_lines_is_not_said_again() -> None:
+    """As by a library that writes where the answers go."""
+    quiet, loud = ({"device": {**CARD, "number": number}} for number in (0, 1))
+    first = answered(None, quiet)
+    for line in (loud, {"done": True, "at": 0.5}):
+        first.take(json.dumps(line).encode())
+    second = answered(first, quiet)
+    assert [device.number for device in second.devices] == [0]
+
+    second.take(b'{"done": true, "at": 0.5}')
+    third = Answers(LISTING, second)
+    third.take(json.dumps(loud).encode())
+    third.take_quiet([json.dumps(quiet).encode()])
+    assert [device.number for device in third.devices] == [1, 0]
+
+
+def test_twins_that_come_behind_the_same_lines_are_counted_on() -> None:
+    twins = [json.dumps({"device": {**CARD, "number": number}}).encode() for number in (0, 1)]
+    first = Answers(LISTING)
+    first.take_quiet(twins[:1])
+    first.take(b'{"done": true, "at": 0.5}')
+    second = Answers(LISTING, first)
+    second.take_quiet(twins[:1])
+    second.take_quiet(twins[1:])
+
+    assert [device.copy for device in second.devices] == [0, 1]

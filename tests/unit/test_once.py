@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gpuprobe.facts import Host
-from gpuprobe.once import once
+from gpuprobe.once import lately, once
 from tests.records import a_host
 
 
@@ -38,3 +38,15 @@ def test_an_equal_record_is_another_one() -> None:
     kernel(a_host())
 
     assert len(asked) == 2
+
+
+def test_what_is_asked_lately_is_thought_about_again_when_it_is_another_question() -> None:
+    asked: list[tuple[int, list[int]]] = []
+
+    @lately
+    def total(start: int, numbers: list[int]) -> int:
+        asked.append((start, list(numbers)))
+        return start + sum(numbers)
+
+    assert [total(1, [2]), total(1, [2]), total(1, [3]), total(2, [3]), total(1, [2])] == [3, 3, 4, 5, 3]
+    assert asked == [(1, [2]), (1, [3]), (2, [3]), (1, [2])]
