@@ -73,8 +73,10 @@ class Remembered:
         """With its headings."""
         drawn_from = (rows, width, is_short)
         if self._layout[0] != drawn_from:
-            found = _layout(rows, width, is_short)
-            self._layout = drawn_from, None if found is None else (found, heads_of(found))
+            found, before = _layout(rows, width, is_short), self._layout[1]
+            if found is None or before is None or found != before[0]:
+                before = None if found is None else (found, heads_of(found))
+            self._layout = drawn_from, before
         return self._layout[1]
 
     def lines(self, place: int, cells: Cells, layout: Layout) -> Sequence[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gpuprobe.once import remembered
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.render.ink import Drawn, Piece, Text, fitted, is_narrow, joined, plain
 from gpuprobe.render.live_cells import DIM, Cells, Row
@@ -80,4 +81,10 @@ def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> Line:
 
 
 def _cell(row: Row, name: str, width: int) -> str:
-    return fitted((getattr(row, name),), width)[0] if name else " " * width
+    return _fitted((getattr(row, name), width)) if name else " " * width
+
+
+@remembered
+def _fitted(text_and_width: tuple[str, int]) -> str:
+    text, width = text_and_width
+    return fitted((text,), width)[0]

@@ -118,6 +118,20 @@ def test_what_a_card_is_doing_is_told(machine: Machine) -> None:
     assert [(each["pid"], each["used_memory_bytes"]) for each in processes] == [(os.getpid(), 12000 << 20), (4194300, None)]
 
 
+def test_figures_that_never_stand_still_are_those_of_their_reading_and_those_that_do_stay(machine: Machine) -> None:
+    machine.has(card(**DOING, sways=3), card(B, "0000:02:00.0", **DOING))
+    piped("list", **machine.variables)
+
+    with lines(**machine.variables) as watched:
+        swaying, steady = zip(*(watched.next()["devices"] for _ in range(6)), strict=True)
+
+    busy = [device["activity"]["utilization_percent"] for device in swaying]
+    assert len(set(busy)) > 1 and set(busy) <= set(range(34, 41))
+    assert {device["free_memory_bytes"] + device["used_memory_bytes"] for device in swaying} == {24 * GIB}
+    assert len({device["free_memory_bytes"] for device in swaying}) > 1
+    assert {(device["activity"]["utilization_percent"], device["free_memory_bytes"]) for device in steady} == {(37, 20 * GIB)}
+
+
 def test_a_figure_that_a_card_does_not_support_is_null_and_a_refresh_has_no_such_figures(machine: Machine) -> None:
     with lines(**machine.variables) as watched:
         activity = watched.next()["devices"][0]["activity"]

@@ -5,6 +5,7 @@
  * the keys. NVML reads two keys more: ecc=1, and lost=1 (no handle for this card: NVML_ERROR_GPU_IS_LOST).
  * What a card is doing: busy=37 (and memory_busy), heat=61, watts=215 of limit=450 (watts), clock=2520 and memory_clock (MHz),
  * held_back=0x24 (NVML's bits), processes=4711:1024,4712:none (number and MiB); a card without such a key does not support it.
+ * sways=3: each time it is asked, a figure is up to so much more or less than said, and free memory so many MiB less.
  * memory=none stands for a GPU without memory of its own (NVML_ERROR_NOT_SUPPORTED).
  * Settings in FAKE_NVML: `kernel 580.95.05` (the driver's version), `nvml 13.580.95.05`, `cuda 13000`.
  * Cards come in the order of their PCI addresses whatever CUDA says, and CUDA_VISIBLE_DEVICES hides none of them.
@@ -160,11 +161,19 @@ int nvmlDeviceGetCudaComputeCapability(device_t card, int *major, int *minor) {
     return 0;
 }
 
+/* Between -sways and sways, another one with each question. */
+static int swayed(device_t card) {
+    static unsigned asked;
+    int most = (int)fake_number(card->line, "sways", 0);
+    return most ? (int)(asked++ * 7919u % (2u * (unsigned)most + 1u)) - most : 0;
+}
+
 static int memory_of(device_t card, struct memory *memory) {
     char text[64] = "";
     if (fake_value(card->line, "memory", text, sizeof text) && !strcmp(text, "none")) return NOT_SUPPORTED;
     memory->total = (unsigned long long)fake_number(card->line, "memory", 8LL << 30);
     memory->free = (unsigned long long)fake_number(card->line, "free", (long long)memory->total);
+    memory->free -= (unsigned long long)(fake_number(card->line, "sways", 0) + swayed(card)) << 20;
     memory->used = memory->total - memory->free;
     return 0;
 }
@@ -247,20 +256,20 @@ struct utilization { unsigned gpu, memory; };
 
 int nvmlDeviceGetUtilizationRates(device_t card, struct utilization *found) {
     FIGURE_OR_RETURN("busy");
-    found->gpu = (unsigned)atoi(text);
+    found->gpu = (unsigned)(atoi(text) + swayed(card));
     found->memory = (unsigned)fake_number(card->line, "memory_busy", 0);
     return 0;
 }
 
 int nvmlDeviceGetTemperature(device_t card, unsigned sensor, unsigned *found) {
     FIGURE_OR_RETURN("heat");
-    *found = (unsigned)atoi(text);
+    *found = (unsigned)(atoi(text) + swayed(card));
     return sensor ? INVALID_ARGUMENT : 0;
 }
 
 int nvmlDeviceGetPowerUsage(device_t card, unsigned *found) {
     FIGURE_OR_RETURN("watts");
-    *found = (unsigned)(atof(text) * 1000);
+    *found = (unsigned)((atof(text) + swayed(card)) * 1000);
     return 0;
 }
 
@@ -272,7 +281,7 @@ int nvmlDeviceGetEnforcedPowerLimit(device_t card, unsigned *found) {
 
 int nvmlDeviceGetClockInfo(device_t card, unsigned kind, unsigned *found) {
     FIGURE_OR_RETURN(kind == 2 ? "memory_clock" : "clock");
-    *found = (unsigned)atoi(text);
+    *found = (unsigned)(atoi(text) + (kind == 2 ? 0 : swayed(card)));
     return 0;
 }
 
