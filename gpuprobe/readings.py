@@ -18,6 +18,7 @@ from gpuprobe.judging.verdicts import describe
 from gpuprobe.memory_refresh import Questions, Refreshed, questions_about, refresh
 from gpuprobe.model import Device, Evidence, Json, Request
 from gpuprobe.probing.persistent import Lost, PersistentChildren
+from gpuprobe.probing.start import CANNOT_HEAR
 from gpuprobe.record_classes import NamedTuple
 from gpuprobe.saved.key import differences, key_of
 from gpuprobe.strings import of_signal
@@ -109,6 +110,8 @@ def _said(lost: Lost) -> str:
     library = lost.probe.library
     if lost.outcome is not None:
         return f"{library}: {describe(lost.outcome)}; restarting it (process {lost.process})"
+    if lost.code == CANNOT_HEAR:
+        return f"{library}: its library closed the pipe by which process {lost.process} is asked; restarting it"
     ended = f"by {of_signal(-lost.code)}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
     return f"{library}: its process {lost.process} was ended {ended} after its last answer; restarting it"
 

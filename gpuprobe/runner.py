@@ -14,7 +14,8 @@ Started as `python -I -S …/gpuprobe/child.py`; stdin stays open for as long as
     {"failed": {"status": …, "code": …, "name": …, "message": …}, "at": 0.4}   the library itself ended it; nothing follows
     {"done": true, "at": 0.05}        the only proof of success
 
-A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug.
+A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug. 3: it stayed, and
+cannot be asked again, since a library closed stdin.
 With `"repeat": true` the child stays after `done`, and answers once more, from the first device on, for each further line.
 A device of such an answer may carry `"again": true`: it is that of this number in the answer before, and says what can change.
 `"quiet"`: a descriptor of a pipe that never waits. All of such an answer but its end is written there, of a call the bare name,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 BEGAN = time.perf_counter()
 MARK = "GPUPROBE_CHILD"
+CANNOT_HEAR = 3  # an exit status
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)
@@ -191,7 +193,7 @@ def _is_asked_again(more: int) -> bool:
         if os.read(more, 1):
             return True
     except OSError:
-        return False
+        _leave(CANNOT_HEAR)
     if os.environ.get(MARK):
         _end_with_the_parent()
     return False
@@ -366,14 +368,14 @@ def _say(descriptor: int, line: bytes) -> None:
         line = line[os.write(descriptor, line) :]
 
 
-def _leave() -> NoReturn:
+def _leave(status: int = 0) -> NoReturn:
     """Ends without the libraries' own endings, which can crash or hang after everything has been said (CUDA, Vulkan layers)."""
     if os.name == "posix":
         import ctypes
 
         ctypes.CDLL(None).fflush(None)  # what a library printed is evidence; its buffer would be lost
     _end_what_was_started()
-    os._exit(0)
+    os._exit(status)
 
 
 def _end_when(waited: Callable[[], object]) -> None:

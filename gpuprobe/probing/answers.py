@@ -269,7 +269,10 @@ class Answers:
         self.depth = _depth(said["passed"].get("depth")) if isinstance(said["passed"], dict) else None
 
     def _loaded(self, said: Json) -> None:
-        self.loaded = text_or_none(said["loaded"])
+        path = text_or_none(said["loaded"])
+        if self.loaded is not None and path != self.loaded:
+            raise NotTheProtocol("another library than the one that was loaded")
+        self.loaded = path
 
     def _facts(self, said: Json) -> None:
         if not isinstance(said["facts"], dict):

@@ -176,6 +176,19 @@ def test_a_child_that_is_killed_is_replaced_and_the_next_reading_tells_so(machin
     assert str(killed) not in str(after["warnings"])
 
 
+def test_a_library_that_closes_the_streams_of_its_process_is_named_and_costs_no_figure(machine: Machine) -> None:
+    """Nobody can ask that process again, so each reading has a new one."""
+    machine.behaves("chaos nvmlDeviceGetCount_v2 close-standard")
+
+    with lines(**machine.variables) as watched:
+        watched.next()
+        document = watched.until(lambda document: document["warnings"])
+
+    (told,) = document["warnings"]
+    assert re.fullmatch(r"NVML: its library closed the pipe by which process \d+ is asked; restarting it", told)
+    assert (free(document), document["devices"][0]["stale"]) == ([20], False)
+
+
 def test_a_driver_that_crashes_in_the_middle_of_a_watch_costs_no_figure(machine: Machine) -> None:
     """The library answers in the place of the witness, and the witness has a new child at the next reading."""
     machine.behaves("crash nvmlDeviceGetMemoryInfo_v2@3")

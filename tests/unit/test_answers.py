@@ -359,3 +359,13 @@ def test_twins_that_come_behind_the_same_lines_are_counted_on() -> None:
     second.take_quiet(twins[1:])
 
     assert [device.copy for device in second.devices] == [0, 1]
+
+
+def test_a_child_has_loaded_one_library() -> None:
+    """Its devices and the answer would have come from different files."""
+    one, other = {"loaded": "/usr/lib/libcuda.so.1"}, {"loaded": "/tmp/libcuda.so.1"}
+    outcome = heard(one, {"device": CARD}, other, {"done": True, "at": 1})
+
+    assert (outcome.status, outcome.library_path) == (Status.UNREADABLE, "/usr/lib/libcuda.so.1")
+    assert outcome.devices[0].library_path == "/usr/lib/libcuda.so.1"
+    assert heard(one, one, {"device": CARD}, {"done": True, "at": 1}).status is Status.OK
