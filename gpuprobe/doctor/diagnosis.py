@@ -21,6 +21,7 @@ from gpuprobe.doctor.symptoms import (
     not_cut,
     not_given,
     number_of,
+    unknown_node,
     unserved,
 )
 from gpuprobe.machine import Card
@@ -53,7 +54,7 @@ def findings_of(card: Card, inventory: Inventory) -> tuple[Finding, ...]:
     for each in (*_causes(situation), *_symptoms(situation)):
         found.setdefault(each.id, each)
     if not situation.kept and not any(each.severity is Severity.BLOCKER for each in found.values()):
-        found["not-listed"] = _symptom(Rung.LIBRARY, _not_listed(inventory), card)
+        found["not-listed"] = _symptom(Rung.LIBRARY, _not_listed(card, inventory), card)
     return _explained(sorted(found.values(), key=place))
 
 
@@ -113,6 +114,7 @@ def _symptom(rung: Rung, said: Why, card: Card) -> Finding:
     )
 
 
-def _not_listed(inventory: Inventory) -> Why:
+def _not_listed(card: Card, inventory: Inventory) -> Why:
     nobody = "none of the libraries that were asked lists it" if inventory.request.libraries else "no library lists it"
-    return Why(CardReason.NOT_LISTED, nobody, None)
+    unknown = unknown_node(card, inventory.evidence.host)
+    return Why(CardReason.NOT_LISTED, f"{nobody}; {unknown}" if unknown else nobody, None)

@@ -52,7 +52,9 @@ def remarks(table: Table, elsewhere: Sequence[int], absent: Absent, shown: Seque
         accounts = ", ".join(table.unreadable_accounts[:4]) + (", …" if len(table.unreadable_accounts) > 4 else "")
         whose = f" of {accounts}" if accounts else ""
         how = "CAP_SYS_PTRACE is missing here" if as_root else "`sudo gpuprobe running` may"
-        yield f"{table.unreadable} {noun}{whose} cannot be looked into; {how}"
+        # Which they are stands in files that `hidepid` closes, too.
+        among = ", the kernel's own threads among them" if table.hidden else ""
+        yield f"{table.unreadable} {noun}{whose} cannot be looked into{among}; {how}"
     if table.failures:
         noun = "process" if len(table.failures) == 1 else "processes"
         yield f"{len(table.failures)} {noun} could not be read ({table.failures[0]}): whether they compute is not known"

@@ -46,8 +46,8 @@ def device_node(card: Card, host: Host) -> Why | None:
     absent = [path for path in needed if path not in nodes]
     inside = machine.container(host)
     contained = None if inside in (None, machine.NONE) else inside
-    if absent and (unknown := machine.why_no_node(host, absent[0])):
-        return Why(CardReason.NO_PERMISSION, unknown, None)
+    if absent and machine.why_no_node(host, absent[0]) is not None:
+        return None
     if absent:
         maker = vendors.vendor_of(card.vendor_id)
         own = maker.node_advice if maker else None
@@ -63,6 +63,13 @@ def device_node(card: Card, host: Host) -> Why | None:
         advice = container_advice.for_group(contained, denied[0]) if contained else JOIN
         return Why(CardReason.NO_PERMISSION, because, advice, "no permission")
     return None
+
+
+def unknown_node(card: Card, host: Host) -> str | None:
+    """Why nobody knows whether a node of this card is there: a clause."""
+    there = {node.path for node in host.nodes}
+    unknown = (machine.why_no_node(host, path) for path in _nodes_of(card) if path not in there)
+    return next((why for why in unknown if why is not None), None)
 
 
 def _nodes_of(card: Card) -> list[str]:

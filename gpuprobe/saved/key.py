@@ -189,6 +189,7 @@ _WHOLE = {
     "account": "the account or its groups have changed",
     "container": "it was made in another container or namespace",
 }
+_UNREAD = "in which container or namespace it was made cannot be told here"
 _PARTS = {
     "drivers": "the kernel driver",
     "cards": "the card at",
@@ -201,9 +202,18 @@ _PARTS = {
 }
 
 
+def _is_unread(old: object, new: object) -> bool:
+    """Whether what could be read of both is the same, and something could be read of one alone."""
+    was, now = (value if isinstance(value, list) else [] for value in (old, new))
+    return len(was) == len(now) > 0 and all(
+        one == other for one, other in zip(was, now, strict=True) if None not in (one, other)
+    )
+
+
 def _of_section(section: str, old: object, new: object) -> Iterator[Difference]:
     if section in _WHOLE:
-        yield Difference(section, _WHOLE[section])
+        unread = section == "container" and _is_unread(old, new)
+        yield Difference(section, _UNREAD if unread else _WHOLE[section])
         return
     was: Mapping[str, Any] = old if isinstance(old, dict) else {}
     now: Mapping[str, Any] = new if isinstance(new, dict) else {}

@@ -6,7 +6,7 @@ import pytest
 
 from gpuprobe.doctor.card_status import card_statuses
 from gpuprobe.doctor.diagnosis import findings_of
-from gpuprobe.doctor.findings import Rung
+from gpuprobe.doctor.findings import Rung, Severity
 from gpuprobe.doctor.ladder import Mark, ladder
 from gpuprobe.doctor.situation import situation_of
 from gpuprobe.facts import CPU_ONLY, DeviceNode, FoundBuild, Host, NamedPlace, Reading
@@ -162,3 +162,20 @@ def test_a_card_of_a_board_or_of_a_library_alone_is_said_to_be_one() -> None:
     assert climbed(alone, an_outcome(cuda(pci_id=None)))[0] == ("passed", "shown by a library alone")
     assert climbed(tegra)[0] == ("passed", "part of the board")
     assert climbed(wsl)[0] == ("passed", "shown by Windows")
+
+
+def test_a_dev_that_may_not_be_listed_leaves_its_rung_unknown_and_hides_no_cause() -> None:
+    """Whether the node is there is not known; why the library failed is."""
+    host = nvidia_host(nodes=(), facts={"dev_problem": "denied"})
+
+    refused = an_outcome(library="CUDA", status=Status.INIT_FAILED, code=803, code_name="CUDA_ERROR_SYSTEM_DRIVER_MISMATCH")
+    marks_of = dict(zip(Rung, climbed(host, refused), strict=True))
+    assert marks_of[Rung.DEVICE_NODE] == ("unknown", None)
+    assert marks_of[Rung.LIBRARY][0] == "broken"
+    inventory = judge(evidence(host), Request())
+    (status,) = card_statuses(inventory)
+    (found,) = [each for each in findings_of(status.card, inventory) if each.severity is Severity.BLOCKER]
+
+    unknown = "`/dev` cannot be listed by this user, so it is not known whether `/dev/nvidiactl` exists"
+    assert (found.id, found.because) == ("not-listed", f"no library lists it; {unknown}")
+    assert dict(zip(Rung, climbed(host), strict=True))[Rung.DEVICE_NODE] == ("unknown", None)

@@ -74,6 +74,15 @@ def test_what_was_asked_for_and_is_not_there_is_said_once() -> None:
             ["2 processes cannot be looked into; CAP_SYS_PTRACE is missing here"],
         ),
         (
+            SEEN._replace(unreadable=90, unreadable_accounts=("root",), hidden=True),
+            (),
+            False,
+            [
+                "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them",
+                "90 processes of root cannot be looked into, the kernel's own threads among them; `sudo gpuprobe running` may",
+            ],
+        ),
+        (
             SEEN._replace(unreadable=4, unreadable_accounts=tuple("abcd")),
             (),
             True,

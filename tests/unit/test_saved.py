@@ -19,7 +19,7 @@ from gpuprobe import saved
 from gpuprobe.facts import DeviceNode, FoundBuild, FoundLibrary, Host, Reading
 from gpuprobe.model import Call, Evidence, Outcome, Probe, Purpose, Status
 from gpuprobe.saved import file
-from gpuprobe.saved.key import differences, key_of
+from gpuprobe.saved.key import differences, is_of_this_account, key_of
 from gpuprobe.wire import hints
 from tests.records import AMD, a_card, a_device, a_host, a_manifest, evidence_of
 
@@ -523,6 +523,27 @@ def test_another_namespace_is_another_container(tmp_path: Path, namespace: str) 
     found = differences(before, key_of(a_machine(), str(tmp_path)))
 
     assert [each.because for each in found] == ["it was made in another container or namespace"]
+
+
+def test_a_namespace_that_cannot_be_read_is_no_other_one() -> None:
+    """The saved results are left alone all the same: whether they are of here is not known."""
+    unread = ["in which container or namespace it was made cannot be told here"]
+    other = ["it was made in another container or namespace"]
+    mine, closed = ["mnt:[1]", "user:[2]", "/ / rw"], ["mnt:[1]", None, "/ / rw"]
+    moved = ["mnt:[9]", None, "/ / rw"]
+
+    for was, now, said in (
+        (mine, closed, unread),
+        (closed, mine, unread),
+        (mine, [None, None, None], unread),
+        (mine, moved, other),
+        (closed, closed, []),
+        (None, mine, other),
+        ([], mine, other),
+    ):
+        found = differences({"container": was}, {"container": now})
+        assert [each.because for each in found] == said
+        assert is_of_this_account(found) is (not said)
 
 
 def test_a_library_that_leads_to_another_file_is_another_one() -> None:

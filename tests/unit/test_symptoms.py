@@ -13,6 +13,7 @@ from gpuprobe.doctor.symptoms import (
     kernel_driver,
     not_cut,
     not_given,
+    unknown_node,
     unserved,
 )
 from gpuprobe.facts import DeviceNode, Host, Reading
@@ -126,13 +127,14 @@ def test_a_node_is_asked_for_only_on_linux_where_the_card_has_one() -> None:
 
 
 def test_a_folder_that_may_not_be_listed_lacks_no_node() -> None:
-    found = node_of(
-        pci=(a_card(FIRST, vendor=AMD, driver="amdgpu", drm=("card0", "renderD128")),), facts={"dri_problem": "denied"}
-    )
+    card, facts = a_card(FIRST, vendor=AMD, driver="amdgpu", drm=("card0", "renderD128")), {"dri_problem": "denied"}
+    unlisted, seen = a_host(pci=(card,), facts=facts), a_host(pci=(card,), facts=facts, nodes=(RENDER,))
 
-    assert found is not None
-    assert (found.reason, found.advice, found.brief) == (CardReason.NO_PERMISSION, None, "")
-    assert "/dev/dri" in found.because
+    assert device_node(only(unlisted), unlisted) is None
+    assert unknown_node(only(unlisted), unlisted) == (
+        "`/dev/dri` cannot be listed by this user, so it is not known whether `/dev/dri/renderD128` exists"
+    )
+    assert (unknown_node(only(seen), seen), unknown_node(only(a_host(pci=(card,))), a_host(pci=(card,)))) == (None, None)
 
 
 def unfiltered(*devices: Device, variables: tuple[str, ...] = ("CUDA_VISIBLE_DEVICES",)) -> Outcome:
