@@ -32,14 +32,20 @@ def refresh(options: Options, devices: Sequence[str] = (), *, diff: bool = False
     return reply_of(answer_of(options, devices), options, diff)
 
 
-def reply_of(answer: Refreshment, options: Options, diff: bool, verdict: tuple[str, Exit] | None = None) -> Reply:
-    """`verdict`: the first line and the exit code, where something was required."""
+def reply_of(
+    answer: Refreshment,
+    options: Options,
+    diff: bool,
+    verdict: tuple[str, Exit] | None = None,
+    machine_notes: Sequence[str] | None = None,
+) -> Reply:
+    """`verdict`: the first line and the exit code, where something was required. `machine_notes`: where they have been made."""
     text, leave_with = verdict or (headline(answer), Exit.UNDECIDED if is_in_doubt(answer) else Exit.ANSWERED)
 
     def document() -> Json:
         from gpuprobe.render.replies import refresh_document
 
-        return refresh_document(answer, text, leave_with, diff)
+        return refresh_document(answer, text, leave_with, diff, machine_notes)
 
     def drawn(screen: Screen) -> Iterable[RenderableType]:
         from gpuprobe.render.texts import refresh_text

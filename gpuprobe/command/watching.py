@@ -42,7 +42,7 @@ def watch(options: Options, text: str, devices: Sequence[str] = (), *, diff: boo
 
     def run(screen: Screen) -> None:
         if options.json:
-            _one_after_another(options, devices, every, lambda answer: written(answer, options, diff=diff))
+            _one_after_another(options, devices, every, _writing(options, diff))
         elif screen.can_be_drawn_on:
             _in_place(options, devices, every, diff, screen)
         else:
@@ -91,9 +91,16 @@ def collected_from_now_on() -> None:
     gc.enable()
 
 
-def written(answer: Refreshment, options: Options, *, diff: bool) -> None:
+def _writing(options: Options, diff: bool) -> Show:
+    from gpuprobe.doctor.lasting_notes import LastingNotes
+
+    lasting = LastingNotes()
+    return lambda answer: written(answer, options, diff=diff, machine_notes=lasting.on(answer))
+
+
+def written(answer: Refreshment, options: Options, *, diff: bool, machine_notes: Sequence[str] | None = None) -> None:
     """One reading as a document in a line of its own; what was asked for it is half of the line, and mostly says nothing."""
-    document = reply_of(answer, options, diff).document()
+    document = reply_of(answer, options, diff, machine_notes=machine_notes).document()
     failed = any(outcome.status.failed or outcome.status.undecided for outcome in answer.evidence.outcomes)
     if not (failed or options.verbose):
         del document["probes"]

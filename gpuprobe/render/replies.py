@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gpuprobe import __version__
+from gpuprobe.doctor.notes import of_inventory
 from gpuprobe.doctor.refreshed import Refreshment, measured, notes_of
 from gpuprobe.doctor.remedies import remedy
 from gpuprobe.exits import Exit
@@ -118,7 +119,12 @@ def failed_step(view: View) -> str | None:
     return view.outcome.last_call if view.outcome is not None and not passed else None
 
 
-def refresh_document(answer: Refreshment, text: str, leave_with: Exit, diff: bool) -> Json:
+def refresh_document(
+    answer: Refreshment, text: str, leave_with: Exit, diff: bool, machine_notes: Sequence[str] | None = None
+) -> Json:
+    """`machine_notes`: on the devices that were measured, where they have been made."""
+    if machine_notes is None:
+        machine_notes = of_inventory(measured(answer))
     compared = {"compared_with": answer.compared_with, "changes": [_change(each) for each in answer.changes]}
     return {
         **envelope(answer.inventory, text, leave_with),
@@ -127,7 +133,7 @@ def refresh_document(answer: Refreshment, text: str, leave_with: Exit, diff: boo
         "probes": [probe_record(outcome) for outcome in answer.evidence.outcomes],
         "servers": [_server(each) for each in answer.servers],
         **(compared if diff else {}),
-        "warnings": [*(printable(note) for note in notes_of(answer)), *warnings_of(measured(answer))],
+        "warnings": [printable(note) for note in (*notes_of(answer), *machine_notes)],
     }
 
 
