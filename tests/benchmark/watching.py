@@ -17,22 +17,22 @@ CPU_BAR, MEMORY_BAR = 0.1, 1.0  # times nvitop
 WATCHED = Path(__file__).with_name("watched_seconds.py")
 NOTHING = Path(__file__).with_name("empty_watch.py")
 DOING = {"busy": 37, "memory_busy": 12, "heat": 61, "watts": 215, "limit": 450, "clock": 2520, "memory_clock": 10501}
-SWAYS = 3  # so much more or less with each question: figures of a busy card never stand still
+SWAYS = 3  # so much more or less with each question, as figures of a busy card; the bar was set with steady ones
 
 
 def watching(workplace: Workplace) -> Iterator[Line]:
     """Each for 25 seconds; start included. No round is left out."""
-    busy, steady = (_environment(workplace, sways) for sways in (SWAYS, 0))
+    steady, swaying = (_environment(workplace, sways) for sways in (0, SWAYS))
     measure = [sys.executable, str(WATCHED), str(SECONDS)]
     ours = [*measure, *workplace.gpuprobe("refresh", "--watch", "1")]
     commands = {
-        "ours": (ours, busy),
-        "nvitop": ([*measure, str(workplace.peers / "nvitop"), "--monitor", "full", "--interval", "1"], busy),
-        "steady": (ours, steady),
-        "nothing": ([*measure, sys.executable, str(NOTHING)], busy),
+        "ours": (ours, steady),
+        "nvitop": ([*measure, str(workplace.peers / "nvitop"), "--monitor", "full", "--interval", "1"], steady),
+        "swaying": (ours, swaying),
+        "nothing": ([*measure, sys.executable, str(NOTHING)], steady),
     }
     if workplace.beside:
-        commands["before"] = (ours, {**busy, "PYTHONPATH": str(workplace.beside)})
+        commands["before"] = (ours, {**steady, "PYTHONPATH": str(workplace.beside)})
     number = min(workplace.runs, MOST_ROUNDS)
     rounds = [{name: workplace.here.run(*command).document for name, command in commands.items()} for _ in range(number)]
     found = {name: [each[name] for each in rounds] for name in commands}
@@ -58,7 +58,7 @@ def _rows(found: dict[str, list[Any]], workplace: Workplace) -> Iterator[Line]:
     remark = f"nvitop {workplace.release_of('nvitop')}, CPU of all processes in {SECONDS} s; {_said(ours)} and {_said(nvitop)}"
     yield times("--watch 1, 8 cards", _ratio(ours, nvitop, "seconds"), CPU_BAR, f"{remark}{before}")
     for name, row, of in (
-        ("steady", "... steady figures", "nvitop, the same; "),
+        ("swaying", "... of figures that sway", "nvitop of steady ones; "),
         ("nothing", "... of a watch of nothing", "nvitop: what it takes here to wake two Pythons a second; "),
     ):
         yield Line(row, f"{_ratio(found[name], nvitop, 'seconds'):.2f} x", remark=f"{of}{_said(found[name])}")
