@@ -32,7 +32,10 @@ def watching(workplace: Workplace) -> Iterator[Line]:
         "nothing": ([*measure, sys.executable, str(NOTHING)], steady),
     }
     if workplace.beside:
-        commands["before"] = (ours, {**steady, "PYTHONPATH": str(workplace.beside)})
+        # Each build with a saved discovery of its own: one would replace that of the other, and the next round discover anew.
+        its = {**steady, "PYTHONPATH": str(workplace.beside), "XDG_CACHE_HOME": str(workplace.directory / "cache-beside")}
+        workplace.here.run(workplace.gpuprobe("list"), its)
+        commands["before"] = (ours, its)
     number = min(workplace.runs, MOST_ROUNDS)
     rounds = [{name: workplace.here.run(*command).document for name, command in commands.items()} for _ in range(number)]
     found = {name: [each[name] for each in rounds] for name in commands}
