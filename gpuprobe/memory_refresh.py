@@ -217,7 +217,8 @@ def _worth_asking(place: int, told: Told | None, before: _Known) -> Sequence[Pro
 def _told(before: _Known, outcomes: Sequence[Outcome]) -> _ToldSoFar:
     """What is known about each device; thought out anew where something else was told."""
     remembered = before.questions.told
-    said = before.counted, [(outcome.probe, outcome.status, outcome.devices, outcome.facts) for outcome in outcomes]
+    totals = [device.total_memory for device in before.devices]  # what a context tells is measured against it
+    said = before.counted, totals, [(each.probe, each.status, each.devices, each.facts) for each in outcomes]
     if len(outcomes) not in remembered or remembered[len(outcomes)][0] != said:
         remembered[len(outcomes)] = said, _told_by(before, outcomes)
     return remembered[len(outcomes)][1]

@@ -30,13 +30,16 @@ def remembered(function: Callable[[About], Answer], most: int = _MOST) -> Callab
 
 
 def lately(function: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Keeps the last answer, and gives it again as long as it is asked about what equals that: of one reading after another."""
+    """Keeps the last answer, for as long as the same is asked again, as by one reading after another."""
     last: list[tuple[tuple[object, ...], Answer]] = []
 
     def asked(*about: object) -> Answer:
-        if not last or last[0][0] != about:
-            last[:] = [(about, function(*about))]
-        return last[0][1]
+        for known, answer in last:
+            if known == about:
+                return answer
+        answer = function(*about)
+        last[:] = [(about, answer)]
+        return answer
 
     return asked
 

@@ -111,7 +111,9 @@ def _said(lost: Lost) -> str:
     if lost.outcome is not None:
         return f"{library}: {describe(lost.outcome)}; restarting it (process {lost.process})"
     if lost.code == CANNOT_HEAR:
-        return f"{library}: its library closed the pipe by which process {lost.process} is asked; restarting it"
+        return (
+            f"{library}: its process {lost.process} cannot be asked again, because a library changed its stdin; restarting it"
+        )
     ended = f"by {of_signal(-lost.code)}" if lost.code is not None and lost.code < 0 else f"with exit code {lost.code}"
     return f"{library}: its process {lost.process} was ended {ended} after its last answer; restarting it"
 

@@ -14,8 +14,8 @@ Started as `python -I -S …/gpuprobe/child.py`; stdin stays open for as long as
     {"failed": {"status": …, "code": …, "name": …, "message": …}, "at": 0.4}   the library itself ended it; nothing follows
     {"done": true, "at": 0.05}        the only proof of success
 
-A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug. 3: it stayed, and
-cannot be asked again, since a library closed stdin.
+A device may carry "problems": field → why it is unknown. Exit status 2: the request is malformed. 1: a bug. 83: it stayed, and
+cannot be asked again, since a library closed stdin or made it one that does not wait.
 With `"repeat": true` the child stays after `done`, and answers once more, from the first device on, for each further line.
 A device of such an answer may carry `"again": true`: it is that of this number in the answer before, and says what can change.
 `"quiet"`: a descriptor of a pipe that never waits. All of such an answer but its end is written there, of a call the bare name,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 BEGAN = time.perf_counter()
 MARK = "GPUPROBE_CHILD"
-CANNOT_HEAR = 3  # an exit status
+CANNOT_HEAR = 83  # an exit status
 _LONGEST_REQUEST = 1 << 20
 _SIGKILL = 9  # the module `signal` would import enum
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER (linux/prctl.h)

@@ -25,7 +25,7 @@ class LastingNotes:
         """What `notes.of_inventory` says of the devices that were measured."""
         inventory = measured(answer)
         latest = _with_figures(inventory)
-        if latest == self._latest:
+        if latest == self._latest and self._made_of is not None:
             return self._notes
         self._latest = latest
         made_of = _without_figures(inventory)

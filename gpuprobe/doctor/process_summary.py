@@ -52,8 +52,9 @@ def remarks(table: Table, elsewhere: Sequence[int], absent: Absent, shown: Seque
         accounts = ", ".join(table.unreadable_accounts[:4]) + (", …" if len(table.unreadable_accounts) > 4 else "")
         whose = f" of {accounts}" if accounts else ""
         how = "CAP_SYS_PTRACE is missing here" if as_root else "`sudo gpuprobe running` may"
-        # Which they are stands in files that `hidepid` closes, too.
-        among = ", the kernel's own threads among them" if table.hidden else ""
+        # Which are the kernel's own threads stands in files that `hidepid` closes, too. A container sees none of them.
+        may_be_threads = table.hidden and not table.namespace and table.unreadable > 1 and "root" in table.unreadable_accounts
+        among = ", perhaps with the kernel's own threads" if may_be_threads else ""
         yield f"{table.unreadable} {noun}{whose} cannot be looked into{among}; {how}"
     if table.failures:
         noun = "process" if len(table.failures) == 1 else "processes"

@@ -19,6 +19,7 @@ _CHANGES = ("total_memory", "free_memory", "used_memory")  # bytes, of a device 
 _LONGEST_CALL = 4096  # characters
 _MOST_REFUSED = 100  # lines; half a million fit into what is heard, and each is parsed twice
 _MOST_CAPABILITIES = 1024  # of one device, over all answers of a child that stays
+_MOST_REMEMBERED = 4096  # lines of an answer; a megabyte may be as many as a million
 _MOST_DEVICES = 1024  # of one child; eight cards cut into slices are 64
 
 _FAILURES = {
@@ -56,7 +57,7 @@ class Answers:
         self._kinds: set[str] = set()  # of lines
         self._is_plain = False  # of calls, facts and devices alone, up to the last quiet line
         self._loud = 0  # lines
-        self._located_devices: tuple[Device, ...] | None = None
+        self._located_devices: tuple[str | None, tuple[Device, ...]] | None = None  # with the library that they were located by
         self._is_first = before is None
         self._read_before = before.read if before is not None else {}
         self.read: dict[bytes, Device] = {}  # each line that told of a device, and what stands in it
@@ -107,12 +108,12 @@ class Answers:
         """All as in the answer before, to the byte: the same records, in the same tuple."""
         self._quiet, self._is_plain = list(earlier.lines), True
         self.devices, self.read, self.facts = list(earlier.devices), dict(earlier.read), dict(earlier.facts)
-        self._located_devices, self._copies, self._named = earlier.devices, dict(earlier.copies), earlier.named
+        self._located_devices, self._copies, self._named = (self.loaded, earlier.devices), dict(earlier.copies), earlier.named
 
     @property
     def told(self) -> _Told | None:
         """What was said beside the answers, where that was calls, facts and devices, and nothing aloud but its end."""
-        if self.rubbish is not None or self.done_at is None or self._loud != 1 or not self._is_plain:
+        if self._loud != 1 or not self._is_plain or len(self._quiet) > _MOST_REMEMBERED:
             return None
         return _Told(self._quiet, self._devices(), self.read, self.facts, self._copies, self._named)
 
@@ -141,7 +142,7 @@ class Answers:
         if handler is None:
             raise NotTheProtocol("unknown kind of line")
         self._kinds.add(kind)
-        if kind not in _MEASURED:
+        if kind not in _CHECKED_AS_TAKEN:
             from gpuprobe.wire import from_json  # a machine without a card starts no child that answers
 
             said = from_json(Any, said)
@@ -185,9 +186,11 @@ class Answers:
         )
 
     def _devices(self) -> tuple[Device, ...]:
-        if self._located_devices is None or len(self._located_devices) != len(self.devices):
-            self._located_devices = tuple(map(self._located, self.devices))
-        return self._located_devices
+        by, devices = self._located_devices or (None, ())
+        if self._located_devices is None or by != self.loaded or len(devices) != len(self.devices):
+            devices = tuple(map(self._located, self.devices))
+            self._located_devices = self.loaded, devices
+        return devices
 
     def _located(self, device: Device) -> Device:
         return device if device.library_path or not self.loaded else device._replace(library_path=self.loaded)
@@ -228,7 +231,7 @@ class Answers:
         return _shortened(self._named.decode(errors="backslashreplace"))
 
     def _call(self, said: Json) -> None:
-        """Of all lines the only one that comes by the hundred."""
+        """Of all lines the only one that comes by the hundred: its two values are checked here, and no other is looked at."""
         self.starts.append((_shortened(text(said["call"])), seconds(said.get("at"))))
 
     def _done(self, said: Json) -> None:
@@ -318,6 +321,5 @@ _HANDLERS: dict[str, Callable[[Answers, Json], Device | None]] = {
     "figures": Answers._figures,
     "not_possible": Answers._not_possible,
 }
-# What is looked at in them is checked as it is taken, and nothing else of them is kept.
-_MEASURED = ("call", "done")
+_CHECKED_AS_TAKEN = ("call", "done")  # and nothing else that stands in them is kept
 _PLAIN = {"device", "facts"}

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from gpuprobe.strings import of_signal
 
 MARK = "GPUPROBE_CHILD"
-CANNOT_HEAR = 3  # the exit status of a child that stayed, and whose stdin its library closed
+CANNOT_HEAR = 83  # the exit status of a child that stayed, and whose stdin its library closed or changed
 CHILD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "child.py")
 # Two cores and sixty-four cards must not mean sixty-four interpreters at once.
 MOST_CHILDREN = 16

@@ -81,10 +81,10 @@ def _line_of(cells: Cells, places: Sequence[tuple[str, int]]) -> Line:
 
 
 def _cell(row: Row, name: str, width: int) -> str:
-    return _fitted((getattr(row, name), width)) if name else " " * width
+    return _in_width((getattr(row, name), width)) if name else " " * width
 
 
 @remembered
-def _fitted(text_and_width: tuple[str, int]) -> str:
+def _in_width(text_and_width: tuple[str, int]) -> str:
     text, width = text_and_width
     return fitted((text,), width)[0]

@@ -34,7 +34,8 @@ def watching(workplace: Workplace) -> Iterator[Line]:
     if workplace.beside:
         # Each build with a saved discovery of its own: one would replace that of the other, and the next round discover anew.
         its = {**steady, "PYTHONPATH": str(workplace.beside), "XDG_CACHE_HOME": str(workplace.directory / "cache-beside")}
-        workplace.here.run(workplace.gpuprobe("list"), its)
+        if workplace.here.run(workplace.gpuprobe("list"), its).code:
+            raise Unmeasured(f"`list` of {workplace.beside} could not be run on the double")
         commands["before"] = (ours, its)
     number = min(workplace.runs, MOST_ROUNDS)
     rounds = [{name: workplace.here.run(*command).document for name, command in commands.items()} for _ in range(number)]

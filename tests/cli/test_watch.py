@@ -185,7 +185,9 @@ def test_a_library_that_closes_the_streams_of_its_process_is_named_and_costs_no_
         document = watched.until(lambda document: document["warnings"])
 
     (told,) = document["warnings"]
-    assert re.fullmatch(r"NVML: its library closed the pipe by which process \d+ is asked; restarting it", told)
+    assert re.fullmatch(
+        r"NVML: its process \d+ cannot be asked again, because a library changed its stdin; restarting it", told
+    )
     assert (free(document), document["devices"][0]["stale"]) == ([20], False)
 
 

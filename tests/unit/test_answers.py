@@ -369,3 +369,23 @@ def test_a_child_has_loaded_one_library() -> None:
     assert (outcome.status, outcome.library_path) == (Status.UNREADABLE, "/usr/lib/libcuda.so.1")
     assert outcome.devices[0].library_path == "/usr/lib/libcuda.so.1"
     assert heard(one, one, {"device": CARD}, {"done": True, "at": 1}).status is Status.OK
+
+
+def test_a_library_that_is_named_behind_the_same_lines_is_that_of_their_devices() -> None:
+    first = answered(None, {"device": CARD})
+    first.take(b'{"done": true, "at": 0.5}')
+    second = answered(first, {"device": CARD})
+    second.take(b'{"done": true, "at": 0.5}')
+    third = answered(second, {"device": CARD})
+    third.take(b'{"loaded": "/usr/lib/libcuda.so.1"}')
+
+    assert third.outcome(status=Status.OK).devices[0].library_path == "/usr/lib/libcuda.so.1"
+
+
+def test_an_answer_of_a_million_lines_is_not_kept_for_the_next_one() -> None:
+    first = Answers(LISTING)
+    first.take_quiet([b"cuInit"] * 5000)
+    first.take(b'{"done": true, "at": 0.5}')
+
+    assert first.told is None
+    assert answered(None, {"device": CARD}).told is None  # it has not come to its end

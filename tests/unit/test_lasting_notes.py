@@ -15,7 +15,8 @@ from gpuprobe.doctor.refreshed import Refreshment, measured
 from gpuprobe.facts import Reading
 from gpuprobe.judging.figures import Figure, Silence
 from gpuprobe.judging.rules import judge
-from gpuprobe.model import Device, Evidence, GiB, Inventory, MiB, Outcome, Request, Status
+from gpuprobe.model import Call, Device, Evidence, GiB, Inventory, MiB, Outcome, Request, Status
+from tests.records import an_outcome
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 MACHINES = sorted(SCENARIOS.glob("*/capture.json"))
@@ -116,3 +117,42 @@ def test_what_is_no_figure_and_not_as_before_has_them_made_anew(
 
     assert lasting.on(answer) != ("made anew",)
     assert lasting.on(changed(answer)) == ("made anew",)
+
+
+def test_what_a_library_was_lost_in_is_that_of_the_latest_reading() -> None:
+    answer = reading(discovered(SCENARIOS / "eight-cards" / "capture.json"), 20 * GiB, 5, 1)
+    crashed, lasting = an_outcome(library="NVML", status=Status.CRASHED, signal=11), LastingNotes()
+
+    for call in ("nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetCount_v2"):
+        lost = answer.evidence._replace(outcomes=(crashed._replace(calls=(Call(call, None),)),))
+        said = lasting.on(answer._replace(evidence=lost))
+        assert said == notes.of_inventory(measured(answer._replace(evidence=lost)))
+        assert f"`{call}`" in " ".join(said)
+
+
+def test_they_are_made_again_for_each_thing_that_is_not_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Inventory] = []
+
+    def of_inventory(inventory: Inventory) -> tuple[str, ...]:
+        made.append(inventory)
+        return ("made",)
+
+    monkeypatch.setattr(notes, "of_inventory", of_inventory)
+    answer = reading(discovered(SCENARIOS / "eight-cards" / "capture.json"), 20 * GiB, 5, 1)
+    first, *others = answer.evidence.outcomes
+    evidence, (device, *devices) = answer.evidence, first.devices
+    uncorrected = device._replace(capabilities={**device.capabilities, "compute_mode": "prohibited"})
+    changed = (
+        answer._replace(evidence=evidence._replace(outcomes=(first._replace(devices=(uncorrected, *devices)), *others))),
+        answer._replace(evidence=evidence._replace(outcomes=(first._replace(message="another"), *others))),
+        answer._replace(evidence=evidence._replace(host=evidence.host._replace(kernel="6.99"))),
+        answer._replace(figures=answer.figures[1:]),
+        answer._replace(inventory=answer.inventory._replace(request=Request(wake=False))),
+    )
+
+    for other in changed:
+        lasting = LastingNotes()
+        made.clear()
+        for each in (answer, answer, other, other):
+            lasting.on(each)
+        assert len(made) == 2

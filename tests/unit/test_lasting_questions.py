@@ -135,3 +135,20 @@ def test_what_a_context_told_is_not_what_the_one_before_told() -> None:
     free = [read(devices, known, {"CUDA": each}, 8 * GiB, questions)[0].device.free_memory for each in told]
 
     assert free == [GiB, 2 * GiB]
+
+
+def test_what_a_context_told_is_measured_against_the_memory_that_is_known_by_then() -> None:
+    """Where as much is free as there is, nobody measured it."""
+    devices, known = known_devices(DeviceType.DISCRETE, None)
+    devices = [device._replace(total_memory=None) for device in devices]
+    questions = questions_about(devices, known, known.host, Request())
+    context = {"CUDA": Outcome(questions.probes[0][-1], status=Status.OK, facts={"free_memory": 24 * GiB})}
+    witness = {"NVML": an_outcome(view("NVML", 0, free_memory=5 * GiB), view("NVML", 1, free_memory=5 * GiB))}
+
+    found = []
+    for said in (context, witness, context):
+        figures = read(devices, known, said, 8 * GiB, questions)
+        assert figures == read(devices, known, said, 8 * GiB, None)
+        devices = [figure.device for figure in figures]
+        found.append((figures[0].device.free_memory, figures[0].stale))
+    assert found == [(24 * GiB, False), (5 * GiB, False), (5 * GiB, True)]

@@ -74,12 +74,41 @@ def test_what_was_asked_for_and_is_not_there_is_said_once() -> None:
             ["2 processes cannot be looked into; CAP_SYS_PTRACE is missing here"],
         ),
         (
-            SEEN._replace(unreadable=90, unreadable_accounts=("root",), hidden=True),
+            SEEN._replace(unreadable=9, unreadable_accounts=("root",), hidden=True),
             (),
             False,
             [
                 "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them",
-                "90 processes of root cannot be looked into, the kernel's own threads among them; `sudo gpuprobe running` may",
+                "9 processes of root cannot be looked into, perhaps with the kernel's own threads; `sudo gpuprobe running` may",
+            ],
+        ),
+        (
+            SEEN._replace(unreadable=1, unreadable_accounts=("root",), hidden=True),
+            (),
+            False,
+            [
+                "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them",
+                "1 process of root cannot be looked into; `sudo gpuprobe running` may",
+            ],
+        ),
+        (
+            SEEN._replace(unreadable=3, unreadable_accounts=("alice",), hidden=True),
+            (),
+            False,
+            [
+                "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them",
+                "3 processes of alice cannot be looked into; `sudo gpuprobe running` may",
+            ],
+        ),
+        (
+            SEEN._replace(unreadable=3, unreadable_accounts=("root",), hidden=True, namespace=True),
+            (),
+            False,
+            [
+                "/proc is mounted with `hidepid`: processes of other accounts are not seen; `sudo gpuprobe running` sees them",
+                "this is a container with processes of its own: what runs outside is not seen, and drivers count in other "
+                "numbers",
+                "3 processes of root cannot be looked into; `sudo gpuprobe running` may",
             ],
         ),
         (
