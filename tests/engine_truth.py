@@ -17,10 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from tests.doubles import DRIVERS, compile_double
 
 LIMIT = 60.0  # seconds for one question; it takes 0.1 to 1
 STARTING = 20.0
+TRIES = 5  # ports
 ROW = re.compile(
     r"breakdown_print: \|\s+- (?P<name>\S+)[^|]*\|"
     r"[^|]*?\d+ =\s+(?P<model>\d+) \+\s+(?P<context>\d+) \+\s+(?P<compute>\d+)"
@@ -114,34 +117,47 @@ def engine(directory: Path, work: Path, memory: tuple[int, ...]) -> Iterator[Eng
     program = Path(shutil.copy(directory / "ggml-rpc-server", work / "ggml-rpc-server"))
     program.chmod(0o755)  # a wheel's file is not
     servers: list[subprocess.Popen[bytes]] = []
-    ports = tuple(_free_port() for _ in memory)
-    try:
-        for port, size in zip(ports, memory, strict=True):
-            servers.append(
-                subprocess.Popen(
-                    [str(program), "-H", "127.0.0.1", "-p", str(port), "-d", "CPU"],
-                    cwd=directory,
-                    env={"LD_LIBRARY_PATH": str(directory), "LD_PRELOAD": str(sizes), "PRETEND_MIB": str(size)},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
+    ports: list[int] = []
+
+    def started(size: int) -> int:
+        """The port of one more server."""
+        port = _free_port()
+        servers.append(
+            subprocess.Popen(
+                [str(program), "-H", "127.0.0.1", "-p", str(port), "-d", "CPU"],
+                cwd=directory,
+                env={"LD_LIBRARY_PATH": str(directory), "LD_PRELOAD": str(sizes), "PRETEND_MIB": str(size)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
-        for port in ports:
-            _wait_for(port)
-        yield Engine(directory, ports, card)
+        )
+        return port
+
+    try:
+        for size in memory:
+            # Between the look for a free port and its use another process may take it, and answers there in its place.
+            tried = (port for port in map(started, [size] * TRIES) if _listens(servers[-1].pid, port))
+            port = next(tried, None)
+            assert port is not None, f"{program} listens nowhere"
+            ports.append(port)
+        yield Engine(directory, tuple(ports), card)
     finally:
         for server in servers:
             server.kill()
             server.wait()
 
 
-def _wait_for(port: int) -> None:
+def _listens(process: int, port: int) -> bool:
+    """Whether this very process comes to listen there; False: it ended, or it does not in time."""
     deadline = time.monotonic() + STARTING
-    while True:
+    while time.monotonic() < deadline:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+            found = psutil.Process(process).net_connections("tcp4")
+        except psutil.NoSuchProcess:
+            return False
+        if any(each.laddr.port == port and each.status == psutil.CONN_LISTEN for each in found):
+            return True
+        if psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
+            return False
+        time.sleep(0.05)
+    return False
