@@ -184,10 +184,8 @@ def test_a_library_that_closes_the_streams_of_its_process_is_named_and_costs_no_
         watched.next()
         document = watched.until(lambda document: document["warnings"])
 
-    (told,) = document["warnings"]
-    assert re.fullmatch(
-        r"NVML: its process \d+ cannot be asked again, because a library changed its stdin; restarting it", told
-    )
+    replaced = r"NVML: its process \d+ cannot be asked again, because a library changed its stdin; restarting it"
+    assert [told for told in document["warnings"] if not re.fullmatch(replaced, told)] == []
     assert (free(document), document["devices"][0]["stale"]) == ([20], False)
 
 
