@@ -163,8 +163,8 @@ def differences(old: object, new: Json) -> tuple[Difference, ...]:
     return tuple(
         difference
         for section, now in new.items()
-        if was.get(section) != now
-        for difference in _of_section(section, was.get(section), now)
+        if was.get(section, _MISSING) != now
+        for difference in _of_section(section, was.get(section, _MISSING), now)
     )
 
 
@@ -189,7 +189,12 @@ _WHOLE = {
     "account": "the account or its groups have changed",
     "container": "it was made in another container or namespace",
 }
-_UNREAD = "in which container or namespace it was made cannot be told here"
+_UNREAD = {
+    "boot": "whether the machine was restarted since cannot be told here",
+    "suspends": "whether the machine slept since cannot be told here",
+    "container": "in which container or namespace it was made cannot be told here",
+}
+_MISSING = object()
 _PARTS = {
     "drivers": "the kernel driver",
     "cards": "the card at",
@@ -204,16 +209,14 @@ _PARTS = {
 
 def _is_unread(old: object, new: object) -> bool:
     """Whether what could be read of both is the same, and something could be read of one alone."""
-    was, now = (value if isinstance(value, list) else [] for value in (old, new))
-    return len(was) == len(now) > 0 and all(
-        one == other for one, other in zip(was, now, strict=True) if None not in (one, other)
-    )
+    was, now = (value if isinstance(value, list) else [value] for value in (old, new))
+    return len(was) == len(now) and all(one == other for one, other in zip(was, now, strict=True) if None not in (one, other))
 
 
 def _of_section(section: str, old: object, new: object) -> Iterator[Difference]:
     if section in _WHOLE:
-        unread = section == "container" and _is_unread(old, new)
-        yield Difference(section, _UNREAD if unread else _WHOLE[section])
+        because = _UNREAD[section] if section in _UNREAD and _is_unread(old, new) else _WHOLE[section]
+        yield Difference(section, because)
         return
     was: Mapping[str, Any] = old if isinstance(old, dict) else {}
     now: Mapping[str, Any] = new if isinstance(new, dict) else {}

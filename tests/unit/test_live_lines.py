@@ -36,7 +36,8 @@ def test_a_line_with_a_history_is_as_if_it_were_drawn_anew(
 
 def test_what_rich_is_to_draw_is_left_to_it_and_the_rest_is_not() -> None:
     assert drawn_line([("the card 卡", "")]) is None
-    assert isinstance(drawn_line([("a card", "bold"), ("  ", "")]), Drawn)
+    card = drawn_line([("a card", "bold"), ("  ", "")])
+    assert isinstance(card, Drawn) and card.__rich__().plain == "a card"
     assert isinstance(Line([("a card ", "bold")], 5, []).with_history("▁▂"), Drawn)
     assert isinstance(Line([("a card ", "bold")], 5, [("!", "dim")]).with_history("▁▂"), Drawn)
     assert isinstance(Line([("卡", "")], 5, []).with_history("▁▂"), Text)

@@ -532,6 +532,13 @@ def test_a_namespace_that_cannot_be_read_is_no_other_one() -> None:
     mine, closed = ["mnt:[1]", "user:[2]", "/ / rw"], ["mnt:[1]", None, "/ / rw"]
     moved = ["mnt:[9]", None, "/ / rw"]
 
+    (restarted,) = differences({"boot": "a"}, {"boot": None})
+    (slept,) = differences({"suspends": [None, 3]}, {"suspends": [1, 3]})
+    assert restarted.because == "whether the machine was restarted since cannot be told here"
+    assert slept.because == "whether the machine slept since cannot be told here"
+    for earlier in ({"boot": "a"}, {}):
+        assert [each.because for each in differences(earlier, {"boot": "b"})] == ["the machine was restarted"]
+
     for was, now, said in (
         (mine, closed, unread),
         (closed, mine, unread),
