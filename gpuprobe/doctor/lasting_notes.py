@@ -39,8 +39,7 @@ def _with_figures(inventory: Inventory) -> tuple[object, ...]:
     """Quick to compare on a machine at rest, whose records are the very same ones."""
     evidence = inventory.evidence
     outcomes = [(_OUTCOME(outcome), outcome.seconds is None, outcome.devices) for outcome in evidence.outcomes]
-    extra = evidence.appeared, evidence.not_understood, inventory.drops, inventory.request
-    return inventory.kept, outcomes, evidence.host, extra
+    return inventory.kept, outcomes, evidence.host, _beside(inventory)
 
 
 def _without_figures(inventory: Inventory) -> tuple[object, ...]:
@@ -52,8 +51,13 @@ def _without_figures(inventory: Inventory) -> tuple[object, ...]:
         [_of_outcome(outcome) for outcome in evidence.outcomes],
         _HOST(evidence.host),
         {path: reading for path, reading in evidence.host.texts.items() if not path.endswith(_FILES)},
-        (evidence.appeared, evidence.not_understood, inventory.drops, inventory.request),
+        _beside(inventory),
     )
+
+
+def _beside(inventory: Inventory) -> tuple[object, ...]:
+    evidence = inventory.evidence
+    return evidence.appeared, evidence.not_understood, inventory.drops, inventory.request
 
 
 def _of_outcome(outcome: Outcome) -> tuple[object, ...]:

@@ -76,7 +76,8 @@ def test_a_note_that_speaks_of_what_is_held_follows_it() -> None:
     assert "other programs hold 39.7 GiB" in said[2]
 
 
-def test_on_a_machine_where_only_figures_change_they_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Inventory]:
+    """Of what notes are made from now on."""
     made: list[Inventory] = []
 
     def of_inventory(inventory: Inventory) -> tuple[str, ...]:
@@ -84,6 +85,11 @@ def test_on_a_machine_where_only_figures_change_they_are_made_once(monkeypatch: 
         return ("made",)
 
     monkeypatch.setattr(notes, "of_inventory", of_inventory)
+    return made
+
+
+def test_on_a_machine_where_only_figures_change_they_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = counted(monkeypatch)
     machine, lasting = discovered(SCENARIOS / "eight-cards" / "capture.json"), LastingNotes()
 
     said = [lasting.on(reading(machine, free * GiB, free, free)) for free in range(1, 9)]
@@ -131,13 +137,7 @@ def test_what_a_library_was_lost_in_is_that_of_the_latest_reading() -> None:
 
 
 def test_they_are_made_again_for_each_thing_that_is_not_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Inventory] = []
-
-    def of_inventory(inventory: Inventory) -> tuple[str, ...]:
-        made.append(inventory)
-        return ("made",)
-
-    monkeypatch.setattr(notes, "of_inventory", of_inventory)
+    made = counted(monkeypatch)
     answer = reading(discovered(SCENARIOS / "eight-cards" / "capture.json"), 20 * GiB, 5, 1)
     first, *others = answer.evidence.outcomes
     evidence, (device, *devices) = answer.evidence, first.devices
